@@ -1,0 +1,8 @@
+"""The names that every gate's signature uses."""
+
+from collections.abc import Callable
+from typing import Any
+
+Array = Any  # an array of any namespace of the standard; the standard gives it no nominal type
+Pullback = Callable[[Array], Array]
+Pullbacks = tuple[Pullback, ...]
