@@ -1,0 +1,222 @@
+"""Logistic regression: one learning step in five spellings that give equal numbers.
+
+The cost of w (n,) and b () on samples X (m, n) with targets y (m,) in 0..1 is the mean cross entropy
+
+    J = mean of -(y log s(z) + (1 - y) log(1 - s(z))),    z = X w + b,    s(z) = 1 / (1 + e^-z)
+
+and its gradient is dz = s(z) - y, dw = X^T dz / m, db = mean(dz). J is computed from z, never from s(z), so it
+is finite for every finite z. Source: Cox, The regression analysis of binary sequences (1958); Bishop, Pattern
+Recognition and Machine Learning, section 4.3.2 (2006).
+
+Every spelling takes (X, y, w, b), arrays of one device and one floating dtype (y may hold integers or booleans,
+b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from chainrule import loops, machine
+from chainrule.device import namespace, tile_bytes, to_numpy
+from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy
+
+Array = Any
+Step = tuple[Array, Array, Array]
+
+
+def by_loops(X: Array, y: Array, w: Array, b: Array) -> Step:
+    """Return (cost, dw, db) by plain Python: a loop over samples, in it loops over features, on numbers."""
+    xp, y, b = _checked("by_loops", X, y, w, b)
+    return _from_lists(xp, X, loops.forward_backward(*_to_lists(X, y, w, b)))
+
+
+def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
+    """Return (cost, dw, db) by a loop over samples, with vectors over features."""
+    xp, y, b = _checked("by_sample", X, y, w, b)
+    cost, dw, db = 0 * b, xp.zeros_like(w), 0 * b
+    for i in range(X.shape[0]):
+        loss, dw_i, db_i = _one_sample(xp, X[i, :], y[i], w, b)
+        cost, dw, db = cost + loss, dw + dw_i, db + db_i
+    return cost / X.shape[0], dw / X.shape[0], db / X.shape[0]
+
+
+def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
+    """Return (cost, dw, db) with no loop: scale the rows of X by dz, an (m, n) temporary, then average them."""
+    xp, y, b = _checked("by_scaling", X, y, w, b)
+    cost, dz = _cost_and_dz(xp, X @ w + b, y)
+    return cost, xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
+
+
+def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
+    """Return (cost, dw, db) with no loop and no temporary: X^T dz / m. It reads X twice."""
+    xp, y, b = _checked("by_matmul", X, y, w, b)
+    cost, dz = _cost_and_dz(xp, X @ w + b, y)
+    return cost, *_backward(xp, X, dz)
+
+
+def by_tiles(
+    X: Array, y: Array, w: Array, b: Array, *, rows: int | None = None, workers: int | None = None
+) -> Step:
+    """Return (cost, dw, db) in one pass over X: a tile of rows serves forward and backward before it is let go.
+
+    Where X is larger than the last cache, `by_matmul` waits for memory twice and this once. `rows` is the height
+    of a tile, by default what the cache holds; `workers` the number of threads that share the tiles out, by
+    default as many as NumPy's own products use. An X that the cache holds whole is one tile. Only NumPy's arrays
+    are shared out, and only where threadpoolctl can keep each product in its own worker.
+    """
+    xp, y, b = _checked("by_tiles", X, y, w, b)
+    m, n = X.shape
+    for name, value in (("rows", rows), ("workers", workers)):
+        if value is not None and value < 1:
+            raise ValueError(f"by_tiles: {name} must be at least 1, got {value}")
+    # A row brings its features and about sixteen numbers that the gate makes on the way.
+    bytes_per_row = (n + 16) * xp.finfo(X.dtype).bits // 8
+    if rows is None:
+        # Up to twice the last cache, enough of X survives between two readings that tiles cost more than they save.
+        fits = m * bytes_per_row <= 2 * machine.cache_bytes(3)
+        rows = m if fits else max(1, tile_bytes(X) // bytes_per_row)
+    if workers is None:
+        workers = machine.blas_threads() if rows < m else 1
+    if xp is not np or not machine.can_limit_blas():
+        workers = 1
+    workers = min(workers, -(-m // rows))
+    if workers == 1:
+        sums = [_sum_of_tiles(xp, X, y, w, b, rows)]
+    else:
+        bounds = [m * k // workers for k in range(workers + 1)]
+        shares = [slice(*pair) for pair in pairwise(bounds)]
+        with machine.one_blas_thread():
+            pool = _pool(workers, os.getpid())
+            sums = list(pool.map(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), shares))
+    cost, dw, db = sums[0]
+    for more in sums[1:]:
+        cost, dw, db = cost + more[0], dw + more[1], db + more[2]
+    return cost / m, dw / m, db / m
+
+
+SPELLINGS: dict[str, Callable[..., Step]] = {
+    spelling.__name__: spelling for spelling in (by_loops, by_sample, by_scaling, by_matmul, by_tiles)
+}
+
+
+def one_sample(x: Array, y: Array, w: Array, b: Array) -> Step:
+    """Return (loss, dw, db) of a single sample x (n,) with target y ()."""
+    xp, y, b = _checked("one_sample", x[None, :], y, w, b)
+    return _one_sample(xp, x, y, w, b)
+
+
+def predict(X: Array, w: Array, b: Array) -> Array:
+    """Return y_hat = s(X w + b), (m,): the probability of the positive class for each row."""
+    xp, _, b = _checked("predict", X, None, w, b)
+    return sigmoid(xp, X @ w + b)[0]
+
+
+def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
+    """Return the cost and what `backward` needs to be kept: dz (m,)."""
+    xp, y, b = _checked("forward", X, y, w, b)
+    return _cost_and_dz(xp, X @ w + b, y)
+
+
+def backward(X: Array, dz: Array) -> tuple[Array, Array]:
+    """Return (dw, db) from the dz that `forward` kept."""
+    return _backward(namespace(X, dz), X, dz)
+
+
+def backward_recomputed(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
+    """Return (dw, db) with nothing kept from forward: the numbers of `backward`, for one more read of X."""
+    return backward(X, forward(X, y, w, b)[1])
+
+
+def learning_rate_bound(X: Array) -> float:
+    """Return a learning rate at which the cost falls at every step, whatever the targets: 4 / mean(|x|^2 + 1).
+
+    It is 1 / L for L = trace([X 1]^T [X 1]) / 4m, a bound on the curvature of J since s' <= 1/4.
+    Source: Nesterov, Introductory Lectures on Convex Optimization, section 2.1.5 (2004); Bohning, Multinomial
+    logistic regression algorithm (1992).
+    """
+    xp = namespace(X)
+    mean_square = float(xp.sum(xp.square(X))) / int(X.shape[0])
+    return 4 / (mean_square + 1)
+
+
+def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
+    loss, (to_z, _) = sigmoid_cross_entropy(xp, x @ w + b, y)
+    dz = to_z(1.0)
+    return loss, x * dz, dz
+
+
+def _cost_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
+    losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
+    return xp.mean(losses), to_z(1.0)
+
+
+def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
+    return (dz @ X) / X.shape[0], xp.mean(dz)
+
+
+def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) -> Step:
+    # np.matmul holds Python's global lock for fewer than 500 results, so tiles would wait for each other;
+    # np.dot lets go of it always.
+    product = np.dot if xp is np else xp.matmul
+    cost, dw, db = 0 * b, xp.zeros_like(w), 0 * b
+    m = X.shape[0]
+    for start in range(0, m, rows):
+        stop = min(start + rows, m)
+        tile = X[start:stop, :]
+        losses, (to_z, _) = sigmoid_cross_entropy(xp, product(tile, w) + b, y[start:stop])
+        dz = to_z(1.0)
+        cost, dw, db = cost + xp.sum(losses), dw + product(dz, tile), db + xp.sum(dz)
+    return cost, dw, db
+
+
+@cache
+def _pool(workers: int, process: int) -> ThreadPoolExecutor:
+    # Kept, because starting threads takes longer than a small step; by process, because a fork loses them.
+    return ThreadPoolExecutor(workers, thread_name_prefix=f"chainrule-{process}")
+
+
+def _to_lists(X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Any, Any, float]:
+    return to_numpy(X).tolist(), to_numpy(y).tolist(), to_numpy(w).tolist(), float(b)
+
+
+def _from_lists(xp: Any, X: Array, step: tuple[float, list[float], float]) -> Step:
+    cost, dw, db = (xp.asarray(part, dtype=X.dtype, device=X.device) for part in step)
+    return cost, dw, db
+
+
+def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
+    """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
+    arrays = [x for x in (X, y, w) if x is not None]
+    try:
+        xp = namespace(*arrays)
+    except TypeError as error:
+        raise TypeError(
+            f"{who}: X, y and w must be arrays of one library, got {', '.join(type(x).__name__ for x in arrays)}; "
+            "make them with get_device().asarray"
+        ) from error
+    if not xp.isdtype(X.dtype, "real floating") or w.dtype != X.dtype:
+        raise TypeError(
+            f"{who}: X and w must share one floating dtype, got {X.dtype} and {w.dtype}; convert them first, "
+            "pixels for instance to floats divided by 255"
+        )
+    if X.ndim != 2 or X.shape[0] == 0 or w.shape != X.shape[1:]:
+        raise ValueError(
+            f"{who}: expected X (m, n) with m >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}"
+        )
+    if y is not None:
+        if y.shape not in ((), X.shape[:1]) or (y.ndim == 0) != (who == "one_sample"):
+            raise ValueError(
+                f"{who}: expected y {tuple(X.shape[:1])}, one target a row of X, got {tuple(y.shape)}"
+            )
+        if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
+            raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
+        y = xp.astype(y, X.dtype, copy=False)
+    b = xp.asarray(b, dtype=X.dtype, device=X.device)
+    if b.ndim != 0:
+        raise ValueError(f"{who}: b must be one number, got shape {tuple(b.shape)}")
+    return xp, y, b
