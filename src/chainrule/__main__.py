@@ -1,0 +1,18 @@
+"""The door to the commands: `chainrule` and `python -m chainrule`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line, or say which packages it needs."""
+    try:
+        from chainrule.cli import app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "chainrule":
+            raise
+        sys.exit(f'chainrule: the commands need the package {error.name}; pip install "chainrule[app]"')
+    app(prog_name="chainrule")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,400 @@
+"""The commands: devices, train, predict."""
+
+import csv
+import io
+import json
+import os
+import platform
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from chainrule import data, logistic, machine, pictures
+from chainrule.descent import Descent, DivergenceError, Report, descend
+from chainrule.device import VARIABLE, Device, DeviceError, choice, get_device, survey
+from chainrule.files import Model, ModelError, load_model, save_model, write_bytes, write_json
+
+app = typer.Typer(
+    help="Learn by gradient descent, on a CPU or a GPU, and see the numbers.\n\n"
+    f"The device is that of --device, else of the environment variable {VARIABLE} "
+    "(cpu, cuda, cuda:N, auto, strict), else a GPU where one works, else the CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_DeviceOption = Annotated[
+    str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
+]
+
+
+class Dtype(StrEnum):
+    """The two precisions that every device has."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+@app.command()
+def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Show which devices work here, which is chosen and why, and what is missing for the others."""
+    with _faults_told():
+        chosen, why = choice()
+        findings = survey()
+    asked = {name: os.environ.get(name, "not set") for name in machine.THREAD_VARIABLES}
+    about = {
+        "chosen": chosen.name,
+        "why": why,
+        "python": platform.python_version(),
+        "chainrule": version("chainrule"),
+        "array-api-compat": version("array-api-compat"),
+        "system": platform.platform(),
+        "threads asked for": asked,
+    }
+    if as_json:
+        found = [
+            {"name": f.name, "works": True, **f.device.describe()}
+            if f.device
+            else {"name": f.name, "works": False, "missing": f.fault}
+            for f in findings
+        ]
+        print(json.dumps(about | {"devices": found}, indent=1))
+        return
+    table = Table(show_lines=True)
+    for heading in ("device", "works", "facts, or what is missing and the way to get it"):
+        table.add_column(heading, overflow="fold")
+    for f in findings:
+        facts = (
+            "\n".join(f"{name}: {fact}" for name, fact in f.device.describe().items())
+            if f.device
+            else f.fault
+        )
+        table.add_row(
+            f.name + (" (chosen)" if f.name == chosen.name else ""), "yes" if f.device else "no", facts
+        )
+    Console(highlight=False).print(table, markup=False)
+    _out.print(f"chosen: {chosen.name}, {why}", markup=False)
+    _out.print(f"chainrule {about['chainrule']}, array-api-compat {about['array-api-compat']}", markup=False)
+    _out.print(f"Python {about['python']} on {about['system']}", markup=False)
+    _out.print("threads asked for: " + ", ".join(f"{name} {number}" for name, number in asked.items()))
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A .h5 file in the layout of the cat pictures (its test file is found beside it), an .npz file "
+            "with X and y, a .csv file with a label column, or a folder with one subfolder of pictures per "
+            "class. Default: scikit-learn's handwritten digits.",
+        ),
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of gradient descent, each on all rows.", min=0)] = 1000,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of a step. Default: one from the data, at which the cost falls at every step."
+        ),
+    ] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(help="Stop at the first report whose largest |gradient| is under this.", min=0),
+    ] = None,
+    report_every: Annotated[
+        int | None, typer.Option(help="Steps from one report to the next. Default: 20 reports.", min=1)
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Precision of data and parameters.")] = Dtype.float32,
+    device: _DeviceOption = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The class to tell from all others. Default: 3 for the digits, the second of two."),
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The label column of a .csv file.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Held-out rows in a file or folder of their own.")] = None,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the rows to hold out where the data bring no held-out rows.")
+    ] = 0.2,
+    image_size: Annotated[
+        int, typer.Option(help="Side in pixels to which a folder's pictures are brought.", min=1)
+    ] = 64,
+    seed: Annotated[int, typer.Option(help="Seed of the held-out split.", min=0)] = 0,
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model, the history, the report and pictures.")
+    ] = Path("chainrule-run"),
+) -> None:
+    """Learn to tell one class from the others by logistic regression, and keep what was learnt.
+
+    Prints the cost as it falls and the accuracy on training and held-out rows. Leaves in --out: model.safetensors,
+    history.csv, report.json, cost.png, weights.png and, for pictures, mistakes.png. Ctrl-C stops after the running
+    step and keeps what was learnt.
+
+    Examples: chainrule train --positive 8 | chainrule train pictures/ --steps 2000 --out cats
+    """
+    with _faults_told():
+        place = get_device(device)
+        train_set, test_set = data.load(path, label=label, image_size=image_size)
+        if test is not None:
+            test_set = data.load_test(test, train_set, label=label)
+        if test_set is None:
+            train_set, test_set = data.split(train_set, held_out=held_out, seed=seed)
+        if positive is None and path is None:
+            positive = "3"
+        y, positive = data.to_binary(train_set, positive)
+        y_test, _ = data.to_binary(test_set, positive)
+        scaling = data.Scaling.fit(train_set)
+        X = place.asarray(scaling.apply(train_set.X, dtype), dtype)
+        others = [name for name in train_set.classes if name != positive]
+        classes = (others[0] if len(others) == 1 else f"not {positive}", positive)
+        rate = logistic.learning_rate_bound(X) if learning_rate is None else learning_rate
+        _tell("device", f"{place.name} ({place.describe()['library']}), {dtype}")
+        _tell("data", f"{train_set.source}: {len(y)} rows of {X.shape[1]} features")
+        _tell("held out", f"{test_set.source}: {len(y_test)} rows")
+        _tell("task", f"{positive!r} ({int(y.sum())} rows) or {classes[0]!r} ({len(y) - int(y.sum())} rows)")
+        _tell("steps", f"{steps} of learning rate {rate:g}")
+        started = time.perf_counter()
+        result = _learn(place, X, y, dtype, rate, steps, tol, report_every or max(1, steps // 20))
+        seconds = time.perf_counter() - started
+        w, b = (place.to_numpy(value) for value in result.params)
+        model = Model(w, b.astype(w.dtype), scaling, classes, train_set.image, train_set.features)
+        p_train, p_test = (_probabilities(place, model, rows.X) for rows in (train_set, test_set))
+        accuracy, accuracy_test = (
+            float(np.mean((p > 0.5) == t)) for p, t in ((p_train, y), (p_test, y_test))
+        )
+        usual = max(np.mean(y_test), 1 - np.mean(y_test))
+        last = result.history[-1]
+        _tell("stopped", f"after step {result.steps} ({_STOPPED[result.stopped]}), {seconds:.2f} s")
+        _tell("cost", f"{last.cost:.6f}, largest |gradient| {last.largest_gradient:.2e}")
+        _tell(
+            "accuracy",
+            f"{accuracy:.2%} train, {accuracy_test:.2%} held out (always the commoner class: {usual:.2%})",
+        )
+        worst = _worst(p_test, y_test)
+        report = {
+            "command": shlex.join(["chainrule", *sys.argv[1:]]),
+            "device": {"name": place.name, **place.describe()},
+            "dtype": str(dtype),
+            "versions": {name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
+            "python": platform.python_version(),
+            "data": {"train": train_set.source, "held out": test_set.source, "features": int(X.shape[1])},
+            "rows": {"train": len(y), "held out": len(y_test)},
+            "classes": {"negative": classes[0], "positive": classes[1]},
+            "learning rate": rate,
+            "seed": seed,
+            "steps": result.steps,
+            "stopped": _STOPPED[result.stopped],
+            "seconds": seconds,
+            "cost": last.cost,
+            "largest gradient": last.largest_gradient,
+            "accuracy": {"train": accuracy, "held out": accuracy_test, "commoner class": float(usual)},
+            "worst mistakes": [
+                {
+                    "held-out row": int(i),
+                    "positive": bool(y_test[i]),
+                    "probability of positive": float(p_test[i]),
+                }
+                for i in worst
+            ],
+        }
+        names = _save(out, model, result, report, test_set, p_test, y_test, worst)
+    _tell("saved", f"{out}{os.sep}: {', '.join(names)}")
+
+
+@app.command()
+def predict(
+    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.safetensors that train left.")],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGES...", help="Pictures of any size; .csv files for a model of a table."),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    device: _DeviceOption = None,
+) -> None:
+    """Print the class of each picture and its probability, one line each.
+
+    For a model of a table the inputs are .csv files with its columns, and each row has a line. An input that cannot
+    be read is named on the error stream, the others are still answered, and the exit status is 1.
+    """
+    with _faults_told():
+        place, model = get_device(device), load_model(model_path)
+    answers: list[dict[str, Any]] = []
+    failed = False
+    for path in inputs:
+        try:
+            if model.image is None:
+                X = data.read_rows(path, model.features, len(model.w))
+            else:
+                X = data.read_image(path, model.image)[None, :]
+        except (data.DataError, ImportError) as error:
+            failed = True
+            _complain(error)
+            continue
+        for row, p in enumerate(_probabilities(place, model, X), start=1):
+            answer: dict[str, Any] = {"input": str(path)} | ({} if model.image else {"row": row})
+            answer |= {"class": model.classes[int(p > 0.5)], "probability": float(max(p, 1 - p))}
+            answers.append(answer)
+            if not as_json:
+                where = str(path) if model.image else f"{path}:{row}"
+                print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
+    if as_json:
+        print(json.dumps(answers, indent=1))
+    if failed:
+        raise typer.Exit(1)
+
+
+_STOPPED = {
+    "steps": "all steps taken",
+    "tol": "the largest |gradient| is under tol",
+    "asked": "interrupted; what was learnt is kept",
+}
+
+
+def _learn(
+    place: Device, X: Any, y: np.ndarray, dtype: str, rate: float, steps: int, tol: float | None, every: int
+) -> Descent:
+    targets = place.asarray(y, dtype)
+    zeros = (place.asarray(np.zeros(X.shape[1]), dtype), place.asarray(np.zeros(()), dtype))
+
+    def cost_and_gradients(params: tuple[Any, ...]) -> tuple[Any, tuple[Any, Any]]:
+        cost, dw, db = logistic.by_tiles(X, targets, *params)
+        return cost, (dw, db)
+
+    bar = Progress(
+        TextColumn("step"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("cost {task.fields[cost]}"),
+        console=_err,
+        transient=True,
+    )
+    with _interrupts_asked() as asked, bar:
+        task = bar.add_task("steps", total=steps, cost="")
+        done, shown = 0, time.monotonic()
+
+        def stop() -> bool:
+            nonlocal done, shown
+            done += 1
+            if time.monotonic() - shown > 0.1:
+                bar.update(task, completed=done)
+                shown = time.monotonic()
+            return asked()
+
+        def on_report(report: Report) -> None:
+            bar.update(task, completed=report.step, cost=f"{report.cost:.6f}")
+            _out.print(f"  cost before step {report.step:>6}: {report.cost:.6f}")
+
+        return descend(
+            cost_and_gradients,
+            zeros,
+            learning_rate=rate,
+            steps=steps,
+            tol=tol,
+            report_every=every,
+            on_report=on_report,
+            stop=stop,
+        )
+
+
+def _probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:
+    rows = place.asarray(model.scaling.apply(X, model.w.dtype))
+    return place.to_numpy(logistic.predict(rows, place.asarray(model.w), place.asarray(model.b)))
+
+
+def _worst(p: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the rows on the wrong side of one half, at most 12, the farthest first."""
+    distance = np.where(y == 1, 1 - p, p)
+    wrong = np.flatnonzero((p > 0.5) != y)
+    return wrong[np.argsort(-distance[wrong], kind="stable")][:12]
+
+
+def _save(
+    out: Path,
+    model: Model,
+    result: Descent,
+    report: dict[str, Any],
+    test_set: data.Dataset,
+    p_test: np.ndarray,
+    y_test: np.ndarray,
+    worst: np.ndarray,
+) -> list[str]:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(Report._fields)
+    writer.writerows(result.history)
+    title = f"{model.classes[1]!r} or {model.classes[0]!r}"
+    files: dict[str, Callable[[], bytes]] = {
+        "history.csv": lambda: table.getvalue().encode(),
+        "cost.png": lambda: pictures.cost_curve(result.history, title),
+    }
+    image = model.image
+    if image is None:
+        files["weights.png"] = lambda: pictures.weight_bars(model.w, model.features, model.classes)
+    else:
+        files["weights.png"] = lambda: pictures.weight_image(model.w, image, model.classes)
+        # With no mistake to show, the rows that came nearest to one.
+        shown = worst if len(worst) else np.argsort(np.abs(p_test - 0.5), kind="stable")[:12]
+        heading = f"the {len(worst)} worst mistakes" if len(worst) else "no mistakes; the least certain"
+        titles = [f"{model.classes[y_test[i]]}\np({model.classes[1]}) = {p_test[i]:.3f}" for i in shown]
+        files["mistakes.png"] = lambda: pictures.mistakes(
+            test_set.X[shown], titles, image, f"{heading}, held out"
+        )
+    save_model(out / "model.safetensors", model)
+    write_json(out / "report.json", report)
+    for name, content in files.items():
+        write_bytes(out / name, content())
+    return ["model.safetensors", "report.json", *files]
+
+
+@contextmanager
+def _interrupts_asked() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C of the block into an answer; the second one ends the program as usual."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Print what the user can mend as one line and leave with status 1; everything else is a fault of ours."""
+    try:
+        yield
+    except (data.DataError, DeviceError, ModelError, DivergenceError, ImportError, OSError) as error:
+        _complain(error)
+        raise typer.Exit(1) from None
+    except ValueError as error:
+        _complain(error)
+        raise typer.Exit(2) from None
+
+
+def _complain(error: Exception) -> None:
+    _err.print(f"chainrule: {error}", markup=False)
+
+
+def _tell(what: str, fact: str) -> None:
+    _out.print(f"{what + ':':10}{fact}", markup=False)

@@ -1,0 +1,101 @@
+"""The pictures that training leaves: the cost curve, the weights, the worst mistakes. PNG, as bytes."""
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from chainrule.data import ImageShape
+from chainrule.descent import Report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Hues that the common kinds of colour-blindness keep apart (Okabe and Ito, Color Universal Design, 2008).
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+
+
+def cost_curve(history: Sequence[Report], title: str) -> bytes:
+    """Draw the cost and the largest |gradient| over steps."""
+    figure = _figure(8, 4)
+    steps = [report.step for report in history]
+    left, right = figure.subplots(1, 2)
+    marker = "o" if len(steps) < 40 else ""
+    left.plot(steps, [report.cost for report in history], color=BLUE, marker=marker, markersize=3)
+    left.set(title="cost", xlabel="step", ylim=(0, None))
+    right.plot(
+        steps, [report.largest_gradient for report in history], color=ORANGE, marker=marker, markersize=3
+    )
+    right.set(title="largest |gradient|", xlabel="step", yscale="log")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    return _png(figure)
+
+
+def weight_image(w: np.ndarray, image: ImageShape, classes: tuple[str, str]) -> bytes:
+    """Draw w (n,) as a picture: what counts for the positive class in blue, what counts against it in orange."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    planes = w.reshape(image.channels, image.height, image.width)
+    panels = {"all colours": planes.sum(axis=0)} if image.channels == 3 else {"weights": planes[0]}
+    if image.channels == 3:
+        panels |= dict(zip(("red", "green", "blue"), planes, strict=True))
+    figure = _figure(3.2 * len(panels) + 1, 3.8)
+    for_against = LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
+    for axes, (name, plane) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        limit = float(np.abs(plane).max()) or 1.0
+        shown = axes.imshow(plane, cmap=for_against, vmin=-limit, vmax=limit)
+        axes.set(title=name, xticks=[], yticks=[])
+        figure.colorbar(shown, ax=axes, shrink=0.75)
+    figure.suptitle(f"blue counts for {classes[1]!r}, orange for {classes[0]!r}")
+    return _png(figure)
+
+
+def weight_bars(w: np.ndarray, features: Sequence[str], classes: tuple[str, str]) -> bytes:
+    """Draw the at most 30 largest of w (n,) as bars, by the names of their features."""
+    order = np.argsort(-np.abs(w), kind="stable")[:30][::-1]
+    names = [features[j] if features else f"feature {j}" for j in order]
+    figure = _figure(7, 1.5 + 0.25 * len(order))
+    axes = figure.subplots()
+    axes.barh(names, w[order], color=[BLUE if w[j] > 0 else ORANGE for j in order])
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(
+        xlabel="weight of the scaled feature",
+        title=f"blue counts for {classes[1]!r}, orange for {classes[0]!r}",
+    )
+    return _png(figure)
+
+
+def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: str) -> bytes:
+    """Draw raw pictures X (k, n), k >= 1, each under its title."""
+    columns = min(6, len(X))
+    rows = -(-len(X) // columns)
+    figure = _figure(max(2.1 * columns, 6), 2.5 * rows + 0.6)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, x, title in zip(grid, X, titles, strict=False):
+        picture = np.moveaxis(x.reshape(image.channels, image.height, image.width), 0, -1)
+        axes.imshow(picture if image.channels == 3 else picture[..., 0], cmap="gray")
+        axes.set_title(title, fontsize=8)
+    figure.suptitle(heading)
+    return _png(figure)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # Not through pyplot, which would look for a screen and keep every figure alive.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")
+
+
+def _png(figure: "Figure") -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
