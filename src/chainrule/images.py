@@ -162,7 +162,7 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         raise fault(path, "a picture", "no such file", "check the path") from None
     except UnidentifiedImageError:
         known = ", ".join(_FORMATS)
-        raise fault(path, f"a picture ({known})", "content of another kind", remedy) from None
+        raise fault(path, f"a picture ({known})", "content of another kind or cut short", remedy) from None
     except Exception as error:  # what a decoder raises on broken bytes has no common type
         got = f"a fault on opening it ({type(error).__name__}: {error})"
         raise fault(path, "a whole picture", got, remedy) from error
@@ -277,15 +277,16 @@ def _raw(path: Path, x_key: str, y_key: str, X: np.ndarray, y: np.ndarray) -> Ra
         got = f"shape {X.shape}"
         raise fault(path, f"{x_key} as (m, n), (m, h, w) or (m, h, w, 3), none 0", got, "reshape it")
     check_labels(path, y_key, y, X)
+    if X.dtype != np.uint8:
+        single = X.dtype.kind == "f" and X.dtype.itemsize <= 4
+        with np.errstate(over="ignore"):  # a long double may become infinite: the next check says so
+            X = X.astype(np.float32 if single else np.float64, order="C", copy=False)
     odd = ~np.isfinite(X)
     if odd.any():
         row, *column = (int(i) for i in np.argwhere(odd)[0])
         at = f"row {row}, column {', '.join(map(str, column))} (counted from 0)"
         got = f"{np.count_nonzero(odd)} that are NaN or infinite, the first at {at}"
         raise fault(path, f"finite numbers in {x_key}", got, "remove or fill them")
-    if X.dtype not in (np.uint8, np.float32):
-        X = X.astype(np.float32 if X.dtype == np.float16 else np.float64)
-    X = X.astype(X.dtype.newbyteorder("="), order="C", copy=False)
     image = None if X.ndim == 2 else ImageShape(X.shape[1], X.shape[2], 1 if X.ndim == 3 else 3)
     place = f"{y_key}[{{}}]".format
     return Raw(X if image is None else plane_order(X), y, image, str(path), place=place)
