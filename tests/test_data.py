@@ -643,6 +643,15 @@ def test_a_flipped_bit_is_refused_or_harmless(sound, tmp_path_factory, name, whe
     assert outcome(path) in (expected, "refused")
 
 
+def test_a_header_that_shrinks_an_array_is_refused_by_the_checksum_behind_it(tmp_path):
+    path = write_npz(tmp_path / "a.npz")
+    content = path.read_bytes()
+    assert content.count(b"(6, 3)") == 1
+    edited(path, content.replace(b"(6, 3)", b"(6, 2)"))
+    with pytest.raises(DataError, match=r"a\.npz: .*CRC"):
+        load(path)
+
+
 # Pictures
 
 
