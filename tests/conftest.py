@@ -1,0 +1,58 @@
+"""Devices as one fixture.
+
+The CPU and array-api-strict are always asked for; CHAINRULE_TEST_DEVICES, a comma list such as `cuda`, asks for more.
+A device that was asked for and cannot work fails its tests; one that was not asked for is skipped by name.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+ALWAYS = ("cpu", "strict", "strict:device1")
+ASKED = tuple(
+    name.strip() for name in os.environ.get("CHAINRULE_TEST_DEVICES", "").split(",") if name.strip()
+)
+DEVICES = tuple(dict.fromkeys((*ALWAYS, *ASKED, "cuda")))
+
+ROOT = Path(__file__).resolve().parent.parent
+COURSE = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _no_device_chosen(monkeypatch):
+    monkeypatch.delenv("CHAINRULE_DEVICE", raising=False)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    if request.param not in (*ALWAYS, *ASKED):
+        pytest.skip(f"{request.param} was not asked for (CHAINRULE_TEST_DEVICES={request.param} asks)")
+    return cr.get_device(request.param)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return request.param
+
+
+@pytest.fixture
+def course_file():
+    """Return the path of a file of the course material, or skip by its name where it is missing."""
+
+    def find(name):
+        path = COURSE / name
+        if not path.is_file():
+            pytest.skip(f"the course material {name} is not beside this checkout")
+        return path
+
+    return find
+
+
+def read_only(x):
+    if isinstance(x, np.ndarray):
+        x.flags.writeable = False
+    return x

@@ -1,0 +1,70 @@
+"""The arrows between the rooms: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import chainrule
+
+SOURCE = Path(chainrule.__file__).parent
+
+# Device is the leaf that every room but the pure ones may lean on, and `machine` is a part of it.
+ARROWS = {
+    "machine": set(),
+    "device": {"machine"},
+    "loops": set(),
+    "gates": set(),
+    "images": set(),
+    "data": {"images", "device"},
+    "files": {"data"},
+    "pictures": {"data", "descent"},
+    "descent": {"device"},
+    "logistic": {"descent", "gates", "loops", "device", "machine"},
+    "cli": {"data", "descent", "device", "files", "logistic", "machine", "pictures"},
+    "__main__": {"cli"},
+    "__init__": {"device", "logistic"},
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            if node.module == "chainrule":
+                yield from (f"chainrule.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room_of(path):
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_every_import_follows_an_arrow(path):
+    room = room_of(path)
+    assert room in ARROWS, f"the room {room} has no arrows in this test"
+    ours = {name.split(".")[1] for name in imports(path) if name.startswith("chainrule.")}
+    assert ours - {room} <= ARROWS[room]
+
+
+def test_only_the_device_room_names_cupy():
+    naming = {room_of(path) for path in FILES if "cupy" in {name.split(".")[0] for name in imports(path)}}
+    assert naming == {"device"}
+
+
+def test_the_loops_know_no_array_library():
+    assert {name.split(".")[0] for name in imports(SOURCE / "loops.py")} <= {"math", "collections"}
+
+
+def test_no_file_has_grown_into_two():
+    sizes = {
+        str(path.relative_to(SOURCE)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES
+    }
+    assert {name: size for name, size in sizes.items() if size > 400} == {}

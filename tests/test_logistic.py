@@ -1,0 +1,302 @@
+import itertools
+import threading
+from decimal import Decimal, getcontext
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule import logistic, loops, machine
+from chainrule.logistic import SPELLINGS
+from conftest import read_only
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+def problem(m, n, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((m, n))
+    return X, (rng.random(m) < 0.5).astype(np.float64), rng.standard_normal(n) / np.sqrt(n), 0.3
+
+
+def on(device, dtype, X, y, w, b):
+    return *(read_only(device.asarray(part, dtype)) for part in (X, y, w)), b
+
+
+def witness(X, y, w, b):
+    """Cost and gradient by 50-digit decimals and central differences: no line in common with the spellings."""
+    getcontext().prec = 50
+    rows = [[Decimal(float(x)) for x in row] for row in X]
+    targets = [Decimal(float(value)) for value in y]
+
+    def cost(parameters):
+        total = Decimal(0)
+        for row, target in zip(rows, targets, strict=True):
+            z = sum((x * p for x, p in zip(row, parameters, strict=False)), parameters[-1])
+            y_hat = 1 / (1 + (-z).exp())
+            total -= target * y_hat.ln() + (1 - target) * (1 - y_hat).ln()
+        return total / len(rows)
+
+    at = [Decimal(float(value)) for value in (*w, b)]
+    h = Decimal("1e-15")
+    slopes = []
+    for j in range(len(at)):
+        up, down = list(at), list(at)
+        up[j] += h
+        down[j] -= h
+        slopes.append(float((cost(up) - cost(down)) / (2 * h)))
+    return float(cost(at)), np.array(slopes[:-1]), slopes[-1]
+
+
+def agrees(device, step, expected, tolerance):
+    for got, want in zip(step, expected, strict=True):
+        np.testing.assert_allclose(device.to_numpy(got), want, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (1, 6), (6, 1), (5, 4), (23, 7)])
+def test_every_spelling_agrees_with_a_witness(name, m, n, device, dtype):
+    X, y, w, b = (np.float32(part).astype(np.float64) for part in problem(m, n))
+    step = SPELLINGS[name](*on(device, dtype, X, y, w, float(b)))
+    agrees(device, step, witness(X, y, w, b), TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_every_spelling_agrees_with_autograd(name):
+    autograd = pytest.importorskip("autograd", reason="autograd, of the extra peers, is not installed")
+    anp = pytest.importorskip("autograd.numpy")
+    X, y, w, b = problem(40, 9)
+
+    def cost(w, b):
+        y_hat = 1 / (1 + anp.exp(-(anp.dot(X, w) + b)))
+        return -anp.mean(y * anp.log(y_hat) + (1 - y) * anp.log(1 - y_hat))
+
+    expected = cost(w, b), *autograd.grad(cost, (0, 1))(w, b)
+    agrees(cr.get_device("cpu"), SPELLINGS[name](X, y, w, b), expected, 1e-12)
+
+
+@given(
+    m=st.integers(1, 40),
+    n=st.integers(1, 40),
+    seed=st.integers(0, 2**32 - 1),
+    dtype=st.sampled_from(list(TOLERANCE)),
+)
+@settings(deadline=None, max_examples=60)
+def test_the_spellings_agree_with_each_other(m, n, seed, dtype):
+    device = cr.get_device("cpu")
+    arrays = on(device, dtype, *problem(m, n, seed))
+    expected = by_name = {name: spelling(*arrays) for name, spelling in SPELLINGS.items()}
+    expected = by_name["by_loops"]
+    for step in by_name.values():
+        agrees(device, step, expected, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+def test_results_are_of_the_input_s_dtype_shape_and_device(name, device, dtype):
+    X, y, w, b = on(device, dtype, *problem(4, 3))
+    for part, shape in zip(SPELLINGS[name](X, y, w, b), [(), (3,), ()], strict=True):
+        assert part.shape == shape
+        assert part.dtype == X.dtype
+        assert getattr(part, "device", X.device) == X.device
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("z", [0.0, 1e-3, 20.0, 88.8, 104.0, 710.0, 1e4])
+@pytest.mark.parametrize(("sign", "y"), [(1, 0), (1, 1), (-1, 0), (-1, 1)])
+def test_large_logits_give_finite_right_costs_and_no_warning(name, z, sign, y, device, dtype):
+    X, targets, w, b = on(device, dtype, [[1.0], [1.0]], [y, y], [sign * z], 0.0)
+    cost, dw, db = (float(device.to_numpy(part).sum()) for part in SPELLINGS[name](X, targets, w, b))
+    getcontext().prec = 60
+    logit = Decimal(float(np.dtype(dtype).type(sign * z)))
+    y_hat = 1 / (1 + (-logit).exp())
+    # -log s(z) = log(1 + e^-z) and -log(1 - s(z)) = log(1 + e^z), which no number of digits rounds to log 0.
+    right = float((1 + (-logit if y else logit).exp()).ln()), float(y_hat - y)
+    tolerance = {"float32": 2e-6, "float64": 1e-14}[dtype]
+    tiny = float(np.finfo(dtype).tiny)
+    np.testing.assert_allclose(cost, right[0], rtol=tolerance, atol=tiny)
+    np.testing.assert_allclose([dw, db], right[1], rtol=tolerance, atol=np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("y_dtype", ["bool", "int64", "uint8"])
+def test_targets_may_be_integers_or_booleans(y_dtype, device):
+    X, y, w, b = problem(6, 3)
+    expected = logistic.by_matmul(X, y, w, b)
+    for spelling in SPELLINGS.values():
+        step = spelling(device.asarray(X), device.asarray(y.astype(y_dtype)), device.asarray(w), b)
+        agrees(device, step, expected, 1e-12)
+
+
+def test_b_may_be_an_array(device):
+    X, y, w, b = problem(6, 3)
+    arrays = device.asarray(X), device.asarray(y), device.asarray(w)
+    expected = logistic.by_matmul(X, y, w, b)
+    for spelling in SPELLINGS.values():
+        agrees(device, spelling(*arrays, device.asarray(b)), expected, 1e-12)
+
+
+class TestTiles:
+    @given(m=st.integers(1, 50), rows=st.integers(1, 60), workers=st.integers(1, 9), seed=st.integers(0, 9))
+    @settings(deadline=None, max_examples=60)
+    def test_any_tiling_gives_the_same_numbers(self, m, rows, workers, seed):
+        X, y, w, b = problem(m, 5, seed)
+        step = logistic.by_tiles(X, y, w, b, rows=rows, workers=workers)
+        agrees(cr.get_device("cpu"), step, logistic.by_matmul(X, y, w, b), 1e-12)
+
+    def test_any_device(self, device, dtype):
+        arrays = on(device, dtype, *problem(11, 3))
+        step = logistic.by_tiles(*arrays, rows=4, workers=3)
+        agrees(
+            device, step, [device.to_numpy(part) for part in logistic.by_matmul(*arrays)], TOLERANCE[dtype]
+        )
+
+    def test_the_default_tiles_what_the_cache_cannot_hold(self, monkeypatch):
+        X, y, w, b = problem(64, 5)
+        heights = []
+        tiles = logistic._sum_of_tiles
+
+        def counted(xp, X, y, w, b, rows):
+            heights.append((X.shape[0], rows))
+            return tiles(xp, X, y, w, b, rows)
+
+        monkeypatch.setattr(logistic, "_sum_of_tiles", counted)
+        expected = logistic.by_matmul(X, y, w, b)
+        agrees(cr.get_device("cpu"), logistic.by_tiles(X, y, w, b), expected, 1e-12)
+        assert heights == [(64, 64)]
+        heights.clear()
+        monkeypatch.setattr(machine, "cache_bytes", lambda level: 1000)
+        monkeypatch.setattr(machine, "blas_threads", lambda: 2)
+        agrees(cr.get_device("cpu"), logistic.by_tiles(X, y, w, b), expected, 1e-12)
+        assert heights == [(32, 1000 // (21 * 8))] * 2
+
+    def test_without_threadpoolctl_one_worker_does_it(self, monkeypatch):
+        monkeypatch.setattr(machine, "_controller", lambda: None)
+        X, y, w, b = problem(20, 3)
+        step = logistic.by_tiles(X, y, w, b, rows=3, workers=4)
+        agrees(cr.get_device("cpu"), step, logistic.by_matmul(X, y, w, b), 1e-12)
+
+    def test_several_callers_at_once_leave_the_threads_as_they_were(self):
+        before, results = machine.blas_threads(), []
+        X, y, w, b = problem(200, 3)
+        expected = logistic.by_matmul(X, y, w, b)
+        callers = [
+            threading.Thread(target=lambda: results.append(logistic.by_tiles(X, y, w, b, rows=9, workers=2)))
+            for _ in range(8)
+        ]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert len(results) == 8
+        for step in results:
+            agrees(cr.get_device("cpu"), step, expected, 1e-12)
+        assert machine.blas_threads() == before
+
+    @pytest.mark.parametrize("setting", ["rows", "workers"])
+    def test_no_tile_of_nothing(self, setting):
+        with pytest.raises(ValueError, match=f"by_tiles: {setting} must be at least 1, got 0"):
+            logistic.by_tiles(*problem(3, 2), **{setting: 0})
+
+
+class TestParts:
+    def test_a_single_sample(self, device, dtype):
+        X, y, w, b = problem(1, 5)
+        X, y, w, b = on(device, dtype, X, y, w, b)
+        expected = [device.to_numpy(part) for part in logistic.by_matmul(X, y, w, b)]
+        agrees(device, logistic.one_sample(X[0, :], y[0], w, b), expected, TOLERANCE[dtype])
+        lists = device.to_numpy(X)[0].tolist(), float(y[0]), device.to_numpy(w).tolist(), b
+        agrees(
+            device, [device.asarray(part) for part in loops.one_sample(*lists)], expected, TOLERANCE[dtype]
+        )
+
+    def test_the_dot_product_by_loop_and_by_matmul(self, device):
+        x, w = device.standard_normal((30,), seed=1), device.standard_normal((30,), seed=2)
+        by_loop = loops.dot(device.to_numpy(x).tolist(), device.to_numpy(w).tolist())
+        np.testing.assert_allclose(by_loop, float(x @ w), rtol=1e-13)
+
+    def test_backward_kept_and_recomputed(self, device, dtype):
+        X, y, w, b = on(device, dtype, *problem(12, 4))
+        cost, dz = logistic.forward(X, y, w, b)
+        kept = logistic.backward(X, dz)
+        recomputed = logistic.backward_recomputed(X, y, w, b)
+        expected = logistic.by_matmul(X, y, w, b)
+        assert float(cost) == float(expected[0])
+        for one, two, three in zip(kept, recomputed, expected[1:], strict=True):
+            np.testing.assert_array_equal(device.to_numpy(one), device.to_numpy(three))
+            np.testing.assert_array_equal(device.to_numpy(two), device.to_numpy(three))
+
+    def test_forward_by_loops_is_the_cost(self):
+        X, y, w, b = problem(12, 4)
+        lists = X.tolist(), y.tolist(), w.tolist(), b
+        assert loops.forward(*lists) == loops.forward_backward(*lists)[0]
+        np.testing.assert_allclose(loops.forward(*lists), logistic.forward(X, y, w, b)[0], rtol=1e-13)
+
+    def test_predict_is_a_probability(self, device, dtype):
+        X, _, w, _ = on(device, dtype, [[0.0], [1e4], [-1e4], [1.0]], [0] * 4, [1.0], 0.0)
+        p = device.to_numpy(logistic.predict(X, w, 0.0))
+        np.testing.assert_allclose(p, [0.5, 1, 0, 1 / (1 + np.exp(-1))], rtol=1e-6)
+        assert p.dtype == dtype
+
+    def test_the_bound_on_the_learning_rate_holds(self):
+        for seed in range(5):
+            X, y, w, b = problem(30, 6, seed)
+            rate = logistic.learning_rate_bound(X)
+            ones = np.concatenate([X, np.ones((30, 1))], axis=1)
+            assert rate <= 4 * 30 / np.linalg.eigvalsh(ones.T @ ones)[-1]
+            costs = []
+            for _ in range(200):
+                cost, dw, db = logistic.by_matmul(X, y, w, b)
+                costs.append(cost)
+                w, b = w - rate * dw, b - rate * db
+            assert all(after <= before for before, after in itertools.pairwise(costs))
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("name", SPELLINGS)
+    @pytest.mark.parametrize(
+        ("change", "error", "words"),
+        [
+            ({"X": np.ones((3, 2), np.uint8)}, TypeError, "floating dtype, got uint8.*divided by 255"),
+            ({"w": np.ones(2, np.float32)}, TypeError, "share one floating dtype, got float64 and float32"),
+            (
+                {"X": np.ones((3, 2), complex), "w": np.ones(2, complex)},
+                TypeError,
+                "floating dtype, got complex128",
+            ),
+            ({"y": np.ones(3, complex)}, TypeError, "y must hold real numbers.*complex128"),
+            ({"X": [[1.0, 2.0]]}, TypeError, "arrays of one library, got list.*get_device"),
+            ({"w": np.ones(3)}, ValueError, r"got X \(3, 2\) and w \(3,\)"),
+            ({"w": np.ones((2, 1))}, ValueError, r"w \(2, 1\)"),
+            ({"X": np.ones(2)}, ValueError, r"expected X \(m, n\)"),
+            ({"X": np.ones((0, 2)), "y": np.ones(0)}, ValueError, "m >= 1"),
+            ({"y": np.ones(4)}, ValueError, r"expected y \(3,\).*got \(4,\)"),
+            ({"y": np.ones((3, 1))}, ValueError, r"got \(3, 1\)"),
+            ({"y": np.asarray(1.0)}, ValueError, r"got \(\)"),
+            ({"b": np.ones(1)}, ValueError, r"b must be one number, got shape \(1,\)"),
+        ],
+    )
+    def test_each_says_who_what_came_and_what_was_expected(self, name, change, error, words):
+        arguments = {"X": np.ones((3, 2)), "y": np.ones(3), "w": np.ones(2), "b": 0.0} | change
+        with pytest.raises(error, match=f"{name}: .*{words}"):
+            SPELLINGS[name](**arguments)
+
+    def test_arrays_of_two_libraries(self):
+        X, y, w, b = problem(3, 2)
+        with pytest.raises(TypeError, match=r"by_matmul: .*one library, got ndarray, ndarray, Array"):
+            logistic.by_matmul(X, y, cr.get_device("strict").asarray(w), b)
+
+
+def test_descending_by_three_nested_loops_is_descending_by_matmul():
+    X, y, w, b = problem(9, 4)
+    by_loops_w, by_loops_b, costs = loops.descend(
+        X.tolist(), y.tolist(), w.tolist(), b, learning_rate=0.1, steps=25
+    )
+    seen = []
+    for _ in range(25):
+        cost, dw, db = logistic.by_matmul(X, y, w, b)
+        seen.append(cost)
+        w, b = w - 0.1 * dw, b - 0.1 * db
+    np.testing.assert_allclose(costs, seen, rtol=1e-12)
+    np.testing.assert_allclose(by_loops_w, w, rtol=1e-12)
+    np.testing.assert_allclose(by_loops_b, b, rtol=1e-12)
