@@ -73,7 +73,7 @@ def save_model(path: Path, model: Model) -> None:
     }
     tensors = {"w": model.w, "b": model.b, "shift": model.scaling.shift, "scale": model.scaling.scale}
     metadata = {"format": FORMAT, "version": VERSION, "about": json.dumps(about)}
-    write_bytes(path, save({name: np.ascontiguousarray(x) for name, x in tensors.items()}, metadata))
+    write_bytes(path, save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata))
 
 
 def load_model(path: Path) -> Model:
