@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.device import namespace, to_numpy
 
 Array = Any
@@ -79,6 +81,8 @@ class DivergenceError(ArithmeticError):
         self.params = params
 
 
+# A run that overflows ends in an error that names the step; NumPy's warnings on the way there name none.
+@np.errstate(over="ignore", invalid="ignore")
 def descend(
     cost_and_gradients: CostAndGradients,
     params: Params,
@@ -104,9 +108,8 @@ def descend(
         )
     if tol is not None and not tol >= 0:
         raise ValueError(f"descend: tol must be 0 or more, or None for no such stop, got {tol}")
-    optimizer = gradient_descent(learning_rate)
+    optimizer, watch = gradient_descent(learning_rate), _Watch(learning_rate)
     state = optimizer.init(params)
-    watch = _Watch(learning_rate)
     history: list[Report] = []
     step, stopped = 0, ""
     while True:
@@ -115,7 +118,7 @@ def descend(
         if not stopped and step == steps:
             stopped = "steps"
         if stopped or step % report_every == 0:
-            report = Report(step, watch.look(step), _largest(gradients))
+            report = watch.look(step, gradients)
             history.append(report)
             if on_report:
                 on_report(report)
@@ -144,10 +147,13 @@ class _Watch:
             self.safe = params
         self.pending.append(cost)
 
-    def look(self, step: int) -> float:
-        """Copy the costs up to that before step `step`; return the last or raise for the first bad one."""
-        xp = namespace(*self.pending)
-        costs = [float(cost) for cost in to_numpy(xp.stack([xp.asarray(cost) for cost in self.pending]))]
+    def look(self, step: int, gradients: Sequence[Array]) -> Report:
+        """Copy the costs up to that before step `step` and report it, or raise for the first bad one."""
+        xp = namespace(*self.pending, *gradients)
+        largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(gradient))) for gradient in gradients]))
+        # asarray, because operations on NumPy's arrays of no dimension give scalars.
+        numbers = to_numpy(xp.stack([xp.asarray(number) for number in (*self.pending, largest)]))
+        *costs, largest_gradient = (float(number) for number in numbers)
         self.pending = []
         for number, cost in enumerate(costs, start=step + 1 - len(costs)):
             if not math.isfinite(cost):
@@ -161,7 +167,7 @@ class _Watch:
                     f"to {cost:.6g} before step {number}"
                 )
             self.previous = cost
-        return costs[-1]
+        return Report(step, costs[-1], largest_gradient)
 
     def _give_up(self, what: str) -> None:
         raise DivergenceError(
@@ -169,8 +175,3 @@ class _Watch:
             f"(a tenth of {self.learning_rate:g}), and see that the data hold no NaN",
             self.safe,
         )
-
-
-def _largest(gradients: Sequence[Array]) -> float:
-    xp = namespace(*gradients)
-    return float(xp.max(xp.stack([xp.max(xp.abs(xp.asarray(gradient))) for gradient in gradients])))
