@@ -4,31 +4,15 @@ Loading never unpickles and executes nothing. Whatever cannot be used raises Dat
 expected, what came and what to do.
 """
 
-import csv
-import io
-from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.images import (
-    AGAIN,
-    DataError,
-    ImageShape,
-    Raw,
-    fault,
-    faults_named,
-    needs_app,
-    plane_order,
-    read_folder,
-    read_h5,
-    read_image,
-    read_npz,
-    some,
-)
+from chainrule.images import plane_order, read_folder, read_h5, read_image
+from chainrule.raw import AGAIN, DataError, ImageShape, Raw, fault, faults_named, needs_app, some
+from chainrule.tables import read_csv, read_npz, read_rows
 
 __all__ = [
     "DataError",
@@ -39,6 +23,7 @@ __all__ = [
     "load_test",
     "plane_order",
     "read_image",
+    "read_rows",
     "split",
     "to_binary",
 ]
@@ -165,7 +150,7 @@ def load(
             train = _dataset(rows)
             return train, _dataset(held_out, train) if held_out else None
         if kind == ".csv":
-            return _dataset(_read_csv(path, label)), None
+            return _dataset(read_csv(path, label)), None
         image = ImageShape(image_size, image_size, 3)
         test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
         if test is None or not (path / "train").is_dir():
@@ -187,7 +172,7 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
         if kind == ".npz":
             return _dataset(read_npz(path)[0], train)
         if kind == ".csv":
-            return _dataset(_read_csv(path, label), train)
+            return _dataset(read_csv(path, label), train)
         if train.image is None:
             expected = f"a table with {train.X.shape[1]} features as in {train.source}"
             raise fault(path, expected, "a folder of pictures", "give test data of the same layout")
@@ -272,104 +257,6 @@ def _digits() -> Dataset:
     classes = tuple(str(name) for name in digits.target_names)
     y = digits.target.astype(np.int64)
     return Dataset(digits.data, y, classes, ImageShape(8, 8, 1), "scikit-learn's digits", full_scale=16.0)
-
-
-def _read_csv(path: Path, label: str | None) -> Raw:
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise fault(f"{path}, line {line}", "UTF-8 text", "other bytes", "save it as UTF-8") from None
-    records = _records(path, text)
-    _, header = next(records, (1, []))
-    header = [name.strip() for name in header]
-    if not header:
-        raise fault(path, "a header line with the names of the columns", "blank lines", "add one")
-    here = f"{path}, line 1"
-    if "" in header:
-        got = f"none for column {header.index('') + 1}"
-        raise fault(here, "a name for each column", got, "name it or drop it (pandas: to_csv(index=False))")
-    if len(set(header)) < len(header):
-        twice = some([name for name in dict.fromkeys(header) if header.count(name) > 1])
-        raise fault(here, "distinct names of columns", f"{twice} more than once", "rename or drop one")
-    known = [label] if label is not None else ["label", "y", "target"]
-    found = [name for name in known if name in header]
-    if len(found) != 1:
-        expected = f"one label column ({' or '.join(map(repr, known))})"
-        raise fault(here, expected, f"the columns {some(header)}", "name the label column with label=")
-    if len(header) < 2:
-        raise fault(here, "columns of numbers beside the label", f"{header[0]!r} alone", "add some")
-    k = header.index(found[0])
-    features = tuple(header[:k] + header[k + 1 :])
-    values, labels, lines = array("d"), [], []
-    for line, cells in records:
-        if len(cells) != len(header):
-            expected = f"{len(header)} cells as in the header"
-            raise fault(f"{path}, line {line}", expected, f"{len(cells)}", "complete or remove the line")
-        labels.append(cells.pop(k).strip())
-        lines.append(line)
-        try:
-            values.extend([_number(cell) for cell in cells])
-        except ValueError:
-            column, cell = next(pair for pair in zip(features, cells, strict=True) if not _is_number(pair[1]))
-            here = f"{path}, line {line}, column {column!r}"
-            raise fault(here, "a number", repr(cell.strip()), "correct it, or drop the column") from None
-    if not lines:
-        raise fault(path, "rows under the header", "none", "add samples")
-    X = np.array(values).reshape(len(lines), len(features))
-    odd = ~np.isfinite(X)
-    if odd.any():
-        row, j = (int(i) for i in np.argwhere(odd)[0])
-        here = f"{path}, line {lines[row]}, column {features[j]!r}"
-        got = f"{np.count_nonzero(odd)} that are NaN or infinite, this one first"
-        raise fault(here, "finite numbers", got, "remove or fill them")
-
-    def place(row: int) -> str:
-        return f"line {lines[row]}, column {header[k]!r}"
-
-    return Raw(X, _column(labels), None, str(path), features=features, place=place)
-
-
-def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not blank, with the number of the line where it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise fault(
-                f"{path}, line {line}", "comma-separated cells", str(error), "mend the line"
-            ) from None
-        if len(cells) > 1 or "".join(cells).strip():
-            yield line, cells
-
-
-def _number(cell: str) -> float:
-    if "_" in cell:  # Python's own spelling of numbers, nobody else's
-        raise ValueError(cell)
-    return float(cell)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        _number(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _column(labels: list[str]) -> np.ndarray:
-    """Labels as integers where all are, else as floats where all are, so that 1.0 is class 1; else as text."""
-    if not all(map(_is_number, labels)):
-        return np.array(labels)
-    try:
-        return np.array([int(label) for label in labels], dtype=np.int64)
-    except (ValueError, OverflowError):
-        return np.array([float(label) for label in labels])
 
 
 def _kind(path: Path, label: str | None) -> tuple[Path, str]:
