@@ -214,13 +214,17 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
     return np.asarray(x)
 
 
-def tile_bytes(X: Any) -> int:
-    """Return how many bytes of X one pass may take so that they are still in cache when read again."""
-    if array_api_compat.is_cupy_array(X):
-        import cupy
+def tile_height(X: Any, bytes_per_row: int) -> int:
+    """Return how many rows of X (m, n) one pass may take so that they are still in cache when read again.
 
-        return int(cupy.cuda.runtime.getDeviceProperties(X.device.id)["l2CacheSize"]) // 2
-    return max(machine.cache_bytes(2), machine.cache_bytes(3) // (4 * machine.blas_threads()))
+    It is m, all of them, where tiles cost more than they save: on a GPU, where starting the kernels of a tile takes
+    longer than reading it again, and up to twice the last cache, where enough of X survives between two readings.
+    """
+    m = int(X.shape[0])
+    if array_api_compat.is_cupy_array(X) or m * bytes_per_row <= 2 * machine.cache_bytes(3):
+        return m
+    share = max(machine.cache_bytes(2), machine.cache_bytes(3) // (4 * machine.blas_threads()))
+    return max(1, share // bytes_per_row)
 
 
 def _wanted(name: str | None) -> tuple[str, str]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import loops, machine
-from chainrule.device import namespace, tile_bytes, to_numpy
+from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy
 
 Array = Any
@@ -66,20 +66,17 @@ def by_tiles(
 
     Where X is larger than the last cache, `by_matmul` waits for memory twice and this once. `rows` is the height
     of a tile, by default what the cache holds; `workers` the number of threads that share the tiles out, by
-    default as many as NumPy's own products use. An X that the cache holds whole is one tile. Only NumPy's arrays
-    are shared out, and only where threadpoolctl can keep each product in its own worker.
+    default as many as NumPy's own products use. An X that the cache holds whole is one tile, and so is one on a GPU.
+    Only NumPy's arrays are shared out, and only where threadpoolctl can keep each product in its own worker.
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
     for name, value in (("rows", rows), ("workers", workers)):
         if value is not None and value < 1:
             raise ValueError(f"by_tiles: {name} must be at least 1, got {value}")
-    # A row brings its features and about sixteen numbers that the gate makes on the way.
-    bytes_per_row = (n + 16) * xp.finfo(X.dtype).bits // 8
     if rows is None:
-        # Up to twice the last cache, enough of X survives between two readings that tiles cost more than they save.
-        fits = m * bytes_per_row <= 2 * machine.cache_bytes(3)
-        rows = m if fits else max(1, tile_bytes(X) // bytes_per_row)
+        # A row brings its features and about sixteen numbers that the gate makes on the way.
+        rows = tile_height(X, (n + 16) * xp.finfo(X.dtype).bits // 8)
     if workers is None:
         workers = machine.blas_threads() if rows < m else 1
     if xp is not np or not machine.can_limit_blas():
