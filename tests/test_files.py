@@ -5,7 +5,7 @@ import stat
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ def model(n=12, dtype="float32", image=None):
         scaling=Scaling(np.zeros(n), np.full(n, 2.0)),
         classes=("dog", "cat – 猫"),
         image=image,
+        white=16.0 if image else None,
         features=() if image else tuple(f"f{j}" for j in range(n)),
     )
 
@@ -38,7 +39,8 @@ def test_a_model_comes_back_as_it_was(tmp_path, dtype, image):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(saved, name))
         assert getattr(loaded, name).dtype == dtype
     np.testing.assert_array_equal(loaded.scaling.scale, saved.scaling.scale)
-    assert (loaded.classes, loaded.image, loaded.features) == (saved.classes, saved.image, saved.features)
+    arrays = dict.fromkeys(("w", "b", "scaling"))
+    assert asdict(loaded) | arrays == asdict(saved) | arrays
 
 
 def test_a_model_cut_at_any_byte_is_refused(tmp_path):
@@ -70,7 +72,7 @@ def write_model(path, *, tensors=None, about=None, **metadata):
     parts = {"w": saved.w, "b": saved.b, "shift": saved.scaling.shift, "scale": saved.scaling.scale} | (
         tensors or {}
     )
-    text = {"classes": ["no", "yes"], "image": None, "features": []} | (about or {})
+    text = {"classes": ["no", "yes"], "image": None, "white": None, "features": []} | (about or {})
     known = {"format": files.FORMAT, "version": files.VERSION, "about": json.dumps(text)} | metadata
     kept = {name: part for name, part in parts.items() if part is not None}
     path.write_bytes(save(kept, {name: value for name, value in known.items() if value is not None}))
@@ -114,6 +116,8 @@ def test_a_model_with_a_wrong_part_is_refused(tmp_path, change, words):
         {"image": {"height": 2, "width": 2, "channels": 1}},
         {"image": {"height": 2}},
         {"features": ["a"]},
+        {"white": -1},
+        {"white": "snow"},
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(tmp_path, about):

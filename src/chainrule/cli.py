@@ -172,7 +172,9 @@ def train(
         result = _learn(place, X, y, dtype, rate, steps, tol, report_every or max(1, steps // 20))
         seconds = time.perf_counter() - started
         w, b = (place.to_numpy(value) for value in result.params)
-        model = Model(w, b.astype(w.dtype), scaling, classes, train_set.image, train_set.features)
+        model = Model(
+            w, b.astype(w.dtype), scaling, classes, train_set.image, train_set.white, train_set.features
+        )
         p_train, p_test = (_probabilities(place, model, rows.X) for rows in (train_set, test_set))
         accuracy, accuracy_test = (
             float(np.mean((p > 0.5) == t)) for p, t in ((p_train, y), (p_test, y_test))
@@ -221,15 +223,15 @@ def predict(
     model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.safetensors that train left.")],
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGES...", help="Pictures of any size; .csv files for a model of a table."),
+        typer.Argument(metavar="IMAGES...", help="Pictures of any size; or .csv and .npz files of rows."),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     device: _DeviceOption = None,
 ) -> None:
     """Print the class of each picture and its probability, one line each.
 
-    For a model of a table the inputs are .csv files with its columns, and each row has a line. An input that cannot
-    be read is named on the error stream, the others are still answered, and the exit status is 1.
+    A .csv file (with the columns that the model learnt from) or an .npz file (with X) has a line for each row. An
+    input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
     """
     with _faults_told():
         place, model = get_device(device), load_model(model_path)
@@ -237,20 +239,18 @@ def predict(
     failed = False
     for path in inputs:
         try:
-            if model.image is None:
-                X = data.read_rows(path, model.features, len(model.w))
-            else:
-                X = data.read_image(path, model.image)[None, :]
+            X = _rows_of(path, model)
         except (data.DataError, ImportError) as error:
             failed = True
             _complain(error)
             continue
+        many = path.suffix.lower() in data.TABLES
         for row, p in enumerate(_probabilities(place, model, X), start=1):
-            answer: dict[str, Any] = {"input": str(path)} | ({} if model.image else {"row": row})
+            answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
             answer |= {"class": model.classes[int(p > 0.5)], "probability": float(max(p, 1 - p))}
             answers.append(answer)
             if not as_json:
-                where = str(path) if model.image else f"{path}:{row}"
+                where = f"{path}:{row}" if many else str(path)
                 print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
     if as_json:
         print(json.dumps(answers, indent=1))
@@ -310,6 +310,18 @@ def _learn(
             on_report=on_report,
             stop=stop,
         )
+
+
+def _rows_of(path: Path, model: Model) -> np.ndarray:
+    """Return raw rows (m, n) on the scale of the data that the model learnt from."""
+    if path.suffix.lower() in data.TABLES:
+        return data.read_rows(path, model.features, len(model.w))
+    if model.image is None or model.white is None:
+        learnt = "a table" if model.image is None else "pictures whose white is not known"
+        raise data.DataError(
+            f"{path}: expected a .csv or .npz file, for this model learnt from {learnt}; give rows"
+        )
+    return data.read_image(path, model.image)[None, :] * (model.white / 255)
 
 
 def _probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:

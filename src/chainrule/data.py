@@ -12,9 +12,10 @@ import numpy as np
 
 from chainrule.images import plane_order, read_folder, read_h5, read_image
 from chainrule.raw import AGAIN, DataError, ImageShape, Raw, fault, faults_named, needs_app, some
-from chainrule.tables import read_csv, read_npz, read_rows
+from chainrule.tables import TABLES, read_csv, read_npz, read_rows
 
 __all__ = [
+    "TABLES",
     "DataError",
     "Dataset",
     "ImageShape",
@@ -50,6 +51,11 @@ class Dataset:
     source: str
     full_scale: float | None = None
     features: tuple[str, ...] = ()
+
+    @property
+    def white(self) -> float | None:
+        """The raw value that counts as 1: 255 for pixels as bytes; None where nothing fixes one."""
+        return 255.0 if self.X.dtype == np.uint8 else self.full_scale
 
     def __post_init__(self) -> None:
         X, y, k = self.X, self.y, len(self.classes)
@@ -87,9 +93,8 @@ class Scaling:
         A feature that never changes is shifted to 0 and not scaled. DataError where a feature spans more than
         float64 can hold.
         """
-        full_scale = 255.0 if dataset.X.dtype == np.uint8 else dataset.full_scale
-        if full_scale is not None:
-            return Scaling(np.array(0.0), np.array(full_scale))
+        if dataset.white is not None:
+            return Scaling(np.array(0.0), np.array(dataset.white))
         X = dataset.X.astype(np.float64)
         low = X.min(axis=0)
         with np.errstate(over="ignore"):

@@ -27,6 +27,7 @@ class Model:
     scaling    what was done to raw features before they were learnt from
     classes    the names for probability 0 and probability 1
     image      the shape of pictures that the features are, or None
+    white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
     features   the names of the columns, or () where nobody named them
     """
 
@@ -35,6 +36,7 @@ class Model:
     scaling: Scaling
     classes: tuple[str, str]
     image: ImageShape | None
+    white: float | None = None
     features: tuple[str, ...] = ()
 
 
@@ -69,6 +71,7 @@ def save_model(path: Path, model: Model) -> None:
     about = {
         "classes": list(model.classes),
         "image": asdict(model.image) if model.image else None,
+        "white": model.white,
         "features": list(model.features),
     }
     tensors = {"w": model.w, "b": model.b, "shift": model.scaling.shift, "scale": model.scaling.scale}
@@ -102,6 +105,7 @@ def load_model(path: Path) -> Model:
         about = json.loads(metadata["about"])
         negative, positive = (str(name) for name in about["classes"])
         image = ImageShape(**about["image"]) if about["image"] else None
+        white = None if about["white"] is None else float(about["white"])
         features = tuple(str(name) for name in about["features"])
         w, b = tensors["w"], tensors["b"]
         scaling = Scaling(tensors["shift"], tensors["scale"])
@@ -116,6 +120,7 @@ def load_model(path: Path) -> Model:
         and np.issubdtype(w.dtype, np.floating)
         and scaling.shift.shape in ((), (n,))
         and (image is None or image.n == n)
+        and (white is None or 0 < white < float("inf"))
         and len(features) in (0, n)
         and bool(np.isfinite(w).all() and np.isfinite(b))
     )
@@ -123,4 +128,4 @@ def load_model(path: Path) -> Model:
         raise refused(
             f"got w {w.shape} {w.dtype}, b {b.shape} {b.dtype}, shift {scaling.shift.shape}, {image}"
         )
-    return Model(w, b, scaling, (negative, positive), image, features)
+    return Model(w, b, scaling, (negative, positive), image, white, features)

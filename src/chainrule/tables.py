@@ -12,6 +12,8 @@ import numpy as np
 from chainrule.images import plane_order
 from chainrule.raw import ImageShape, Raw, check_labels, fault, faults_named, some
 
+TABLES = (".csv", ".npz")
+
 
 def read_csv(path: Path, label: str | None) -> Raw:
     """The samples of a .csv file: the column `label` names the class, all others are numbers."""
@@ -36,20 +38,21 @@ def read_csv(path: Path, label: str | None) -> Raw:
 
 
 def read_rows(path: str | Path, features: tuple[str, ...], n: int) -> np.ndarray:
-    """Samples without labels, (m, n): from a .csv file its columns `features`, or X of an .npz file.
+    """Samples without labels, (m, n): from a .csv file its columns `features`, from an .npz file X.
 
     Other columns are left out, so a file with labels will do. Where no names are known (features is ()), a .csv file
     must have n columns. Raises DataError for what does not fit.
     """
     path = Path(path)
-    if not path.is_file() or path.suffix.lower() not in (".csv", ".npz"):
+    if not path.is_file() or path.suffix.lower() not in TABLES:
         got = "another suffix" if path.is_file() else "no such file"
         raise fault(path, "a .csv or .npz file with rows of numbers", got, "check the name")
     with faults_named(path):
         if path.suffix.lower() == ".npz":
             with zipfile.ZipFile(path) as archive:
                 X = _checked(path, "X", _read_array(path, archive, "X"))
-            if X.ndim != 2 or X.shape[1] != n:
+            X = X if X.ndim == 2 else plane_order(X)
+            if X.shape[1] != n:
                 raise fault(
                     path, f"X (m, {n}) as the model learnt", f"shape {X.shape}", "give those features"
                 )
