@@ -23,7 +23,8 @@ ARROWS = {
     "pictures": {"data", "descent"},
     "descent": {"device"},
     "logistic": {"descent", "gates", "loops", "device", "machine"},
-    "cli": {"data", "descent", "device", "files", "logistic", "machine", "pictures"},
+    "runs": {"data", "descent", "device", "files", "logistic", "pictures"},
+    "cli": {"data", "descent", "device", "files", "logistic", "machine", "runs"},
     "__main__": {"cli"},
     "__init__": {"device", "logistic"},
 }

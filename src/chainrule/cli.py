@@ -1,7 +1,5 @@
 """The commands: devices, train, predict."""
 
-import csv
-import io
 import json
 import os
 import platform
@@ -22,10 +20,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from chainrule import data, logistic, machine, pictures
+from chainrule import data, logistic, machine, runs
 from chainrule.descent import Descent, DivergenceError, Report, descend
 from chainrule.device import VARIABLE, Device, DeviceError, choice, get_device, survey
-from chainrule.files import Model, ModelError, load_model, save_model, write_bytes, write_json
+from chainrule.files import Model, ModelError, load_model
 
 app = typer.Typer(
     help="Learn by gradient descent, on a CPU or a GPU, and see the numbers.\n\n"
@@ -175,7 +173,7 @@ def train(
         model = Model(
             w, b.astype(w.dtype), scaling, classes, train_set.image, train_set.white, train_set.features
         )
-        p_train, p_test = (_probabilities(place, model, rows.X) for rows in (train_set, test_set))
+        p_train, p_test = (runs.probabilities(place, model, rows.X) for rows in (train_set, test_set))
         accuracy, accuracy_test = (
             float(np.mean((p > 0.5) == t)) for p, t in ((p_train, y), (p_test, y_test))
         )
@@ -187,7 +185,7 @@ def train(
             "accuracy",
             f"{accuracy:.2%} train, {accuracy_test:.2%} held out (always the commoner class: {usual:.2%})",
         )
-        worst = _worst(p_test, y_test)
+        worst = runs.worst(p_test, y_test)
         report = {
             "command": shlex.join(["chainrule", *sys.argv[1:]]),
             "device": {"name": place.name, **place.describe()},
@@ -214,7 +212,7 @@ def train(
                 for i in worst
             ],
         }
-        names = _save(out, model, result, report, test_set, p_test, y_test, worst)
+        names = runs.save(out, model, result, report, test_set, p_test, y_test, worst)
     _tell("saved", f"{out}{os.sep}: {', '.join(names)}")
 
 
@@ -245,7 +243,7 @@ def predict(
             _complain(error)
             continue
         many = path.suffix.lower() in data.TABLES
-        for row, p in enumerate(_probabilities(place, model, X), start=1):
+        for row, p in enumerate(runs.probabilities(place, model, X), start=1):
             answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
             answer |= {"class": model.classes[int(p > 0.5)], "probability": float(max(p, 1 - p))}
             answers.append(answer)
@@ -322,56 +320,6 @@ def _rows_of(path: Path, model: Model) -> np.ndarray:
             f"{path}: expected a .csv or .npz file, for this model learnt from {learnt}; give rows"
         )
     return data.read_image(path, model.image)[None, :] * (model.white / 255)
-
-
-def _probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:
-    rows = place.asarray(model.scaling.apply(X, model.w.dtype))
-    return place.to_numpy(logistic.predict(rows, place.asarray(model.w), place.asarray(model.b)))
-
-
-def _worst(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the rows on the wrong side of one half, at most 12, the farthest first."""
-    distance = np.where(y == 1, 1 - p, p)
-    wrong = np.flatnonzero((p > 0.5) != y)
-    return wrong[np.argsort(-distance[wrong], kind="stable")][:12]
-
-
-def _save(
-    out: Path,
-    model: Model,
-    result: Descent,
-    report: dict[str, Any],
-    test_set: data.Dataset,
-    p_test: np.ndarray,
-    y_test: np.ndarray,
-    worst: np.ndarray,
-) -> list[str]:
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Report._fields)
-    writer.writerows(result.history)
-    title = f"{model.classes[1]!r} or {model.classes[0]!r}"
-    files: dict[str, Callable[[], bytes]] = {
-        "history.csv": lambda: table.getvalue().encode(),
-        "cost.png": lambda: pictures.cost_curve(result.history, title),
-    }
-    image = model.image
-    if image is None:
-        files["weights.png"] = lambda: pictures.weight_bars(model.w, model.features, model.classes)
-    else:
-        files["weights.png"] = lambda: pictures.weight_image(model.w, image, model.classes)
-        # With no mistake to show, the rows that came nearest to one.
-        shown = worst if len(worst) else np.argsort(np.abs(p_test - 0.5), kind="stable")[:12]
-        heading = f"the {len(worst)} worst mistakes" if len(worst) else "no mistakes; the least certain"
-        titles = [f"{model.classes[y_test[i]]}\np({model.classes[1]}) = {p_test[i]:.3f}" for i in shown]
-        files["mistakes.png"] = lambda: pictures.mistakes(
-            test_set.X[shown], titles, image, f"{heading}, held out"
-        )
-    save_model(out / "model.safetensors", model)
-    write_json(out / "report.json", report)
-    for name, content in files.items():
-        write_bytes(out / name, content())
-    return ["model.safetensors", "report.json", *files]
 
 
 @contextmanager
