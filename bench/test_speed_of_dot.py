@@ -1,0 +1,20 @@
+"""The dot product: one product at a time, and by `@`."""
+
+import pytest
+
+from chainrule import loops
+from chainrule.device import to_numpy
+
+SPELLINGS = {"by_loops": loops.dot, "by_matmul": lambda x, w: x @ w}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_dot(measure, problem, spelling):
+    X, _, w, _ = problem.arrays
+    # Products of one sign cancel nothing, so that a relative error means something.
+    vectors = abs(X[0, :]), abs(w)
+    on_host = [to_numpy(v) for v in vectors]
+    want = {"z": on_host[0].astype("float64") @ on_host[1].astype("float64")}
+    measure(
+        SPELLINGS[spelling], tuple(v.tolist() for v in on_host) if spelling == "by_loops" else vectors, want
+    )

@@ -1,0 +1,51 @@
+"""The logistic step in its spellings: forward with backward, forward alone, backward alone.
+
+Plain Python works on lists and is given lists: no benchmark times a conversion.
+"""
+
+import pytest
+
+from chainrule import logistic, loops
+from chainrule.device import namespace
+from chainrule.gates.activations_and_costs import sigmoid_cross_entropy
+
+
+def forward_by_sample(X, y, w, b):
+    xp, m = namespace(X, y, w), X.shape[0]
+    cost = 0 * b
+    for i in range(m):
+        cost = cost + sigmoid_cross_entropy(xp, X[i, :] @ w + b, y[i])[0]
+    return cost / m
+
+
+def forward_by_matmul(X, y, w, b):
+    return logistic.forward(X, y, w, b)[0]
+
+
+# by_scaling goes forward as by_matmul does, and by_tiles has no forward alone: it is one pass.
+FORWARD = {"by_loops": loops.forward, "by_sample": forward_by_sample, "by_matmul": forward_by_matmul}
+
+
+@pytest.mark.parametrize("spelling", logistic.SPELLINGS)
+def test_forward_with_backward(measure, problem, spelling):
+    if spelling == "by_loops":
+        measure(loops.forward_backward, problem.lists, problem.step)
+    else:
+        measure(logistic.SPELLINGS[spelling], problem.arrays, problem.step)
+
+
+@pytest.mark.parametrize("spelling", FORWARD)
+def test_forward(measure, problem, spelling):
+    arguments = problem.lists if spelling == "by_loops" else problem.arrays
+    measure(FORWARD[spelling], arguments, {"cost": problem.step["cost"]})
+
+
+@pytest.mark.parametrize("spelling", ["kept", "recomputed"])
+def test_backward(measure, problem, spelling):
+    X, y, w, b = problem.arrays
+    gradient = {"dw": problem.step["dw"], "db": problem.step["db"]}
+    if spelling == "kept":
+        _, dz = logistic.forward(X, y, w, b)
+        measure(logistic.backward, (X, dz), gradient)
+    else:
+        measure(logistic.backward_recomputed, (X, y, w, b), gradient)
