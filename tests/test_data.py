@@ -879,6 +879,25 @@ def test_a_dataset_whose_parts_do_not_fit_is_refused(changed, said):
         Dataset(**parts)
 
 
+def test_semicolons_get_the_right_remedy(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a;b;label\n1;2;x\n")
+    with pytest.raises(DataError, match="separate cells by commas"):
+        load(path)
+
+
+def test_names_run_together_hide_no_array(tmp_path):
+    path = tmp_path / "rows.npz"
+    np.savez(path, X=np.ones((4, 1)), y=[0, 1, 0, 1], X_test=np.ones((2, 1)), y_test=[0, 1])
+    content = bytearray(path.read_bytes())
+    # The high byte of the length of the third name in the archive's directory.
+    third = [at for at in range(len(content)) if content.startswith(b"PK\x01\x02", at)][2]
+    content[third + 29] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"an archive of \.npy arrays alone"):
+        load(path)
+
+
 class TestRowsWithoutLabels:
     def write(self, path, text):
         path.write_text(text, encoding="utf-8")

@@ -68,7 +68,8 @@ def test_tol_stops_at_the_first_report_that_is_under_it():
     coarse = run(cr.get_device("cpu"), tol=1.0, report_every=10)
     assert coarse.steps == math.ceil(first / 10) * 10
     assert coarse.history[-1].step == coarse.steps
-    assert run(cr.get_device("cpu"), tol=0.0).stopped == "steps"
+    at_the_minimum = run(cr.get_device("cpu"), start=(1.0, 2.0), tol=0.0)
+    assert at_the_minimum.stopped == "steps", "no gradient is under 0"
 
 
 def test_stop_ends_after_the_running_step_with_what_was_learnt():
@@ -122,6 +123,25 @@ class TestDivergence:
         ) as caught:
             descend(cost_and_gradients, (np.asarray(0.0),), learning_rate=1.0, steps=60, report_every=every)
         assert float(caught.value.params[0]) <= 12
+
+    def test_a_gradient_that_is_not_a_number_is_named(self):
+        with pytest.raises(DivergenceError, match=r"largest \|gradient\| before step 0 is nan"):
+            descend(
+                lambda params: (np.asarray(1.0), (np.full(2, np.nan),)),
+                (np.ones(2),),
+                learning_rate=1.0,
+                steps=5,
+            )
+
+    def test_a_cost_that_creeps_up_and_does_not_double_is_let_be(self):
+        costs = iter(1 + k / 100 for k in range(60))
+        result = descend(
+            lambda params: (np.asarray(next(costs)), (np.zeros(1),)),
+            (np.ones(1),),
+            learning_rate=1.0,
+            steps=50,
+        )
+        assert result.stopped == "steps"
 
     def test_an_infinite_cost_is_named(self):
         with pytest.raises(DivergenceError, match="before step 0 is inf"):

@@ -107,7 +107,20 @@ class TestChoosing:
         assert cr.get_device().name == "strict"
 
     @pytest.mark.parametrize(
-        "name", ["gpu", "CPU", "cuda:", "cuda:-1", "cuda:x", "strict:device9", "cpu:0", ""]
+        "name",
+        [
+            "gpu",
+            "CPU",
+            "cuda:",
+            "cuda:N",
+            "cuda:12345",
+            "cuda:" + "9" * 5000,
+            "cuda:-1",
+            "cuda:x",
+            "strict:device9",
+            "cpu:0",
+            "",
+        ],
     )
     def test_an_unknown_name_lists_the_known_ones(self, name):
         with pytest.raises(

@@ -1,4 +1,7 @@
 import itertools
+import os
+import subprocess
+import sys
 import threading
 from decimal import Decimal, getcontext
 
@@ -193,10 +196,48 @@ class TestTiles:
             agrees(cr.get_device("cpu"), step, expected, 1e-12)
         assert machine.blas_threads() == before
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_a_fork_while_another_thread_is_at_it(self):
+        code = """
+import os, signal, sys, threading
+import numpy as np
+from chainrule import logistic
+
+X, y, w = np.ones((4000, 50)), np.ones(4000), np.zeros(50)
+inside, go_on = threading.Event(), True
+tiles = logistic._sum_of_tiles
+
+def told(*arguments):
+    inside.set()
+    return tiles(*arguments)
+
+def busy():
+    while go_on:
+        logistic.by_tiles(X, y, w, 0.0, rows=10, workers=2)
+
+logistic._sum_of_tiles = told
+thread = threading.Thread(target=busy)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    cost = logistic.by_tiles(X, y, w, 0.0, rows=500, workers=2)[0]
+    os._exit(0 if abs(cost - np.log(2)) < 1e-12 else 1)
+go_on = False
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False)
+        assert done.returncode == 0
+
     @pytest.mark.parametrize("setting", ["rows", "workers"])
-    def test_no_tile_of_nothing(self, setting):
-        with pytest.raises(ValueError, match=f"by_tiles: {setting} must be at least 1, got 0"):
-            logistic.by_tiles(*problem(3, 2), **{setting: 0})
+    @pytest.mark.parametrize("value", [0, -1, 2.5])
+    def test_no_tile_of_nothing(self, setting, value):
+        with pytest.raises(
+            ValueError, match=f"by_tiles: {setting} must be a whole number from 1 up, got {value}"
+        ):
+            logistic.by_tiles(*problem(3, 2), **{setting: value})
 
 
 class TestParts:
@@ -238,6 +279,20 @@ class TestParts:
         np.testing.assert_allclose(p, [0.5, 1, 0, 1 / (1 + np.exp(-1))], rtol=1e-6)
         assert p.dtype == dtype
 
+    def test_the_bound_on_the_learning_rate_is_its_formula(self, device, dtype):
+        for rows, bound in (
+            ([[0.0, 0.0]], 4.0),
+            ([[3.0, 4.0], [0.0, 1.0]], 4 / (26 / 2 + 1)),
+            ([[1e19, 0.0]], 4e-38),
+        ):
+            assert logistic.learning_rate_bound(device.asarray(rows, dtype)) == pytest.approx(bound, rel=1e-6)
+
+    def test_the_bound_on_the_learning_rate_refuses_what_it_cannot_bound(self):
+        with pytest.raises(ValueError, match=r"learning_rate_bound: .*got up to 1e\+200; scale X down"):
+            logistic.learning_rate_bound(np.full((2, 2), 1e200))
+        with pytest.raises(TypeError, match=r"learning_rate_bound: .*uint8"):
+            logistic.learning_rate_bound(np.ones((2, 2), np.uint8))
+
     def test_the_bound_on_the_learning_rate_holds(self):
         for seed in range(5):
             X, y, w, b = problem(30, 6, seed)
@@ -257,19 +312,25 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("change", "error", "words"),
         [
-            ({"X": np.ones((3, 2), np.uint8)}, TypeError, "floating dtype, got uint8.*divided by 255"),
-            ({"w": np.ones(2, np.float32)}, TypeError, "share one floating dtype, got float64 and float32"),
+            (
+                {"X": np.ones((3, 2), np.uint8)},
+                TypeError,
+                "float32 or both float64, got uint8.*divided by 255",
+            ),
+            ({"w": np.ones(2, np.float32)}, TypeError, "got float64 and float32"),
             (
                 {"X": np.ones((3, 2), complex), "w": np.ones(2, complex)},
                 TypeError,
-                "floating dtype, got complex128",
+                "got complex128",
             ),
+            ({"X": np.ones((3, 2), np.float16), "w": np.ones(2, np.float16)}, TypeError, "got float16"),
+            ({"X": np.ones((3, 0)), "w": np.ones(0)}, ValueError, "m, n >= 1"),
             ({"y": np.ones(3, complex)}, TypeError, "y must hold real numbers.*complex128"),
             ({"X": [[1.0, 2.0]]}, TypeError, "arrays of one library, got list.*get_device"),
             ({"w": np.ones(3)}, ValueError, r"got X \(3, 2\) and w \(3,\)"),
             ({"w": np.ones((2, 1))}, ValueError, r"w \(2, 1\)"),
             ({"X": np.ones(2)}, ValueError, r"expected X \(m, n\)"),
-            ({"X": np.ones((0, 2)), "y": np.ones(0)}, ValueError, "m >= 1"),
+            ({"X": np.ones((0, 2)), "y": np.ones(0)}, ValueError, "m, n >= 1"),
             ({"y": np.ones(4)}, ValueError, r"expected y \(3,\).*got \(4,\)"),
             ({"y": np.ones((3, 1))}, ValueError, r"got \(3, 1\)"),
             ({"y": np.asarray(1.0)}, ValueError, r"got \(\)"),

@@ -33,7 +33,17 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_out = Console(highlight=False, soft_wrap=True)
+
+
+class _Console(Console):
+    """A console whose reader may go away: what is being learnt is worth more than the rest of the text."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_out = _Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _DeviceOption = Annotated[
@@ -46,6 +56,12 @@ class Dtype(StrEnum):
 
     float32 = "float32"
     float64 = "float64"
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise typer.BadParameter(f"expected a positive, finite number, got {value}")
+    return value
 
 
 @app.command()
@@ -108,7 +124,8 @@ def train(
     learning_rate: Annotated[
         float | None,
         typer.Option(
-            help="Length of a step. Default: one from the data, at which the cost falls at every step."
+            help="Length of a step. Default: one from the data, at which the cost falls at every step.",
+            callback=_positive,
         ),
     ] = None,
     tol: Annotated[
@@ -146,6 +163,7 @@ def train(
     Examples: chainrule train --positive 8 | chainrule train pictures/ --steps 2000 --out cats
     """
     with _faults_told():
+        _check_folder(out)
         place = get_device(device)
         train_set, test_set = data.load(path, label=label, image_size=image_size)
         if test is not None:
@@ -218,7 +236,9 @@ def train(
 
 @app.command()
 def predict(
-    model_path: Annotated[Path, typer.Argument(metavar="MODEL", help="A model.safetensors that train left.")],
+    model_path: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="What train left: the folder, or its model.safetensors.")
+    ],
     inputs: Annotated[
         list[Path],
         typer.Argument(metavar="IMAGES...", help="Pictures of any size; or .csv and .npz files of rows."),
@@ -232,7 +252,8 @@ def predict(
     input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
     """
     with _faults_told():
-        place, model = get_device(device), load_model(model_path)
+        inside = model_path / "model.safetensors"
+        place, model = get_device(device), load_model(inside if model_path.is_dir() else model_path)
     answers: list[dict[str, Any]] = []
     failed = False
     for path in inputs:
@@ -281,6 +302,7 @@ def _learn(
         TextColumn("cost {task.fields[cost]}"),
         console=_err,
         transient=True,
+        disable=not _err.is_terminal,
     )
     with _interrupts_asked() as asked, bar:
         task = bar.add_task("steps", total=steps, cost="")
@@ -308,6 +330,14 @@ def _learn(
             on_report=on_report,
             stop=stop,
         )
+
+
+def _check_folder(out: Path) -> None:
+    """Raise an error now for a folder that could not be written to after all the learning."""
+    above = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        got = "one that cannot be written to" if above.is_dir() else "a file"
+        raise data.DataError(f"--out {out}: expected a folder for the results, got {got}; name another one")
 
 
 def _rows_of(path: Path, model: Model) -> np.ndarray:

@@ -98,7 +98,8 @@ def descend(
 
     `cost_and_gradients(params)` returns the cost and one gradient per parameter. Costs and gradients stay on the
     device: one copy to the host serves `report_every` steps, and the look at them is then. At a look the run is
-    given up if a cost since the last look was not finite or kept growing (DivergenceError), and is done if the
+    given up if a cost since the last look, or the gradient at it, was not finite, or if costs kept growing
+    (DivergenceError), and is done if the
     largest |gradient| is under `tol`. `on_report` gets each Report; `stop` is asked after every step, and if it
     says yes the run ends there with what was learnt.
     """
@@ -167,6 +168,8 @@ class _Watch:
                     f"to {cost:.6g} before step {number}"
                 )
             self.previous = cost
+        if not math.isfinite(largest_gradient):
+            self._give_up(f"the largest |gradient| before step {step} is {largest_gradient}")
         return Report(step, costs[-1], largest_gradient)
 
     def _give_up(self, what: str) -> None:

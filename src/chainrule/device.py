@@ -12,6 +12,7 @@ CHAINRULE_DEVICE is read when a device is asked for, never at import:
 import importlib
 import importlib.util
 import os
+import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -165,7 +166,10 @@ def get_device(name: str | None = None) -> Device:
 
 @contextmanager
 def use_device(name: str) -> Iterator[Device]:
-    """Make `name` the device of the block: `get_device()` inside it returns this one."""
+    """Make `name` the device of the block: `get_device()` inside it returns this one.
+
+    It holds for the thread, or the asyncio task, that enters it; threads started inside do not inherit it.
+    """
     device = get_device(name)
     token = _in_use.set(device.name)
     try:
@@ -242,8 +246,7 @@ def _wanted(name: str | None) -> tuple[str, str]:
 
 
 def _checked(name: str, who: str) -> str:
-    kind, _, index = name.partition(":")
-    if name in KNOWN or (kind == "cuda" and index.isascii() and index.isdigit()):
+    if (name in KNOWN and name != "cuda:N") or re.fullmatch(r"cuda:[0-9]{1,4}", name):
         return name
     raise ValueError(
         f"{who}: expected one of {', '.join(KNOWN)} (N a number), got {name!r}; set one of these"

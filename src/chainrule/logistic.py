@@ -8,10 +8,11 @@ and its gradient is dz = s(z) - y, dw = X^T dz / m, db = mean(dz). J is computed
 is finite for every finite z. Source: Cox, The regression analysis of binary sequences (1958); Bishop, Pattern
 Recognition and Machine Learning, section 4.3.2 (2006).
 
-Every spelling takes (X, y, w, b), arrays of one device and one floating dtype (y may hold integers or booleans,
+Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
 b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
 """
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -72,8 +73,8 @@ def by_tiles(
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
     for name, value in (("rows", rows), ("workers", workers)):
-        if value is not None and value < 1:
-            raise ValueError(f"by_tiles: {name} must be at least 1, got {value}")
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
     if rows is None:
         # A row brings its features and about sixteen numbers that the gate makes on the way.
         rows = tile_height(X, (n + 16) * xp.finfo(X.dtype).bits // 8)
@@ -136,8 +137,14 @@ def learning_rate_bound(X: Array) -> float:
     Source: Nesterov, Introductory Lectures on Convex Optimization, section 2.1.5 (2004); Bohning, Multinomial
     logistic regression algorithm (1992).
     """
-    xp = namespace(X)
-    mean_square = float(xp.sum(xp.square(X))) / int(X.shape[0])
+    xp, _, _ = _checked("learning_rate_bound", X, None, X[0, :], 0.0)
+    largest = float(xp.max(xp.abs(X)))
+    # Squares of numbers up to 1 cannot overflow.
+    mean_square = float(xp.mean(xp.square(X / (largest or 1.0)))) * int(X.shape[1]) * largest * largest
+    if not math.isfinite(mean_square):
+        raise ValueError(
+            f"learning_rate_bound: expected numbers whose squares float64 can hold, got up to {largest:g}; scale X down"
+        )
     return 4 / (mean_square + 1)
 
 
@@ -196,14 +203,15 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
             f"{who}: X, y and w must be arrays of one library, got {', '.join(type(x).__name__ for x in arrays)}; "
             "make them with get_device().asarray"
         ) from error
-    if not xp.isdtype(X.dtype, "real floating") or w.dtype != X.dtype:
+    # In 16 bits a sum over samples overflows where its mean does not.
+    if X.dtype not in (xp.float32, xp.float64) or w.dtype != X.dtype:
         raise TypeError(
-            f"{who}: X and w must share one floating dtype, got {X.dtype} and {w.dtype}; convert them first, "
+            f"{who}: X and w must both be float32 or both float64, got {X.dtype} and {w.dtype}; convert them first, "
             "pixels for instance to floats divided by 255"
         )
-    if X.ndim != 2 or X.shape[0] == 0 or w.shape != X.shape[1:]:
+    if X.ndim != 2 or 0 in X.shape or w.shape != X.shape[1:]:
         raise ValueError(
-            f"{who}: expected X (m, n) with m >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}"
+            f"{who}: expected X (m, n) with m, n >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}"
         )
     if y is not None:
         if y.shape not in ((), X.shape[:1]) or (y.ndim == 0) != (who == "one_sample"):

@@ -15,6 +15,18 @@ _DEFAULT_CACHES = {2: 1 << 20, 3: 16 << 20}
 _one_at_a_time = threading.Lock()
 
 
+def _after_fork() -> None:
+    # A child has none of its parent's threads, so a lock that one of them held would never be let go, and the limit
+    # that it held is nobody's.
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
+    _controller.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 def cpu_name() -> str:
     """Return the processor's model name, as the system reports it."""
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from chainrule.images import plane_order
-from chainrule.raw import ImageShape, Raw, check_labels, fault, faults_named, some
+from chainrule.raw import AGAIN, ImageShape, Raw, check_labels, fault, faults_named, some
 
 TABLES = (".csv", ".npz")
 
@@ -23,7 +23,9 @@ def read_csv(path: Path, label: str | None) -> Raw:
     if len(found) != 1:
         expected = f"one label column ({' or '.join(map(repr, known))})"
         got = f"the columns {some(header)}"
-        raise fault(f"{path}, line 1", expected, got, "name the label column with label=")
+        alone = len(header) == 1 and (";" in header[0] or "\t" in header[0])
+        remedy = "separate cells by commas" if alone else "name the label column with label= (--label)"
+        raise fault(f"{path}, line 1", expected, got, remedy)
     if len(header) < 2:
         got = f"{header[0]!r} alone"
         raise fault(f"{path}, line 1", "columns of numbers beside the label", got, "add some")
@@ -167,6 +169,10 @@ def _column(labels: list[str]) -> np.ndarray:
 def read_npz(path: Path) -> tuple[Raw, Raw | None]:
     """X and y of an .npz file, and X_test and y_test where it has them."""
     with zipfile.ZipFile(path) as archive:
+        # A damaged directory of the archive can run names together, and so hide arrays.
+        odd = [name for name in archive.namelist() if not (name.isprintable() and name.endswith(".npy"))]
+        if odd:
+            raise fault(path, "an archive of .npy arrays alone, as numpy.savez makes", some(odd), AGAIN)
         there = [name.removesuffix(".npy") for name in archive.namelist()]
         held_out = "X_test" in there or "y_test" in there
         keys = ["X", "y", "X_test", "y_test"] if held_out else ["X", "y"]
