@@ -1,3 +1,35 @@
 """Forward and backward propagation, written once for NumPy and CuPy."""
 
+from chainrule.namespace import differentiable
+from chainrule.transforms import (
+    backward,
+    checkpoint,
+    gate,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    stop_gradient,
+    value_and_grad,
+    variable,
+    vjp,
+)
+
+__all__ = [
+    "backward",
+    "checkpoint",
+    "differentiable",
+    "gate",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "stop_gradient",
+    "value_and_grad",
+    "variable",
+    "vjp",
+]
+
 __version__ = "0.1.0"
