@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import array_api_compat.numpy
 import numpy as np
 
 from chainrule import gates
@@ -67,18 +68,20 @@ class Space:
         self.base = base
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
         self.gates = base if base is np else Below(base, self)
+        # Where nothing is followed, compat fills in what NumPy does not spell as the standard does.
+        plain = array_api_compat.numpy if base is np else base
         self._floating: dict[Any, bool] = {}
         for name in NAMES:
             setattr(self, name, getattr(base, name))
-        self._fill(self, base, gates.MAIN, gates.COMPOSED_MAIN, CONSTANT_RESULT, WITHOUT_RULE, CREATION)
+        self._fill(self, plain, gates.MAIN, gates.COMPOSED_MAIN, CONSTANT_RESULT, WITHOUT_RULE, CREATION)
         for name in ABOUT_DTYPES:
-            setattr(self, name, _unwrapping(getattr(base, name)))
+            setattr(self, name, _unwrapping(getattr(plain, name)))
         for name, gate in gates.BEYOND.items() | gates.INTERNAL.items():
-            setattr(self, name, _recorded(self, gate, None))
+            setattr(self, name, _unnamed(self, gate))
         for name, composed in gates.COMPOSED_BEYOND.items():
             setattr(self, name, functools.partial(composed, self))
         for name in ("concat", "stack"):
-            setattr(self, name, _of_a_list(self, getattr(self, name), getattr(base, name)))
+            setattr(self, name, _of_a_list(self, getattr(self, name), getattr(plain, name)))
         self.clip = _clip(self, self.clip)
         self.astype = _astype(self, self.astype)
         self.linalg = Part(f"{self.__name__}.linalg")
@@ -91,7 +94,7 @@ class Space:
             LINALG_WITHOUT_RULE,
         )
         self.fft = Part(f"{self.__name__}.fft")
-        self._fill(self.fft, base.fft, {}, {}, (), FFT_WITHOUT_RULE, FFT_CREATION)
+        self._fill(self.fft, plain.fft, {}, {}, (), FFT_WITHOUT_RULE, FFT_CREATION)
 
     def _fill(
         self,
@@ -130,7 +133,7 @@ class Space:
 
     def owns(self, x: Any) -> bool:
         """Say whether x is an array of the namespace below, not a scalar, a shape or None."""
-        return type(x) is not Traced and hasattr(x, "dtype") and hasattr(x, "shape")
+        return type(x) is not Traced and hasattr(x, "dtype") and not isinstance(x, type)
 
     def wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
@@ -181,7 +184,7 @@ class Space:
 
     def run(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
         """Run a gate that has no name in the namespace."""
-        return apply(self, gate, None, arrays, static)
+        return apply(self, gate, None, arrays, {name: unwrapped(value) for name, value in static.items()})
 
     def is_floating(self, dtype: Any) -> bool:
         """Say whether an array of this dtype can be followed."""
@@ -264,6 +267,13 @@ def _part(i: int, g: Array) -> Parts:
 def _recorded(space: Space, gate: Gate, plain: Callable[..., Any] | None) -> Callable[..., Any]:
     def function(*arrays: Any, **static: Any) -> Any:
         return apply(space, gate, plain, arrays, static)
+
+    return _described(function, gate)
+
+
+def _unnamed(space: Space, gate: Gate) -> Callable[..., Any]:
+    def function(*arrays: Any, **static: Any) -> Any:
+        return space.run(gate, arrays, static)
 
     return _described(function, gate)
 
@@ -402,8 +412,6 @@ def space_of(x: Any) -> Any:
         if isinstance(x, np.ndarray | np.generic):
             base: Any = np
         else:
-            import array_api_compat
-
             base = array_api_compat.array_namespace(x)
         _by_type[kind] = differentiable(base)
     return _by_type[kind]

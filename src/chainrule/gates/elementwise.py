@@ -57,13 +57,18 @@ def atanh(xp: Any, x: Array, /) -> Result:
 
 def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
     """x within [min, max]; both ends pass the gradient on."""
-    floored = x if min is None else xp.maximum(x, min)
-    inside = True if min is None else x >= min
-    low = False if max is None else floored > max
+    if max is None:
+        return xp.clip(x, min, max), (
+            lambda g: xp.where(x < min, 0, g),
+            lambda g: xp.where(x < min, g, 0),
+            None,
+        )
+    above = (x if min is None else xp.maximum(x, min)) > max
+    below = above if min is None else x < min
     return xp.clip(x, min, max), (
-        lambda g: xp.where(low, 0, xp.where(inside, g, 0)) if max is not None else xp.where(inside, g, 0),
-        lambda g: xp.where(inside, 0, g) if max is None else xp.where(inside, 0, xp.where(low, 0, g)),
-        lambda g: xp.where(low, g, 0),
+        lambda g: xp.where(xp.logical_or(above, below), 0, g),
+        lambda g: xp.where(xp.logical_or(above, xp.logical_not(below)), 0, g),
+        lambda g: xp.where(above, g, 0),
     )
 
 
@@ -216,7 +221,7 @@ def reciprocal(xp: Any, x: Array, /) -> Result:
 
 def remainder(xp: Any, x1: Array, x2: Array, /) -> Result:
     """x1 - x2 floor(x1 / x2); between its jumps the floor is a constant."""
-    return xp.remainder(x1, x2), (lambda g: g, lambda g: -g * xp.floor_divide(x1, x2))
+    return xp.remainder(x1, x2), (lambda g: g, lambda g: -product(xp, g, xp.floor_divide(x1, x2)))
 
 
 def sin(xp: Any, x: Array, /) -> Result:

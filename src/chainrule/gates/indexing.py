@@ -88,8 +88,10 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
 
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
     """Sorted along an axis; equals, whose order is arbitrary, share their gradients evenly."""
-    y = xp.sort(x, axis=axis, descending=descending, stable=stable)
-    order = xp.argsort(x, axis=axis, descending=descending, stable=True)
+    y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)
+    if descending:
+        # This is not the stable order of equals, and need not be: they share what they get.
+        y, order = xp.flip(y, axis=axis), xp.flip(order, axis=axis)
 
     def pullback(g: Array) -> Array:
         shared = _shared_among_equals(xp, g, y, axis)
@@ -100,6 +102,8 @@ def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stab
 
 def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     """Replace each element of g by its mean over the elements whose values in the sorted y are equal."""
+    if g.size == 0:
+        return g
     rows, values = xp.moveaxis(g, axis, -1), xp.moveaxis(y, axis, -1)
     new = xp.concat(
         [xp.ones_like(values[..., :1] == values[..., :1]), values[..., 1:] != values[..., :-1]], axis=-1

@@ -51,7 +51,7 @@ def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
 def det(xp: Any, x: Array, /) -> Result:
     """d det = det X^-T; a singular matrix has no inverse and raises."""
     y = xp.linalg.det(x)
-    return y, (lambda g: xp.matrix_transpose(xp.linalg.inv(x)) * (g * y)[..., None, None],)
+    return y, (lambda g: (g * y)[..., None, None] * xp.matrix_transpose(xp.linalg.inv(x)),)
 
 
 def inv(xp: Any, x: Array, /) -> Result:
@@ -96,7 +96,7 @@ def solve(xp: Any, x1: Array, x2: Array, /) -> Result:
     def left(g: Array) -> Array:
         db = right(g)
         if vector:
-            return -db[..., :, None] * y[..., None, :]
+            return xp.multiply(-db[..., :, None], y[..., None, :])
         return -xp.matmul(db, xp.matrix_transpose(y))
 
     return y, (left, right)
@@ -119,8 +119,8 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = Fal
             count = xp.maximum(xp.sum(xp.astype(extreme, x.dtype), axis=axis, keepdims=True), 1)
             return xp.where(extreme, g / count, 0) * xp.sign(x)
         if ord == 0:
-            return xp.zeros_like(x) * g
-        masked = xp.logical_or(length == 0, xp.logical_and(size == 0, ord > 1 or g == 0))
+            return g * xp.zeros_like(x)
+        masked = xp.logical_or(length == 0, (size == 0) if ord > 1 else xp.logical_and(size == 0, g == 0))
         ratio = xp.where(masked, 1, size) / xp.where(masked, 1, length)
         return product(xp, g, xp.where(masked, 0, xp.pow(ratio, ord - 1))) * xp.sign(x)
 
@@ -130,7 +130,7 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = Fal
 def slogdet(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     """Sign and logarithm of |det X|: only the logarithm has a slope, X^-T."""
     y = xp.linalg.slogdet(x)
-    return y, (lambda g: xp.matrix_transpose(xp.linalg.inv(x)) * g[1][..., None, None],)
+    return y, (lambda g: g[1][..., None, None] * xp.matrix_transpose(xp.linalg.inv(x)),)
 
 
 def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:

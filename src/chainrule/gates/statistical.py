@@ -114,7 +114,7 @@ def cumulative_prod(
         factor, total, step = xp.concat([part(x, 1, None), nothing], axis=along), g, 1
         while step < n:
             gap = xp.concat([nothing] * step, axis=along)
-            total = total + factor * xp.concat([part(total, step, None), gap], axis=along)
+            total = total + xp.concat([part(total, step, None), gap], axis=along) * factor
             factor = factor * xp.concat([part(factor, step, None), gap], axis=along)
             step *= 2
         return total * before
