@@ -1,5 +1,6 @@
 """Forward and backward propagation, written once for NumPy and CuPy."""
 
+from chainrule.checking import check_gradients
 from chainrule.namespace import differentiable
 from chainrule.transforms import (
     backward,
@@ -18,6 +19,7 @@ from chainrule.transforms import (
 
 __all__ = [
     "backward",
+    "check_gradients",
     "checkpoint",
     "differentiable",
     "gate",
