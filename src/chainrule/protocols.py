@@ -68,13 +68,18 @@ def function(
         return target(*args, **kwargs)
     bound = inspect.signature(numpy_function).bind(*args, **kwargs).arguments
     wanted = inspect.signature(target).parameters
-    positional, named = [], {}
+    room = sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values())
+    variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in wanted.values())
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
     for parameter, value in bound.items():
         setting = _SETTINGS.get(parameter, parameter)
-        if setting in wanted and wanted[setting].kind is not inspect.Parameter.POSITIONAL_ONLY:
+        if variadic and parameter in ("args", "xi"):
+            positional.extend(value)
+        elif len(positional) < room:
+            positional.append(value)
+        elif setting in wanted:
             named[setting] = value
-        elif len(named) == 0 and parameter not in ("out", "dtype"):
-            positional.extend(value if parameter in ("arrays", "xi", "args") else (value,))
         elif value is not None and value is not np._NoValue:
             raise TypeError(f"numpy.{name}: {parameter}= cannot be followed; leave it out")
     if name == "permute_dims" and named.get("axes") is None:

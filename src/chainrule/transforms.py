@@ -231,7 +231,7 @@ class _Followed:
         for i in numbers:
             mine = []
             for name, x in trees.leaves(args[i], _parameter(f, i % len(args))):
-                space = space_of(x) if not isinstance(x, float | int) else None
+                space = None if isinstance(x, float | int | complex) else space_of(x)
                 value = _floating(x, space, f"{who}: {name}")
                 self.given.append(x)
                 mine.append(leaf(value, space or space_of(value), self.level))
