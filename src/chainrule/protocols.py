@@ -49,7 +49,8 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
         raise TypeError(f"{asked}: cannot be followed; write it with the functions of the array API standard")
     if name == "matvec":
         name = "matmul"
-    return _found(space, name)(*inputs)
+    found = space.by_ufunc[kernel] = _found(space, name)
+    return found(*inputs)
 
 
 def function(

@@ -27,29 +27,24 @@ def new_level() -> int:
 
 
 class Node:
-    """One gate's place on the tape: the nodes it came from, and a pullback to each.
+    """One gate's place on the tape: pairs of a node that it came from and the pullback to it.
 
     What the pullbacks close over is what is kept. A node refers to earlier nodes only, so there are no cycles,
     and a graph dies with the last array that refers to it.
     """
 
-    __slots__ = ("dtype", "grad", "parents", "pullbacks", "shape", "watched")
+    __slots__ = ("dtype", "edges", "grad", "shape", "watched")
 
     grad: Array  # set by `backward` alone
 
-    def __init__(
-        self,
-        parents: Sequence["Node"],
-        pullbacks: Sequence[Pullback],
-        shape: Any,
-        dtype: Any,
-        watched: Any = None,
-    ) -> None:
-        self.parents = parents
-        self.pullbacks = pullbacks
+    def __init__(self, edges: "Edges", shape: Any, dtype: Any, watched: Any) -> None:
+        self.edges = edges
         self.shape = shape
         self.dtype = dtype
         self.watched = watched
+
+
+Edges = Sequence[tuple[Node, Pullback]]
 
 
 class Parts:
@@ -82,15 +77,14 @@ def apply(
             return space.wrap(gate(space.base, *below, **static)[0])
         return space.wrap(plain(*below, **static))
     result, pullbacks = gate(xp, *below, **static)
-    parents, backs, watched = [], [], None
+    edges, watched = [], None
     for array, pullback in zip(arrays, pullbacks, strict=False):
         if type(array) is Traced and array.level == level:
             if pullback is not None:
-                parents.append(array.node)
-                backs.append(pullback)
+                edges.append((array.node, pullback))
         elif type(array) is np.ndarray or (type(array) is Traced and array.level == 0):
-            watched = _watch(array, watched)
-    return space.traced(gate, result, level, parents, backs, watched)
+            watched = watch(array, watched)
+    return space.traced(gate, result, level, edges, watched)
 
 
 def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
@@ -115,7 +109,7 @@ def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
 
 def leaf(value: Array, space: Any, level: int) -> Traced:
     """Return an array that gradients at `level` are followed to."""
-    return Traced(value, space, level, Node((), (), value.shape, value.dtype, _watch(value, None)))
+    return Traced(value, space, level, Node((), value.shape, value.dtype, watch(value, None)))
 
 
 def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Array]:
@@ -127,33 +121,37 @@ def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Arr
     uses = {root: 0}
     stack = [root]
     while stack:
-        for parent in stack.pop().parents:
+        for parent, _ in stack.pop().edges:
             if parent in uses:
                 uses[parent] += 1
             else:
                 uses[parent] = 1
                 stack.append(parent)
+    base = space.base
     grads = {root: g}
     ready = [root]
     while ready:
         node = ready.pop()
         if node.watched is not None:
             _check_unchanged(node.watched)
-        g = grads[node] if keep or not node.parents else grads.pop(node)
-        for parent, pullback in zip(node.parents, node.pullbacks, strict=True):
+        if not node.edges:
+            continue
+        g = grads[node] if keep else grads.pop(node)
+        for parent, pullback in node.edges:
             d = pullback(g)
             if d.shape != parent.shape:
-                d = unbroadcast(space if type(d) is Traced else space.base, d, parent.shape)
-            if d.dtype != parent.dtype:
-                d = (space if type(d) is Traced else space.base).astype(d, parent.dtype)
+                d = unbroadcast(space if type(d) is Traced else base, d, parent.shape)
+            if d.dtype is not parent.dtype and d.dtype != parent.dtype:
+                d = (space if type(d) is Traced else base).astype(d, parent.dtype)
             if parent in grads:
                 # A traced array goes to the left, where its own addition takes over.
                 grads[parent] = d + grads[parent] if type(d) is Traced else grads[parent] + d
             else:
                 grads[parent] = d
-            uses[parent] -= 1
-            if not uses[parent]:
+            if uses[parent] == 1:
                 ready.append(parent)
+            else:
+                uses[parent] -= 1
     return grads
 
 
@@ -161,7 +159,7 @@ def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Arr
 _SAMPLE = 512
 
 
-def _watch(array: Any, watched: Any) -> Any:
+def watch(array: Any, watched: Any) -> Any:
     """Note what a NumPy array holds, so that a change before backward is seen; other arrays are not watched."""
     array = plain_value(array)
     if type(array) is not np.ndarray:

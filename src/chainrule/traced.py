@@ -157,6 +157,9 @@ class Traced:
         return plain_value(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        known = self.space.by_ufunc.get(ufunc)
+        if known is not None and method == "__call__" and not settings:
+            return known(*inputs)
         return protocols.ufunc(self.space, ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

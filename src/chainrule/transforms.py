@@ -14,6 +14,9 @@ from chainrule.tape import OBJECT_STYLE, Node, apply, leaf, new_level, walk
 from chainrule.traced import Traced, plain_value
 
 
+_NUMBERS = (int, complex)
+
+
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return the function that gives the gradient of f, an array of shape (), in its arguments.
 
@@ -45,7 +48,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
                 f"grad: expected {name} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
-        return followed.value(out), followed.gradients(out, None)
+        mine = type(out) is Traced and out.level == followed.level
+        return followed.value(out), followed.gradients([out], [_ones(out) if mine else None])
 
     return both
 
@@ -60,11 +64,11 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     value = followed.value(out)
 
     def pullback(g: Any) -> Any:
-        outs = [leaf for _, leaf in trees.leaves(out, "")]
-        given = [leaf for _, leaf in trees.leaves(g, "")]
+        outs = trees.flat(out)
+        given = trees.flat(g)
         if len(outs) != len(given):
             raise ValueError(f"vjp: expected a gradient for each of {len(outs)} results; got {len(given)}")
-        return followed.gradients(outs, given)
+        return followed.gradients(outs, [_seed(y, dy) for y, dy in zip(outs, given, strict=True)])
 
     return value, pullback
 
@@ -76,8 +80,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     """
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: expected as many tangents as primals, {len(primals)}; got {len(tangents)}")
-    moving = [x for _, x in trees.leaves(tuple(primals), "primals")]
-    moves = [t for _, t in trees.leaves(tuple(tangents), "tangents")]
+    moving = trees.flat(primals)
+    moves = trees.flat(tangents)
     for x, t in zip(moving, moves, strict=True):
         if np.shape(plain_value(x)) != np.shape(plain_value(t)):
             raise ValueError(
@@ -89,7 +93,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     seeds = trees.mapped(
         lambda y: y.space.ones_like(y) if type(y) is Traced else space_of(y).ones_like(y), out
     )
-    _, push = vjp(lambda g: [leaf for _, leaf in trees.leaves(pullback(g), "")], seeds)
+    _, push = vjp(lambda g: trees.flat(pullback(g)), seeds)
     (rate,) = push([_wrapped(t) for t in moves])
     return _returned(out, moving), _returned(rate, moving)
 
@@ -190,8 +194,10 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
 
 def variable(array: Array) -> Traced:
     """Return an array to compute with and then ask for .value and .grad, after `backward`."""
-    space = space_of(array)
-    return leaf(_floating(array, space, "variable: array"), space, OBJECT_STYLE)
+    try:
+        return _leaf(array, OBJECT_STYLE)
+    except TypeError as error:
+        raise TypeError(f"variable: argument 'array': {error}") from None
 
 
 def backward(out: Traced) -> None:
@@ -229,12 +235,12 @@ class _Followed:
         self.given, self.leaves = [], []
         traced = list(args)
         for i in numbers:
-            mine = []
-            for name, x in trees.leaves(args[i], _parameter(f, i % len(args))):
-                space = None if isinstance(x, float | int | complex) else space_of(x)
-                value = _floating(x, space, f"{who}: {name}")
-                self.given.append(x)
-                mine.append(leaf(value, space or space_of(value), self.level))
+            arrays = trees.flat(args[i])
+            try:
+                mine = [_leaf(x, self.level) for x in arrays]
+            except TypeError as error:
+                raise TypeError(f"{who}: {_blamed(f, i % len(args), args[i])}: {error}") from None
+            self.given += arrays
             self.leaves += mine
             traced[i] = trees.rebuilt(args[i], iter(mine))
         self.args = traced
@@ -243,22 +249,35 @@ class _Followed:
         """Return a result with this level taken off."""
         return _returned(trees.mapped(lambda y: y.value if self._is_mine(y) else y, out), self.given)
 
-    def gradients(self, outs: Any, given: Any) -> Any:
-        """Return the gradient at every argument, from outs (a scalar, or a list with a g for each)."""
+    def gradients(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Any:
+        """Return the gradient at every argument, from results and a gradient for each."""
         totals: dict[Node, Array] = {}
-        for out, g in zip([outs], [None], strict=True) if given is None else zip(outs, given, strict=True):
+        for out, seed in zip(outs, seeds, strict=True):
             if self._is_mine(out):
-                found = walk(out.space, out.node, _ones(out) if given is None else _seed(out, g))
+                found = walk(out.space, out.node, seed)
+                if not totals:
+                    totals = found
+                    continue
                 for x in self.leaves:
                     if x.node in found:
                         g = found[x.node]
                         totals[x.node] = g + totals[x.node] if x.node in totals else g
-        results, seen = [], set(map(id, given or ()))
-        for x, original in zip(self.leaves, self.given, strict=True):
+        # What is returned is the caller's, to update in place: nothing of it may share memory.
+        seen = set(map(id, seeds))
+        results = []
+        for x, given in zip(self.leaves, self.given, strict=True):
             g = totals.get(x.node)
             if g is None:
                 g = x.space.base.zeros(x.shape, dtype=x.dtype, device=x.device)
-            results.append(_owned(_returned(g, [original]), seen))
+            if type(g) is Traced and type(given) is not Traced:
+                g = _plain_if_constant(g)
+            if type(g) is not Traced:
+                if isinstance(g, np.generic):
+                    g = np.asarray(g)
+                if id(g) in seen or getattr(g, "base", None) is not None:
+                    g = x.space.base.asarray(g, copy=True)
+                seen.add(id(g))
+            results.append(g)
         values = iter(results)
         rebuilt = tuple(trees.rebuilt(tree, values) for tree in self.trees)
         return rebuilt[0] if self.single else rebuilt
@@ -269,10 +288,13 @@ class _Followed:
 
 def _ones(out: Traced) -> Array:
     value = out.value
-    return out.space.ones_like(value) if type(value) is Traced else out.space.base.ones_like(value)
+    space = out.space if type(value) is Traced else out.space.base
+    return space.asarray(1.0, dtype=value.dtype, device=value.device)
 
 
-def _seed(out: Traced, g: Any) -> Array:
+def _seed(out: Any, g: Any) -> Array:
+    if type(out) is not Traced:
+        return g
     if getattr(g, "shape", ()) != out.shape:
         raise ValueError(
             f"vjp: expected a gradient of the result's shape {out.shape}; got {getattr(g, 'shape', ())}"
@@ -294,11 +316,14 @@ def _wrapped(x: Any) -> Any:
 
 def _returned(result: Any, given: Sequence[Any]) -> Any:
     """Return constants as plain arrays, unless traced ones were handed in."""
-    if any(type(x) is Traced for x in given):
-        return result
-    return trees.mapped(
-        lambda y: _whole(plain_value(y)) if type(y) is Traced and not y.level else _whole(y), result
-    )
+    for x in given:
+        if type(x) is Traced:
+            return result
+    return trees.mapped(lambda y: _whole(_plain_if_constant(y) if type(y) is Traced else y), result)
+
+
+def _plain_if_constant(x: Traced) -> Any:
+    return x if x.level else plain_value(x)
 
 
 def _whole(y: Any) -> Any:
@@ -306,32 +331,31 @@ def _whole(y: Any) -> Any:
     return np.asarray(y) if isinstance(y, np.generic) else y
 
 
-def _owned(g: Any, seen: set[int]) -> Any:
-    """Return g, copied where it shares memory with another array, so that callers may update it in place."""
-    if type(g) is not Traced and (id(g) in seen or getattr(g, "base", None) is not None):
-        return space_of(g).base.asarray(g, copy=True)
-    seen.add(id(g))
-    return g
-
-
-def _floating(x: Any, space: Any, name: str) -> Any:
+def _leaf(x: Any, level: int) -> Traced:
     if type(x) is float:
-        return np.asarray(x)
+        x = np.asarray(x)
+    space = None if isinstance(x, _NUMBERS) else space_of(x)
     if space is None or not space.is_floating(x.dtype):
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
-            f"{name}: expected an array of a real floating dtype, which has gradients; got {kind}. "
+            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
-    return x
+    return leaf(x, space, level)
 
 
-def _parameter(f: Callable[..., Any], i: int) -> str:
+def _blamed(f: Callable[..., Any], i: int, tree: Any) -> str:
+    """Return the name of the leaf that cannot be followed."""
     try:
         names = list(inspect.signature(f).parameters)
     except (TypeError, ValueError):
         names = []
-    return f"argument {names[i]!r}" if i < len(names) else f"argument {i}"
+    for name, x in trees.leaves(tree, f"argument {names[i]!r}" if i < len(names) else f"argument {i}"):
+        try:
+            _leaf(x, 0)
+        except TypeError:
+            return name
+    raise AssertionError("unreachable: some leaf could not be followed")
 
 
 def _first_space(arrays: Sequence[Any]) -> Any:

@@ -8,11 +8,11 @@ from chainrule.gates.types import Array, Axes, Gate
 def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     """Sum g, shaped as a broadcast result, back to the shape of the operand: the adjoint of broadcasting."""
     added = g.ndim - len(shape)
+    if added and 1 not in shape:
+        return xp.sum(g, axis=0 if added == 1 else tuple(range(added)))
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
-    axes = (*range(added), *stretched)
-    if axes:
-        g = xp.sum(g, axis=axes, keepdims=True)
-    return xp.reshape(g, shape) if g.shape != shape else g
+    g = xp.sum(g, axis=(*range(added), *stretched), keepdims=True)
+    return xp.reshape(g, shape) if added else g
 
 
 def quotient(xp: Any, g: Array, d: Array) -> Array:

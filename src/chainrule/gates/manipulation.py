@@ -127,7 +127,7 @@ def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
     def pullback(g: Array) -> Array:
         return xp.reshape(xp.sum(xp.reshape(g, split), axis=copies), shape)
 
-    return xp.tile(x, repetitions), (pullback,)
+    return xp.tile(x, repetitions), (pullback, None)
 
 
 def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> Result:
