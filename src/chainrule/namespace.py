@@ -72,6 +72,7 @@ class Space:
         plain = array_api_compat.numpy if base is np else base
         self._floating: dict[Any, bool] = {}
         self.by_ufunc: dict[Any, Callable[..., Any]] = {}
+        self.__array_api_version__ = base.__array_api_version__
         for name in NAMES:
             setattr(self, name, getattr(base, name))
         self._fill(self, plain, gates.MAIN, gates.COMPOSED_MAIN, CONSTANT_RESULT, WITHOUT_RULE, CREATION)

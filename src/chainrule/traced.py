@@ -142,8 +142,12 @@ class Traced:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return protocols.as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
-    def __dlpack__(self, **settings: Any) -> Any:
-        return self._converted("__dlpack__").__dlpack__(**settings)
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
+        settings = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        given = {name: value for name, value in settings.items() if value is not None}
+        return self._converted("__dlpack__").__dlpack__(**given)
 
     def __dlpack_device__(self) -> Any:
         return plain_value(self).__dlpack_device__()

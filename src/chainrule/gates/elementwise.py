@@ -141,7 +141,8 @@ def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
 
     def share(own: Array, other: Array) -> Array:
         # Two equal infinities have no difference; they share like any two equal numbers.
-        gap = xp.where(xp.logical_and(own == other, xp.isinf(own)), 0, own - other)
+        level = xp.logical_and(own == other, xp.isinf(own))
+        gap = xp.where(level, 0, own) - xp.where(level, 0, other)
         positive = gap >= 0
         e = xp.exp(xp.where(positive, -gap, gap))
         return xp.where(positive, 1, e) / (1 + e)

@@ -40,7 +40,7 @@ def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     return xp.concat(list(arrays), axis=axis), tuple(stretch(i) for i in range(len(arrays)))
 
 
-def expand_dims(xp: Any, x: Array, /, *, axis: int | tuple[int, ...] = 0) -> Result:
+def expand_dims(xp: Any, x: Array, /, axis: int | tuple[int, ...] = 0) -> Result:
     """A new axis of length 1."""
     return xp.expand_dims(x, axis=axis), (_reshaped(xp, x.shape),)
 
