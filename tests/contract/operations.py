@@ -88,6 +88,11 @@ def one(gate: str, label: str, f: Callable[..., Any], draw: Draw | None = None, 
     return Operation(gate, f, (draw or uniform(-2, 2),), label, **settings)
 
 
+def beside(xp: Any, x: Any, integers: list[Any]) -> Any:
+    """Integers on the device of x, as far as x tells it."""
+    return xp.asarray(integers, device=getattr(x, "device", None))
+
+
 def symmetric(f: Callable[..., Any]) -> Callable[..., Any]:
     """A function of matrices that reads one triangle, as a function of both."""
     return lambda xp, x: f(xp, (x + xp.matrix_transpose(x)) / 2)
@@ -192,7 +197,7 @@ OPERATIONS = [
     one("permute_dims", "", lambda xp, x: xp.permute_dims(x, (1, 2, 0)), uniform(-2, 2, (2, 3, 2))),
     one("repeat", "flat", lambda xp, x: xp.repeat(x, 2)),
     one("repeat", "axis", lambda xp, x: xp.repeat(x, 3, axis=0)),
-    one("repeat", "counts", lambda xp, x: xp.repeat(x, xp.asarray([2, 0, 1], device=x.device), axis=1)),
+    one("repeat", "counts", lambda xp, x: xp.repeat(x, beside(xp, x, [2, 0, 1]), axis=1)),
     one("reshape", "", lambda xp, x: xp.reshape(x, (3, -1))),
     one("roll", "", lambda xp, x: xp.roll(x, 2, axis=1), empty=((0, 2),)),
     one("roll", "axes", lambda xp, x: xp.roll(x, (1, -1), axis=(0, 1))),
@@ -212,33 +217,33 @@ OPERATIONS = [
     one(
         "getitem",
         "arrays",
-        lambda xp, x: x[xp.asarray([0, 1, 0, -1], device=x.device), xp.asarray([2, 0, 2, 1], device=x.device)],
+        lambda xp, x: x[beside(xp, x, [0, 1, 0, -1]), beside(xp, x, [2, 0, 2, 1])],
     ),
     Operation(
         "scatter", lambda xp, g: xp.scatter(g, key=(slice(None), 1), shape=(2, 3)), (uniform(-2, 2, (2,)),), "basic"
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp.scatter(g, key=(xp.asarray([0, 0, 2], device=g.device).value,), shape=(4,)),
+        lambda xp, g: xp.scatter(g, key=(beside(xp, g, [0, 0, 2]).value,), shape=(4,)),
         (uniform(-2, 2, (3,)),),
         "repeated",
     ),
     Operation(
         "put",
-        lambda xp, g: xp.put(g, positions=xp.asarray([0, 0, 2], device=g.device).value, size=4),
+        lambda xp, g: xp.put(g, positions=beside(xp, g, [0, 0, 2]).value, size=4),
         (uniform(-2, 2, (3,)),),
     ),
-    one("take", "axis", lambda xp, x: xp.take(x, xp.asarray([2, -1, 0, 2], device=x.device), axis=1)),
-    one("take", "vector", lambda xp, x: xp.take(x, xp.asarray([1, 1], device=x.device)), uniform(-2, 2, (3,))),
+    one("take", "axis", lambda xp, x: xp.take(x, beside(xp, x, [2, -1, 0, 2]), axis=1)),
+    one("take", "vector", lambda xp, x: xp.take(x, beside(xp, x, [1, 1])), uniform(-2, 2, (3,))),
     one(
         "take_along_axis",
         "",
-        lambda xp, x: xp.take_along_axis(x, xp.asarray([[0, 0], [-1, 1]], device=x.device), axis=1),
+        lambda xp, x: xp.take_along_axis(x, beside(xp, x, [[0, 0], [-1, 1]]), axis=1),
     ),
     one(
         "take_along_axis",
         "broadcast",
-        lambda xp, x: xp.take_along_axis(x, xp.asarray([[1, 0, 1]], device=x.device), axis=0),
+        lambda xp, x: xp.take_along_axis(x, beside(xp, x, [[1, 0, 1]]), axis=0),
     ),
     one("sort", "", lambda xp, x: xp.sort(x), apart(), empty=((2, 0),)),
     one("sort", "descending", lambda xp, x: xp.sort(x, axis=0, descending=True), apart((4, 2))),
