@@ -1,10 +1,11 @@
 """Value and gradient of a 4-layer tanh network in float32: this engine against its peers.
 
-    python bench/engine.py --python /path/to/python-with-peers [--sizes 4 512] [--rounds 5] [--peers torch autograd]
+    python bench/engine.py --python /path/to/python-with-peers [--sizes 4 512] [--rounds 5] [--peers torch
+    autograd]
 
-Every measurement is a process of its own with one thread; rounds go A B C A B C, and a ratio is the median of the
-rounds' ratios. Each process warms up first. All must give the same cost and gradients, or the run fails.
-A peer that the given Python does not have is named and left out.
+Every measurement is a process of its own with one thread; rounds go A B C A B C, and a ratio is the median
+of the rounds' ratios. Each process warms up first. All must give the same cost and gradients, or the run
+fails. A peer that the given Python does not have is named and left out.
 """
 
 import argparse
@@ -171,7 +172,9 @@ def run(who, n, python):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--python", default=sys.executable, help="a Python that has the peers")
     parser.add_argument("--sizes", type=int, nargs="*", default=[4, 512])
     parser.add_argument("--rounds", type=int, default=5)

@@ -1,7 +1,8 @@
-"""Random expression graphs: programs of 2 to 30 gates with fan-out, broadcasting, reductions and mixed shapes.
+"""Random expression graphs: programs of 2 to 30 gates with fan-out, broadcasting, reductions and mixed
+shapes.
 
-A program is a list of (operation, first operand, second operand); operands count back through all values so far, so
-one value is used many times. Every operation keeps its values of order 1, whatever comes in.
+A program is a list of (operation, first operand, second operand); operands count back through all values
+so far, so one value is used many times. Every operation keeps its values of order 1, whatever comes in.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
 """The checker is checked: it must find what is wrong, and say where."""
 
+import inspect
 from typing import Any
 
 import array_api_strict
@@ -36,7 +37,7 @@ def spoiled(gate: Any, which: int) -> Any:
 
     planted: list[str] = []
     wrong.__name__, wrong.__doc__, wrong.planted = gate.__name__, gate.__doc__, planted
-    wrong.__signature__ = namespace.inspect.signature(gate)
+    wrong.__signature__ = inspect.signature(gate)
     return wrong
 
 

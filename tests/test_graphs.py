@@ -32,7 +32,13 @@ def directions(leaves):
 def slope(program, leaves, h):
     space = cr.differentiable(np)
     ends = [
-        float(run(space, program, *(space.asarray(x + s * h * d) for x, d in zip(leaves, directions(leaves), strict=True))))
+        float(
+            run(
+                space,
+                program,
+                *(space.asarray(x + s * h * d) for x, d in zip(leaves, directions(leaves), strict=True)),
+            )
+        )
         for s in (1, -1)
     ]
     return (ends[0] - ends[1]) / (2 * h)

@@ -60,7 +60,16 @@ class TestCircuits:
         f = 1 / below
         cr.backward(f)
         chain = [first, second, both, z, minus, e, below, f]
-        printed = [(-2, 0.2), (6, 0.2), (4, 0.2), (1, 0.2), (-1, -0.2), (0.37, -0.53), (1.37, -0.53), (0.73, 1)]
+        printed = [
+            (-2, 0.2),
+            (6, 0.2),
+            (4, 0.2),
+            (1, 0.2),
+            (-1, -0.2),
+            (0.37, -0.53),
+            (1.37, -0.53),
+            (0.73, 1),
+        ]
         assert [(round(float(n.value), 2), round(float(n.grad), 2)) for n in chain] == printed
         assert [round(g, 2) for g in numbers(w0, w1, w2)] == [-0.2, -0.39, 0.2]
         assert [round(g, 2) for g in numbers(x0, x1)] == [0.39, -0.59]
@@ -137,7 +146,9 @@ class TestLevels:
         elif name == "norm":
             assert not np.any(np.isnan(cr.hessian(space.norm)(np.zeros(2))))
         else:
-            assert float(cr.grad(cr.grad(getattr(space, name)))(0.0)) == pytest.approx(second[name], abs=1e-15)
+            assert float(cr.grad(cr.grad(getattr(space, name)))(0.0)) == pytest.approx(
+                second[name], abs=1e-15
+            )
 
 
 class TestAccumulation:
@@ -314,7 +325,9 @@ class TestRefusals:
 
     @pytest.mark.parametrize("x", [np.array([1, 2]), np.array([True]), np.array([1j]), 3, True, 1j], ids=repr)
     def test_what_is_not_real_floating_is_named(self, x: Any):
-        with pytest.raises(TypeError, match=r"argument 'weights'.*expected an array of a real floating dtype"):
+        with pytest.raises(
+            TypeError, match=r"argument 'weights'.*expected an array of a real floating dtype"
+        ):
             cr.grad(lambda data, weights: weights, argnums=1)(np.ones(2), x)
 
     def test_a_nested_argument_is_named(self):
@@ -351,4 +364,3 @@ def test_unbroadcast_is_called_where_shapes_differ_only(monkeypatch: pytest.Monk
     monkeypatch.setattr(tape, "unbroadcast", lambda *a: calls.append(a) or a[1])
     cr.grad(lambda x: np.sum(x * x))(np.ones(2))
     assert calls == []
-

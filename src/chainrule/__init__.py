@@ -1,5 +1,6 @@
 """Forward and backward propagation, written once for NumPy and CuPy."""
 
+from chainrule import functions
 from chainrule.checking import check_gradients
 from chainrule.namespace import differentiable
 from chainrule.transforms import (
@@ -22,6 +23,7 @@ __all__ = [
     "check_gradients",
     "checkpoint",
     "differentiable",
+    "functions",
     "gate",
     "grad",
     "hessian",

@@ -11,7 +11,9 @@ from chainrule.namespace import space_of
 from chainrule.traced import plain_value
 from chainrule.transforms import jvp, vjp
 
-_EVERY_ELEMENT = 64  # arrays up to this size are checked element by element, larger ones in a random direction only
+_EVERY_ELEMENT = (
+    64  # arrays up to this size are checked element by element, larger ones in a random direction only
+)
 # Central differences err by h^2 from the curve and by eps / h from rounding: least at the cube root of eps.
 _STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
 
@@ -27,12 +29,14 @@ def check_gradients(
 ) -> None:
     """Compare the gradients of f at args with central differences, (f(x + h) - f(x - h)) / 2h.
 
-    f takes and returns arrays or nested lists, tuples and dicts of them; it is run in float64 on the device of args.
-    Its results are weighed with random numbers; each small argument is moved element by element, and all arguments
-    together in a random direction. With order=2 the gradient itself is checked too, and so on.
+    f takes and returns arrays or nested lists, tuples and dicts of them; it is run in float64 on the
+    device of args. Its results are weighed with random numbers; each small argument is moved element by
+    element, and all arguments together in a random direction. With order=2 the gradient itself is checked
+    too, and so on.
 
-    Raises AssertionError that names the worst element, its numeric and its analytic value, and says where f has a
-    kink. A NaN on either side is a failure. A kink at which the gradient is the mean of both slopes is not found.
+    Raises AssertionError that names the worst element, its numeric and its analytic value, and says where
+    f has a kink. A NaN on either side is a failure. A kink at which the gradient is the mean of both
+    slopes is not found.
     """
     for mode in modes:
         if mode not in ("reverse", "forward"):
@@ -69,8 +73,8 @@ class _Check:
         for which, (x, g) in enumerate(zip(self.arrays, analytic, strict=True)):
             if g.shape != x.shape or g.dtype != x.dtype:
                 raise AssertionError(
-                    f"check_gradients: {self.names[which]} has shape {x.shape} and dtype {x.dtype}; its gradient "
-                    f"came with shape {g.shape} and dtype {g.dtype}"
+                    f"check_gradients: {self.names[which]} has shape {x.shape} and dtype {x.dtype}; "
+                    f"its gradient came with shape {g.shape} and dtype {g.dtype}"
                 )
             if x.size <= _EVERY_ELEMENT:
                 self._every_element(which, x, g)

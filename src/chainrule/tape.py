@@ -1,9 +1,9 @@
 """Trace, record, walk backward: the chain rule.
 
-A traced array carries a LEVEL: one number per running transform, higher for the inner one, and 0 for a constant.
-An operation belongs to the highest level among its arguments, and lower ones are constants to it; so
-d/dx (x d/dy (x + y)) is 1 and not 2. What remains when that level is taken off may be traced itself: the gate then
-runs, and is recorded, one level below. That is how gradients of gradients come about.
+A traced array carries a LEVEL: one number per running transform, higher for the inner one, and 0 for a
+constant. An operation belongs to the highest level among its arguments, and lower ones are constants to
+it; so d/dx (x d/dy (x + y)) is 1 and not 2. What remains when that level is taken off may be traced
+itself: the gate then runs, and is recorded, one level below. That is how gradients of gradients come about.
 """
 
 import itertools
@@ -29,8 +29,8 @@ def new_level() -> int:
 class Node:
     """One gate's place on the tape: pairs of a node that it came from and the pullback to it.
 
-    What the pullbacks close over is what is kept. A node refers to earlier nodes only, so there are no cycles,
-    and a graph dies with the last array that refers to it.
+    What the pullbacks close over is what is kept. A node refers to earlier nodes only, so there are no
+    cycles, and a graph dies with the last array that refers to it.
     """
 
     __slots__ = ("dtype", "edges", "grad", "shape", "watched")
@@ -115,8 +115,8 @@ def leaf(value: Array, space: Any, level: int) -> Traced:
 def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Array]:
     """Carry g from root back to every leaf; return the gradients there, and with keep at every node.
 
-    A node is visited once, when all its uses have handed in their share: no recursion, so no limit to depth, and
-    time linear in the number of gates.
+    A node is visited once, when all its uses have handed in their share: no recursion, so no limit to
+    depth, and time linear in the number of gates.
     """
     uses = {root: 0}
     stack = [root]
@@ -160,7 +160,9 @@ _SAMPLE = 512
 
 
 def watch(array: Any, watched: Any) -> Any:
-    """Note what a NumPy array holds, so that a change before backward is seen; other arrays are not watched."""
+    """Note what a NumPy array holds, so that a change before backward is seen; other arrays are not
+    watched.
+    """
     array = plain_value(array)
     if type(array) is not np.ndarray:
         return watched
@@ -179,6 +181,7 @@ def _check_unchanged(watched: Any) -> None:
         array = reference()
         if array is not None and _sample(array) != sample:
             raise RuntimeError(
-                f"backward: an array of shape {array.shape} that went into the computation was changed in place "
-                "before its gradient was taken; what backward needs of it is lost. Change a copy: x = x + dx"
+                f"backward: an array of shape {array.shape} that went into the computation was changed in "
+                "place before its gradient was taken; what backward needs of it is lost. Change a copy: "
+                "x = x + dx"
             )

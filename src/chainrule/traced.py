@@ -26,8 +26,8 @@ def unwrapped(x: Any) -> Any:
 class Traced:
     """An array whose operations are recorded, or (at level 0) a constant among such arrays.
 
-    It has the attributes, methods and operators of the standard, and NumPy's commonest methods. Comparisons give
-    constants, so `if x > 0:` works.
+    It has the attributes, methods and operators of the standard, and NumPy's commonest methods.
+    Comparisons give constants, so `if x > 0:` works.
     """
 
     __slots__ = ("__weakref__", "level", "node", "space", "value")
@@ -155,8 +155,8 @@ class Traced:
     def _converted(self, to: str) -> Any:
         if self.level:
             raise TypeError(
-                f"{to}(): the gradient of this array is followed, and would be lost. Stay with the array, or write "
-                f"{to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
+                f"{to}(): the gradient of this array is followed, and would be lost. Stay with the array, "
+                f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
             )
         return plain_value(self)
 

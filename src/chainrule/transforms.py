@@ -13,16 +13,16 @@ from chainrule.namespace import space_of
 from chainrule.tape import OBJECT_STYLE, Node, apply, leaf, new_level, walk
 from chainrule.traced import Traced, plain_value
 
-
 _NUMBERS = (int, complex)
 
 
 def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """Return the function that gives the gradient of f, an array of shape (), in its arguments.
 
-    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in the shape
-    of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and devices of its arrays.
-    Raises TypeError for an argument that is not of a real floating dtype, and for a result that is not a scalar.
+    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in
+    the shape of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and
+    devices of its arrays. Raises TypeError for an argument that is not of a real floating dtype, and for a
+    result that is not a scalar.
     """
     both = value_and_grad(f, argnums)
 
@@ -34,7 +34,9 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`."""
+    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for
+    `grad`.
+    """
     name = getattr(f, "__name__", "f")
 
     @functools.wraps(f)
@@ -57,7 +59,8 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return f(*primals) and its pullback: g, shaped as the result, to one gradient per primal.
 
-    The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a ValueError.
+    The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a
+    ValueError.
     """
     followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
     out = f(*followed.args)
@@ -99,7 +102,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument `argnums`."""
+    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument
+    `argnums`.
+    """
 
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -134,8 +139,8 @@ def stop_gradient(x: Any) -> Any:
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     """Return f with the same values and gradients, that keeps its arguments only and runs again for backward.
 
-    f takes arrays and returns one. What it follows must come in as an argument; a followed array that it takes
-    from outside is an error.
+    f takes arrays and returns one. What it follows must come in as an argument; a followed array that it
+    takes from outside is an error.
     """
     name = getattr(f, "__name__", "f")
 
@@ -166,10 +171,12 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a rule of your own callable on plain and traced arrays: rule(xp, *arrays, **static) -> (output, pullbacks).
+    """Make a rule of your own callable on plain and traced arrays: rule(xp, *arrays, **static) -> (output,
+    pullbacks).
 
-    `xp` is the namespace of the arrays and all that the rule may use; there is one pullback per array, each linear in
-    its g, with g on the left of operators. The gradient of a broadcast operand may keep the shape of the result.
+    `xp` is the namespace of the arrays and all that the rule may use; there is one pullback per array,
+    each linear in its g, with g on the left of operators. The gradient of a broadcast operand may keep the
+    shape of the result.
     """
 
     @functools.wraps(rule)
@@ -184,7 +191,8 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
         result = rule(xp, *arrays, **static)
         if not (isinstance(result, tuple) and len(result) == 2 and len(result[1]) == len(arrays)):
             raise TypeError(
-                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; got {result!r}"
+                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; "
+                f"got {result!r}"
             )
         return result
 
@@ -211,7 +219,8 @@ def backward(out: Traced) -> None:
         )
     if out.shape != ():
         raise TypeError(
-            f"backward: expected one number, an array of shape (); got shape {out.shape}. Take xp.sum or xp.mean of it"
+            f"backward: expected one number, an array of shape (); got shape {out.shape}. "
+            "Take xp.sum or xp.mean of it"
         )
     for node, g in walk(out.space, out.node, _ones(out), keep=True).items():
         node.grad = g

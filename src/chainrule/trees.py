@@ -39,9 +39,7 @@ def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
     if isinstance(tree, dict):
         return type(tree)((key, rebuilt(item, values)) for key, item in tree.items())
     if isinstance(tree, _ROWS):
-        items = [
-            rebuilt(item, values) if isinstance(item, _NESTED) else next(values) for item in tree
-        ]
+        items = [rebuilt(item, values) if isinstance(item, _NESTED) else next(values) for item in tree]
         kind = type(tree)
         return items if kind is list else kind(*items) if hasattr(tree, "_fields") else kind(items)
     return next(values)

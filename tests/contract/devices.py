@@ -40,7 +40,9 @@ NAMES = [*PLACES, "cuda"]
 
 
 def place(name: str) -> Place:
-    """Return a place; one that was asked for and is missing is a failure, one that was not is a skip by name."""
+    """Return a place; one that was asked for and is missing is a failure, one that was not is a skip by
+    name.
+    """
     if name in PLACES:
         return PLACES[name]
     try:

@@ -39,7 +39,9 @@ def apart(shape: tuple[int, ...] = (2, 3), gap: float = 0.3) -> Draw:
     def draw(random: np.random.Generator) -> np.ndarray:
         n = int(np.prod(shape))
         signs = random.choice([-1.0, 1.0], n)
-        return (random.permutation(n) * gap + gap + random.uniform(0, gap / 4, n)).reshape(shape) * signs.reshape(shape)
+        return (random.permutation(n) * gap + gap + random.uniform(0, gap / 4, n)).reshape(
+            shape
+        ) * signs.reshape(shape)
 
     return draw
 
@@ -187,8 +189,15 @@ OPERATIONS = [
     # manipulation
     one("astype", "float64", lambda xp, x: xp.astype(x, xp.float64), empty=((0,),)),
     one("broadcast_to", "", lambda xp, x: xp.broadcast_to(x, (4, 2, 3)), uniform(-2, 2, (2, 1))),
-    Operation("concat", lambda xp, a, b: xp.concat([a, b], axis=1), (uniform(-2, 2), uniform(-2, 2, (2, 1))), "axis"),
-    Operation("concat", lambda xp, a, b: xp.concat([a, b], axis=None), (uniform(-2, 2), uniform(-2, 2, (2,))), "flat"),
+    Operation(
+        "concat", lambda xp, a, b: xp.concat([a, b], axis=1), (uniform(-2, 2), uniform(-2, 2, (2, 1))), "axis"
+    ),
+    Operation(
+        "concat",
+        lambda xp, a, b: xp.concat([a, b], axis=None),
+        (uniform(-2, 2), uniform(-2, 2, (2,))),
+        "flat",
+    ),
     one("expand_dims", "", lambda xp, x: xp.expand_dims(x, axis=1), empty=((0, 2),)),
     one("flip", "", lambda xp, x: xp.flip(x, axis=1), empty=((0, 2),)),
     one("flip", "all", lambda xp, x: xp.flip(x)),
@@ -220,7 +229,10 @@ OPERATIONS = [
         lambda xp, x: x[beside(xp, x, [0, 1, 0, -1]), beside(xp, x, [2, 0, 2, 1])],
     ),
     Operation(
-        "scatter", lambda xp, g: xp.scatter(g, key=(slice(None), 1), shape=(2, 3)), (uniform(-2, 2, (2,)),), "basic"
+        "scatter",
+        lambda xp, g: xp.scatter(g, key=(slice(None), 1), shape=(2, 3)),
+        (uniform(-2, 2, (2,)),),
+        "basic",
     ),
     Operation(
         "scatter",
@@ -254,7 +266,12 @@ OPERATIONS = [
     Operation("matmul", _call("matmul"), (uniform(-2, 2, (2, 2, 3)), uniform(-2, 2, (3,))), "column"),
     Operation("matmul", _call("matmul"), (uniform(-2, 2, (2, 1, 2, 3)), uniform(-2, 2, (2, 3, 1))), "stacks"),
     one("linalg.cholesky", "", symmetric(lambda xp, x: xp.linalg.cholesky(x)), definite()),
-    one("linalg.cholesky", "upper", symmetric(lambda xp, x: xp.linalg.cholesky(x, upper=True)), definite(2, (2,))),
+    one(
+        "linalg.cholesky",
+        "upper",
+        symmetric(lambda xp, x: xp.linalg.cholesky(x, upper=True)),
+        definite(2, (2,)),
+    ),
     one("linalg.det", "", lambda xp, x: xp.linalg.det(x), general(2, 3, 3)),
     one("linalg.inv", "", lambda xp, x: xp.linalg.inv(x), general(2, 2, 2)),
     one("linalg.pinv", "tall", lambda xp, x: xp.linalg.pinv(x), general(3, 2)),
@@ -274,7 +291,12 @@ OPERATIONS = [
     one("linalg.qr", "wide", lambda xp, x: tuple(xp.linalg.qr(x)), general(2, 3)),
     one("linalg.svd", "values", lambda xp, x: xp.linalg.svd(x, full_matrices=False)[1], general(3, 2)),
     *(
-        one("linalg.svd", f"{name}-{i}", lambda xp, x, i=i: signless(xp, xp.linalg.svd(x, full_matrices=False)[i]), d)
+        one(
+            "linalg.svd",
+            f"{name}-{i}",
+            lambda xp, x, i=i: signless(xp, xp.linalg.svd(x, full_matrices=False)[i]),
+            d,
+        )
         for name, d in (("tall", general(3, 2)), ("wide", general(2, 3)))
         for i in (0, 2)
     ),
@@ -293,13 +315,20 @@ OPERATIONS = [
     binary("sigmoid_cross_entropy", uniform(-3, 3), uniform(0, 1)),
     # written in the others
     Operation(
-        "broadcast_arrays", lambda xp, a, b: xp.broadcast_arrays(a, b), (uniform(-2, 2, (2, 1)), uniform(-2, 2, (3,)))
+        "broadcast_arrays",
+        lambda xp, a, b: xp.broadcast_arrays(a, b),
+        (uniform(-2, 2, (2, 1)), uniform(-2, 2, (3,))),
     ),
     one("diff", "", lambda xp, x: xp.diff(x, axis=0, n=2), uniform(-2, 2, (4, 2))),
     Operation(
-        "diff", lambda xp, x, p: xp.diff(x, prepend=p, append=p), (uniform(-2, 2), uniform(-2, 2, (2, 1))), "ends"
+        "diff",
+        lambda xp, x, p: xp.diff(x, prepend=p, append=p),
+        (uniform(-2, 2), uniform(-2, 2, (2, 1))),
+        "ends",
     ),
-    Operation("meshgrid", lambda xp, a, b: tuple(xp.meshgrid(a, b)), (uniform(-2, 2, (2,)), uniform(-2, 2, (3,)))),
+    Operation(
+        "meshgrid", lambda xp, a, b: tuple(xp.meshgrid(a, b)), (uniform(-2, 2, (2,)), uniform(-2, 2, (3,)))
+    ),
     Operation("tensordot", _call("tensordot"), (uniform(-2, 2, (2, 2, 3)), uniform(-2, 2, (2, 3, 2)))),
     Operation(
         "linalg.tensordot",
@@ -317,7 +346,12 @@ OPERATIONS = [
     one("linalg.diagonal", "", lambda xp, x: xp.linalg.diagonal(x, offset=1), uniform(-2, 2, (2, 3, 3))),
     one("linalg.diagonal", "below", lambda xp, x: xp.linalg.diagonal(x, offset=-1), uniform(-2, 2, (3, 2))),
     *(
-        one("linalg.matrix_norm", str(ord), lambda xp, x, ord=ord: xp.linalg.matrix_norm(x, ord=ord), general(3, 2))
+        one(
+            "linalg.matrix_norm",
+            str(ord),
+            lambda xp, x, ord=ord: xp.linalg.matrix_norm(x, ord=ord),
+            general(3, 2),
+        )
         for ord in ("fro", "nuc", 1, 2, -2, float("inf"))
     ),
     one("linalg.matrix_power", "3", lambda xp, x: xp.linalg.matrix_power(x, 3), general(2, 2)),

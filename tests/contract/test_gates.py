@@ -127,7 +127,9 @@ BINARY = [o for o in ELEMENTWISE if len(o.draws) == 2]
 
 @pytest.mark.parametrize("operation", BINARY, ids=[o.id for o in BINARY])
 @pytest.mark.parametrize(
-    "shapes", [((3, 1), (1, 4)), ((4,), (3, 4)), ((), (2,)), ((1, 1), ()), ((2, 1), (2, 0)), ((0,), (1,))], ids=str
+    "shapes",
+    [((3, 1), (1, 4)), ((4,), (3, 4)), ((), (2,)), ((1, 1), ()), ((2, 1), (2, 0)), ((0,), (1,))],
+    ids=str,
 )
 def test_broadcasting_is_undone(operation: Operation, here: Place, shapes: Any):
     arrays = []
@@ -141,7 +143,9 @@ def test_broadcasting_is_undone(operation: Operation, here: Place, shapes: Any):
         assert g.shape == shape
         padded = (1,) * (full[0].ndim - len(shape)) + shape
         axes = tuple(i for i, n in enumerate(padded) if n != full[0].shape[i])
-        np.testing.assert_allclose(here.numpy(g), here.numpy(h).sum(axes, keepdims=True).reshape(shape), rtol=1e-12)
+        np.testing.assert_allclose(
+            here.numpy(g), here.numpy(h).sum(axes, keepdims=True).reshape(shape), rtol=1e-12
+        )
 
 
 EMPTY = [(o, shape) for o in OPERATIONS if o.empty for shape in ([o.empty] if len(o.draws) > 1 else o.empty)]

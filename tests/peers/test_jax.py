@@ -45,13 +45,43 @@ WITHOUT = {
 }
 # Where both have a rule and they differ, on purpose: {name: (f, x, ours, JAX's, why)}.
 DIFFERENT = {
-    "abs": (lambda xp, x: xp.abs(x), [0.0], [0.0], [1.0], "JAX takes the slope from the right; we take the mean"),
-    "norm": (lambda xp, x: xp.linalg.vector_norm(x), [0.0, 0.0], [0.0, 0.0], [np.nan, np.nan], "0 / 0 in JAX"),
+    "abs": (
+        lambda xp, x: xp.abs(x),
+        [0.0],
+        [0.0],
+        [1.0],
+        "JAX takes the slope from the right; we take the mean",
+    ),
+    "norm": (
+        lambda xp, x: xp.linalg.vector_norm(x),
+        [0.0, 0.0],
+        [0.0, 0.0],
+        [np.nan, np.nan],
+        "0 / 0 in JAX",
+    ),
     "hypot": (lambda xp, x: xp.hypot(x, x), [0.0], [0.0], [1.0], "JAX takes the slope from the right"),
     "std": (lambda xp, x: xp.std(x), [1.0, 1.0], [0.0, 0.0], [np.nan, np.nan], "0 / 0 in JAX"),
-    "where-sqrt": (lambda xp, x: xp.where(x > 0, xp.sqrt(x), 0), [0.0], [0.0], [np.nan], "0 times infinity in JAX"),
-    "sort": (lambda xp, x: xp.sort(x)[:1], [1.0, 1.0], [0.5, 0.5], [1.0, 0.0], "JAX follows the order; we share"),
-    "clip": (lambda xp, x: xp.clip(x, 0.0, 1.0), [0.0, 1.0], [1.0, 1.0], [0.5, 0.5], "JAX composes max and min"),
+    "where-sqrt": (
+        lambda xp, x: xp.where(x > 0, xp.sqrt(x), 0),
+        [0.0],
+        [0.0],
+        [np.nan],
+        "0 times infinity in JAX",
+    ),
+    "sort": (
+        lambda xp, x: xp.sort(x)[:1],
+        [1.0, 1.0],
+        [0.5, 0.5],
+        [1.0, 0.0],
+        "JAX follows the order; we share",
+    ),
+    "clip": (
+        lambda xp, x: xp.clip(x, 0.0, 1.0),
+        [0.0, 1.0],
+        [1.0, 1.0],
+        [0.5, 0.5],
+        "JAX composes max and min",
+    ),
 }
 
 
@@ -118,7 +148,9 @@ def test_graphs_agree(program, chosen):
     arrays = graphs.arrays(chosen)
     numbers, space = tuple(range(len(arrays))), cr.differentiable(np)
     ours, g = cr.value_and_grad(lambda *xs: graphs.run(space, program, *xs), numbers)(*arrays)
-    theirs, h = jax.value_and_grad(lambda *xs: graphs.run(jnp, program, *xs), numbers)(*map(jnp.asarray, arrays))
+    theirs, h = jax.value_and_grad(lambda *xs: graphs.run(jnp, program, *xs), numbers)(
+        *map(jnp.asarray, arrays)
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
     for a, b in zip(g, h, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)

@@ -1,4 +1,6 @@
-"""Functions of the standard that are written in its other functions: their gradient follows from the chain rule."""
+"""Functions of the standard that are written in its other functions: their gradient follows from the chain
+rule.
+"""
 
 import math
 from typing import Any
@@ -123,7 +125,8 @@ def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 
 def maxout(xp: Any, z: Array, /, *, pieces: int) -> Array:
-    """Return the largest of each group of `pieces` neighbours on the last axis: (..., n * pieces) to (..., n).
+    """Return the largest of each group of `pieces` neighbours on the last axis: (..., n * pieces) to (...,
+    n).
 
     Source: Goodfellow et al., Maxout networks, ICML 2013.
     """

@@ -1,4 +1,6 @@
-"""Elementwise gates. Operands that were broadcast get a gradient of the result's shape; the tape sums it back."""
+"""Elementwise gates. Operands that were broadcast get a gradient of the result's shape; the tape sums it
+back.
+"""
 
 import math
 from typing import Any

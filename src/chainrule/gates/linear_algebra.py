@@ -1,5 +1,5 @@
-"""Products, inverses, norms: the matrix calculus of Giles, An extended collection of matrix derivative results
-for forward and reverse mode algorithmic differentiation, Oxford University report 08/01 (2008).
+"""Products, inverses, norms: the matrix calculus of Giles, An extended collection of matrix derivative
+results for forward and reverse mode algorithmic differentiation, Oxford University report 08/01 (2008).
 
 Stacks of matrices broadcast as elementwise operands do, and the tape sums their gradients back alike.
 """
@@ -11,7 +11,9 @@ from chainrule.gates.types import Array, Axes, Result
 
 
 def matmul(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """D = X W: dX = dD W^T, dW = X^T dD; a vector counts as a row on the left and as a column on the right."""
+    """D = X W: dX = dD W^T, dW = X^T dD; a vector counts as a row on the left and as a column on the
+    right.
+    """
     row, column = x1.ndim == 1, x2.ndim == 1
 
     def left(g: Array) -> Array:
@@ -32,8 +34,8 @@ def matmul(xp: Any, x1: Array, x2: Array, /) -> Result:
 
 
 def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
-    """X = L L^T: with P = L^T dL, lower half and half its diagonal, dX = sym(L^-T P L^-1) (Murray, Differentiation
-    of the Cholesky decomposition, 2016).
+    """X = L L^T: with P = L^T dL, lower half and half its diagonal, dX = sym(L^-T P L^-1) (Murray,
+    Differentiation of the Cholesky decomposition, 2016).
     """
     y = xp.linalg.cholesky(x, upper=upper)
 
@@ -66,7 +68,9 @@ def inv(xp: Any, x: Array, /) -> Result:
 
 
 def pinv(xp: Any, x: Array, /, *, rtol: Any = None) -> Result:
-    """The pseudo-inverse at constant rank (Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (2), 1973)."""
+    """The pseudo-inverse at constant rank (Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (2),
+    1973).
+    """
     P = xp.linalg.pinv(x) if rtol is None else xp.linalg.pinv(x, rtol=rtol)
 
     def pullback(g: Array) -> Array:
@@ -168,8 +172,8 @@ def qr(xp: Any, x: Array, /, *, mode: str = "reduced") -> tuple[Any, tuple[Any, 
     m, n = x.shape[-2:]
     if mode == "complete" and m > n:
         raise NotImplementedError(
-            f"qr: the extra columns of Q that mode='complete' gives a matrix of shape {x.shape} are arbitrary "
-            "and have no gradient; use mode='reduced'"
+            f"qr: the extra columns of Q that mode='complete' gives a matrix of shape {x.shape} are "
+            "arbitrary and have no gradient; use mode='reduced'"
         )
     Q, R = y = xp.linalg.qr(x, mode=mode)
 
@@ -202,7 +206,7 @@ def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple
 
     def pullback(g: Any) -> Array:
         dU, ds, dVh = g
-        V, dV, UT = xp.matrix_transpose(Vh), xp.matrix_transpose(dVh), xp.matrix_transpose(U)
+        dV, UT = xp.matrix_transpose(dVh), xp.matrix_transpose(U)
         F = _reciprocal_gaps(xp, s * s)
         row, column = s[..., None, :], s[..., :, None]
         of_U, of_V = xp.matmul(UT, dU), xp.matmul(Vh, dV)

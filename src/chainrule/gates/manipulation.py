@@ -24,10 +24,7 @@ def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
 def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     """Arrays in a row; each gets its stretch of the gradient."""
     shapes = [x.shape for x in arrays]
-    if axis is None:
-        ends = _ends([x.size for x in arrays])
-    else:
-        ends = _ends([shape[axis] for shape in shapes])
+    ends = _ends([x.size if axis is None else x.shape[axis] for x in arrays])
 
     def stretch(i: int) -> Pullback:
         part = slice(ends[i], ends[i + 1])

@@ -92,7 +92,8 @@ def cumulative_sum(
 def cumulative_prod(
     xp: Any, x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Result:
-    """Running products: dx_i = p_(i-1) S_i, where S_i = g_i + x_(i+1) S_(i+1). No division, so zeros are no exception.
+    """Running products: dx_i = p_(i-1) S_i, where S_i = g_i + x_(i+1) S_(i+1). No division, so zeros are
+    no exception.
 
     The recurrence is solved by doubling, in log2(n) whole-array steps (Hillis and Steele, Data parallel
     algorithms, Communications of the ACM 29 (12), 1986).
