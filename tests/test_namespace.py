@@ -87,7 +87,10 @@ NUMPY_CALLS = [
     (lambda x: np.clip(x, 0.0, 2.5), 1.0 * ((X >= 0) & (X <= 2.5))),
     (lambda x: np.maximum(x, 0), 1.0 * (X > 0)),
     (lambda x: np.var(x, ddof=1), 2 * (X - X.mean()) / 5),
-    (lambda x: np.linalg.norm(x) if False else np.linalg.vector_norm(x), X / np.linalg.norm(X)),
+    (lambda x: np.linalg.norm(x), X / np.linalg.norm(X)),
+    (lambda x: np.linalg.vector_norm(x, axis=1, ord=1), np.sign(X)),
+    (lambda x: np.dot(np.ones((4, 2)), x), np.full_like(X, 4)),
+    (lambda x: x * np.ndim(x) * np.shape(x)[0] * np.size(x), np.full_like(X, 24)),
     (lambda x: np.squeeze(np.expand_dims(x, 1), 1), np.ones_like(X)),
     (lambda x: np.take(x, np.array([0, 0]), axis=1), np.array([[2.0, 0, 0]] * 2)),
     (lambda x: x.sum(), np.ones_like(X)),
@@ -198,12 +201,10 @@ def test_products_with_zeros_at_higher_order(order: int):
 
 def test_the_import_needs_neither_cupy_nor_time():
     code = (
-        "import sys, time; import numpy, array_api_compat; start = time.perf_counter(); import chainrule; "
+        "import sys, time; start = time.perf_counter(); import chainrule; "
         "took = time.perf_counter() - start; "
         "assert not {'cupy', 'torch', 'jax', 'sklearn', 'array_api_strict'} & set(sys.modules); print(took)"
     )
-    took = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-        for _ in "123"
-    )
+    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]
+    took = min(float(run.stdout) for run in runs)
     assert took < 0.3

@@ -1,11 +1,11 @@
 """differentiable(xp): an array API namespace whose functions are recorded."""
 
 import functools
+import importlib
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-import array_api_compat.numpy
 import numpy as np
 
 from chainrule import gates, makers
@@ -66,8 +66,11 @@ class Space:
         self.base = base
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
         self.gates = base if base is np else Below(base, self)
-        # Where nothing is followed, compat fills in what NumPy does not spell as the standard does.
-        plain = array_api_compat.numpy if base is np else base
+        plain = base
+        if base is np:
+            # Where nothing is followed, compat fills in what NumPy does not spell as the standard does.
+            # Its import takes as long as NumPy's, and waits until here.
+            plain = importlib.import_module("array_api_compat.numpy")
         self._floating: dict[Any, bool] = {}
         self.by_ufunc: dict[Any, Callable[..., Any]] = {}
         self.__array_api_version__ = base.__array_api_version__
@@ -300,6 +303,8 @@ def space_of(x: Any) -> Any:
         if isinstance(x, np.ndarray | np.generic):
             base: Any = np
         else:
+            import array_api_compat
+
             base = array_api_compat.array_namespace(x)
         _by_type[kind] = differentiable(base)
     return _by_type[kind]

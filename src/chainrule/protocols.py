@@ -64,6 +64,19 @@ def function(
         raise TypeError(
             f"numpy.{name}: cannot be followed; numpy.linalg.{name} can, on the axes of the standard"
         )
+    if name in ("ndim", "shape", "size") and len(args) == 1:
+        return getattr(args[0], name)
+    if name == "dot" and len(args) == 2:
+        ndims = [getattr(a, "ndim", 0) for a in args]
+        if max(ndims) <= 2:
+            return (space.matmul if min(ndims) else space.multiply)(*args)
+    if (
+        name == "norm"
+        and len(args) == 1
+        and "ord" not in kwargs
+        and isinstance(kwargs.get("axis"), int | None)
+    ):
+        return space.linalg.vector_norm(*args, **kwargs)
     target = _found(space.linalg if linalg else space, name)
     if name == "where" or (name in ("concat", "stack") and len(args) == 1):
         return target(*args, **kwargs)
