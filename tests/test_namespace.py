@@ -208,3 +208,28 @@ def test_the_import_needs_neither_cupy_nor_time():
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]
     took = min(float(run.stdout) for run in runs)
     assert took < 0.3
+
+
+def test_no_step_of_training_converts_an_array_on_the_way(monkeypatch: pytest.MonkeyPatch):
+    device = array_api_strict.Device("device1")
+    space = cr.differentiable(array_api_strict)
+    random = np.random.default_rng(0)
+    X, W, V = (
+        array_api_strict.asarray(random.standard_normal(s), device=device) for s in ((5, 4), (4, 3), (3, 2))
+    )
+
+    def cost(params: Any) -> Any:
+        H = space.relu(space.matmul(X, params[0]))
+        return -space.mean(space.log_softmax(space.tanh(H) @ params[1])[:, 0]) + space.max(
+            space.norm(H, axis=1)
+        )
+
+    def refuse(self: Any, *_: Any, **__: Any) -> Any:
+        raise AssertionError("an array was converted to a Python number or a NumPy array")
+
+    for name in ("__bool__", "__float__", "__int__", "__index__", "__complex__", "__array__", "__dlpack__"):
+        monkeypatch.setattr(type(X), name, refuse)
+    value, (dW, dV) = cr.value_and_grad(cost)([W, V])
+    assert (value.device, dW.device, dV.shape) == (device, device, (3, 2))
+    cr.hvp(lambda W: cost([W, V]), W, dW)
+    cr.jvp(lambda W: cost([W, V]), (W,), (dW,))

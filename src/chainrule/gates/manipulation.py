@@ -13,7 +13,7 @@ def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any =
     if device is None:
         return xp.astype(x, dtype, copy=copy), (lambda g: g,)
     home = x.device
-    return xp.astype(x, dtype, copy=copy, device=device), (lambda g: g.to_device(home),)
+    return xp.astype(x, dtype, copy=copy, device=device), (lambda g: _moved(xp, g, home),)
 
 
 def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
@@ -130,7 +130,7 @@ def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
 def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> Result:
     """A copy on another device; the gradient comes home."""
     home = x.device
-    return x.to_device(device, stream=stream), (lambda g: g.to_device(home),)
+    return _moved(xp, x, device, stream=stream), (lambda g: _moved(xp, g, home),)
 
 
 def tril(xp: Any, x: Array, /, *, k: int = 0) -> Result:
@@ -141,6 +141,11 @@ def tril(xp: Any, x: Array, /, *, k: int = 0) -> Result:
 def triu(xp: Any, x: Array, /, *, k: int = 0) -> Result:
     """The upper triangle; what was cut away gets 0."""
     return xp.triu(x, k=k), (lambda g: xp.triu(g, k=k),)
+
+
+def _moved(xp: Any, x: Array, device: Any, **settings: Any) -> Array:
+    # CuPy's arrays have no to_device.
+    return x.to_device(device, **settings) if hasattr(x, "to_device") else xp.asarray(x, device=device)
 
 
 def _reshaped(xp: Any, shape: tuple[int, ...]) -> Pullback:
