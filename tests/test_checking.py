@@ -99,7 +99,7 @@ def test_nan_fails_on_either_side():
     def lost(xp: Any, x: Any) -> Any:
         return x * 1, (lambda g: g * float("nan"),)
 
-    with pytest.raises(AssertionError, match="analytic nan"):
+    with pytest.raises(AssertionError, match=r"args\[0\]\[\d\].*analytic nan"):
         cr.check_gradients(lost, np.array([1.0, 2.0]))
     with pytest.raises(AssertionError, match="numeric nan"), np.errstate(invalid="ignore"):
         cr.check_gradients(np.sqrt, np.array([1.0, -1.0]))

@@ -233,3 +233,12 @@ def test_no_step_of_training_converts_an_array_on_the_way(monkeypatch: pytest.Mo
     assert (value.device, dW.device, dV.shape) == (device, device, (3, 2))
     cr.hvp(lambda W: cost([W, V]), W, dW)
     cr.jvp(lambda W: cost([W, V]), (W,), (dW,))
+
+
+def test_what_has_no_weight_gets_none():
+    space = cr.differentiable(np)
+    x = np.array([-np.inf, 0.0, -np.inf])
+    assert space.softmax(x).value.tolist() == [0, 1, 0]
+    assert cr.grad(lambda x: space.logsumexp(x))(x).tolist() == [0, 1, 0]
+    with np.errstate(divide="ignore"):
+        assert space.logsumexp(x[:1]).value == -np.inf

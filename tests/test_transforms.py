@@ -224,3 +224,8 @@ def test_transforms_of_traced_constants_return_traced_constants():
     g = cr.grad(lambda x: space.sum(x * x))(x)
     assert type(g) is type(x)
     assert g.value.tolist() == [2, 4]
+
+
+def test_jvp_where_a_slope_is_infinite():
+    with np.errstate(divide="ignore"):
+        assert cr.jvp(np.sqrt, (np.asarray(0.0),), (np.asarray(1.0),))[1] == np.inf

@@ -79,6 +79,22 @@ def test_an_outer_gradient_passes_through_the_pullback_of_a_plain_array(operatio
     assert slope == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+SEVERAL = [o for o in OPERATIONS if len(o.draws) > 1]
+
+
+@pytest.mark.parametrize("operation", SEVERAL, ids=[o.id for o in SEVERAL])
+def test_one_argument_may_belong_to_an_outer_transform(operation: Operation, here: Place):
+    arrays = [here.array(x) for x in operation.arrays()]
+    f, space = total(operation, here), cr.differentiable(here.xp)
+    for inner in range(len(arrays)):
+
+        def slope(t: Any, inner: int = inner) -> Any:
+            t = space.asarray(t)
+            return space.sum(cr.grad(f, inner)(*(x if i == inner else t * x for i, x in enumerate(arrays))))
+
+        cr.check_gradients(slope, here.array(1.0))
+
+
 @EVERY
 def test_what_one_value_gets_from_two_uses_adds_up(operation: Operation, here: Place):
     arrays = [here.array(x, "float32") for x in operation.arrays()]

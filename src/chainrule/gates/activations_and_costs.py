@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.common import fixed, kept_shape
+from chainrule.gates.common import kept_shape
 from chainrule.gates.types import Array, Axes, Result
 
 
@@ -91,8 +91,8 @@ def _sigmoid(xp: Any, z: Array) -> tuple[Array, Array, Array]:
 
 def _exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
     """Return e^(x - peak), its sum along the axis, and the peak, which keeps both from overflowing."""
-    # The result does not depend on the peak: as a constant it adds nothing to any derivative, ties included.
-    peak = fixed(xp, xp.max(fixed(xp, x), axis=axis, keepdims=True))
+    # The result does not depend on the peak, so neither does any derivative: what flows through it cancels.
+    peak = xp.max(x, axis=axis, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
     e = xp.exp(x - peak)
     return e, xp.sum(e, axis=axis, keepdims=True), peak

@@ -38,12 +38,6 @@ def nonzero(xp: Any, d: Array) -> Array:
     return xp.where(d == 0, 1, d)
 
 
-def fixed(xp: Any, x: Array) -> Array:
-    """Return x as a constant: no gradient flows through it at any level."""
-    stop = getattr(x, "constant", None)
-    return x if stop is None else stop()
-
-
 def output(gate: Gate, xp: Any, *arrays: Array, **static: Any) -> Array:
     """Return what a gate computes inside the rule of another; recorded where an array is traced."""
     for array in arrays:
