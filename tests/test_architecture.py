@@ -24,9 +24,18 @@ ARROWS = {
     "descent": {"device"},
     "logistic": {"descent", "gates", "loops", "device", "machine"},
     "runs": {"data", "descent", "device", "files", "logistic", "pictures"},
+    "protocols": set(),
+    "trees": set(),
+    "traced": {"protocols", "gates"},
+    "tape": {"traced", "gates"},
+    "makers": {"tape", "traced", "gates"},
+    "namespace": {"makers", "tape", "traced", "gates"},
+    "transforms": {"namespace", "tape", "traced", "trees", "gates"},
+    "checking": {"transforms", "namespace", "traced", "trees", "gates"},
+    "functions": {"transforms", "namespace", "traced", "gates"},
     "cli": {"data", "descent", "device", "files", "logistic", "machine", "runs"},
     "__main__": {"cli"},
-    "__init__": {"device", "logistic"},
+    "__init__": {"checking", "device", "functions", "logistic", "namespace", "transforms"},
 }
 
 
@@ -60,6 +69,11 @@ def test_every_import_follows_an_arrow(path):
 def test_only_the_device_room_names_cupy():
     naming = {room_of(path) for path in FILES if "cupy" in {name.split(".")[0] for name in imports(path)}}
     assert naming == {"device"}
+
+
+def test_a_gate_uses_the_namespace_that_it_is_handed_and_no_other():
+    named = {name.split(".")[0] for path in FILES if room_of(path) == "gates" for name in imports(path)}
+    assert not named & {"numpy", "array_api_compat", "array_api_strict", "cupy"}
 
 
 def test_the_loops_know_no_array_library():

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from chainrule import cli
-from conftest import ROOT
+from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import logistic, loops, machine
 from chainrule.logistic import SPELLINGS
-from conftest import read_only
+from tests.conftest import read_only
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 

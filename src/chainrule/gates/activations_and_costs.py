@@ -2,16 +2,75 @@
 
 from typing import Any
 
-from chainrule.gates.types import Array, Pullbacks
+from chainrule.gates.common import kept_shape
+from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
-def sigmoid(xp: Any, z: Array) -> tuple[Array, Pullbacks]:
+def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """s(z) = 1 / (1 + e^-z), element by element, for z of any size."""
     y = _sigmoid(xp, z)[0]
     return y, (lambda g: g * (y * (1 - y)),)
 
 
-def sigmoid_cross_entropy(xp: Any, z: Array, y: Array) -> tuple[Array, Pullbacks]:
+def log_sigmoid(xp: Any, z: Array, /) -> Result:
+    """log s(z), without taking the logarithm of a 0."""
+    s, e, positive = _sigmoid(xp, z)
+    return xp.where(positive, 0, z) - xp.log1p(e), (lambda g: g * (1 - s),)
+
+
+def softplus(xp: Any, z: Array, /) -> Result:
+    """log(1 + e^z), whose slope is s(z)."""
+    s, e, positive = _sigmoid(xp, z)
+    return xp.where(positive, z, 0) + xp.log1p(e), (lambda g: g * s,)
+
+
+def relu(xp: Any, x: Array, /) -> Result:
+    """The positive part of x; the slope at 0 is 0."""
+    off = x <= 0
+    return xp.where(off, 0, x), (lambda g: xp.where(off, 0, g),)
+
+
+def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
+    """x, and `slope` times x where x <= 0 (Maas et al., ICML 2013)."""
+    off = x <= 0
+    return xp.where(off, x * slope, x), (lambda g: xp.where(off, g * slope, g),)
+
+
+def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
+    """x, and alpha (e^x - 1) where x <= 0 (Clevert et al., ICLR 2016)."""
+    off = x <= 0
+    tail = xp.where(off, x, 0)
+    return xp.where(off, alpha * xp.expm1(tail), x), (lambda g: xp.where(off, g * (alpha * xp.exp(tail)), g),)
+
+
+def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
+    """log(sum e^x), whose slope is the softmax."""
+    kept = kept_shape(x.shape, axis)
+    total, peak = _exponentials(xp, x, axis)[1:]
+    y = xp.log(total) + peak
+
+    def pullback(g: Array) -> Array:
+        e, total, _ = _exponentials(xp, x, axis)
+        return xp.reshape(g, kept) * (e / total)
+
+    return (y if keepdims else xp.reshape(y, _dropped(x.shape, kept, axis))), (pullback,)
+
+
+def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
+    """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
+    e, total, _ = _exponentials(xp, x, axis)
+    y = e / total
+    return y, (lambda g: (g - xp.sum(g * y, axis=axis, keepdims=True)) * y,)
+
+
+def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
+    """y = x - log(sum e^x): dx = g - e^y sum(g)."""
+    total, peak = _exponentials(xp, x, axis)[1:]
+    y = x - peak - xp.log(total)
+    return y, (lambda g: g - xp.sum(g, axis=axis, keepdims=True) * xp.exp(y),)
+
+
+def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """-(y log s(z) + (1 - y) log(1 - s(z))), element by element, from the logits z.
 
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.2 (2006), equations 4.90 and 4.91.
@@ -28,3 +87,19 @@ def _sigmoid(xp: Any, z: Array) -> tuple[Array, Array, Array]:
     # -|z| by a choice of branch and not by abs: at z = 0 every derivative of the branch is that of s.
     e = xp.exp(xp.where(positive, -z, z))
     return xp.where(positive, 1, e) / (1 + e), e, positive
+
+
+def _exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
+    """Return e^(x - peak), its sum along the axis, and the peak, which keeps both from overflowing."""
+    # The result does not depend on the peak, so neither does any derivative: what flows through it cancels.
+    peak = xp.max(x, axis=axis, keepdims=True)
+    peak = xp.where(xp.isfinite(peak), peak, 0)
+    e = xp.exp(x - peak)
+    return e, xp.sum(e, axis=axis, keepdims=True), peak
+
+
+def _dropped(shape: tuple[int, ...], kept: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
+    if axis is None:
+        return ()
+    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    return tuple(n for i, n in enumerate(kept) if i not in axes)

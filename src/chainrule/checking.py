@@ -1,0 +1,156 @@
+"""check_gradients: backward proved right by numbers that it had no part in."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import trees
+from chainrule.gates.types import Array
+from chainrule.namespace import space_of
+from chainrule.traced import plain_value
+from chainrule.transforms import jvp, vjp
+
+_EVERY_ELEMENT = (
+    64  # arrays up to this size are checked element by element, larger ones in a random direction only
+)
+# Central differences err by h^2 from the curve and by eps / h from rounding: least at the cube root of eps.
+_STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
+
+
+def check_gradients(
+    f: Callable[..., Any],
+    *args: Any,
+    order: int = 1,
+    modes: Sequence[str] = ("reverse", "forward"),
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+) -> None:
+    """Compare the gradients of f at args with central differences, (f(x + h) - f(x - h)) / 2h.
+
+    f takes and returns arrays or nested lists, tuples and dicts of them; it is run in float64 on the
+    device of args. Its results are weighed with random numbers; each small argument is moved element by
+    element, and all arguments together in a random direction. With order=2 the gradient itself is checked
+    too, and so on.
+
+    Raises AssertionError that names the worst element, its numeric and its analytic value, and says where
+    f has a kink. A NaN on either side is a failure. A kink at which the gradient is the mean of both
+    slopes is not found.
+    """
+    for mode in modes:
+        if mode not in ("reverse", "forward"):
+            raise ValueError(f"check_gradients: modes are 'reverse' and 'forward'; got {mode!r}")
+    if order < 1:
+        raise ValueError(f"check_gradients: order must be 1 or more; got {order}")
+    args = trees.mapped(_float64, args)
+    check = _Check(f, args, 1e-5 if rtol is None else rtol, 1e-7 if atol is None else atol, seed)
+    if "reverse" in modes:
+        check.reverse()
+    if "forward" in modes:
+        check.forward()
+    if order > 1:
+        check_gradients(
+            check.gradient, *args, order=order - 1, modes=modes, rtol=rtol, atol=atol, seed=seed + 1
+        )
+
+
+class _Check:
+    def __init__(self, f: Callable[..., Any], args: Any, rtol: float, atol: float, seed: int) -> None:
+        self.f, self.args, self.rtol, self.atol = f, args, rtol, atol
+        self.random = np.random.default_rng(seed)
+        self.names = [name for name, _ in trees.leaves(args, "args")]
+        self.arrays = [x for _, x in trees.leaves(args, "args")]
+        out = f(*args)
+        self.weights = trees.mapped(self._random_like, trees.mapped(plain_value, out))
+
+    def gradient(self, *args: Any) -> Any:
+        """Return the gradients of the weighed result: what the next order checks."""
+        return vjp(self.f, *args)[1](self.weights)
+
+    def reverse(self) -> None:
+        analytic = [g for _, g in trees.leaves(self.gradient(*self.args), "")]
+        for which, (x, g) in enumerate(zip(self.arrays, analytic, strict=True)):
+            if g.shape != x.shape or g.dtype != x.dtype:
+                raise AssertionError(
+                    f"check_gradients: {self.names[which]} has shape {x.shape} and dtype {x.dtype}; "
+                    f"its gradient came with shape {g.shape} and dtype {g.dtype}"
+                )
+            if x.size <= _EVERY_ELEMENT:
+                self._every_element(which, x, g)
+        direction = [self._random_like(x) for x in self.arrays]
+        pairs = zip(direction, analytic, strict=True)
+        self._compare("reverse, in a random direction", direction, sum(_dot(d, g) for d, g in pairs))
+
+    def forward(self) -> None:
+        direction = [self._random_like(x) for x in self.arrays]
+        _, rate = jvp(self.f, self.args, trees.rebuilt(self.args, iter(direction)))
+        self._compare("forward, in a random direction", direction, self._weighed(rate))
+
+    def _every_element(self, which: int, x: Array, g: Array) -> None:
+        worst: tuple[float, str] = (0.0, "")
+        for i, index in enumerate(np.ndindex(*x.shape)):
+            unit = _one_at(x, i)
+            direction = [unit if j == which else None for j in range(len(self.arrays))]
+            excess, text = self._difference(direction, float(g[index]))
+            if not excess <= 0 and (not worst[1] or not excess <= worst[0]):
+                worst = excess, f"reverse, {self.names[which]}{list(index)}: {text}"
+        if worst[1]:
+            raise AssertionError(f"check_gradients: {worst[1]}")
+
+    def _compare(self, what: str, direction: list[Any], analytic: float) -> None:
+        excess, text = self._difference(direction, analytic)
+        if not excess <= 0:
+            raise AssertionError(f"check_gradients: {what}: {text}")
+
+    def _difference(self, direction: list[Any], analytic: float) -> tuple[float, str]:
+        """Return by how much the disagreement exceeds what is allowed, and what there is to say about it."""
+        here, (left, right) = self._along(direction, 0.0), self._slopes(direction, _STEP)
+        numeric = (left + right) / 2
+        allowed = self.atol * (1 + abs(here)) + self.rtol * max(abs(numeric), abs(analytic))
+        excess = abs(numeric - analytic) - allowed
+        if excess <= 0:
+            return excess, ""
+        text = f"numeric {numeric:.10g}, analytic {analytic:.10g}"
+        # On a smooth curve both slopes approach each other as the step shrinks; at a kink they stay apart.
+        nearer = self._slopes(direction, _STEP / 10)
+        if abs(right - left) > 10 * allowed and abs(nearer[1] - nearer[0]) > abs(right - left) / 2:
+            text += f"; there is a kink here, slope {left:.10g} on the left and {right:.10g} on the right"
+        return excess, text
+
+    def _slopes(self, direction: list[Any], h: float) -> tuple[float, float]:
+        here = self._along(direction, 0.0)
+        return (here - self._along(direction, -h)) / h, (self._along(direction, h) - here) / h
+
+    def _along(self, direction: list[Any], h: float) -> float:
+        moved = [x if d is None or h == 0 else x + d * h for x, d in zip(self.arrays, direction, strict=True)]
+        return self._weighed(self.f(*trees.rebuilt(self.args, iter(moved))))
+
+    def _weighed(self, out: Any) -> float:
+        pairs = zip(_leaves(self.weights), _leaves(out), strict=True)
+        return sum(_dot(w, y) for w, y in pairs)
+
+    def _random_like(self, x: Array) -> Array:
+        values = self.random.standard_normal(tuple(x.shape))
+        return space_of(x).base.asarray(values, dtype=x.dtype, device=x.device)
+
+
+def _leaves(tree: Any) -> Iterator[Any]:
+    return (plain_value(leaf) for _, leaf in trees.leaves(tree, ""))
+
+
+def _dot(a: Array, b: Array) -> float:
+    return float(space_of(a).base.sum(a * b))
+
+
+def _one_at(x: Array, i: int) -> Array:
+    xp = space_of(x).base
+    hot = xp.reshape(xp.arange(x.size, device=x.device) == i, x.shape)
+    return xp.astype(hot, x.dtype)
+
+
+def _float64(x: Any) -> Array:
+    if isinstance(x, float):
+        return np.asarray(x)
+    xp = space_of(x).base
+    return xp.astype(x, xp.float64) if space_of(x).is_floating(x.dtype) else x

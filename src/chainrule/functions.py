@@ -1,0 +1,36 @@
+"""What every user needs beyond the standard, for plain and traced arrays of any namespace."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.gates import activations_and_costs as rules
+from chainrule.gates import composites
+from chainrule.namespace import space_of
+from chainrule.traced import Traced
+from chainrule.transforms import gate
+
+
+def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(composite)
+    def function(x: Any, *others: Any, **settings: Any) -> Any:
+        space = space_of(x)
+        traced = any(type(a) is Traced for a in (x, *others))
+        return composite(space if traced else space.base, x, *others, **settings)
+
+    return function
+
+
+elu = gate(rules.elu)
+leaky_relu = gate(rules.leaky_relu)
+log_sigmoid = gate(rules.log_sigmoid)
+log_softmax = gate(rules.log_softmax)
+logsumexp = gate(rules.logsumexp)
+maxout = _composed(composites.maxout)
+norm = _composed(composites.norm)
+relu = gate(rules.relu)
+safe_divide = _composed(composites.safe_divide)
+sigmoid = gate(rules.sigmoid)
+sigmoid_cross_entropy = gate(rules.sigmoid_cross_entropy)
+softmax = gate(rules.softmax)
+softplus = gate(rules.softplus)

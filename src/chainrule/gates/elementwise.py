@@ -1,0 +1,274 @@
+"""Elementwise gates. Operands that were broadcast get a gradient of the result's shape; the tape sums it
+back.
+"""
+
+import math
+from typing import Any
+
+from chainrule.gates.common import nonzero, product, quotient
+from chainrule.gates.types import Array, Result
+
+
+def abs(xp: Any, x: Array, /) -> Result:
+    """|x|; the slope at 0 is 0."""
+    return xp.abs(x), (lambda g: g * xp.sign(x),)
+
+
+def acos(xp: Any, x: Array, /) -> Result:
+    """acos' = -1 / sqrt(1 - x^2)."""
+    return xp.acos(x), (lambda g: -quotient(xp, g, xp.sqrt((1 - x) * (1 + x))),)
+
+
+def acosh(xp: Any, x: Array, /) -> Result:
+    """acosh' = 1 / sqrt(x^2 - 1)."""
+    return xp.acosh(x), (lambda g: quotient(xp, g, xp.sqrt((x - 1) * (x + 1))),)
+
+
+def add(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """x1 + x2 hands its gradient to both."""
+    return xp.add(x1, x2), (lambda g: g, lambda g: g)
+
+
+def asin(xp: Any, x: Array, /) -> Result:
+    """asin' = 1 / sqrt(1 - x^2)."""
+    return xp.asin(x), (lambda g: quotient(xp, g, xp.sqrt((1 - x) * (1 + x))),)
+
+
+def asinh(xp: Any, x: Array, /) -> Result:
+    """asinh' = 1 / sqrt(1 + x^2), by hypot so that x^2 does not overflow."""
+    return xp.asinh(x), (lambda g: g / xp.hypot(x, 1.0),)
+
+
+def atan(xp: Any, x: Array, /) -> Result:
+    """atan' = 1 / (1 + x^2)."""
+    return xp.atan(x), (lambda g: g / (1 + x * x),)
+
+
+def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """The angle of (x2, x1); at the origin, where it has no slope, 0."""
+    return xp.atan2(x1, x2), (
+        lambda g: g * x2 / nonzero(xp, x1 * x1 + x2 * x2),
+        lambda g: -g * x1 / nonzero(xp, x1 * x1 + x2 * x2),
+    )
+
+
+def atanh(xp: Any, x: Array, /) -> Result:
+    """atanh' = 1 / (1 - x^2)."""
+    return xp.atanh(x), (lambda g: quotient(xp, g, (1 - x) * (1 + x)),)
+
+
+def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
+    """x within [min, max]; both ends pass the gradient on."""
+    if max is None:
+        return xp.clip(x, min, max), (
+            lambda g: xp.where(x < min, 0, g),
+            lambda g: xp.where(x < min, g, 0),
+            None,
+        )
+    above = (x if min is None else xp.maximum(x, min)) > max
+    below = above if min is None else x < min
+    return xp.clip(x, min, max), (
+        lambda g: xp.where(xp.logical_or(above, below), 0, g),
+        lambda g: xp.where(xp.logical_or(above, xp.logical_not(below)), 0, g),
+        lambda g: xp.where(above, g, 0),
+    )
+
+
+def conj(xp: Any, x: Array, /) -> Result:
+    """The conjugate, which on the real line is x."""
+    return xp.conj(x), (lambda g: g,)
+
+
+def copysign(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """|x1| with the sign of x2: only x1 has a slope."""
+    return xp.copysign(x1, x2), (lambda g: xp.where(xp.signbit(x2), -g, g) * xp.sign(x1), None)
+
+
+def cos(xp: Any, x: Array, /) -> Result:
+    """cos' = -sin."""
+    return xp.cos(x), (lambda g: -g * xp.sin(x),)
+
+
+def cosh(xp: Any, x: Array, /) -> Result:
+    """cosh' = sinh."""
+    return xp.cosh(x), (lambda g: product(xp, g, xp.sinh(x)),)
+
+
+def divide(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """y = x1 / x2: dx1 = g / x2, dx2 = -g y / x2."""
+    y = xp.divide(x1, x2)
+    return y, (lambda g: quotient(xp, g, x2), lambda g: -product(xp, quotient(xp, g, x2), y))
+
+
+def exp(xp: Any, x: Array, /) -> Result:
+    """exp' = exp."""
+    y = xp.exp(x)
+    return y, (lambda g: product(xp, g, y),)
+
+
+def expm1(xp: Any, x: Array, /) -> Result:
+    """expm1' = expm1 + 1."""
+    y = xp.expm1(x)
+    return y, (lambda g: product(xp, g, y + 1),)
+
+
+def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """y = sqrt(x1^2 + x2^2): dx1 = g x1 / y, and 0 at the origin."""
+    y = xp.hypot(x1, x2)
+    return y, (lambda g: g * x1 / nonzero(xp, y), lambda g: g * x2 / nonzero(xp, y))
+
+
+def log(xp: Any, x: Array, /) -> Result:
+    """log' = 1 / x."""
+    return xp.log(x), (lambda g: quotient(xp, g, x),)
+
+
+def log10(xp: Any, x: Array, /) -> Result:
+    """log10' = 1 / (x ln 10)."""
+    return xp.log10(x), (lambda g: quotient(xp, g, x) * (1 / math.log(10)),)
+
+
+def log1p(xp: Any, x: Array, /) -> Result:
+    """log1p' = 1 / (1 + x)."""
+    return xp.log1p(x), (lambda g: quotient(xp, g, 1 + x),)
+
+
+def log2(xp: Any, x: Array, /) -> Result:
+    """log2' = 1 / (x ln 2)."""
+    return xp.log2(x), (lambda g: quotient(xp, g, x) * (1 / math.log(2)),)
+
+
+def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """log(e^x1 + e^x2): each gets its share, s(x1 - x2) and s(x2 - x1)."""
+
+    def share(own: Array, other: Array) -> Array:
+        # Two equal infinities have no difference; they share like any two equal numbers.
+        level = xp.logical_and(own == other, xp.isinf(own))
+        gap = xp.where(level, 0, own) - xp.where(level, 0, other)
+        positive = gap >= 0
+        e = xp.exp(xp.where(positive, -gap, gap))
+        return xp.where(positive, 1, e) / (1 + e)
+
+    return xp.logaddexp(x1, x2), (lambda g: g * share(x1, x2), lambda g: g * share(x2, x1))
+
+
+def maximum(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """The larger gets the gradient; equals share it evenly."""
+    return xp.maximum(x1, x2), (
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
+    )
+
+
+def minimum(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """The smaller gets the gradient; equals share it evenly."""
+    return xp.minimum(x1, x2), (
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
+    )
+
+
+def multiply(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """x1 x2: each gets the gradient times the other."""
+    return xp.multiply(x1, x2), (lambda g: g * x2, lambda g: g * x1)
+
+
+def negative(xp: Any, x: Array, /) -> Result:
+    """-x."""
+    return xp.negative(x), (lambda g: -g,)
+
+
+def positive(xp: Any, x: Array, /) -> Result:
+    """+x."""
+    return xp.positive(x), (lambda g: g,)
+
+
+def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """y = x1^x2: dx1 = g x2 x1^(x2 - 1), dx2 = g y log x1.
+
+    x^0 is 1 for every x, so its slope in x is 0, at x = 0 too; 0^x2 stays 0 for every x2 > 0, so its slope
+    in x2 is 0. A negative base has a slope in an integer exponent's base, and none (NaN) in the exponent.
+    """
+    y = xp.pow(x1, x2)
+
+    def base(g: Array) -> Array:
+        if isinstance(x2, int | float):
+            return xp.zeros_like(g) if x2 == 0 else product(xp, g * x2, xp.pow(x1, x2 - 1))
+        reduced = xp.where(x2 == 0, 1, x2)
+        return product(xp, g * x2, xp.pow(x1, reduced - 1))
+
+    def exponent(g: Array) -> Array:
+        if isinstance(x1, int | float):
+            return (
+                product(xp, g * math.log(x1), y)
+                if x1 > 0
+                else product(xp, g * (0.0 if x1 == 0 else math.nan), y)
+            )
+        flat = xp.logical_and(x1 == 0, x2 > 0)
+        masked = xp.logical_and(g == 0, x1 <= 0)
+        return product(xp, g, y) * xp.log(xp.where(xp.logical_or(flat, masked), 1, x1))
+
+    return y, (base, exponent)
+
+
+def real(xp: Any, x: Array, /) -> Result:
+    """The real part, which on the real line is x."""
+    return xp.real(x), (lambda g: g,)
+
+
+def reciprocal(xp: Any, x: Array, /) -> Result:
+    """y = 1 / x: y' = -y^2."""
+    y = xp.reciprocal(x)
+    return y, (lambda g: -product(xp, product(xp, g, y), y),)
+
+
+def remainder(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """x1 - x2 floor(x1 / x2); between its jumps the floor is a constant."""
+    return xp.remainder(x1, x2), (lambda g: g, lambda g: -product(xp, g, xp.floor_divide(x1, x2)))
+
+
+def sin(xp: Any, x: Array, /) -> Result:
+    """sin' = cos."""
+    return xp.sin(x), (lambda g: g * xp.cos(x),)
+
+
+def sinh(xp: Any, x: Array, /) -> Result:
+    """sinh' = cosh."""
+    return xp.sinh(x), (lambda g: product(xp, g, xp.cosh(x)),)
+
+
+def sqrt(xp: Any, x: Array, /) -> Result:
+    """y = sqrt(x): y' = 1 / (2 y)."""
+    y = xp.sqrt(x)
+    return y, (lambda g: quotient(xp, g, y) / 2,)
+
+
+def square(xp: Any, x: Array, /) -> Result:
+    """x^2."""
+    return xp.square(x), (lambda g: g * (2 * x),)
+
+
+def subtract(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """x1 - x2."""
+    return xp.subtract(x1, x2), (lambda g: g, lambda g: -g)
+
+
+def tan(xp: Any, x: Array, /) -> Result:
+    """y = tan(x): y' = 1 + y^2."""
+    y = xp.tan(x)
+    return y, (lambda g: g * (1 + y * y),)
+
+
+def tanh(xp: Any, x: Array, /) -> Result:
+    """y = tanh(x): y' = 1 - y^2."""
+    y = xp.tanh(x)
+    return y, (lambda g: g * (1 - y * y),)
+
+
+def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Result:
+    """x1 where the condition holds, else x2: the other branch gets 0."""
+    return xp.where(condition, x1, x2), (
+        None,
+        lambda g: xp.where(condition, g, 0),
+        lambda g: xp.where(condition, 0, g),
+    )

@@ -1,0 +1,128 @@
+"""Gathering, its adjoint scattering, and sorting.
+
+What is gathered twice must add up twice. The standard has no such sum; `put` and `scatter` are it, each the
+other's way back with a gather, so that gradients of gradients pass through them too.
+"""
+
+import math
+from typing import Any
+
+from chainrule.gates.common import output
+from chainrule.gates.types import Array, Result
+
+
+def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
+    """x[key]; elements picked twice get both gradients."""
+    shape = x.shape
+    return x[key], (lambda g: output(scatter, xp, g, key=key, shape=shape),)
+
+
+def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:
+    """Zeros of a shape with g added at key: the adjoint of x[key]."""
+    if hasattr(g, "record"):
+        y = output(scatter, xp, g, key=key, shape=shape)
+    elif _is_basic(key):
+        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
+        y[key] = g
+    elif (add_at := getattr(xp.add, "at", None)) is not None:
+        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
+        add_at(y, key, g)
+    else:
+        size = math.prod(shape)
+        positions = xp.reshape(xp.arange(size, device=g.device), shape)[key]
+        y = xp.reshape(put(xp, g, positions=positions, size=size)[0], shape)
+    return y, (lambda h: h[key],)
+
+
+def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
+    """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
+    shape = g.shape
+    if hasattr(g, "record"):
+        y = output(put, xp, g, positions=positions, size=size)
+    elif (add_at := getattr(xp.add, "at", None)) is not None:
+        y = xp.zeros((size,), dtype=g.dtype, device=g.device)
+        add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
+    else:
+        # Without a scattered sum: one row per element, one column per place.
+        there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=g.device)
+        y = xp.sum(xp.where(there, xp.reshape(g, (-1, 1)), 0), axis=0)
+    return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
+
+
+def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Result:
+    """The elements of x along an axis at indices; elements taken twice get both gradients."""
+    shape, along = x.shape, 0 if axis is None else axis % x.ndim
+    n, inner, outer = shape[along], math.prod(shape[along + 1 :]), math.prod(shape[:along])
+
+    def pullback(g: Array) -> Array:
+        whole = xp.reshape(_wrapped(xp, indices, n), (1, -1, 1))
+        before = xp.reshape(xp.arange(outer, device=g.device), (-1, 1, 1))
+        after = xp.reshape(xp.arange(inner, device=g.device), (1, 1, -1))
+        positions = xp.reshape((before * n + whole) * inner + after, (-1,))
+        flat = xp.reshape(g, (-1,))
+        return xp.reshape(output(put, xp, flat, positions=positions, size=math.prod(shape)), shape)
+
+    return xp.take(x, indices, axis=axis), (pullback, None)
+
+
+def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Result:
+    """One index per element along an axis; elements taken twice get both gradients."""
+    shape, along = x.shape, axis % x.ndim
+
+    def pullback(g: Array) -> Array:
+        # Where x is broadcast against the indices, the tape sums the copies back.
+        full = tuple(shape[i] if i == along else n for i, n in enumerate(g.shape))
+        positions = xp.broadcast_to(_wrapped(xp, indices, full[along]), g.shape) * math.prod(
+            full[along + 1 :]
+        )
+        for i in range(len(full)):
+            if i != along:
+                ruler = xp.arange(full[i], device=g.device) * math.prod(full[i + 1 :])
+                positions = positions + xp.reshape(
+                    ruler, tuple(-1 if j == i else 1 for j in range(len(full)))
+                )
+        return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(full)), full)
+
+    return xp.take_along_axis(x, indices, axis=axis), (pullback, None)
+
+
+def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
+    """Sorted along an axis; equals, whose order is arbitrary, share their gradients evenly."""
+    y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)
+    if descending:
+        # This is not the stable order of equals, and need not be: they share what they get.
+        y, order = xp.flip(y, axis=axis), xp.flip(order, axis=axis)
+
+    def pullback(g: Array) -> Array:
+        shared = _shared_among_equals(xp, g, y, axis)
+        return xp.take_along_axis(shared, xp.argsort(order, axis=axis), axis=axis)
+
+    return y, (pullback,)
+
+
+def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
+    """Replace each element of g by its mean over the elements whose values in the sorted y are equal."""
+    if g.size == 0:
+        return g
+    rows, values = xp.moveaxis(g, axis, -1), xp.moveaxis(y, axis, -1)
+    new = xp.concat(
+        [xp.ones_like(values[..., :1] == values[..., :1]), values[..., 1:] != values[..., :-1]], axis=-1
+    )
+    run = xp.reshape(xp.cumulative_sum(xp.reshape(xp.astype(new, xp.int64), (-1,))) - 1, (-1,))
+    flat = xp.reshape(rows, (-1,))
+    totals = output(put, xp, flat, positions=run, size=g.size)
+    members = output(put, xp, xp.ones_like(flat), positions=run, size=g.size)
+    means = xp.take(totals, run, axis=0) / xp.take(members, run, axis=0)
+    return xp.moveaxis(xp.reshape(means, rows.shape), -1, axis)
+
+
+def _wrapped(xp: Any, indices: Array, n: int) -> Array:
+    return xp.where(indices < 0, indices + n, indices)
+
+
+def _is_basic(key: Any) -> bool:
+    """Say whether a key picks every element at most once by construction: integers, slices, ..., None."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(isinstance(part, int | slice) or part is Ellipsis for part in parts) and not any(
+        isinstance(part, bool) for part in parts
+    )

@@ -1,0 +1,159 @@
+"""Gates that move elements and change none: each pullback moves the gradient back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from chainrule.gates.common import output
+from chainrule.gates.indexing import put
+from chainrule.gates.types import Array, Axes, Pullback, Result
+
+
+def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Result:
+    """Another floating dtype; the tape casts the gradient back."""
+    if device is None:
+        return xp.astype(x, dtype, copy=copy), (lambda g: g,)
+    home = x.device
+    return xp.astype(x, dtype, copy=copy, device=device), (lambda g: _moved(xp, g, home),)
+
+
+def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
+    """The tape sums the gradient back to the shape of x."""
+    return xp.broadcast_to(x, shape), (lambda g: g,)
+
+
+def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
+    """Arrays in a row; each gets its stretch of the gradient."""
+    shapes = [x.shape for x in arrays]
+    ends = _ends([x.size if axis is None else x.shape[axis] for x in arrays])
+
+    def stretch(i: int) -> Pullback:
+        part = slice(ends[i], ends[i + 1])
+        if axis is None:
+            return lambda g: xp.reshape(g[part], shapes[i])
+        at = axis % len(shapes[i])
+        key = tuple(part if j == at else slice(None) for j in range(len(shapes[i])))
+        return lambda g: g[key]
+
+    return xp.concat(list(arrays), axis=axis), tuple(stretch(i) for i in range(len(arrays)))
+
+
+def expand_dims(xp: Any, x: Array, /, axis: int | tuple[int, ...] = 0) -> Result:
+    """A new axis of length 1."""
+    return xp.expand_dims(x, axis=axis), (_reshaped(xp, x.shape),)
+
+
+def flip(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
+    """Reversed along axes."""
+    return xp.flip(x, axis=axis), (lambda g: xp.flip(g, axis=axis),)
+
+
+def matrix_transpose(xp: Any, x: Array, /) -> Result:
+    """The last two axes exchanged."""
+    return xp.matrix_transpose(x), (lambda g: xp.matrix_transpose(g),)
+
+
+def moveaxis(xp: Any, x: Array, source: Any, destination: Any, /) -> Result:
+    """Axes moved to other places."""
+    return xp.moveaxis(x, source, destination), (lambda g: xp.moveaxis(g, destination, source),)
+
+
+def permute_dims(xp: Any, x: Array, /, axes: tuple[int, ...]) -> Result:
+    """Axes in another order."""
+    back = tuple(sorted(range(len(axes)), key=[a % len(axes) for a in axes].__getitem__))
+    return xp.permute_dims(x, axes), (lambda g: xp.permute_dims(g, back),)
+
+
+def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Result:
+    """Elements repeated; each adds up what its copies get."""
+    shape, n = x.shape, x.size if axis is None else x.shape[axis]
+    source = xp.repeat(xp.arange(n, device=x.device), repeats)
+
+    def pullback(g: Array) -> Array:
+        if axis is None:
+            return xp.reshape(output(put, xp, g, positions=source, size=n), shape)
+        rows = xp.moveaxis(g, axis, 0)
+        rest = rows.shape[1:]
+        width = 1
+        for m in rest:
+            width *= m
+        offsets = xp.reshape(xp.arange(width, device=g.device), (1, width))
+        positions = xp.reshape(xp.reshape(source, (-1, 1)) * width + offsets, (-1,))
+        back = output(put, xp, xp.reshape(rows, (-1,)), positions=positions, size=n * width)
+        return xp.moveaxis(xp.reshape(back, (n, *rest)), 0, axis)
+
+    return xp.repeat(x, repeats, axis=axis), (pullback,)
+
+
+def reshape(xp: Any, x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Result:
+    """The same elements in another shape."""
+    return xp.reshape(x, shape, copy=copy), (_reshaped(xp, x.shape),)
+
+
+def roll(xp: Any, x: Array, /, shift: Any, *, axis: Axes = None) -> Result:
+    """Elements moved round along axes."""
+    back = -shift if isinstance(shift, int) else tuple(-s for s in shift)
+    return xp.roll(x, shift, axis=axis), (lambda g: xp.roll(g, back, axis=axis),)
+
+
+def squeeze(xp: Any, x: Array, /, axis: int | tuple[int, ...]) -> Result:
+    """Axes of length 1 taken out."""
+    return xp.squeeze(x, axis=axis), (_reshaped(xp, x.shape),)
+
+
+def stack(xp: Any, /, *arrays: Array, axis: int = 0) -> Result:
+    """Arrays along a new axis; each gets its slice of the gradient."""
+    y = xp.stack(list(arrays), axis=axis)
+    at = axis % y.ndim
+
+    def layer(i: int) -> Pullback:
+        key = tuple(i if j == at else slice(None) for j in range(y_ndim))
+        return lambda g: g[key]
+
+    y_ndim = y.ndim
+    return y, tuple(layer(i) for i in range(len(arrays)))
+
+
+def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
+    """Copies of x side by side; x adds up what its copies get."""
+    ndim = max(x.ndim, len(repetitions))
+    counts = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
+    lengths = (1,) * (ndim - x.ndim) + x.shape
+    split = tuple(n for pair in zip(counts, lengths, strict=True) for n in pair)
+    copies, shape = tuple(range(0, 2 * ndim, 2)), x.shape
+
+    def pullback(g: Array) -> Array:
+        return xp.reshape(xp.sum(xp.reshape(g, split), axis=copies), shape)
+
+    return xp.tile(x, repetitions), (pullback, None)
+
+
+def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> Result:
+    """A copy on another device; the gradient comes home."""
+    home = x.device
+    return _moved(xp, x, device, stream=stream), (lambda g: _moved(xp, g, home),)
+
+
+def tril(xp: Any, x: Array, /, *, k: int = 0) -> Result:
+    """The lower triangle; what was cut away gets 0."""
+    return xp.tril(x, k=k), (lambda g: xp.tril(g, k=k),)
+
+
+def triu(xp: Any, x: Array, /, *, k: int = 0) -> Result:
+    """The upper triangle; what was cut away gets 0."""
+    return xp.triu(x, k=k), (lambda g: xp.triu(g, k=k),)
+
+
+def _moved(xp: Any, x: Array, device: Any, **settings: Any) -> Array:
+    # CuPy's arrays have no to_device.
+    return x.to_device(device, **settings) if hasattr(x, "to_device") else xp.asarray(x, device=device)
+
+
+def _reshaped(xp: Any, shape: tuple[int, ...]) -> Pullback:
+    return lambda g: xp.reshape(g, shape)
+
+
+def _ends(lengths: Sequence[int]) -> list[int]:
+    ends = [0]
+    for n in lengths:
+        ends.append(ends[-1] + n)
+    return ends

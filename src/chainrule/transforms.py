@@ -1,0 +1,379 @@
+"""Functions to functions: gradients, products with Jacobians, and control over what is followed."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule import trees
+from chainrule.gates.types import Array
+from chainrule.namespace import space_of
+from chainrule.tape import OBJECT_STYLE, Node, apply, leaf, new_level, walk
+from chainrule.traced import Traced, plain_value
+
+_NUMBERS = (int, complex)
+
+
+def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return the function that gives the gradient of f, an array of shape (), in its arguments.
+
+    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in
+    the shape of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and
+    devices of its arrays. Raises TypeError for an argument that is not of a real floating dtype, and for a
+    result that is not a scalar.
+    """
+    both = value_and_grad(f, argnums)
+
+    @functools.wraps(f)
+    def gradient(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return gradient
+
+
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for
+    `grad`.
+    """
+    name = getattr(f, "__name__", "f")
+
+    @functools.wraps(f)
+    def both(*args: Any, **kwargs: Any) -> Any:
+        followed = _Followed(f, args, argnums, "grad")
+        out = f(*followed.args, **kwargs)
+        shape = getattr(out, "shape", None)
+        if shape != ():
+            got = f"shape {shape}" if shape is not None else type(out).__name__
+            raise TypeError(
+                f"grad: expected {name} to return one number, an array of shape (); got {got}. "
+                "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
+            )
+        mine = type(out) is Traced and out.level == followed.level
+        return followed.value(out), followed.gradients([out], [_ones(out) if mine else None])
+
+    return both
+
+
+def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Return f(*primals) and its pullback: g, shaped as the result, to one gradient per primal.
+
+    The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a
+    ValueError.
+    """
+    followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
+    out = f(*followed.args)
+    value = followed.value(out)
+
+    def pullback(g: Any) -> Any:
+        outs = trees.flat(out)
+        given = trees.flat(g)
+        if len(outs) != len(given):
+            raise ValueError(f"vjp: expected a gradient for each of {len(outs)} results; got {len(given)}")
+        return followed.gradients(outs, [_seed(y, dy) for y, dy in zip(outs, given, strict=True)])
+
+    return value, pullback
+
+
+def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """Return f(*primals) and the rate at which it changes as the primals move along the tangents.
+
+    The pullback is linear in g; forward mode is its transpose. Tangents are shaped as the primals.
+    """
+    if len(primals) != len(tangents):
+        raise ValueError(f"jvp: expected as many tangents as primals, {len(primals)}; got {len(tangents)}")
+    moving = trees.flat(primals)
+    moves = trees.flat(tangents)
+    for x, t in zip(moving, moves, strict=True):
+        if np.shape(plain_value(x)) != np.shape(plain_value(t)):
+            raise ValueError(
+                f"jvp: expected a tangent of shape {np.shape(plain_value(x))}; got {np.shape(plain_value(t))}"
+            )
+    # As constants of the namespace, the primals keep the pullbacks there too: they can then be followed in g.
+    constants = trees.mapped(_wrapped, tuple(primals))
+    out, pullback = vjp(f, *constants)
+    seeds = trees.mapped(
+        lambda y: y.space.ones_like(y) if type(y) is Traced else space_of(y).ones_like(y), out
+    )
+    _, push = vjp(lambda g: trees.flat(pullback(g)), seeds)
+    (rate,) = push([_wrapped(t) for t in moves])
+    return _returned(out, moving), _returned(rate, moving)
+
+
+def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument
+    `argnums`.
+    """
+
+    @functools.wraps(f)
+    def matrix(*args: Any, **kwargs: Any) -> Any:
+        x = args[argnums]
+        out, pullback = vjp(lambda v: f(*args[:argnums], v, *args[argnums + 1 :], **kwargs), x)
+        space = space_of(out)
+        basis = space.eye(out.size, dtype=out.dtype, device=out.device)
+        rows = [pullback(space.reshape(basis[i, ...], out.shape))[0] for i in range(out.size)]
+        if not rows:
+            return space_of(x).base.zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
+        return _returned(space.reshape(space.stack(rows), (*out.shape, *rows[0].shape)), [x])
+
+    return matrix
+
+
+def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
+    """Return the function that gives all second derivatives of a scalar f: shape x.shape + x.shape."""
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Callable[..., Any], x: Array, v: Array) -> Array:
+    """Return the Hessian of a scalar f at x times v, shaped as x, without the Hessian (Pearlmutter, 1994)."""
+    _, pullback = vjp(grad(f), x)
+    return pullback(v)[0]
+
+
+def stop_gradient(x: Any) -> Any:
+    """Return x, or each array in a nested x, as a constant: no gradient flows through it."""
+    return trees.mapped(lambda a: a.constant() if type(a) is Traced else a, x)
+
+
+def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Return f with the same values and gradients, that keeps its arguments only and runs again for backward.
+
+    f takes arrays and returns one. What it follows must come in as an argument; a followed array that it
+    takes from outside is an error.
+    """
+    name = getattr(f, "__name__", "f")
+
+    @functools.wraps(f)
+    def rerun(*args: Any) -> Any:
+        def rule(xp: Any, *below: Any) -> Any:
+            out = f(*below)
+            if type(out) is Traced and out.level >= level:
+                raise TypeError(
+                    f"checkpoint: {name} uses a followed array that is not among its arguments; pass it in"
+                )
+            latest: list[Any] = [None, ()]
+
+            def part(i: int) -> Callable[[Array], Array]:
+                def pullback(g: Array) -> Array:
+                    if latest[0] is not g:
+                        latest[:] = [g, vjp(f, *below)[1](g)]
+                    return latest[1][i]
+
+                return pullback
+
+            return out, tuple(part(i) for i in range(len(below)))
+
+        level = max((a.level for a in args if type(a) is Traced), default=0)
+        return f(*args) if level == 0 else apply(_first_space(args), rule, None, args, {})
+
+    return rerun
+
+
+def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a rule of your own callable on plain and traced arrays: rule(xp, *arrays, **static) -> (output,
+    pullbacks).
+
+    `xp` is the namespace of the arrays and all that the rule may use; there is one pullback per array,
+    each linear in its g, with g on the left of operators. The gradient of a broadcast operand may keep the
+    shape of the result.
+    """
+
+    @functools.wraps(rule)
+    def function(*arrays: Any, **static: Any) -> Any:
+        space = _first_space(arrays)
+        if not any(type(a) is Traced for a in arrays):
+            return rule(space.base, *arrays, **static)[0]
+        return apply(space, checked, None, arrays, static)
+
+    @functools.wraps(rule)
+    def checked(xp: Any, *arrays: Any, **static: Any) -> Any:
+        result = rule(xp, *arrays, **static)
+        if not (isinstance(result, tuple) and len(result) == 2 and len(result[1]) == len(arrays)):
+            raise TypeError(
+                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; "
+                f"got {result!r}"
+            )
+        return result
+
+    function.__signature__ = _without_xp(rule)  # type: ignore[attr-defined]
+    return function
+
+
+def variable(array: Array) -> Traced:
+    """Return an array to compute with and then ask for .value and .grad, after `backward`."""
+    try:
+        return _leaf(array, OBJECT_STYLE)
+    except TypeError as error:
+        raise TypeError(f"variable: argument 'array': {error}") from None
+
+
+def backward(out: Traced) -> None:
+    """Carry the gradient of `out`, an array of shape (), to everything that it was computed from.
+
+    Every variable and every intermediate result then has its .grad, which replaces one from an earlier call.
+    """
+    if type(out) is not Traced or out.level != OBJECT_STYLE:
+        raise TypeError(
+            "backward: expected a result computed from chainrule.variable; got one that is not followed"
+        )
+    if out.shape != ():
+        raise TypeError(
+            f"backward: expected one number, an array of shape (); got shape {out.shape}. "
+            "Take xp.sum or xp.mean of it"
+        )
+    for node, g in walk(out.space, out.node, _ones(out), keep=True).items():
+        node.grad = g
+
+
+class _Followed:
+    """The arguments of one running transform, traced, and the way back to their gradients."""
+
+    def __init__(
+        self, f: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int], who: str
+    ) -> None:
+        self.level = new_level()
+        self.single = isinstance(argnums, int)
+        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+        for i in numbers:
+            if not -len(args) <= i < len(args):
+                raise TypeError(
+                    f"{who}: expected an argument number {i}; got {len(args)} positional arguments"
+                )
+        self.trees = [args[i] for i in numbers]
+        self.given, self.leaves = [], []
+        traced = list(args)
+        for i in numbers:
+            arrays = trees.flat(args[i])
+            try:
+                mine = [_leaf(x, self.level) for x in arrays]
+            except TypeError as error:
+                raise TypeError(f"{who}: {_blamed(f, i % len(args), args[i])}: {error}") from None
+            self.given += arrays
+            self.leaves += mine
+            traced[i] = trees.rebuilt(args[i], iter(mine))
+        self.args = traced
+
+    def value(self, out: Any) -> Any:
+        """Return a result with this level taken off."""
+        return _returned(trees.mapped(lambda y: y.value if self._is_mine(y) else y, out), self.given)
+
+    def gradients(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Any:
+        """Return the gradient at every argument, from results and a gradient for each."""
+        totals: dict[Node, Array] = {}
+        for out, seed in zip(outs, seeds, strict=True):
+            if self._is_mine(out):
+                found = walk(out.space, out.node, seed)
+                if not totals:
+                    totals = found
+                    continue
+                for x in self.leaves:
+                    if x.node in found:
+                        g = found[x.node]
+                        totals[x.node] = g + totals[x.node] if x.node in totals else g
+        # What is returned is the caller's, to update in place: nothing of it may share memory.
+        seen = set(map(id, seeds))
+        results = []
+        for x, given in zip(self.leaves, self.given, strict=True):
+            g = totals.get(x.node)
+            if g is None:
+                g = x.space.base.zeros(x.shape, dtype=x.dtype, device=x.device)
+            if type(g) is Traced and type(given) is not Traced:
+                g = _plain_if_constant(g)
+            if type(g) is not Traced:
+                if isinstance(g, np.generic):
+                    g = np.asarray(g)
+                if id(g) in seen or getattr(g, "base", None) is not None:
+                    g = x.space.base.asarray(g, copy=True)
+                seen.add(id(g))
+            results.append(g)
+        values = iter(results)
+        rebuilt = tuple(trees.rebuilt(tree, values) for tree in self.trees)
+        return rebuilt[0] if self.single else rebuilt
+
+    def _is_mine(self, y: Any) -> bool:
+        return type(y) is Traced and y.level == self.level
+
+
+def _ones(out: Traced) -> Array:
+    value = out.value
+    space = out.space if type(value) is Traced else out.space.base
+    return space.asarray(1.0, dtype=value.dtype, device=value.device)
+
+
+def _seed(out: Any, g: Any) -> Array:
+    if type(out) is not Traced:
+        return g
+    if getattr(g, "shape", ()) != out.shape:
+        raise ValueError(
+            f"vjp: expected a gradient of the result's shape {out.shape}; got {getattr(g, 'shape', ())}"
+        )
+    space = out.space
+    if type(out.value) is Traced and type(g) is not Traced:
+        g = space.asarray(g, dtype=out.dtype, device=out.device)
+    if not hasattr(g, "dtype"):
+        g = space.base.asarray(g, dtype=out.dtype, device=out.device)
+    return g if g.dtype == out.dtype else (space if type(g) is Traced else space.base).astype(g, out.dtype)
+
+
+def _wrapped(x: Any) -> Any:
+    if type(x) is Traced:
+        return x
+    x = np.asarray(x, dtype=float) if isinstance(x, float) else x
+    return Traced(x, space_of(x))
+
+
+def _returned(result: Any, given: Sequence[Any]) -> Any:
+    """Return constants as plain arrays, unless traced ones were handed in."""
+    for x in given:
+        if type(x) is Traced:
+            return result
+    return trees.mapped(lambda y: _whole(_plain_if_constant(y) if type(y) is Traced else y), result)
+
+
+def _plain_if_constant(x: Traced) -> Any:
+    return x if x.level else plain_value(x)
+
+
+def _whole(y: Any) -> Any:
+    """Return NumPy's scalars as arrays of shape ()."""
+    return np.asarray(y) if isinstance(y, np.generic) else y
+
+
+def _leaf(x: Any, level: int) -> Traced:
+    if type(x) is float:
+        x = np.asarray(x)
+    space = None if isinstance(x, _NUMBERS) else space_of(x)
+    if space is None or not space.is_floating(x.dtype):
+        kind = type(x).__name__ if space is None else str(x.dtype)
+        raise TypeError(
+            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
+            "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
+        )
+    return leaf(x, space, level)
+
+
+def _blamed(f: Callable[..., Any], i: int, tree: Any) -> str:
+    """Return the name of the leaf that cannot be followed."""
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        names = []
+    for name, x in trees.leaves(tree, f"argument {names[i]!r}" if i < len(names) else f"argument {i}"):
+        try:
+            _leaf(x, 0)
+        except TypeError:
+            return name
+    raise AssertionError("unreachable: some leaf could not be followed")
+
+
+def _first_space(arrays: Sequence[Any]) -> Any:
+    for x in arrays:
+        if type(x) is Traced:
+            return x.space
+    return space_of(next((x for x in arrays if hasattr(x, "dtype")), arrays[0] if arrays else None))
+
+
+def _without_xp(rule: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(rule)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
