@@ -3,8 +3,8 @@
     python bench/engine.py --python /path/to/python-with-peers [--sizes 4 512] [--rounds 5] [--peers torch
     autograd]
 
-Every measurement is a process of its own with one thread; rounds go A B C A B C, and a ratio is the median
-of the rounds' ratios. Each process warms up first. All must give the same cost and gradients, or the run
+Every measurement is a process of its own with one thread on one processor; rounds go A B C A B C, and a ratio is the
+median of the rounds' ratios. Each process warms up first. All must give the same cost and gradients, or the run
 fails. A peer that the given Python does not have is named and left out.
 """
 
@@ -162,13 +162,19 @@ def run(who, n, python):
     env = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
     env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     command = [sys.executable if who in OURS else python, __file__, "--work", who, str(n)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    # Not every library heeds the variables; none has a second thread's worth of one processor.
+    pin = _one_processor if hasattr(os, "sched_setaffinity") else None
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, preexec_fn=pin)
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1]
         if "ModuleNotFoundError" in reason:
             return None
         raise SystemExit(f"{who}: {done.stderr}")
     return json.loads(done.stdout)
+
+
+def _one_processor():
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def main():
@@ -194,7 +200,7 @@ def main():
                     results[name].append(result)
         first = results["chainrule"][0]
         print(f"\n{LAYERS} tanh layers, {n} x {n}, float32, one thread, {settings.rounds} rounds")
-        print(f"{'':10} {'time':>10}   chainrule / it")
+        print(f"{'':10} {'time':>10}   chainrule / it (median, min .. max)")
         for name, found in results.items():
             if not found:
                 print(f"{name:10} not installed in {settings.python}")
@@ -203,10 +209,10 @@ def main():
                 np.testing.assert_allclose(result["cost"], first["cost"], rtol=1e-3)
                 np.testing.assert_allclose(result["sums"], first["sums"], rtol=1e-3)
             times = [r["seconds"] for r in found]
-            ratio = statistics.median(
-                ours["seconds"] / theirs for ours, theirs in zip(results["chainrule"], times, strict=True)
-            )
-            print(f"{name:10} {statistics.median(times) * 1e6:8.1f}us   {ratio:.2f}")
+            pairs = zip(results["chainrule"], times, strict=True)
+            ratios = sorted(ours["seconds"] / theirs for ours, theirs in pairs)
+            spread = f"{statistics.median(ratios):.2f}, {ratios[0]:.2f} .. {ratios[-1]:.2f}"
+            print(f"{name:10} {statistics.median(times) * 1e6:8.1f}us   {spread}")
 
 
 if __name__ == "__main__":
