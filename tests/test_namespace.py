@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import gates
 from chainrule.namespace import CONSTANT_RESULT
 
 X = np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 4.0]])
@@ -242,3 +243,22 @@ def test_what_has_no_weight_gets_none():
     assert cr.grad(lambda x: space.logsumexp(x))(x).tolist() == [0, 1, 0]
     with np.errstate(divide="ignore"):
         assert space.logsumexp(x[:1]).value == -np.inf
+
+
+@pytest.mark.parametrize("xp", [np, array_api_strict], ids=["numpy", "strict"])
+@pytest.mark.parametrize(
+    "name", [n for n in vars(cr.functions) if n in (*gates.BEYOND, *gates.COMPOSED_BEYOND)]
+)
+def test_functions_beyond_the_standard_take_plain_and_traced_arrays(name: str, xp: Any):
+    f = getattr(cr.functions, name)
+    x = xp.asarray([0.5, -1.0, 2.0, 0.25])
+    others = (x * x,) if name in ("safe_divide", "sigmoid_cross_entropy") else ()
+    settings = {"pieces": 2} if name == "maxout" else {}
+    plain = f(x, *others, **settings)
+    assert type(plain) in (type(x), np.float64)
+    followed, _ = cr.vjp(lambda x: f(x, *others, **settings), x)
+    np.testing.assert_allclose(np.asarray(followed), np.asarray(plain), rtol=1e-14)
+
+
+def test_every_gate_beyond_the_standard_is_among_the_functions():
+    assert {*gates.BEYOND, *gates.COMPOSED_BEYOND} <= set(vars(cr.functions))

@@ -21,7 +21,9 @@ beyond it. This page is written from the gates' own texts by `python -m tests.te
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
 that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
 ends.
-A gradient of exactly 0 stays 0 where a slope is infinite, so what `where` masks stays masked.
+A gradient of exactly 0 stays 0 where a slope is infinite (`sqrt`, `log`, `divide`, `pow`, `exp`, norms and
+their like), so what `where` masks stays masked. A product or matrix product with a value that is itself NaN
+or infinite is not covered: 0 times NaN is NaN there. Mask the operand too: `where(x > 0, x, 1)`.
 
 Complex numbers have no gradients here, and neither has `fft`.
 """

@@ -172,11 +172,6 @@ class Traced:
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
         return protocols.ufunc(self.space, kernel, "__call__", inputs, settings)
 
-    @property
-    def flat(self) -> Any:
-        """All elements in a row."""
-        return self.space.reshape(self, (-1,))
-
     def reshape(self, *shape: Any) -> Any:
         """Return the same elements in another shape, given as one tuple or as integers."""
         return self.space.reshape(
