@@ -318,6 +318,11 @@ class TestRefusals:
             with pytest.raises(TypeError, match=rf"{name}.*no gradient rule"):
                 cr.vjp(f, np.ones((2, 2)))
 
+    def test_numpys_fourier_transforms_say_so(self):
+        for name in ("fft", "irfft", "rfft2"):
+            with pytest.raises(TypeError, match=rf"{name}: has no gradient rule"):
+                cr.grad(getattr(np.fft, name))(np.ones((3, 3)))
+
     def test_a_numpy_function_without_a_rule_says_so(self):
         for f in (np.cbrt, np.linalg.cond, np.add.reduce, lambda x: np.sum(x, where=x > 0)):
             with pytest.raises(TypeError, match="numpy"):

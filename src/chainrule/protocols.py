@@ -59,7 +59,8 @@ def function(
     """Run one of NumPy's other functions: its arguments by the names that the standard gives them."""
     name = numpy_function.__name__
     name = _NAMES.get(name, name)
-    linalg = numpy_function.__module__ == "numpy.linalg"
+    part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
+    linalg = part == "linalg"
     if name in _NUMPY_ONLY and not linalg:
         raise TypeError(
             f"numpy.{name}: cannot be followed; numpy.linalg.{name} can, on the axes of the standard"
@@ -77,7 +78,7 @@ def function(
         and isinstance(kwargs.get("axis"), int | None)
     ):
         return space.linalg.vector_norm(*args, **kwargs)
-    target = _found(space.linalg if linalg else space, name)
+    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name)
     if name == "where" or (name in ("concat", "stack") and len(args) == 1):
         return target(*args, **kwargs)
     bound = inspect.signature(numpy_function).bind(*args, **kwargs).arguments
