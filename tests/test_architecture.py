@@ -32,10 +32,11 @@ ARROWS = {
     "namespace": {"makers", "tape", "traced", "gates"},
     "transforms": {"namespace", "tape", "traced", "trees", "gates"},
     "checking": {"transforms", "namespace", "traced", "trees", "gates"},
+    "checkpointing": {"transforms", "tape", "traced", "gates"},
     "functions": {"transforms", "namespace", "traced", "gates"},
     "cli": {"data", "descent", "device", "files", "logistic", "machine", "runs"},
     "__main__": {"cli"},
-    "__init__": {"checking", "device", "functions", "logistic", "namespace", "transforms"},
+    "__init__": {"checking", "checkpointing", "device", "functions", "logistic", "namespace", "transforms"},
 }
 
 

@@ -2,11 +2,11 @@
 
 from chainrule import functions, logistic
 from chainrule.checking import check_gradients
+from chainrule.checkpointing import checkpoint
 from chainrule.device import Device, get_device, use_device
 from chainrule.namespace import differentiable
 from chainrule.transforms import (
     backward,
-    checkpoint,
     gate,
     grad,
     hessian,

@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import gates
 from chainrule.gates.types import Array, Gate
-from chainrule.tape import Node, Parts, apply, watch
+from chainrule.tape import Node, Parts, apply, check_settings, watch
 from chainrule.traced import Traced, plain_value, unwrapped
 
 
@@ -46,6 +46,8 @@ def _unary(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callable
         if type(x) is Traced and x.level:
             value = x.value
             if type(value) is not Traced:
+                if static:
+                    check_settings(gate, static)
                 result, (back,) = gate(xp, value, **static)
                 node, dtype = x.node, result.dtype
                 if dtype is node.dtype and back is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import gates, makers
 from chainrule.gates.types import Array, Gate
-from chainrule.tape import Node, Parts, apply
+from chainrule.tape import Node, Parts, apply, check_settings
 from chainrule.traced import Traced, plain_value, unwrapped
 
 # No gradient flows: results are integers, booleans, or constant between jumps.
@@ -190,7 +190,10 @@ class Space:
 
     def run(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
         """Run a gate that has no name in the namespace."""
-        return apply(self, gate, None, arrays, {name: unwrapped(value) for name, value in static.items()})
+        if static:
+            check_settings(gate, static)
+            static = {name: unwrapped(value) for name, value in static.items()}
+        return apply(self, gate, None, arrays, static)
 
     def is_floating(self, dtype: Any) -> bool:
         """Say whether an array of this dtype can be followed."""

@@ -169,10 +169,7 @@ def _column(labels: list[str]) -> np.ndarray:
 def read_npz(path: Path) -> tuple[Raw, Raw | None]:
     """X and y of an .npz file, and X_test and y_test where it has them."""
     with zipfile.ZipFile(path) as archive:
-        # A damaged directory of the archive can run names together, and so hide arrays.
-        odd = [name for name in archive.namelist() if not (name.isprintable() and name.endswith(".npy"))]
-        if odd:
-            raise fault(path, "an archive of .npy arrays alone, as numpy.savez makes", some(odd), AGAIN)
+        _count_checked(path, len(archive.namelist()))
         there = [name.removesuffix(".npy") for name in archive.namelist()]
         held_out = "X_test" in there or "y_test" in there
         keys = ["X", "y", "X_test", "y_test"] if held_out else ["X", "y"]
@@ -182,6 +179,16 @@ def read_npz(path: Path) -> tuple[Raw, Raw | None]:
         arrays = [_read_array(path, archive, key) for key in keys]
     train = _raw(path, "X", "y", *arrays[:2])
     return train, _raw(path, "X_test", "y_test", *arrays[2:]) if held_out else None
+
+
+def _count_checked(path: Path, found: int) -> None:
+    """Compare with the number at the end of the archive: a damaged directory can hide arrays behind each other."""
+    with path.open("rb") as file:
+        file.seek(-22, io.SEEK_END)
+        end = file.read()
+    counted = int.from_bytes(end[10:12], "little")
+    if end.startswith(b"PK\x05\x06") and counted not in (found, 0xFFFF):
+        raise fault(path, f"an archive with {counted} arrays, as it ends with", f"{found}", AGAIN)
 
 
 def _raw(path: Path, x_key: str, y_key: str, X: np.ndarray, y: np.ndarray) -> Raw:

@@ -71,6 +71,8 @@ def apply(
 
     `plain` computes the same where nothing is followed; without one the gate itself does.
     """
+    if static:
+        check_settings(gate, static)
     level, below, xp = _taken_off(space, arrays)
     if not level:
         if plain is None:
@@ -85,6 +87,16 @@ def apply(
         elif type(array) is np.ndarray or (type(array) is Traced and array.level == 0):
             watched = watch(array, watched)
     return space.traced(gate, result, level, edges, watched)
+
+
+def check_settings(gate: Gate, static: Any) -> None:
+    """Raise an error for a followed array among the settings, where no gradient would flow to it."""
+    for name, value in static.items():
+        if type(value) is Traced and value.level:
+            raise TypeError(
+                f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a followed array. "
+                "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
+            )
 
 
 def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from chainrule import trees
 from chainrule.gates.types import Array
 from chainrule.namespace import space_of
-from chainrule.tape import OBJECT_STYLE, Node, apply, leaf, new_level, walk
+from chainrule.tape import OBJECT_STYLE, Node, apply, check_settings, leaf, new_level, walk
 from chainrule.traced import Traced, plain_value
 
 _NUMBERS = (int, complex)
@@ -64,13 +65,11 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     """
     followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
     out = f(*followed.args)
-    value = followed.value(out)
+    # A copy, for the pullback may still need what the caller may change.
+    value = trees.mapped(_copied, followed.value(out))
 
     def pullback(g: Any) -> Any:
-        outs = trees.flat(out)
-        given = trees.flat(g)
-        if len(outs) != len(given):
-            raise ValueError(f"vjp: expected a gradient for each of {len(outs)} results; got {len(given)}")
+        outs, given = trees.flat(out), trees.along(g, out, "vjp: g")
         return followed.gradients(outs, [_seed(y, dy) for y, dy in zip(outs, given, strict=True)])
 
     return value, pullback
@@ -84,7 +83,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: expected as many tangents as primals, {len(primals)}; got {len(tangents)}")
     moving = trees.flat(primals)
-    moves = trees.flat(tangents)
+    moves = trees.along(list(tangents), list(primals), "jvp: tangents")
     for x, t in zip(moving, moves, strict=True):
         if np.shape(plain_value(x)) != np.shape(plain_value(t)):
             raise ValueError(
@@ -108,8 +107,14 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        x = args[argnums]
-        out, pullback = vjp(lambda v: f(*args[:argnums], v, *args[argnums + 1 :], **kwargs), x)
+        i = _number(argnums, len(args), "jacobian")
+        x = args[i]
+        out, pullback = vjp(lambda v: f(*args[:i], v, *args[i + 1 :], **kwargs), x)
+        if not hasattr(out, "shape"):
+            raise TypeError(
+                f"jacobian: expected {getattr(f, '__name__', 'f')} to return one array; got {type(out).__name__}. "
+                "Take the Jacobian of each of its results"
+            )
         space = space_of(out)
         basis = space.eye(out.size, dtype=out.dtype, device=out.device)
         rows = [pullback(space.reshape(basis[i, ...], out.shape))[0] for i in range(out.size)]
@@ -136,40 +141,6 @@ def stop_gradient(x: Any) -> Any:
     return trees.mapped(lambda a: a.constant() if type(a) is Traced else a, x)
 
 
-def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return f with the same values and gradients, that keeps its arguments only and runs again for backward.
-
-    f takes arrays and returns one. What it follows must come in as an argument; a followed array that it
-    takes from outside is an error.
-    """
-    name = getattr(f, "__name__", "f")
-
-    @functools.wraps(f)
-    def rerun(*args: Any) -> Any:
-        def rule(xp: Any, *below: Any) -> Any:
-            out = f(*below)
-            if type(out) is Traced and out.level >= level:
-                raise TypeError(
-                    f"checkpoint: {name} uses a followed array that is not among its arguments; pass it in"
-                )
-            latest: list[Any] = [None, ()]
-
-            def part(i: int) -> Callable[[Array], Array]:
-                def pullback(g: Array) -> Array:
-                    if latest[0] is not g:
-                        latest[:] = [g, vjp(f, *below)[1](g)]
-                    return latest[1][i]
-
-                return pullback
-
-            return out, tuple(part(i) for i in range(len(below)))
-
-        level = max((a.level for a in args if type(a) is Traced), default=0)
-        return f(*args) if level == 0 else apply(_first_space(args), rule, None, args, {})
-
-    return rerun
-
-
 def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
     """Make a rule of your own callable on plain and traced arrays: rule(xp, *arrays, **static) -> (output,
     pullbacks).
@@ -181,7 +152,8 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(rule)
     def function(*arrays: Any, **static: Any) -> Any:
-        space = _first_space(arrays)
+        check_settings(rule, static)
+        space = first_space(arrays)
         if not any(type(a) is Traced for a in arrays):
             return rule(space.base, *arrays, **static)[0]
         return apply(space, checked, None, arrays, static)
@@ -222,8 +194,9 @@ def backward(out: Traced) -> None:
             f"backward: expected one number, an array of shape (); got shape {out.shape}. "
             "Take xp.sum or xp.mean of it"
         )
+    seen: set[int] = set()
     for node, g in walk(out.space, out.node, _ones(out), keep=True).items():
-        node.grad = g
+        node.grad = _own(g, out.space.base, seen)
 
 
 class _Followed:
@@ -233,13 +206,11 @@ class _Followed:
         self, f: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int], who: str
     ) -> None:
         self.level = new_level()
-        self.single = isinstance(argnums, int)
-        numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        for i in numbers:
-            if not -len(args) <= i < len(args):
-                raise TypeError(
-                    f"{who}: expected an argument number {i}; got {len(args)} positional arguments"
-                )
+        self.single = not isinstance(argnums, tuple | list)
+        asked = (argnums,) if isinstance(argnums, int) or self.single else tuple(argnums)
+        numbers = [_number(i, len(args), who) for i in asked]
+        if len(set(numbers)) < len(numbers):
+            raise TypeError(f"{who}: expected different arguments in argnums; got {argnums}")
         self.trees = [args[i] for i in numbers]
         self.given, self.leaves = [], []
         traced = list(args)
@@ -280,19 +251,40 @@ class _Followed:
                 g = x.space.base.zeros(x.shape, dtype=x.dtype, device=x.device)
             if type(g) is Traced and type(given) is not Traced:
                 g = _plain_if_constant(g)
-            if type(g) is not Traced:
-                if isinstance(g, np.generic):
-                    g = np.asarray(g)
-                if id(g) in seen or getattr(g, "base", None) is not None:
-                    g = x.space.base.asarray(g, copy=True)
-                seen.add(id(g))
-            results.append(g)
+            results.append(g if type(g) is Traced else _own(g, x.space.base, seen))
         values = iter(results)
         rebuilt = tuple(trees.rebuilt(tree, values) for tree in self.trees)
         return rebuilt[0] if self.single else rebuilt
 
     def _is_mine(self, y: Any) -> bool:
         return type(y) is Traced and y.level == self.level
+
+
+def _own(g: Array, xp: Any, seen: set[int]) -> Array:
+    """Return g, or a copy where its memory may be another's; `seen` has the ids of those handed out before."""
+    if isinstance(g, np.generic):
+        g = np.asarray(g)
+    if id(g) in seen or getattr(g, "base", None) is not None:
+        g = xp.asarray(g, copy=True)
+    seen.add(id(g))
+    return g
+
+
+def _number(argnum: Any, count: int, who: str) -> int:
+    """Return an argument's number, counted from 0, also where it was counted from the end."""
+    try:
+        i = operator.index(argnum)
+    except TypeError:
+        raise TypeError(f"{who}: expected a whole number as argnums; got {argnum!r}") from None
+    if not -count <= i < count:
+        raise TypeError(f"{who}: expected an argument number {i}; got {count} positional arguments")
+    return i % count
+
+
+def _copied(y: Any) -> Any:
+    if type(y) is Traced or not hasattr(y, "dtype"):
+        return y
+    return space_of(y).base.asarray(y, copy=True)
 
 
 def _ones(out: Traced) -> Array:
@@ -367,7 +359,8 @@ def _blamed(f: Callable[..., Any], i: int, tree: Any) -> str:
     raise AssertionError("unreachable: some leaf could not be followed")
 
 
-def _first_space(arrays: Sequence[Any]) -> Any:
+def first_space(arrays: Sequence[Any]) -> Any:
+    """Return the differentiable namespace of the first traced array, else of the first array."""
     for x in arrays:
         if type(x) is Traced:
             return x.space

@@ -1,5 +1,6 @@
 """Nested lists, tuples and dicts of arrays: taken apart, and put together again."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,10 +35,32 @@ def flat(tree: Any) -> list[Any]:
     return found
 
 
+def along(tree: Any, like: Any, name: str) -> list[Any]:
+    """Return the leaves of a tree in the order of another one, that it must be built like; dicts go by their keys."""
+    if isinstance(like, dict):
+        if not isinstance(tree, dict) or tree.keys() != like.keys():
+            got = f"a dict with {list(tree)}" if isinstance(tree, dict) else type(tree).__name__
+            raise ValueError(f"{name}: expected a dict with {list(like)}; got {got}")
+        return [x for key, item in like.items() for x in along(tree[key], item, f"{name}[{key!r}]")]
+    if isinstance(like, _ROWS):
+        if not isinstance(tree, _ROWS) or len(tree) != len(like):
+            got = f"{len(tree)} items" if isinstance(tree, _ROWS) else type(tree).__name__
+            raise ValueError(f"{name}: expected {len(like)} items; got {got}")
+        pairs = enumerate(zip(tree, like, strict=True))
+        return [x for i, (item, its) in pairs for x in along(item, its, f"{name}[{i}]")]
+    if isinstance(tree, _NESTED):
+        raise ValueError(f"{name}: expected one array; got {type(tree).__name__}")
+    return [tree]
+
+
 def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
     """Return a tree like this one with the next value in the place of each leaf."""
     if isinstance(tree, dict):
-        return type(tree)((key, rebuilt(item, values)) for key, item in tree.items())
+        # A copy, because not every dict is made from its items alone (a defaultdict is not).
+        new = copy.copy(tree)
+        for key, item in tree.items():
+            new[key] = rebuilt(item, values)
+        return new
     if isinstance(tree, _ROWS):
         items = [rebuilt(item, values) if isinstance(item, _NESTED) else next(values) for item in tree]
         kind = type(tree)

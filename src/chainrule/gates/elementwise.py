@@ -46,10 +46,13 @@ def atan(xp: Any, x: Array, /) -> Result:
 
 def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
     """The angle of (x2, x1); at the origin, where it has no slope, 0."""
-    return xp.atan2(x1, x2), (
-        lambda g: g * x2 / nonzero(xp, x1 * x1 + x2 * x2),
-        lambda g: -g * x1 / nonzero(xp, x1 * x1 + x2 * x2),
-    )
+
+    # Divided by the radius twice: its square overflows, or vanishes, where it does not.
+    def along(g: Array, x: Array) -> Array:
+        r = nonzero(xp, xp.hypot(x1, x2))
+        return g * (x / r) / r
+
+    return xp.atan2(x1, x2), (lambda g: along(g, x2), lambda g: -along(g, x1))
 
 
 def atanh(xp: Any, x: Array, /) -> Result:
@@ -194,7 +197,8 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     def base(g: Array) -> Array:
         if isinstance(x2, int | float):
             return xp.zeros_like(g) if x2 == 0 else product(xp, g * x2, xp.pow(x1, x2 - 1))
-        reduced = xp.where(x2 == 0, 1, x2)
+        # 0^-1 would come of 0^0; elsewhere x1^-1 is right, for the slope of this in x2 is 1 / x1.
+        reduced = xp.where(xp.logical_and(x1 == 0, x2 == 0), 1, x2)
         return product(xp, g * x2, xp.pow(x1, reduced - 1))
 
     def exponent(g: Array) -> Array:

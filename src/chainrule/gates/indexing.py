@@ -14,7 +14,14 @@ from chainrule.gates.types import Array, Result
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     """x[key]; elements picked twice get both gradients."""
     shape = x.shape
-    return x[key], (lambda g: output(scatter, xp, g, key=key, shape=shape),)
+    y = x[key]
+    # Positions are the caller's arrays, who may change them before backward.
+    key = tuple(_own(xp, k) for k in key) if isinstance(key, tuple) else _own(xp, key)
+    return y, (lambda g: output(scatter, xp, g, key=key, shape=shape),)
+
+
+def _own(xp: Any, key: Any) -> Any:
+    return xp.asarray(key, copy=True) if hasattr(key, "dtype") else key
 
 
 def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:

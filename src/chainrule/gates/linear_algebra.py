@@ -140,7 +140,8 @@ def slogdet(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
 def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     """X = V diag(w) V^T: dX = V (diag(dw) + F * V^T dV) V^T, F_ij = 1 / (w_j - w_i).
 
-    Vectors of equal eigenvalues can be chosen in many ways; between them nothing flows.
+    Vectors of equal eigenvalues can be chosen in many ways; between them nothing flows, and a second derivative there
+    lacks their part.
     """
     w, V = y = xp.linalg.eigh(x)
 
@@ -154,7 +155,7 @@ def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
 
 
 def eigvalsh(xp: Any, x: Array, /) -> Result:
-    """dX = V diag(dw) V^T."""
+    """dX = V diag(dw) V^T; second derivatives need distinct eigenvalues."""
 
     def pullback(g: Array) -> Array:
         V = xp.linalg.eigh(x)[1]
@@ -194,7 +195,8 @@ def qr(xp: Any, x: Array, /, *, mode: str = "reduced") -> tuple[Any, tuple[Any, 
 def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple[Any, ...]]:
     """X = U diag(s) V^T: Townsend, Differentiating the singular value decomposition (2016).
 
-    Vectors of equal singular values can be chosen in many ways; between them nothing flows.
+    Vectors of equal singular values can be chosen in many ways; between them nothing flows, and a second derivative
+    there lacks their part.
     """
     m, n = x.shape[-2:]
     if full_matrices and m != n:
@@ -222,7 +224,7 @@ def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple
 
 
 def svdvals(xp: Any, x: Array, /) -> Result:
-    """dX = U diag(ds) V^T."""
+    """dX = U diag(ds) V^T; second derivatives need distinct singular values."""
 
     def pullback(g: Array) -> Array:
         U, _, Vh = xp.linalg.svd(x, full_matrices=False)

@@ -15,7 +15,7 @@ def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims:
 def mean(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """The mean hands 1/n of its gradient to every element."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis)
-    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(g / n),)
+    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(g * _share(n)),)
 
 
 def var(
@@ -24,7 +24,7 @@ def var(
     """sum (x - mean)^2 / (n - correction): slope 2 (x - mean) / (n - correction)."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims), (
-        lambda g: spread(g) * ((x - xp.mean(x, axis=axis, keepdims=True)) * (2 / n)),
+        lambda g: spread(g) * ((x - xp.mean(x, axis=axis, keepdims=True)) * (2 * _share(n))),
     )
 
 
@@ -35,7 +35,9 @@ def std(
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
     y = xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
     return y, (
-        lambda g: spread(quotient(xp, g, nonzero(xp, y)) / n) * (x - xp.mean(x, axis=axis, keepdims=True)),
+        lambda g: (
+            spread(quotient(xp, g, nonzero(xp, y)) * _share(n)) * (x - xp.mean(x, axis=axis, keepdims=True))
+        ),
     )
 
 
@@ -142,6 +144,11 @@ def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
         return xp.where(chosen, xp.reshape(g, kept) / count, 0)
 
     return pullback
+
+
+def _share(n: float) -> float:
+    """1 / n, and NaN where there is nothing to share among, as the value has it."""
+    return 1 / n if n else math.nan
 
 
 def _count(shape: tuple[int, ...], axis: Axes) -> int:
