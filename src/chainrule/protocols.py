@@ -1,5 +1,6 @@
 """NumPy's and CuPy's dispatch protocols: `np.sin(x)` on a traced array is `sin` of its namespace."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -33,6 +34,18 @@ _NAMES = {
 _SETTINGS = {"ddof": "correction", "newshape": "shape", "a_min": "min", "a_max": "max", "kind": "stable"}
 # NumPy's own functions of these names work on other axes than the standard's.
 _NUMPY_ONLY = ("cross", "diagonal", "outer", "trace")
+# NumPy takes its own integers here, and lists for tuples; gates take Python's, and tuples.
+_INTEGERS = (
+    *("axis", "axes", "axis1", "axis2", "destination", "newshape", "reps", "shape", "shift", "source"),
+    *("k", "n"),
+)
+# Without an axis, NumPy's functions of these names work on all elements in a row.
+_FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take")
+_OPERATORS = {
+    **{"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**"},
+    **{"floor_divide": "//", "remainder": "%", "matmul": "@", "bitwise_and": "&", "bitwise_or": "|"},
+    **{"bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>"},
+}
 
 
 def as_numpy(value: Any, dtype: Any, copy: bool | None) -> Any:
@@ -42,14 +55,25 @@ def as_numpy(value: Any, dtype: Any, copy: bool | None) -> Any:
 
 def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Run a NumPy or CuPy universal function on arrays of which some are traced."""
-    name = getattr(kernel, "__name__", None) or kernel.name.removeprefix("cupy_")
-    name = _NAMES.get(name, name)
+    shown = getattr(kernel, "__name__", None) or kernel.name.removeprefix("cupy_")
+    name = _NAMES.get(shown, shown)
+    if method == "__call__" and "out" in settings:
+        symbol, out = _OPERATORS.get(shown), settings["out"]
+        inplace = symbol and inputs[0] is (out[0] if isinstance(out, tuple) else out)
+        write = f"z = z {symbol} a" if inplace else f"z = numpy.{shown}(...)"
+        raise TypeError(
+            f"numpy.{shown}: out= and operators such as += change an array in place, which cannot be "
+            f"followed. Write {write}"
+        )
     if method != "__call__" or settings:
-        asked = f"numpy.{name}" + (f".{method}" if method != "__call__" else f" with {', '.join(settings)}")
+        asked = f"numpy.{shown}" + (f".{method}" if method != "__call__" else f" with {', '.join(settings)}")
         raise TypeError(f"{asked}: cannot be followed; write it with the functions of the array API standard")
-    if name == "matvec":
-        name = "matmul"
-    found = space.by_ufunc[kernel] = _found(space, name)
+    found: Callable[..., Any]
+    if name in ("matvec", "vecmat"):
+        found = functools.partial(_matrix_times_vectors, space, name)
+    else:
+        found = _found(space, name, shown)
+    space.by_ufunc[kernel] = found
     return found(*inputs)
 
 
@@ -57,8 +81,8 @@ def function(
     space: Any, numpy_function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run one of NumPy's other functions: its arguments by the names that the standard gives them."""
-    name = numpy_function.__name__
-    name = _NAMES.get(name, name)
+    shown = numpy_function.__name__
+    name = _NAMES.get(shown, shown)
     part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
     linalg = part == "linalg"
     if name in _NUMPY_ONLY and not linalg:
@@ -78,10 +102,13 @@ def function(
         and isinstance(kwargs.get("axis"), int | None)
     ):
         return space.linalg.vector_norm(*args, **kwargs)
-    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name)
-    if name == "where" or (name in ("concat", "stack") and len(args) == 1):
-        return target(*args, **kwargs)
-    bound = inspect.signature(numpy_function).bind(*args, **kwargs).arguments
+    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name, shown)
+    if name == "where":
+        return _where(space, *args, **kwargs)
+    if name in ("concat", "stack"):
+        return _joined(space, target, shown, *args, **kwargs)
+    signature = inspect.signature(numpy_function)
+    bound = signature.bind(*args, **kwargs).arguments
     wanted = inspect.signature(target).parameters
     room = sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values())
     variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in wanted.values())
@@ -89,6 +116,8 @@ def function(
     named: dict[str, Any] = {}
     for parameter, value in bound.items():
         setting = _SETTINGS.get(parameter, parameter)
+        if parameter in _INTEGERS:
+            value = integers(value)
         if variadic and parameter in ("args", "xi"):
             positional.extend(value)
         elif len(positional) < room:
@@ -96,17 +125,76 @@ def function(
         elif setting in wanted:
             named[setting] = value
         elif value is not None and value is not np._NoValue:
-            raise TypeError(f"numpy.{name}: {parameter}= cannot be followed; leave it out")
+            raise TypeError(f"numpy.{shown}: {parameter}= cannot be followed; leave it out")
     if name == "permute_dims" and named.get("axes") is None:
         named["axes"] = tuple(reversed(range(positional[0].ndim)))
+    elif name == "squeeze" and named.get("axis") is None:
+        named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
+    elif name == "tile" and isinstance(positional[1], int):
+        positional[1] = (positional[1],)
+    elif name == "tensordot" and isinstance(named.get("axes"), tuple):
+        named["axes"] = tuple((axes,) if isinstance(axes, int) else axes for axes in named["axes"])
+    elif name == "take":
+        positional[1] = _array(space, positional[1])
+    if name in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
+        positional[0] = space.reshape(positional[0], (-1,))
+        named["axis"] = 0
     return target(*positional, **named)
 
 
-def _found(space: Any, name: str) -> Callable[..., Any]:
+def integers(value: Any) -> Any:
+    """Return a setting with Python's integers for NumPy's, and tuples for lists."""
+    if isinstance(value, np.integer | np.ndarray):
+        value = value.tolist()
+    return tuple(map(integers, value)) if isinstance(value, list | tuple) else value
+
+
+def _array(space: Any, x: Any) -> Any:
+    return x if hasattr(x, "dtype") else space.asarray(x)
+
+
+def _where(space: Any, condition: Any, *branches: Any) -> Any:
+    if not branches:
+        return space.nonzero(condition)
+    if len(branches) != 2:
+        raise TypeError(
+            "numpy.where: expected a condition alone or with two arrays; got 2 arguments. "
+            "Write numpy.where(condition, x, y)"
+        )
+    return space.where(condition, *branches)
+
+
+def _joined(
+    space: Any, target: Any, shown: str, arrays: Any, axis: Any = 0, out: Any = None, **settings: Any
+) -> Any:
+    for setting, value in {"out": out, **settings}.items():
+        if value is not None and (setting, value) != ("casting", "same_kind"):
+            raise TypeError(
+                f"numpy.{shown}: {setting}= cannot be followed; leave it out, and write xp.astype for a dtype"
+            )
+    return target([_array(space, x) for x in arrays], axis=integers(axis))
+
+
+def _matrix_times_vectors(space: Any, name: str, first: Any, second: Any) -> Any:
+    first, second = _array(space, first), _array(space, second)
+    matrix, vectors = (first, second) if name == "matvec" else (second, first)
+    if matrix.ndim < 2 or vectors.ndim < 1:
+        raise ValueError(
+            f"numpy.{name}: expected a matrix and a vector, or stacks of them; "
+            f"got shapes {first.shape} and {second.shape}. Write numpy.multiply or numpy.vecdot for others"
+        )
+    if name == "matvec":
+        return space.matmul(matrix, vectors[..., None])[..., 0]
+    if space.isdtype(vectors.dtype, "complex floating"):
+        vectors = space.conj(vectors)
+    return space.matmul(vectors[..., None, :], matrix)[..., 0, :]
+
+
+def _found(space: Any, name: str, shown: str) -> Callable[..., Any]:
     found = getattr(space, name, None)
     if found is None:
         raise TypeError(
-            f"numpy.{name}: has no gradient rule. Write it with the functions of the array API standard, "
+            f"numpy.{shown}: has no gradient rule. Write it with the functions of the array API standard, "
             "or give it a rule with chainrule.gate"
         )
     return found  # type: ignore[no-any-return]

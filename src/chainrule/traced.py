@@ -1,6 +1,6 @@
 """The traced array: the standard's array object, with NumPy's and CuPy's dispatch protocols."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from chainrule import protocols
@@ -123,6 +123,11 @@ class Traced:
         if not self.shape:
             raise TypeError("len(): an array of shape () has no length")
         return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over an array of shape ()")
+        return (self[i] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
         return bool(plain_value(self))
@@ -260,9 +265,16 @@ def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
 
 def _reduction(name: str) -> Callable[..., Any]:
     def method(self: Traced, axis: Any = None, **settings: Any) -> Any:
+        if axis is not None and type(axis) is not int:
+            axis = protocols.integers(axis)
+        if "ddof" in settings and name in ("std", "var"):
+            if "correction" in settings:
+                raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
+            settings["correction"] = settings.pop("ddof")
         return getattr(self.space, name)(self, axis=axis, **settings)
 
     method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."
+    method.__qualname__ = f"Traced.{name}"  # what an error about its arguments calls it
     return method
 
 
