@@ -174,3 +174,9 @@ def test_a_plain_array_is_not_changed_in_place_by_a_traced_one():
     with pytest.raises(TypeError, match=r"numpy\.matmul: .*[Ww]rite z = z @ a"):
         square @= cr.variable(np.eye(3))
     np.testing.assert_array_equal(z, 1)
+
+
+def test_rows_of_a_strict_array_can_be_iterated():
+    x = cr.get_device("strict").asarray([[1.0, 2.0], [3.0, 4.0]])
+    rows = cr.vjp(lambda x: [row * row for row in x], x)[0]
+    assert [[float(row[j]) for j in range(2)] for row in rows] == [[1, 4], [9, 16]]

@@ -127,7 +127,7 @@ class Traced:
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over an array of shape ()")
-        return (self[i] for i in range(self.shape[0]))
+        return (self[i, ...] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
         return bool(plain_value(self))
