@@ -110,7 +110,6 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 @app.command()
 def train(
-    context: typer.Context,
     path: Annotated[
         Path | None,
         typer.Argument(
