@@ -52,7 +52,8 @@ def read_rows(path: str | Path, features: tuple[str, ...], n: int) -> np.ndarray
     with faults_named(path):
         if path.suffix.lower() == ".npz":
             with zipfile.ZipFile(path) as archive:
-                X = _checked(path, "X", _read_array(path, archive, "X"))
+                (X,) = _read_arrays(path, archive, ["X"])
+            X = _checked(path, "X", X)
             X = X if X.ndim == 2 else plane_order(X)
             if X.shape[1] != n:
                 raise fault(
@@ -169,14 +170,8 @@ def _column(labels: list[str]) -> np.ndarray:
 def read_npz(path: Path) -> tuple[Raw, Raw | None]:
     """X and y of an .npz file, and X_test and y_test where it has them."""
     with zipfile.ZipFile(path) as archive:
-        _count_checked(path, len(archive.namelist()))
-        there = [name.removesuffix(".npy") for name in archive.namelist()]
-        held_out = "X_test" in there or "y_test" in there
-        keys = ["X", "y", "X_test", "y_test"] if held_out else ["X", "y"]
-        missing = [key for key in keys if key not in there]
-        if missing:
-            raise fault(path, f"the arrays {some(keys)}", some(there), f"save {some(missing)} too")
-        arrays = [_read_array(path, archive, key) for key in keys]
+        held_out = not {"X_test.npy", "y_test.npy"}.isdisjoint(archive.namelist())
+        arrays = _read_arrays(path, archive, ["X", "y", "X_test", "y_test"] if held_out else ["X", "y"])
     train = _raw(path, "X", "y", *arrays[:2])
     return train, _raw(path, "X_test", "y_test", *arrays[2:]) if held_out else None
 
@@ -219,10 +214,17 @@ def _checked(path: Path, x_key: str, X: np.ndarray) -> np.ndarray:
     return X
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, key: str) -> np.ndarray:
+def _read_arrays(path: Path, archive: zipfile.ZipFile, keys: list[str]) -> list[np.ndarray]:
+    _count_checked(path, len(archive.namelist()))
     there = [name.removesuffix(".npy") for name in archive.namelist()]
-    if key not in there:
-        raise fault(path, f"the array {key!r}", some(there), f"save {key!r} too")
+    missing = [key for key in keys if key not in there]
+    if missing:
+        expected = f"the array{'s' if len(keys) > 1 else ''} {some(keys)}"
+        raise fault(path, expected, some(there), f"save {some(missing)} too")
+    return [_read_array(path, archive, key) for key in keys]
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, key: str) -> np.ndarray:
     with archive.open(f"{key}.npy") as file:
         try:
             values = np.lib.format.read_array(file, allow_pickle=False)
