@@ -252,7 +252,8 @@ def test_what_has_no_weight_gets_none():
 def test_functions_beyond_the_standard_take_plain_and_traced_arrays(name: str, xp: Any):
     f = getattr(cr.functions, name)
     x = xp.asarray([0.5, -1.0, 2.0, 0.25])
-    others = (x * x,) if name in ("safe_divide", "sigmoid_cross_entropy") else ()
+    two = ("hinge", "multiclass_hinge", "safe_divide", "sigmoid_cross_entropy", "softmax_cross_entropy")
+    others = (x * x,) if name in two else ()
     settings = {"pieces": 2} if name == "maxout" else {}
     plain = f(x, *others, **settings)
     assert type(plain) in (type(x), np.float64)

@@ -22,15 +22,18 @@ def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
 
 
 elu = gate(rules.elu)
+hinge = gate(rules.hinge)
 leaky_relu = gate(rules.leaky_relu)
 log_sigmoid = gate(rules.log_sigmoid)
 log_softmax = gate(rules.log_softmax)
 logsumexp = gate(rules.logsumexp)
 maxout = _composed(composites.maxout)
+multiclass_hinge = gate(rules.multiclass_hinge)
 norm = _composed(composites.norm)
 relu = gate(rules.relu)
 safe_divide = _composed(composites.safe_divide)
 sigmoid = gate(rules.sigmoid)
 sigmoid_cross_entropy = gate(rules.sigmoid_cross_entropy)
 softmax = gate(rules.softmax)
+softmax_cross_entropy = gate(rules.softmax_cross_entropy)
 softplus = gate(rules.softplus)

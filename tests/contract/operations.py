@@ -313,6 +313,11 @@ OPERATIONS = [
     one("softmax", "", lambda xp, x: xp.softmax(x), empty=((0, 2),)),
     one("log_softmax", "", lambda xp, x: xp.log_softmax(x, axis=0), empty=((2, 0),)),
     binary("sigmoid_cross_entropy", uniform(-3, 3), uniform(0, 1)),
+    Operation("softmax_cross_entropy", _call("softmax_cross_entropy"), (uniform(-3, 3), uniform(0, 1))),
+    # Margins of 1 - t z and of 1 + z - z_right that stay away from their kink at 0.
+    binary("hinge", apart(), uniform(-0.2, 0.2)),
+    binary("hinge", apart(), uniform(4, 5), "some-met"),
+    Operation("multiclass_hinge", _call("multiclass_hinge"), (apart(), uniform(0, 0.3))),
     # written in the others
     Operation(
         "broadcast_arrays",

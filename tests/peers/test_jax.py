@@ -33,6 +33,11 @@ ELSEWHERE: dict[str, Any] = {
     "norm": jnp.linalg.vector_norm,
     "safe_divide": lambda x, y: jnp.where(y == 0, 0, x / jnp.where(y == 0, 1, y)),
     "sigmoid_cross_entropy": lambda z, y: jax.nn.softplus(z) - y * z,
+    "softmax_cross_entropy": lambda z, y: -jnp.sum(y * jax.nn.log_softmax(z), axis=-1),
+    "hinge": lambda z, t: jax.nn.relu(1 - t * z),
+    "multiclass_hinge": lambda z, y: jnp.sum(
+        (1 - y) * jax.nn.relu(1 + z - jnp.sum(y * z, axis=-1, keepdims=True)), axis=-1
+    ),
     "maxout": lambda z, pieces: jnp.max(jnp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1),
     "linalg": jnp.linalg,
 }
