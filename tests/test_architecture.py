@@ -21,7 +21,12 @@ ARROWS = {
     "data": {"images", "raw", "tables"},
     "files": {"data"},
     "pictures": {"data", "descent"},
-    "descent": {"device"},
+    "penalties": set(),
+    "batches": {"device"},
+    "optimizers": {"device", "trees"},
+    "descent": {"device", "optimizers", "trees"},
+    "lbfgs": {"descent", "device", "optimizers", "trees"},
+    "mlp": {"device", "gates", "penalties"},
     "logistic": {"descent", "gates", "loops", "device", "machine"},
     "runs": {"data", "descent", "device", "files", "logistic", "pictures"},
     "protocols": set(),
@@ -36,7 +41,18 @@ ARROWS = {
     "functions": {"transforms", "namespace", "traced", "gates"},
     "cli": {"data", "descent", "device", "files", "logistic", "machine", "runs"},
     "__main__": {"cli"},
-    "__init__": {"checking", "checkpointing", "device", "functions", "logistic", "namespace", "transforms"},
+    "__init__": {
+        "checking",
+        "checkpointing",
+        "device",
+        "functions",
+        "logistic",
+        "mlp",
+        "namespace",
+        "optimizers",
+        "penalties",
+        "transforms",
+    },
 }
 
 

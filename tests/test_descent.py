@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import logistic
-from chainrule.descent import DivergenceError, Optimizer, descend, gradient_descent
+from chainrule.descent import DivergenceError, descend
+from chainrule.optimizers import Optimizer, gradient_descent
 
 
 def bowl(xp, centre):

@@ -1,0 +1,58 @@
+"""Mini-batches: which rows serve which step, shuffled by a seed, equal on all devices."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.device import namespace
+
+Array = Any
+
+
+class Batches:
+    """The rows of each step: every epoch is a new permutation of all m rows, cut into batches of `size`.
+
+    `batches(step)` returns the numbers (k,) of that step's rows, integers on the device of `like`; what it returns
+    depends on m, size, seed and step alone, so a run can be taken up at any step. Where size does not divide m, the
+    last batch of each epoch is the shorter one. `len(batches)` is the number of steps in an epoch.
+    """
+
+    def __init__(self, m: int, size: int, *, seed: int = 0, like: Array, shuffle: bool = True) -> None:
+        self.m, self.size, self.seed = operator.index(m), operator.index(size), operator.index(seed)
+        if self.m < 1 or self.size < 1 or self.seed < 0:
+            raise ValueError(
+                f"Batches: expected m >= 1, size >= 1, seed >= 0, got m={m}, size={size}, seed={seed}"
+            )
+        self.shuffle = shuffle
+        self._xp, self._device = namespace(like), like.device
+        self._epoch, self._order = -1, np.arange(0)
+
+    def __len__(self) -> int:
+        return -(-self.m // self.size)
+
+    def rows(self, step: int) -> int:
+        """Return how many rows step number `step`, from 0, has."""
+        return min(self.size, self.m - step % len(self) * self.size)
+
+    def __call__(self, step: int) -> Array:
+        """Return the numbers of the rows of step number `step`, from 0."""
+        epoch, part = divmod(step, len(self))
+        epoch = epoch if self.shuffle else 0
+        if epoch != self._epoch:
+            generator = np.random.default_rng([self.seed, epoch])
+            order = generator.permutation(self.m) if self.shuffle else np.arange(self.m)
+            # One copy to the device an epoch; the batches are slices of it.
+            self._epoch, self._order = epoch, self._xp.asarray(order, device=self._device)
+        return self._order[part * self.size : part * self.size + self.rows(step)]
+
+
+def on_rows(f: Callable[..., Any], *arrays: Array | None) -> Callable[[Any, Array], Any]:
+    """Return a function (params, rows) that calls f(params, ...) with those rows of each array; None stays None."""
+    xp = namespace(*(x for x in arrays if x is not None))
+
+    def on(params: Any, rows: Array) -> Any:
+        return f(params, *(None if x is None else xp.take(x, rows, axis=0) for x in arrays))
+
+    return on

@@ -1,0 +1,131 @@
+"""L-BFGS: SciPy's minimizer with our costs and gradients. Data and gradients stay on their device; parameters cross."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule import trees
+from chainrule.descent import CostAndGradients, Descent, DivergenceError, Report
+from chainrule.device import namespace, to_numpy
+from chainrule.optimizers import Params
+
+Array = Any
+
+
+def lbfgs(
+    cost_and_gradients: CostAndGradients,
+    params: Params,
+    *,
+    steps: int,
+    tol: float = 1e-4,
+    on_report: Callable[[Report], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Descent:
+    """Minimise a cost by L-BFGS, a quasi-Newton method; `cost_and_gradients` and `params` are as for `descend`.
+
+    One step is one iteration, which may take several costs. The run is done when the largest |gradient| is under
+    `tol`, when the cost cannot be told lower any more ("converged"), or after `steps`. There is a Report for the start
+    and for each step; `stop` is asked after each. The vector of all parameters crosses from the host to the device for
+    each cost, and cost and gradient back.
+
+    Raises ImportError where SciPy is missing, DivergenceError where the first cost or gradient is not finite.
+    Source: Byrd, Lu, Nocedal and Zhu, A limited memory algorithm for bound constrained optimization, SIAM J. Sci.
+    Comput. 16 (1995).
+    """
+    try:
+        from scipy.optimize import minimize
+    except ImportError as error:
+        raise ImportError('lbfgs needs SciPy: pip install "chainrule[app]"') from error
+    if steps < 0 or not tol >= 0:
+        raise ValueError(f"lbfgs: expected steps >= 0 and tol >= 0, got steps={steps}, tol={tol}")
+    vector = _Vector(params)
+    history: list[Report] = []
+    asked = False
+    last = np.empty(0)
+
+    def fun(x: np.ndarray) -> tuple[float, np.ndarray]:
+        nonlocal last
+        last = vector.to_host(*cost_and_gradients(vector.to_params(x)))
+        return float(last[0]), last[1:]
+
+    def report(cost: float) -> None:
+        # The minimizer's last look before it takes a step is at where the step leads.
+        history.append(Report(len(history), cost, float(np.max(np.abs(last[1:])))))
+        if on_report:
+            on_report(history[-1])
+
+    def callback(intermediate_result: Any) -> None:
+        nonlocal asked
+        report(float(intermediate_result.fun))
+        asked = bool(stop and stop())
+        if asked:
+            raise StopIteration
+
+    fun(vector.start)
+    if not np.isfinite(last).all():
+        raise DivergenceError(
+            f"lbfgs: the first cost is {last[0]} and the largest |gradient| {np.max(np.abs(last[1:]))}; see that the "
+            "data hold no NaN and that the first parameters are not too large",
+            params,
+        )
+    report(float(last[0]))
+    if steps == 0 or history[0].largest_gradient <= tol:
+        return Descent(params, 0, "steps" if steps == 0 else "tol", history)
+    # The cost of a step that is too long may overflow; the line search then takes a shorter one.
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = minimize(
+            fun,
+            vector.start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=callback,
+            options={
+                "maxiter": steps,
+                "maxfun": 50 * steps,
+                "maxls": 50,
+                "gtol": tol,
+                "ftol": 64 * vector.epsilon,
+            },
+        )
+    taken = len(history) - 1
+    if asked:
+        stopped = "asked"
+    elif history[-1].largest_gradient <= tol:
+        stopped = "tol"
+    else:
+        stopped = "steps" if taken >= steps else "converged"
+    return Descent(vector.to_params(found.x), taken, stopped, history)
+
+
+class _Vector:
+    """Parameters as one vector (n,) of float64 on the host, and back."""
+
+    def __init__(self, params: Params) -> None:
+        self.params = params
+        leaves = trees.flat(params)
+        self.xp = namespace(*leaves)
+        self.dtype, self.device = leaves[0].dtype, leaves[0].device
+        self.shapes = [tuple(leaf.shape) for leaf in leaves]
+        self.epsilon = float(self.xp.finfo(self.dtype).eps)
+        self.start = self._joined(leaves)
+
+    def to_params(self, x: np.ndarray) -> Params:
+        # One copy to the device, which is then cut up there.
+        whole = self.xp.astype(self.xp.asarray(x, device=self.device), self.dtype)
+        leaves, begin = [], 0
+        for shape in self.shapes:
+            end = begin + math.prod(shape)
+            leaves.append(self.xp.reshape(whole[begin:end], shape))
+            begin = end
+        return trees.rebuilt(self.params, iter(leaves))
+
+    def to_host(self, cost: Array, gradients: Params) -> np.ndarray:
+        """Return the cost, then all gradients, by one copy from the device."""
+        return self._joined([cost, *trees.along(gradients, self.params, "gradients")])
+
+    def _joined(self, arrays: list[Array]) -> np.ndarray:
+        xp = self.xp
+        parts = [xp.reshape(xp.astype(xp.asarray(x), self.dtype), (-1,)) for x in arrays]
+        return to_numpy(xp.concat(parts)).astype(np.float64)

@@ -1,0 +1,234 @@
+"""Optimisers as (init, update) pairs of pure functions, and learning rates that change as steps go by.
+
+    state = optimizer.init(params)
+    params, state = optimizer.update(gradients, state, params)
+
+Parameters are arrays, or lists, tuples and dicts of them; gradients are built alike. A state is a dict of arrays and
+whole numbers. Learning rates are Python numbers and what is learnt stays in its dtype, on its device.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from chainrule import trees
+from chainrule.device import namespace
+
+Array = Any
+Params = Any
+State = dict[str, Any]
+Schedule = Callable[[int], float]
+_Leaves = Sequence[Array]
+
+
+class Optimizer(NamedTuple):
+    """`init(params) -> state` and `update(gradients, state, params) -> (params, state)`, pure functions both.
+
+    `learning_rate` is the first one, for messages; None where nobody knows it.
+    """
+
+    init: Callable[[Params], State]
+    update: Callable[[Params, State, Params], tuple[Params, State]]
+    learning_rate: float | None = None
+
+
+def gradient_descent(learning_rate: float | Schedule) -> Optimizer:
+    """Return the optimiser that takes learning_rate times the gradient from all parameters at once.
+
+    Source: Cauchy, Methode generale pour la resolution des systemes d'equations simultanees (1847).
+    """
+
+    def rule(xp: Any, rate: float, step: int, p: Array, g: Array) -> tuple[Array]:
+        return (p - g * rate,)
+
+    return _optimizer("gradient_descent", learning_rate, rule)
+
+
+def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
+    """Return gradient descent with a velocity: v = beta v + g; p -= rate v.
+
+    Source: Polyak, Some methods of speeding up the convergence of iteration methods (1964).
+    """
+    _fractions("momentum", beta=beta)
+
+    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
+        v = v * beta + g
+        return p - v * rate, v
+
+    return _optimizer("momentum", learning_rate, rule, "velocity")
+
+
+def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
+    """Return momentum that looks ahead: v = beta v + g; p -= rate (g + beta v).
+
+    Source: Nesterov, A method of solving a convex programming problem with convergence rate O(1/k^2) (1983), in the
+    form of Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
+    """
+    _fractions("nesterov", beta=beta)
+
+    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
+        v = v * beta + g
+        return p - (g + v * beta) * rate, v
+
+    return _optimizer("nesterov", learning_rate, rule, "velocity")
+
+
+def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon: float = 1e-8) -> Optimizer:
+    """Return steps over the root of a running mean of squares: s = decay s + (1 - decay) g^2.
+
+    p -= rate g / (sqrt(s) + epsilon). Source: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5
+    (2012).
+    """
+    _fractions("rmsprop", decay=decay)
+    _positive("rmsprop", epsilon=epsilon)
+
+    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, s: Array) -> tuple[Array, Array]:
+        s = s + (g * g - s) * (1 - decay)
+        return p - g / (xp.sqrt(s) + epsilon) * rate, s
+
+    return _optimizer("rmsprop", learning_rate, rule, "square")
+
+
+def adam(
+    learning_rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+) -> Optimizer:
+    """Return steps of the mean gradient over the root of the mean square, both free of their start at 0.
+
+    Source: Kingma and Ba, Adam, ICLR 2015, algorithm 1.
+    """
+    return _adam("adam", learning_rate, beta1, beta2, epsilon, 0.0)
+
+
+def adamw(
+    learning_rate: float | Schedule = 1e-3,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> Optimizer:
+    """Return adam that also takes rate * weight_decay of each parameter away, apart from the gradient.
+
+    Source: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2.
+    """
+    if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+        raise ValueError(f"adamw: weight_decay must be a finite number from 0 up, got {weight_decay}")
+    return _adam("adamw", learning_rate, beta1, beta2, epsilon, weight_decay)
+
+
+def _adam(
+    who: str, learning_rate: float | Schedule, beta1: float, beta2: float, epsilon: float, decay: float
+) -> Optimizer:
+    _fractions(who, beta1=beta1, beta2=beta2)
+    _positive(who, epsilon=epsilon)
+
+    def rule(
+        xp: Any, rate: float, step: int, p: Array, g: Array, mean: Array, square: Array
+    ) -> tuple[Array, Array, Array]:
+        mean = mean + (g - mean) * (1 - beta1)
+        square = square + (g * g - square) * (1 - beta2)
+        # Both corrections are numbers, so two passes over the arrays are saved.
+        root = math.sqrt(1 - beta2 ** (step + 1))
+        length = rate * root / (1 - beta1 ** (step + 1))
+        moved = mean / (xp.sqrt(square) + epsilon * root) * length
+        return (p * (1 - rate * decay) if decay else p) - moved, mean, square
+
+    return _optimizer(who, learning_rate, rule, "mean", "square")
+
+
+def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
+    """Return the optimiser fed with gradients of a norm, over all parameters, of at most `largest_norm`.
+
+    Source: Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013, algorithm 1.
+    """
+    _positive("clipped", largest_norm=largest_norm)
+
+    def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
+        leaves = trees.along(gradients, params, "gradients")
+        xp = namespace(*leaves)
+        largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
+        # Squares of numbers up to 1 cannot overflow. All on the device: whether it clips is not asked by the host.
+        scale = xp.where(largest > 0, largest, 1)
+        norm = scale * xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
+        factor = xp.where(norm > largest_norm, largest_norm / norm, 1)
+        return optimizer.update(trees.rebuilt(params, iter([g * factor for g in leaves])), state, params)
+
+    return Optimizer(optimizer.init, update, optimizer.learning_rate)
+
+
+def constant(rate: float) -> Schedule:
+    """Return the schedule of one rate for all steps."""
+    _positive("constant", rate=rate)
+    return lambda step: rate
+
+
+def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
+    """Return the schedule that multiplies the rate by `factor` after each `every` steps."""
+    _positive("step_decay", rate=rate, every=every, factor=factor)
+    return lambda step: rate * factor ** (step // every)
+
+
+def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
+    """Return the schedule that falls from `rate` to `floor` along half a cosine in `steps` steps, and stays there.
+
+    Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5.
+    """
+    _positive("cosine", rate=rate, steps=steps)
+    return lambda step: floor + (rate - floor) * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+
+
+def warm_up(rate: float | Schedule, steps: int) -> Schedule:
+    """Return the schedule that rises evenly to that of `rate` within `steps` steps; the schedule begins after them.
+
+    Source: Goyal et al., Accurate, large minibatch SGD (2017), section 2.2.
+    """
+    _positive("warm_up", steps=steps)
+    after = _schedule("warm_up", rate)
+    return lambda step: after(0) * (step + 1) / steps if step < steps else after(step - steps)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    maker.__name__.replace("_", "-"): maker
+    for maker in (gradient_descent, momentum, nesterov, rmsprop, adam, adamw)
+}
+
+
+def _optimizer(
+    who: str, learning_rate: float | Schedule, rule: Callable[..., tuple[Array, ...]], *kept: str
+) -> Optimizer:
+    """Make the pair from a rule for one array: (xp, rate, step, p, g, *what it keeps) -> (p, *what it keeps)."""
+    schedule = _schedule(who, learning_rate)
+
+    def init(params: Params) -> State:
+        # Zeros by multiplication would keep a NaN.
+        zeros = [namespace(p).zeros_like(p) for p in trees.flat(params)] if kept else []
+        return {"step": 0} | {name: tuple(zeros) for name in kept}
+
+    def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
+        old = trees.flat(params)
+        leaves = trees.along(gradients, params, "gradients")
+        step, xp = state["step"], namespace(*old)
+        rate = schedule(step)
+        rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
+        new, *keeps = zip(*(rule(xp, rate, step, *row) for row in rows), strict=True)
+        return trees.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
+
+    return Optimizer(init, update, schedule(0))
+
+
+def _schedule(who: str, rate: float | Schedule) -> Schedule:
+    if callable(rate):
+        return rate
+    _positive(who, learning_rate=rate)
+    return lambda step: rate
+
+
+def _positive(who: str, **values: float) -> None:
+    for name, value in values.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{who}: {name} must be a positive, finite number, got {value}")
+
+
+def _fractions(who: str, **values: float) -> None:
+    for name, value in values.items():
+        if not 0 <= value < 1:
+            raise ValueError(f"{who}: {name} must be from 0 up and under 1, got {value}")

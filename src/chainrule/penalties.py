@@ -1,0 +1,88 @@
+"""Penalties: what large weights cost, lambda Omega(theta) beside the cost of the samples."""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, final
+
+Array = Any
+
+
+@dataclass(frozen=True)
+class Penalty(ABC):
+    """strength times Omega of the weights, and of the biases too where `biases` is true; not divided by m."""
+
+    strength: float
+    biases: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not (self.strength >= 0 and math.isfinite(self.strength)):
+            raise ValueError(
+                f"{type(self).__name__}: strength must be a finite number from 0 up, got {self.strength}"
+            )
+
+    @abstractmethod
+    def cost(self, xp: Any, W: Array) -> Array:
+        """Return strength times Omega(W), ()."""
+
+    @abstractmethod
+    def gradient(self, xp: Any, W: Array) -> Array:
+        """Return strength times dOmega/dW, shaped as W."""
+
+
+@final
+@dataclass(frozen=True)
+class L1(Penalty):
+    """strength * sum |W|; the slope at 0 is 0 (Tibshirani, J. R. Statist. Soc. B 58, 1996)."""
+
+    def cost(self, xp: Any, W: Array) -> Array:
+        """Return strength * sum |W|."""
+        return self.strength * xp.sum(xp.abs(W))
+
+    def gradient(self, xp: Any, W: Array) -> Array:
+        """Return strength * sign(W)."""
+        return self.strength * xp.sign(W)
+
+
+@final
+@dataclass(frozen=True)
+class L2(Penalty):
+    """strength / 2 * sum W^2 (Hoerl and Kennard, Technometrics 12, 1970)."""
+
+    def cost(self, xp: Any, W: Array) -> Array:
+        """Return strength / 2 * sum W^2."""
+        return self.strength / 2 * xp.sum(xp.square(W))
+
+    def gradient(self, xp: Any, W: Array) -> Array:
+        """Return strength * W."""
+        return self.strength * W
+
+
+@final
+@dataclass(frozen=True)
+class ElasticNet(Penalty):
+    """strength * (l1_ratio * sum |W| + (1 - l1_ratio) / 2 * sum W^2).
+
+    Source: Zou and Hastie, J. R. Statist. Soc. B 67 (2005), weighed as scikit-learn weighs it.
+    """
+
+    l1_ratio: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.l1_ratio <= 1:
+            raise ValueError(f"ElasticNet: l1_ratio must be from 0 to 1, got {self.l1_ratio}")
+
+    def cost(self, xp: Any, W: Array) -> Array:
+        """Return the two costs, weighed."""
+        one, two = self._parts
+        return one.cost(xp, W) + two.cost(xp, W)
+
+    def gradient(self, xp: Any, W: Array) -> Array:
+        """Return the two gradients, weighed."""
+        one, two = self._parts
+        return one.gradient(xp, W) + two.gradient(xp, W)
+
+    @property
+    def _parts(self) -> tuple[L1, L2]:
+        return L1(self.strength * self.l1_ratio), L2(self.strength * (1 - self.l1_ratio))
