@@ -301,6 +301,15 @@ def test_another_name_is_answered_with_the_names_that_are_read(tmp_path):
         load(write(tmp_path, "pictures.gz", PICTURES))
 
 
+def test_a_folder_that_may_not_be_listed_is_refused_by_its_name(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError("not for you")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"expected a whole, readable file, got .*not for you"):
+        load(tmp_path)
+
+
 def test_label_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"label= only for a \.csv file"):
         load(write_all(tmp_path), label="y")

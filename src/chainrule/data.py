@@ -275,21 +275,18 @@ def _digits() -> Dataset:
 
 
 def _kind(path: Path, label: str | None) -> tuple[Path, str]:
-    kind = {".hdf5": ".h5"}.get(path.suffix.lower(), path.suffix.lower())
-    if is_idx(path):
-        kind = "idx"
-    if path.is_dir():
-        kind = "idx" if kind == "idx" else "folder"
-    elif kind not in (".h5", ".npz", ".csv", "idx"):
+    suffix = path.suffix.lower()
+    kind = "idx" if is_idx(path) else "folder" if path.is_dir() else {".hdf5": ".h5"}.get(suffix, suffix)
+    if kind not in (".h5", ".npz", ".csv", "idx", "folder"):
         got = (
             f"the suffix {path.suffix!r}"
             if path.exists()
             else f"no such file, and the suffix {path.suffix!r}"
         )
         raise fault(path, _KINDS, got, "check the name or convert the file")
-    elif not path.is_file():
+    if not (path.is_file() or path.is_dir()):
         raise fault(path, "a file", "none of this name", "check the path")
-    elif path.stat().st_size == 0:
+    if path.is_file() and path.stat().st_size == 0:
         raise fault(path, f"{kind} data", "an empty file", AGAIN)
     if label is not None and kind != ".csv":
         raise _no_label(path)
