@@ -115,8 +115,9 @@ def train(
         typer.Argument(
             metavar="[DATA]",
             help="A .h5 file in the layout of the cat pictures (its test file is found beside it), an .npz file "
-            "with X and y, a .csv file with a label column, or a folder with one subfolder of pictures per "
-            "class. Default: scikit-learn's handwritten digits.",
+            "with X and y, a .csv file with a label column, a folder with one subfolder of pictures per "
+            "class, or a folder with the idx files of MNIST or Fashion-MNIST, .gz or not. Default: scikit-learn's "
+            "handwritten digits.",
         ),
     ] = None,
     steps: Annotated[int, typer.Option(help="Steps of gradient descent, each on all rows.", min=0)] = 1000,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.idx import is_idx, read_idx, read_idx_test
 from chainrule.images import plane_order, read_folder, read_h5, read_image
 from chainrule.raw import AGAIN, DataError, ImageShape, Raw, fault, faults_named, needs_app, some
 from chainrule.tables import TABLES, read_csv, read_npz, read_rows
@@ -29,7 +30,10 @@ __all__ = [
     "to_binary",
 ]
 
-_KINDS = ".h5, .npz, .csv or a folder with one subfolder of pictures per class"
+_KINDS = (
+    ".h5, .npz, .csv, an idx file (train-images-idx3-ubyte, .gz or not), its folder, "
+    "or a folder with one subfolder of pictures per class"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +136,9 @@ def load(
               held out: X_test, y_test
     .csv      UTF-8 with a header line; the column `label` (default: the one called label, y or target) names the
               class, all others are numbers
+    idx       a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (MNIST, Fashion-MNIST), or the path of
+              that images file; .gz or not, `images.idx3` for `images-idx3` or not; held out: t10k-images-idx3-ubyte
+              and t10k-labels-idx1-ubyte beside them
     a folder  one subfolder of pictures per class, made `image_size` x `image_size` RGB; held out: where it has the
               subfolders train/ and test/ (or, without test/, val/), each with class folders, the second of them
 
@@ -150,8 +157,8 @@ def load(
             train = _dataset(read_h5(path, "train"))
             beside = path.with_name(path.name.replace("train", "test"))
             return train, load_test(beside, train) if beside != path and beside.is_file() else None
-        if kind == ".npz":
-            rows, held_out = read_npz(path)
+        if kind in (".npz", "idx"):
+            rows, held_out = read_npz(path) if kind == ".npz" else read_idx(path)
             train = _dataset(rows)
             return train, _dataset(held_out, train) if held_out else None
         if kind == ".csv":
@@ -167,8 +174,9 @@ def load(
 def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> Dataset:
     """Held-out rows from a file or folder of their own, in the layout of the training data.
 
-    An .h5 file has test_set_x, test_set_y and list_classes; an .npz file X and y. Features, classes and picture shape
-    must be those of `train`; a class may be absent. Raises DataError, which names both files where they do not fit.
+    An .h5 file has test_set_x, test_set_y and list_classes; an .npz file X and y; a folder of idx files t10k-images
+    and t10k-labels. Features, classes and picture shape must be those of `train`; a class may be absent. Raises
+    DataError, which names both files where they do not fit.
     """
     path, kind = _kind(Path(path), label)
     with faults_named(path):
@@ -178,6 +186,8 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
             return _dataset(read_npz(path)[0], train)
         if kind == ".csv":
             return _dataset(read_csv(path, label), train)
+        if kind == "idx":
+            return _dataset(read_idx_test(path), train)
         if train.image is None:
             expected = f"a table with {train.X.shape[1]} features as in {train.source}"
             raise fault(path, expected, "a folder of pictures", "give test data of the same layout")
@@ -265,20 +275,19 @@ def _digits() -> Dataset:
 
 
 def _kind(path: Path, label: str | None) -> tuple[Path, str]:
-    kind = {".hdf5": ".h5"}.get(path.suffix.lower(), path.suffix.lower())
-    if path.is_dir():
-        kind = "folder"
-    elif kind not in (".h5", ".npz", ".csv"):
+    suffix = path.suffix.lower()
+    kind = "idx" if is_idx(path) else "folder" if path.is_dir() else {".hdf5": ".h5"}.get(suffix, suffix)
+    if kind not in (".h5", ".npz", ".csv", "idx", "folder"):
         got = (
             f"the suffix {path.suffix!r}"
             if path.exists()
             else f"no such file, and the suffix {path.suffix!r}"
         )
         raise fault(path, _KINDS, got, "check the name or convert the file")
-    elif not path.is_file():
+    if not (path.is_file() or path.is_dir()):
         raise fault(path, "a file", "none of this name", "check the path")
-    elif path.stat().st_size == 0:
-        raise fault(path, f"a {kind} file with data", "an empty file", AGAIN)
+    if path.is_file() and path.stat().st_size == 0:
+        raise fault(path, f"{kind} data", "an empty file", AGAIN)
     if label is not None and kind != ".csv":
         raise _no_label(path)
     return path, kind
