@@ -9,17 +9,12 @@ fails. A peer that the given Python does not have is named and left out.
 """
 
 import argparse
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
 
 import numpy as np
 
+import contest
+
 LAYERS = 4
-OURS = ("chainrule", "numpy")
 PEERS = ("torch", "autograd", "mygrad", "jax")
 
 
@@ -138,81 +133,30 @@ def with_jax(params, X, Y):
     return lambda: jax.block_until_ready(both(params, X, Y)), lambda out: (float(out[0]), out[1])
 
 
-def work(who, n):
-    params, X, Y = problem(n)
-    step, read = globals()[f"with_{who}"](params, X, Y)
-    cost, grads = read(step())
-    start = time.perf_counter()
-    warm = 0
-    while time.perf_counter() - start < 0.3 or warm < 3:
-        step()
-        warm += 1
-    times = []
-    repeats = max(1, warm // 10)
-    for _ in range(15):
-        start = time.perf_counter()
-        for _ in range(repeats):
-            step()
-        times.append((time.perf_counter() - start) / repeats)
-    sums = [[float(np.sum(np.abs(np.asarray(g, dtype="float64")))) for g in layer] for layer in grads]
-    print(json.dumps({"seconds": statistics.median(times), "cost": cost, "sums": sums}))
-
-
-def run(who, n, python):
-    env = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [sys.executable if who in OURS else python, __file__, "--work", who, str(n)]
-    # Not every library heeds the variables; none has a second thread's worth of one processor.
-    pin = _one_processor if hasattr(os, "sched_setaffinity") else None
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, preexec_fn=pin)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1]
-        if "ModuleNotFoundError" in reason:
-            return None
-        raise SystemExit(f"{who}: {done.stderr}")
-    return json.loads(done.stdout)
-
-
-def _one_processor():
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+def work(name, n):
+    step, read = globals()[f"with_{name}"](*problem(int(n)))
+    cost, gradients = read(step())
+    contest.tell(contest.clock(step), [[cost], *(g for layer in gradients for g in layer)])
 
 
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--python", default=sys.executable, help="a Python that has the peers")
+    parser.add_argument("--python", help="a Python that has the peers; default: this one")
     parser.add_argument("--sizes", type=int, nargs="*", default=[4, 512])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", nargs="*", default=list(PEERS))
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     settings = parser.parse_args()
     if settings.work:
-        work(settings.work[0], int(settings.work[1]))
+        work(*settings.work)
         return
+    contenders = contest.ours("chainrule", "numpy")
+    contenders |= dict.fromkeys(settings.peers, settings.python or contenders["numpy"])
     for n in settings.sizes:
-        names = [*OURS, *settings.peers]
-        results = {name: [] for name in names}
-        for _ in range(settings.rounds):
-            for name in names:
-                result = run(name, n, settings.python)
-                if result is not None:
-                    results[name].append(result)
-        first = results["chainrule"][0]
         print(f"\n{LAYERS} tanh layers, {n} x {n}, float32, one thread, {settings.rounds} rounds")
-        print(f"{'':10} {'time':>10}   chainrule / it (median, min .. max)")
-        for name, found in results.items():
-            if not found:
-                print(f"{name:10} not installed in {settings.python}")
-                continue
-            for result in found:
-                np.testing.assert_allclose(result["cost"], first["cost"], rtol=1e-3)
-                np.testing.assert_allclose(result["sums"], first["sums"], rtol=1e-3)
-            times = [r["seconds"] for r in found]
-            pairs = zip(results["chainrule"], times, strict=True)
-            ratios = sorted(ours["seconds"] / theirs for ours, theirs in pairs)
-            spread = f"{statistics.median(ratios):.2f}, {ratios[0]:.2f} .. {ratios[-1]:.2f}"
-            print(f"{name:10} {statistics.median(times) * 1e6:8.1f}us   {spread}")
+        contest.show(contest.hold(__file__, contenders, (n,), rounds=settings.rounds, threads=1))
 
 
 if __name__ == "__main__":

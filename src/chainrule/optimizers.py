@@ -39,7 +39,7 @@ def gradient_descent(learning_rate: float | Schedule) -> Optimizer:
     """
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array) -> tuple[Array]:
-        return (p - g * rate,)
+        return (g * -rate + p,)
 
     return _optimizer("gradient_descent", learning_rate, rule)
 
@@ -53,7 +53,7 @@ def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
         v = v * beta + g
-        return p - v * rate, v
+        return v * -rate + p, v
 
     return _optimizer("momentum", learning_rate, rule, "velocity")
 
@@ -68,7 +68,7 @@ def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
         v = v * beta + g
-        return p - (g + v * beta) * rate, v
+        return (v * beta + g) * -rate + p, v
 
     return _optimizer("nesterov", learning_rate, rule, "velocity")
 
