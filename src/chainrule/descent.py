@@ -236,7 +236,10 @@ class _Watch:
         # asarray, because operations on NumPy's arrays of no dimension give scalars.
         largest = xp.max(xp.stack([xp.asarray(xp.max(xp.abs(gradient))) for gradient in leaves]))
         score = None if self.validate is None else self.validate(params)
-        known = score is None or isinstance(score, int | float)
+        # What is on the host already needs no copy.
+        if isinstance(score, int | float | np.generic | np.ndarray):
+            score = float(score)
+        known = score is None or isinstance(score, float)
         on_device = [*self.pending, largest, *([] if known else [score])]
         wide = xp.asarray(largest).dtype
         numbers = to_numpy(xp.stack([xp.astype(xp.asarray(x), wide) for x in on_device])).tolist()

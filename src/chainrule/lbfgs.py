@@ -129,7 +129,13 @@ class _Vector:
 
     def to_host(self, cost: Array, gradients: Params) -> np.ndarray:
         """Return the cost, then all gradients, by one copy from the device."""
-        return self._joined([cost, *trees.along(gradients, self.params, "gradients")])
+        leaves = trees.along(gradients, self.params, "gradients")
+        shapes = [tuple(leaf.shape) for leaf in leaves]
+        if shapes != self.shapes:
+            raise ValueError(
+                f"lbfgs: expected gradients of the shapes of params, {self.shapes}; got {shapes}; make them alike"
+            )
+        return self._joined([cost, *leaves])
 
     def _joined(self, arrays: list[Array]) -> np.ndarray:
         xp = self.xp
