@@ -56,3 +56,18 @@ def read_only(x):
     if isinstance(x, np.ndarray):
         x.flags.writeable = False
     return x
+
+
+def count_copies(monkeypatch, device):
+    """Return a list to which every conversion of a strict array to something on the host adds its name from now on."""
+    copies = []
+    kind = type(device.asarray([1.0]))
+    for name in ("__float__", "__bool__", "__int__", "__index__", "to_device", "__array__"):
+        original = getattr(kind, name)
+
+        def counted(self, *arguments, _original=original, _name=name, **settings):
+            copies.append(_name)
+            return _original(self, *arguments, **settings)
+
+        monkeypatch.setattr(kind, name, counted)
+    return copies

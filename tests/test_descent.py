@@ -10,6 +10,7 @@ import chainrule as cr
 from chainrule import logistic
 from chainrule.descent import DivergenceError, descend
 from chainrule.optimizers import Optimizer, gradient_descent
+from tests.conftest import count_copies
 
 
 def bowl(xp, centre):
@@ -89,16 +90,7 @@ def test_reports_are_handed_over_as_they_come():
 
 def test_nothing_is_copied_from_the_device_between_reports(monkeypatch):
     strict = cr.get_device("strict:device1")
-    reads = []
-    kind = type(strict.asarray([1.0]))
-    for name in ("__float__", "__bool__", "__int__", "to_device", "__array__"):
-        original = getattr(kind, name)
-
-        def counted(self, *arguments, _original=original, _name=name, **settings):
-            reads.append(_name)
-            return _original(self, *arguments, **settings)
-
-        monkeypatch.setattr(kind, name, counted)
+    reads = count_copies(monkeypatch, strict)
     counts = []
     run(strict, steps=20, report_every=10, stop=lambda: counts.append(len(reads)) or False)
     assert counts[0] > 0, "the first report reads"

@@ -27,7 +27,8 @@ class Batches:
             )
         self.shuffle = shuffle
         self._xp, self._device = namespace(like), like.device
-        self._epoch, self._order = -1, np.arange(0)
+        self._epoch: int | None = None
+        self._order: Array = None
 
     def __len__(self) -> int:
         return -(-self.m // self.size)

@@ -59,7 +59,6 @@ class Snapshot:
     rises: int = 0
     start: float = math.inf
     previous: float = math.inf
-    stopped: str = ""
     history: tuple[Report, ...] = field(default=(), repr=False)
 
 
@@ -119,14 +118,16 @@ def descend(
     gradient descent with `learning_rate`.
 
     Costs and gradients stay on the device: one copy to the host serves `report_every` steps, and the look at them is
-    then. At a look the run is given up if a cost since the last look, or the gradient at it, was not finite, or if
-    costs kept growing (DivergenceError). It is done if the largest |gradient| is under `tol` (on full batches), or if
-    for `patience` looks in a row the watched number, that of `validate(params)` and else the cost, was not lower than
-    the best by more than `min_improvement`. The parameters with the lowest validation are kept and returned.
+    then. At a look the run is given up if a cost since the last look, or the gradient at it, was not finite, if the
+    validation is NaN, or if costs kept growing (DivergenceError). It is done if the largest |gradient| is under `tol`
+    (on full batches), or if for `patience` looks in a row the watched number, that of `validate(params)` and else the
+    cost, was not lower than the best by more than `min_improvement`. The parameters with the lowest validation are
+    kept and returned.
 
     `on_report` gets each Report. `stop` is asked after every step; if it says yes the run ends there with what was
-    learnt. `on_snapshot` gets a Snapshot at each look that `report_every` brings; a later call with all else equal and
-    `resume` set to it goes on from there, bit for bit. `state` is an optimiser's state to begin with.
+    learnt. `on_snapshot` gets a Snapshot at each look that `report_every` brings; a later call with all else equal,
+    or with more steps, and `resume` set to it goes on from there, bit for bit. `state` is an optimiser's state to
+    begin with.
     """
     _check(steps, report_every, tol, patience, min_improvement)
     if (optimizer is None) == (learning_rate is None):
@@ -141,7 +142,7 @@ def descend(
         run, optimizer.learning_rate, batches is not None, tol, validate, patience, min_improvement
     )
     step, params, state = run.step, run.params, run.state
-    stopped = run.stopped if run.stopped in ("tol", "patience") else ""
+    stopped = watch.verdict(run.history[-1]) if run.history and step < steps else ""
     looked, gradients = resume is not None, None
     while True:
         if not stopped and step >= steps:
@@ -157,7 +158,7 @@ def descend(
             if on_report:
                 on_report(report)
             if due and on_snapshot:
-                on_snapshot(replace(watch.run, step=step, params=params, state=state, stopped=stopped))
+                on_snapshot(replace(watch.run, step=step, params=params, state=state))
         if stopped:
             chosen = params if validate is None else watch.run.best_params
             return Descent(chosen, step, stopped, list(watch.run.history), watch.run.best, state)
@@ -206,6 +207,8 @@ class _Watch:
             self._follow(number, cost)
         if not math.isfinite(largest_gradient):
             self._give_up(f"the largest |gradient| before step {step} is {largest_gradient}")
+        if score is not None and math.isnan(score):
+            self._give_up(f"the validation before step {step} is {score}")
         self.pending, self.rows = [], []
         report = Report(step, costs[-1], largest_gradient, score)
         best, since = self.run.best, self.run.since + 1
@@ -233,10 +236,14 @@ class _Watch:
         # asarray, because operations on NumPy's arrays of no dimension give scalars.
         largest = xp.max(xp.stack([xp.asarray(xp.max(xp.abs(gradient))) for gradient in leaves]))
         score = None if self.validate is None else self.validate(params)
-        on_device = [*self.pending, largest, *([] if score is None or isinstance(score, float) else [score])]
+        # What is on the host already needs no copy.
+        if isinstance(score, int | float | np.generic | np.ndarray):
+            score = float(score)
+        known = score is None or isinstance(score, float)
+        on_device = [*self.pending, largest, *([] if known else [score])]
         wide = xp.asarray(largest).dtype
         numbers = to_numpy(xp.stack([xp.astype(xp.asarray(x), wide) for x in on_device])).tolist()
-        if score is not None and not isinstance(score, float):
+        if not known:
             score = numbers.pop()
         largest_gradient = numbers.pop()
         return numbers, largest_gradient, score

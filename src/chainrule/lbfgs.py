@@ -25,8 +25,8 @@ def lbfgs(
 ) -> Descent:
     """Minimise a cost by L-BFGS, a quasi-Newton method; `cost_and_gradients` and `params` are as for `descend`.
 
-    One step is one iteration, which may take several costs. The run is done when the largest |gradient| is under
-    `tol`, when the cost cannot be told lower any more ("converged"), or after `steps`. There is a Report for the start
+    One step is one iteration, which may take several costs. The run is done when the largest |gradient| is `tol` or
+    less, when the cost cannot be told lower any more ("converged"), or after `steps`. There is a Report for the start
     and for each step; `stop` is asked after each. The vector of all parameters crosses from the host to the device for
     each cost, and cost and gradient back.
 
@@ -43,37 +43,43 @@ def lbfgs(
     vector = _Vector(params)
     history: list[Report] = []
     asked = False
-    last = np.empty(0)
+    here = last = np.empty(0)
+    start = vector.start
 
     def fun(x: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal last
         last = vector.to_host(*cost_and_gradients(vector.to_params(x)))
-        return float(last[0]), last[1:]
+        if np.isfinite(last).all():
+            return float(last[0]), last[1:]
+        # The line search cannot reckon with these. A cost that rises instead makes it take a shorter step.
+        return here[0] + abs(here[1:] @ (x - start)), -here[1:]
 
-    def report(cost: float) -> None:
+    def report(x: np.ndarray) -> None:
+        nonlocal here, start
         # The minimizer's last look before it takes a step is at where the step leads.
-        history.append(Report(len(history), cost, float(np.max(np.abs(last[1:])))))
+        here, start = last, x.copy()
+        history.append(Report(len(history), float(last[0]), float(np.max(np.abs(last[1:])))))
         if on_report:
             on_report(history[-1])
 
     def callback(intermediate_result: Any) -> None:
         nonlocal asked
-        report(float(intermediate_result.fun))
+        report(intermediate_result.x)
         asked = bool(stop and stop())
         if asked:
             raise StopIteration
 
-    fun(vector.start)
+    last = vector.to_host(*cost_and_gradients(params))
     if not np.isfinite(last).all():
         raise DivergenceError(
             f"lbfgs: the first cost is {last[0]} and the largest |gradient| {np.max(np.abs(last[1:]))}; see that the "
             "data hold no NaN and that the first parameters are not too large",
             params,
         )
-    report(float(last[0]))
+    report(start)
     if steps == 0 or history[0].largest_gradient <= tol:
         return Descent(params, 0, "steps" if steps == 0 else "tol", history)
-    # The cost of a step that is too long may overflow; the line search then takes a shorter one.
+    # The cost of a step that is too long may overflow on the way.
     with np.errstate(over="ignore", invalid="ignore"):
         found = minimize(
             fun,
@@ -123,7 +129,13 @@ class _Vector:
 
     def to_host(self, cost: Array, gradients: Params) -> np.ndarray:
         """Return the cost, then all gradients, by one copy from the device."""
-        return self._joined([cost, *trees.along(gradients, self.params, "gradients")])
+        leaves = trees.along(gradients, self.params, "gradients")
+        shapes = [tuple(leaf.shape) for leaf in leaves]
+        if shapes != self.shapes:
+            raise ValueError(
+                f"lbfgs: expected gradients of the shapes of params, {self.shapes}; got {shapes}; make them alike"
+            )
+        return self._joined([cost, *leaves])
 
     def _joined(self, arrays: list[Array]) -> np.ndarray:
         xp = self.xp

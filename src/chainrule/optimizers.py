@@ -49,7 +49,7 @@ def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
 
     Source: Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """
-    _fractions("momentum", beta=beta)
+    (beta,) = _fractions("momentum", beta=beta)
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
         v = v * beta + g
@@ -64,7 +64,7 @@ def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
     Source: Nesterov, A method of solving a convex programming problem with convergence rate O(1/k^2) (1983), in the
     form of Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
     """
-    _fractions("nesterov", beta=beta)
+    (beta,) = _fractions("nesterov", beta=beta)
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
         v = v * beta + g
@@ -79,8 +79,8 @@ def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon:
     p -= rate g / (sqrt(s) + epsilon). Source: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5
     (2012).
     """
-    _fractions("rmsprop", decay=decay)
-    _positive("rmsprop", epsilon=epsilon)
+    (decay,) = _fractions("rmsprop", decay=decay)
+    (epsilon,) = _positive("rmsprop", epsilon=epsilon)
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, s: Array) -> tuple[Array, Array]:
         s = s + (g * g - s) * (1 - decay)
@@ -112,14 +112,14 @@ def adamw(
     """
     if not (weight_decay >= 0 and math.isfinite(weight_decay)):
         raise ValueError(f"adamw: weight_decay must be a finite number from 0 up, got {weight_decay}")
-    return _adam("adamw", learning_rate, beta1, beta2, epsilon, weight_decay)
+    return _adam("adamw", learning_rate, beta1, beta2, epsilon, float(weight_decay))
 
 
 def _adam(
     who: str, learning_rate: float | Schedule, beta1: float, beta2: float, epsilon: float, decay: float
 ) -> Optimizer:
-    _fractions(who, beta1=beta1, beta2=beta2)
-    _positive(who, epsilon=epsilon)
+    beta1, beta2 = _fractions(who, beta1=beta1, beta2=beta2)
+    (epsilon,) = _positive(who, epsilon=epsilon)
 
     def rule(
         xp: Any, rate: float, step: int, p: Array, g: Array, mean: Array, square: Array
@@ -140,7 +140,7 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
 
     Source: Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013, algorithm 1.
     """
-    _positive("clipped", largest_norm=largest_norm)
+    (largest_norm,) = _positive("clipped", largest_norm=largest_norm)
 
     def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
         leaves = trees.along(gradients, params, "gradients")
@@ -148,8 +148,9 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
         largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
         # Squares of numbers up to 1 cannot overflow. All on the device: whether it clips is not asked by the host.
         scale = xp.where(largest > 0, largest, 1)
-        norm = scale * xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
-        factor = xp.where(norm > largest_norm, largest_norm / norm, 1)
+        root = xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
+        excess = scale / largest_norm * root
+        factor = 1 / xp.where(excess > 1, excess, 1)
         return optimizer.update(trees.rebuilt(params, iter([g * factor for g in leaves])), state, params)
 
     return Optimizer(optimizer.init, update, optimizer.learning_rate)
@@ -173,6 +174,8 @@ def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5.
     """
     _positive("cosine", rate=rate, steps=steps)
+    if not 0 <= floor <= rate:
+        raise ValueError(f"cosine: floor must be from 0 to the rate {rate}, got {floor}")
     return lambda step: floor + (rate - floor) * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
 
 
@@ -206,13 +209,26 @@ def _optimizer(
     def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
         old = trees.flat(params)
         leaves = trees.along(gradients, params, "gradients")
+        _fit(who, old, leaves, params)
         step, xp = state["step"], namespace(*old)
-        rate = schedule(step)
+        # A Python number, because NumPy's scalars would widen float32.
+        rate = float(schedule(step))
         rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
         new, *keeps = zip(*(rule(xp, rate, step, *row) for row in rows), strict=True)
         return trees.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
 
-    return Optimizer(init, update, schedule(0))
+    return Optimizer(init, update, float(schedule(0)))
+
+
+def _fit(who: str, old: _Leaves, leaves: _Leaves, params: Params) -> None:
+    """Refuse gradients that would broadcast a parameter to another shape or widen its dtype."""
+    for i, (p, g) in enumerate(zip(old, leaves, strict=True)):
+        if p.shape != g.shape or p.dtype != g.dtype:
+            name = [name for name, _ in trees.leaves(params, "params")][i]
+            raise ValueError(
+                f"{who}: expected a gradient of the shape and dtype of {name}, {p.shape} {p.dtype}; got {g.shape} "
+                f"{g.dtype}; make it like the parameter"
+            )
 
 
 def _schedule(who: str, rate: float | Schedule) -> Schedule:
@@ -222,13 +238,15 @@ def _schedule(who: str, rate: float | Schedule) -> Schedule:
     return lambda step: rate
 
 
-def _positive(who: str, **values: float) -> None:
+def _positive(who: str, **values: float) -> list[float]:
     for name, value in values.items():
         if not (value > 0 and math.isfinite(value)):
             raise ValueError(f"{who}: {name} must be a positive, finite number, got {value}")
+    return [float(value) for value in values.values()]
 
 
-def _fractions(who: str, **values: float) -> None:
+def _fractions(who: str, **values: float) -> list[float]:
     for name, value in values.items():
         if not 0 <= value < 1:
             raise ValueError(f"{who}: {name} must be from 0 up and under 1, got {value}")
+    return [float(value) for value in values.values()]
