@@ -251,12 +251,13 @@ class MLP:
         """Return J and dJ/dZ of the last layer."""
         losses, pullback = self._losses(xp, Z, rows)
         shape = (Z.shape[0],) + (1,) * (losses.ndim - 1)
-        total: Any = 1 if self.cost == "summed_squared_error" else Z.shape[0]
+        summed = self.cost == "summed_squared_error"
         if weight is None:
+            total = 1 if summed else Z.shape[0]
             cost = xp.sum(losses) / total
             share = xp.full(shape, 1 / total, dtype=Z.dtype, device=Z.device)
         else:
-            share = xp.reshape(weight if total == 1 else weight / xp.sum(weight), shape)
+            share = xp.reshape(weight if summed else weight / xp.sum(weight), shape)
             cost = xp.sum(losses * share)
         if self.penalty is not None:
             for W, b in params:
