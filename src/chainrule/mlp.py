@@ -272,7 +272,8 @@ class MLP:
             losses, (to_Z, _) = entropy(xp, Z, rows)
             return losses, to_Z
         if self.cost == "hinge":
-            losses, (to_Z, _) = rules.hinge(xp, Z, xp.where(rows > 0, xp.ones_like(rows), -1))
+            # Rows of NaN, of a label that is no class, stay NaN.
+            losses, (to_Z, _) = rules.hinge(xp, Z, xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows)))
             return losses, to_Z
         if self.cost == "multiclass_hinge":
             losses, (to_Z, _) = rules.multiclass_hinge(xp, Z, rows)
