@@ -189,7 +189,7 @@ class MLP:
 
     def cost_of(self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None) -> Array:
         """Return the cost J () of samples X (m, n) with targets y, penalty included, by forward alone."""
-        xp = self._checked("cost_of", params, X, sample_weight)
+        xp = self._checked("cost_of", params, X, y, sample_weight)
         rows = self._rows("cost_of", xp, X, y)
         return self._cost(xp, params, self._forward(xp, params, X)[1], rows, sample_weight)[0]
 
@@ -197,7 +197,7 @@ class MLP:
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
     ) -> tuple[Array, Params]:
         """Return the cost J () of samples X (m, n) with targets y, and its gradient, shaped as params."""
-        xp = self._checked("cost_and_gradients", params, X, sample_weight)
+        xp = self._checked("cost_and_gradients", params, X, y, sample_weight)
         rows = self._rows("cost_and_gradients", xp, X, y)
         layers, Z = self._forward(xp, params, X)
         cost, g = self._cost(xp, params, Z, rows, sample_weight)
@@ -219,7 +219,7 @@ class MLP:
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
     ) -> Array:
         """Return dX (m, n), the gradient of the cost with respect to the samples."""
-        xp = self._checked("input_gradient", params, X, sample_weight)
+        xp = self._checked("input_gradient", params, X, y, sample_weight)
         rows = self._rows("input_gradient", xp, X, y)
         layers, Z = self._forward(xp, params, X)
         g = self._cost(xp, params, Z, rows, sample_weight)[1]
@@ -253,12 +253,13 @@ class MLP:
         """Return J and dJ/dZ of the last layer."""
         losses, pullback = self._losses(xp, Z, rows)
         shape = (Z.shape[0],) + (1,) * (losses.ndim - 1)
-        total: Any = 1 if self.cost == "summed_squared_error" else Z.shape[0]
+        summed = self.cost == "summed_squared_error"
         if weight is None:
+            total = 1 if summed else Z.shape[0]
             cost = xp.sum(losses) / total
             share = xp.full(shape, 1 / total, dtype=Z.dtype, device=Z.device)
         else:
-            share = xp.reshape(weight if total == 1 else weight / xp.sum(weight), shape)
+            share = xp.reshape(weight if summed else xp.divide(weight, xp.sum(weight)), shape)
             cost = xp.sum(losses * share)
         if self.penalty is not None:
             for W, b in params:
@@ -273,7 +274,8 @@ class MLP:
             losses, (to_Z, _) = entropy(xp, Z, rows)
             return losses, to_Z
         if self.cost == "hinge":
-            losses, (to_Z, _) = rules.hinge(xp, Z, xp.where(rows > 0, xp.ones_like(rows), -1))
+            # Rows of NaN, of a label that is no class, stay NaN.
+            losses, (to_Z, _) = rules.hinge(xp, Z, xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows)))
             return losses, to_Z
         if self.cost == "multiclass_hinge":
             losses, (to_Z, _) = rules.multiclass_hinge(xp, Z, rows)
@@ -310,12 +312,15 @@ class MLP:
             )
         return hit.astype(X.dtype)
 
-    def _checked(self, who: str, params: Params, X: Array, weight: Array | None = None) -> Any:
+    def _checked(
+        self, who: str, params: Params, X: Array, y: Array | None = None, weight: Array | None = None
+    ) -> Any:
         """Return the namespace, or raise for what no network of this shape can compute."""
         self._check_params(who, params)
-        # Where parameters are followed, as by grad, theirs is the namespace; data may be plain.
         leaves = [x for layer in params for x in layer]
-        xp = namespace(*leaves)
+        arrays = [*leaves, *(x for x in (X, y, weight) if x is not None)]
+        # Where any is followed, as by grad, its namespace takes the others too, which are plain.
+        xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
         if X.ndim != 2 or X.shape[0] < 1 or X.shape[1] != self.sizes[0]:
             raise ValueError(
                 f"MLP.{who}: expected X (m, {self.sizes[0]}) with m >= 1, one row a sample, got {tuple(X.shape)}"

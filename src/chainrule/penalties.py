@@ -16,6 +16,8 @@ class Penalty(ABC):
     biases: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
+        # A float64 scalar of NumPy's, which is a float too, would make gradients of float32 weights float64.
+        object.__setattr__(self, "strength", float(self.strength))
         if not (self.strength >= 0 and math.isfinite(self.strength)):
             raise ValueError(
                 f"{type(self).__name__}: strength must be a finite number from 0 up, got {self.strength}"
