@@ -84,7 +84,7 @@ def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon:
 
     def rule(xp: Any, rate: float, step: int, p: Array, g: Array, s: Array) -> tuple[Array, Array]:
         s = s + (g * g - s) * (1 - decay)
-        return p - g / (xp.sqrt(s) + epsilon) * rate, s
+        return g / (xp.sqrt(s) + epsilon) * -rate + p, s
 
     return _optimizer("rmsprop", learning_rate, rule, "square")
 
@@ -129,8 +129,8 @@ def _adam(
         # Both corrections are numbers, so two passes over the arrays are saved.
         root = math.sqrt(1 - beta2 ** (step + 1))
         length = rate * root / (1 - beta1 ** (step + 1))
-        moved = mean / (xp.sqrt(square) + epsilon * root) * length
-        return (p * (1 - rate * decay) if decay else p) - moved, mean, square
+        kept = p * (1 - rate * decay) if decay else p
+        return mean / (xp.sqrt(square) + epsilon * root) * -length + kept, mean, square
 
     return _optimizer(who, learning_rate, rule, "mean", "square")
 
