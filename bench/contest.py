@@ -36,10 +36,10 @@ def tell(seconds, proof):
     print(json.dumps({"seconds": seconds, "proof": [np.asarray(p, dtype="float64").tolist() for p in proof]}))
 
 
-def hold(script, contenders, arguments, *, rounds, threads, tolerance=1e-3):
+def hold(script, contenders, arguments, *, rounds, threads):
     """Run contenders {name: python} in turn; return {name: times}, or an empty list for one that is not installed.
 
-    Everyone's proof must be that of the first, to `tolerance` of its largest number, or the run ends.
+    Everyone's proof must be that of the first, to a thousandth of its largest number, or the run ends.
     """
     times = {name: [] for name in contenders}
     proofs = {}
@@ -53,7 +53,7 @@ def hold(script, contenders, arguments, *, rounds, threads, tolerance=1e-3):
     for name, proof in proofs.items():
         for right, part in zip(proofs[first], proof, strict=True):
             error = np.max(np.abs(right - part)) / np.max(np.abs(right))
-            if not error <= tolerance:
+            if not error <= 1e-3:
                 raise SystemExit(
                     f"{name}: its numbers are off those of {first} by {error:.1e} of the largest"
                 )

@@ -236,7 +236,11 @@ class MLP:
                 H, to_logits_below = self._activated(xp, Z)
             Z, (to_H, to_W) = _matmul(xp, H, W)
             layers.append(_Layer(to_H, to_W, to_logits_below))
-            Z = Z + b
+            if xp is np:
+                # Z is nobody else's yet, and a second array of its size would take its place in the cache.
+                Z += b
+            else:
+                Z = Z + b
         return layers, Z
 
     def _activated(self, xp: Any, Z: Array) -> tuple[Array, Pullback]:
