@@ -186,9 +186,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         else:
             params = self._learnt(data)
         solver, state = self._state
-        run = self._by_epochs(
-            data, params, 1, first=self.n_iter_, state=state if solver == self.solver else None
-        )
+        state = _brought(state, Place.of(data.X), data.X.dtype) if solver == self.solver else None
+        run = self._by_epochs(data, params, 1, first=self.n_iter_, state=state)
         self._keep(run, home)
         self.n_iter_ += 1
         return self
@@ -209,21 +208,14 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def _params(self, place: Place, dtype: Any) -> Params:
         """Return what was learnt at `place` in a dtype."""
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        return [
-            (
-                place.xp.astype(place.bring(W), dtype, copy=False),
-                place.xp.astype(place.bring(b), dtype, copy=False),
-            )
-            for W, b in pairs
-        ]
+        params: Params = _brought(list(zip(self.coefs_, self.intercepts_, strict=True)), place, dtype)
+        return params
 
     def _keep(self, run: Descent, home: Place) -> None:
         self.coefs_ = [home.bring(W) for W, _ in run.params]
         self.intercepts_ = [home.bring(b) for _, b in run.params]
         # Beside the parameters, so that a pickle of them needs no other library.
-        state = trees.mapped(lambda x: x if isinstance(x, int) else home.bring(x), run.state)
-        self._state = (self.solver, state or None)
+        self._state = (self.solver, _brought(run.state, home, self.coefs_[0].dtype) or None)
         # The first report of a minimizer is of the start.
         self.loss_curve_ += [report.cost for report in run.history[self.solver == "lbfgs" :]]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else run.history[-1].cost
@@ -348,6 +340,17 @@ def _cost_of_rows(
         return J, new
 
     return on_rows(weighed, X, y, weight * (X.shape[0] / data.total))
+
+
+def _brought(tree: Any, place: Place, dtype: Any) -> Any:
+    """Return a nesting of arrays at `place` in a dtype; whole numbers, and None, stay as they are."""
+
+    def leaf(x: Any) -> Any:
+        if x is None or isinstance(x, int):
+            return x
+        return place.xp.astype(place.bring(x), dtype, copy=False)
+
+    return trees.mapped(leaf, tree)
 
 
 def _score(report: Report) -> float:
