@@ -292,9 +292,9 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def _announce(self, first: int, steps: int) -> Callable[[Report], None] | None:
         def announce(report: Report) -> None:
             score = "" if report.validation is None else f", held-out score {-report.validation:.6g}"
-            print(
-                f"{type(self).__name__}: epoch {first + report.step // steps}, cost {report.cost:.6g}{score}"
-            )
+            unit = "step" if self.solver == "lbfgs" else "epoch"
+            number = first + report.step // steps
+            print(f"{type(self).__name__}: {unit} {number}, cost {report.cost:.6g}{score}")
 
         return announce if self.verbose else None
 
