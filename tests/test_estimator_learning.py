@@ -83,6 +83,7 @@ class TestLogisticRegression:
         assert costs[0] == pytest.approx(costs[1], abs=1e-8)
         assert mine.loss_curve_[-1] == pytest.approx(costs[0], abs=1e-12)
         np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X), atol=1e-4)
+        np.testing.assert_array_equal(mine.predict(X), mine.predict_proba(X).argmax(axis=1))
         np.testing.assert_allclose(mine.decision_function(X), theirs.decision_function(X), atol=2e-3)
 
     @pytest.mark.parametrize("k", [2, 3])
@@ -95,15 +96,17 @@ class TestLogisticRegression:
         mine = cr.LogisticRegression(solver=solver, **settings).fit(X, y, weight)
         theirs = TheirLogisticRegression(**settings).fit(X, y, weight)
         np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
+        assert mine.n_iter_ == len(mine.loss_curve_) > 10
         assert all(np.diff(mine.loss_curve_) < 1e-12) or solver == "nesterov", "no step is too long"
 
     @pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0, 1: 0.25}, {1: 0}])
     def test_class_weights(self, class_weight):
         X, y = classes(3)
         settings = {"class_weight": class_weight, "tol": 1e-8, "max_iter": 1000}
-        mine = cr.LogisticRegression(**settings).fit(X, y)
-        theirs = TheirLogisticRegression(**settings).fit(X, y)
-        np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
+        for weight in (None, np.arange(60) % 4):
+            mine = cr.LogisticRegression(**settings).fit(X, y, weight)
+            theirs = TheirLogisticRegression(**settings).fit(X, y, weight)
+            np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
 
     def test_without_a_penalty(self):
         X, y = classes(2, m=400)

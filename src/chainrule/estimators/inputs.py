@@ -48,7 +48,7 @@ class Data(NamedTuple):
 
     @classmethod
     def at(cls, place: Place, X: Array, y: np.ndarray, weight: np.ndarray | None) -> "Data":
-        """Return the rows of a weight above 0, at `place`; whole numbers in y stay whole, others take X's dtype."""
+        """Return the rows of a weight above 0, at `place`, all in X's dtype."""
         if weight is not None and not weight.all():
             # A row that counts for nothing is no row: it takes no seat in a mini-batch.
             kept = np.flatnonzero(weight)
@@ -56,8 +56,8 @@ class Data(NamedTuple):
         total = float(X.shape[0] if weight is None else weight.sum())
         X = place.bring(X)
         kind = np.dtype("float32" if X.dtype == place.xp.float32 else "float64")
-        y = y if y.dtype.kind == "i" else y.astype(kind)
-        return cls(X, place.bring(y), None if weight is None else place.bring(weight.astype(kind)), total)
+        weight = None if weight is None else place.bring(weight.astype(kind))
+        return cls(X, place.bring(y.astype(kind)), weight, total)
 
     def rows(self, numbers: np.ndarray) -> "Data":
         """Return these rows."""

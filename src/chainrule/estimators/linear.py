@@ -103,8 +103,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             weight = weight * self._weight_of_classes(numbers, weight)[numbers]
         home = Place.of(X)
         k = len(self.classes_) if len(self.classes_) > 2 else 1
-        # The numbers of two classes are the targets 0 and 1 themselves, in X's dtype.
-        data = Data.at(computing(self.device, home), X, numbers if k > 1 else numbers * 1.0, weight)
+        data = Data.at(computing(self.device, home), X, numbers, weight)
         run = self._minimised(data, self._start(data, k, again))
         W, b = (
             [home.bring(x) for x in run.params] if self.fit_intercept else [home.bring(run.params[0]), None]

@@ -109,8 +109,7 @@ class MLPClassifier(Classifier, Network):
         weight = checked_weight(self, weight, len(y))
         numbers = self._numbered(y, given=classes, kept=not first)
         home, k = Place.of(X), len(self.classes_)
-        # The numbers of two classes are the targets 0 and 1 themselves, in X's dtype.
-        data = Data.at(computing(self.device, home), X, numbers if k > 2 else numbers * 1.0, weight)
+        data = Data.at(computing(self.device, home), X, numbers, weight)
         self._shape(k if k > 2 else 1, "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
         return data, home, numbers if weight is None else numbers[weight > 0]
 
@@ -165,7 +164,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         if not first and k != self.n_outputs_:
             raise ValueError(f"MLPRegressor: expected y of {self.n_outputs_} outputs as before, got {k}")
         home = Place.of(X)
-        data = Data.at(computing(self.device, home), X, y.astype(np.float64), weight)
+        data = Data.at(computing(self.device, home), X, y, weight)
         self._shape(k, "identity", "squared_error", anew=first)
         return data, home
 
