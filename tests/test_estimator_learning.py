@@ -3,15 +3,17 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification, make_regression
-from sklearn.exceptions import ConvergenceWarning, DataConversionWarning
+from sklearn.exceptions import ConvergenceWarning, DataConversionWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression as TheirLogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 import chainrule as cr
-from chainrule.descent import descend
+from chainrule.descent import DivergenceError, descend
 from chainrule.mlp import ACTIVATIONS
 from chainrule.optimizers import adam, adamw, gradient_descent, momentum, nesterov, rmsprop
 
@@ -32,8 +34,8 @@ def data_for(kind):
     return numbers() if kind is cr.MLPRegressor else classes()
 
 
-def small(kind, **settings):
-    return kind(**{"hidden_layer_sizes": (7,), "random_state": 0, "max_iter": 6} | settings)
+def small(kind, **parameters):
+    return kind(**{"hidden_layer_sizes": (7,), "random_state": 0, "max_iter": 6} | parameters)
 
 
 def params_of(model):
@@ -173,14 +175,29 @@ class TestCost:
             for (W, _), (V, _), (dW, _) in zip(params, params_of(model), gradients, strict=True):
                 np.testing.assert_allclose((W - V) / (rate * steps), dW, atol=1e-5)
 
+    @settings(max_examples=20, deadline=None)
+    @given(
+        counts=st.lists(st.integers(0, 3), min_size=60, max_size=60).filter(lambda c: sum(c[:20]) > 5),
+        kind=st.sampled_from([cr.LogisticRegression, cr.MLPClassifier, cr.MLPRegressor]),
+    )
+    def test_a_row_of_weight_k_is_k_rows(self, counts, kind):
+        X, y = data_for(kind)
+        line = kind is cr.LogisticRegression
+        model = kind(max_iter=8) if line else small(kind, batch_size=200)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            weighed = model.fit(X, y, counts).loss_curve_
+            repeated = model.fit(np.repeat(X, counts, axis=0), np.repeat(y, counts)).loss_curve_
+        np.testing.assert_allclose(weighed, repeated, rtol=1e-7)
+
     @unconverged
     @both
     def test_rows_of_no_weight_are_no_rows(self, kind):
         X, y = data_for(kind)
         weight = np.arange(60) % 3
-        for settings in ({"batch_size": 7}, {}, {"batch_size": 7, "early_stopping": True}):
-            one = small(kind, **settings).fit(X, y, weight)
-            other = small(kind, **settings).fit(X[weight > 0], y[weight > 0], weight[weight > 0])
+        for parameters in ({"batch_size": 7}, {}, {"batch_size": 7, "early_stopping": True}):
+            one = small(kind, **parameters).fit(X, y, weight)
+            other = small(kind, **parameters).fit(X[weight > 0], y[weight > 0], weight[weight > 0])
             assert_same(one, other, rtol=0)
 
 
@@ -439,8 +456,18 @@ class TestLearningOn:
         assert {W.dtype.name for W in model.coefs_} == {"float64"}
         model.partial_fit(X[:3].astype("float32"), y[:3])
         assert {W.dtype.name for W in model.coefs_} == {"float32"}
-        model.set_params(solver="sgd").partial_fit(X, y)
-        assert model.n_iter_ == len(model.loss_curve_) == 9
+
+    @unconverged
+    @both
+    def test_another_solver_goes_on_from_the_parameters_alone(self, kind):
+        X, y = data_for(kind)
+        model = small(kind).fit(X, y)
+        for epoch, change in enumerate(
+            [{"solver": "sgd"}, {"momentum": 0}, {"momentum": 0.5}, {"solver": "rmsprop"}], start=7
+        ):
+            model.set_params(**change).partial_fit(X, y)
+            assert model.n_iter_ == len(model.loss_curve_) == epoch
+        model.set_params(solver="lbfgs").fit(X, y).set_params(solver="adam").partial_fit(X, y)
 
     def test_classes_that_come_later(self):
         X, y = classes()
@@ -488,6 +515,14 @@ class TestLearningOn:
             model.set_params(hidden_layer_sizes=(7,)).fit(X[:, :4], y)
         with pytest.raises(ValueError, match=r"got \[9\] too" if kind is cr.MLPClassifier else "1 outputs"):
             model.fit(X, np.where(y == 1, 9, y) if kind is cr.MLPClassifier else numbers(outputs=2)[1])
+
+    def test_a_fit_that_failed_leaves_nothing_to_predict_with(self):
+        X, y = numbers()
+        model = small(cr.MLPRegressor, solver="sgd", learning_rate_init=1e6, max_iter=100)
+        with pytest.raises(DivergenceError, match="try learning_rate=100000"):
+            model.fit(X, y)
+        with pytest.raises(NotFittedError):
+            model.predict(X)
 
     def test_infinity_is_a_number_of_epochs_only_for_patience(self):
         with pytest.raises(ValueError, match="max_iter must be a whole number from 1 up, got inf"):

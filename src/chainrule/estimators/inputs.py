@@ -96,7 +96,7 @@ def checked_rows(estimator: Any, X: Any, method: str, fitted: str) -> Array:
     Raises NotFittedError, ValueError or TypeError in scikit-learn's words; and ValueError for an X that does not live
     where fit's lived, where scikit-learn's array_api_dispatch is on: it is scikit-learn's rule there.
     """
-    check_is_fitted(estimator)
+    check_is_fitted(estimator, fitted)
     X, _ = _checked(estimator, X, "no_validation", reset=False)
     learnt = getattr(estimator, fitted)
     learnt = learnt[0] if isinstance(learnt, list) else learnt

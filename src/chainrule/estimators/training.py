@@ -138,13 +138,13 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.n_layers_, self.n_outputs_, self.out_activation_ = len(network.sizes), outputs, output
 
     def _fit(self, data: Data, home: Place, strata: np.ndarray | None = None) -> Self:
-        params, seeds = self._begun(data, self._starts_anew())
+        params, seed = self._begun(data, self._starts_anew())
         held = None
         if self.early_stopping:
             rows, held_rows = train_test_split(
                 np.arange(data.X.shape[0]),
                 test_size=self.validation_fraction,
-                random_state=seeds,
+                random_state=seed,
                 stratify=strata,
             )
             if len(held_rows) < 2:
@@ -181,12 +181,12 @@ class Network(BaseEstimator):  # type: ignore[misc]
         anew = not hasattr(self, "coefs_")
         if anew:
             params, _ = self._begun(data, True)
-            self.loss_curve_, self.n_iter_, self._state = [], 0, ("", None)
+            self.loss_curve_, self.n_iter_, self._state = [], 0, (self._method(), None)
             self.validation_scores_ = self.best_validation_score_ = None
         else:
             params = self._learnt(data)
-        solver, state = self._state
-        state = _brought(state, Place.of(data.X), data.X.dtype) if solver == self.solver else None
+        method, state = self._state
+        state = _brought(state, Place.of(data.X), data.X.dtype) if method == self._method() else None
         run = self._by_epochs(data, params, 1, first=self.n_iter_, state=state)
         self._keep(run, home)
         self.n_iter_ += 1
@@ -215,7 +215,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.coefs_ = [home.bring(W) for W, _ in run.params]
         self.intercepts_ = [home.bring(b) for _, b in run.params]
         # Beside the parameters, so that a pickle of them needs no other library.
-        self._state = (self.solver, _brought(run.state, home, self.coefs_[0].dtype) or None)
+        self._state = (self._method(), _brought(run.state, home, self.coefs_[0].dtype) or None)
         # The first report of a minimizer is of the start.
         self.loss_curve_ += [report.cost for report in run.history[self.solver == "lbfgs" :]]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else run.history[-1].cost
@@ -260,7 +260,6 @@ class Network(BaseEstimator):  # type: ignore[misc]
             return -self._held_out_score(xp, self._network.forward(params, held.X), held)
 
         patience = None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change)
-        once = epochs == 1 and held is None
         return descend(
             _cost_of_rows(self._network, self._penalty(data), data, whole=size == m),
             params,
@@ -269,11 +268,15 @@ class Network(BaseEstimator):  # type: ignore[misc]
             batches=_From(batches, first * len(batches)),
             report_every=len(batches),
             validate=validate if held is not None else None,
-            patience=None if once else patience,
+            patience=patience,
             min_improvement=float(self.tol),
             on_report=self._announce(first, len(batches)),
             state=state,
         )
+
+    def _method(self) -> tuple[str, bool]:
+        """Return what decides which numbers the optimiser keeps between steps."""
+        return self.solver, self.solver == "sgd" and not self.momentum
 
     def _penalty(self, data: Data) -> Penalty | None:
         return None if self.solver == "adamw" else L2(float(self.alpha) / data.total)
