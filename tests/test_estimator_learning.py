@@ -177,13 +177,15 @@ class TestCost:
 
     @settings(max_examples=20, deadline=None)
     @given(
-        counts=st.lists(st.integers(0, 3), min_size=60, max_size=60).filter(lambda c: sum(c[:20]) > 5),
+        counts=st.lists(st.integers(0, 3), min_size=60, max_size=60),
         kind=st.sampled_from([cr.LogisticRegression, cr.MLPClassifier, cr.MLPRegressor]),
     )
     def test_a_row_of_weight_k_is_k_rows(self, counts, kind):
         X, y = data_for(kind)
+        # The first rows hold all classes, of which a row of weight 0 would still count as one.
+        counts = np.asarray(counts) + (np.arange(60) < 10)
         line = kind is cr.LogisticRegression
-        model = kind(max_iter=8) if line else small(kind, batch_size=200)
+        model = kind(max_iter=8, tol=0, solver="nesterov") if line else small(kind, batch_size=200)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             weighed = model.fit(X, y, counts).loss_curve_
