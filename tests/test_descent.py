@@ -136,6 +136,17 @@ class TestDivergence:
         )
         assert result.stopped == "steps"
 
+    def test_growth_that_stays_under_the_first_cost_is_let_be(self):
+        # Down from 8 to 1, then up again as a momentum carries a run: doubled, and far under where it began.
+        costs = iter([*np.linspace(8, 1, 30), *np.linspace(1, 6, 40)])
+        result = descend(
+            lambda params: (np.asarray(next(costs)), (np.zeros(1),)),
+            (np.ones(1),),
+            learning_rate=1.0,
+            steps=60,
+        )
+        assert result.stopped == "steps"
+
     def test_an_infinite_cost_is_named(self):
         with pytest.raises(DivergenceError, match="before step 0 is inf"):
             descend(lambda params: (np.asarray(np.inf), params), (np.ones(1),), learning_rate=1.0, steps=5)

@@ -1,5 +1,7 @@
 """Forward and backward propagation, written once for NumPy and CuPy."""
 
+from typing import TYPE_CHECKING, Any
+
 from chainrule import functions, logistic, optimizers
 from chainrule.checking import check_gradients
 from chainrule.checkpointing import checkpoint
@@ -20,6 +22,11 @@ from chainrule.transforms import (
     variable,
     vjp,
 )
+
+if TYPE_CHECKING:
+    from chainrule.estimators import LogisticRegression as LogisticRegression
+    from chainrule.estimators import MLPClassifier as MLPClassifier
+    from chainrule.estimators import MLPRegressor as MLPRegressor
 
 __all__ = [
     "L1",
@@ -49,3 +56,14 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# scikit-learn, which they need, is imported with the first of them.
+_ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from chainrule import estimators
+
+    return getattr(estimators, name)

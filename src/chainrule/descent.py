@@ -253,7 +253,9 @@ class _Watch:
         run = self.run
         rises = run.rises + 1 if cost > run.previous else 0
         start = run.start if rises else cost
-        if rises >= _RISES and cost > 2 * start:
+        # A momentum may carry a run that has come far up again for a while; one that is lost leaves its start behind.
+        first = run.history[0].cost if run.history else start
+        if rises >= _RISES and cost > 2 * start and cost > first:
             self._give_up(
                 f"the cost has grown at each of {rises} {'reports' if self.sampled else 'steps'}, from {start:.6g} "
                 f"to {cost:.6g} before step {number}"

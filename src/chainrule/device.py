@@ -178,6 +178,13 @@ def use_device(name: str) -> Iterator[Device]:
         _in_use.reset(token)
 
 
+def asked_for() -> Device | None:
+    """Return the device that `use_device`, else CHAINRULE_DEVICE, names; None where that is nothing or auto."""
+    if _in_use.get() is None and os.environ.get(VARIABLE, "").strip() in ("", "auto"):
+        return None
+    return get_device()
+
+
 @dataclass(frozen=True)
 class Finding:
     """One line of `survey`: a device's name, the device where it works, else what is missing and the remedy."""

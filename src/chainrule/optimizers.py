@@ -9,6 +9,7 @@ whole numbers. Learning rates are Python numbers and what is learnt stays in its
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule import trees
@@ -159,13 +160,13 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
 def constant(rate: float) -> Schedule:
     """Return the schedule of one rate for all steps."""
     _positive("constant", rate=rate)
-    return lambda step: rate
+    return partial(_constant, rate)
 
 
 def step_decay(rate: float, every: int, factor: float = 0.1) -> Schedule:
     """Return the schedule that multiplies the rate by `factor` after each `every` steps."""
     _positive("step_decay", rate=rate, every=every, factor=factor)
-    return lambda step: rate * factor ** (step // every)
+    return partial(_step_decay, rate, every, factor)
 
 
 def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
@@ -176,7 +177,7 @@ def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
     _positive("cosine", rate=rate, steps=steps)
     if not 0 <= floor <= rate:
         raise ValueError(f"cosine: floor must be from 0 to the rate {rate}, got {floor}")
-    return lambda step: floor + (rate - floor) * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+    return partial(_cosine, rate, steps, floor)
 
 
 def warm_up(rate: float | Schedule, steps: int) -> Schedule:
@@ -185,8 +186,7 @@ def warm_up(rate: float | Schedule, steps: int) -> Schedule:
     Source: Goyal et al., Accurate, large minibatch SGD (2017), section 2.2.
     """
     _positive("warm_up", steps=steps)
-    after = _schedule("warm_up", rate)
-    return lambda step: after(0) * (step + 1) / steps if step < steps else after(step - steps)
+    return partial(_warm_up, _schedule("warm_up", rate), steps)
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
@@ -235,7 +235,26 @@ def _schedule(who: str, rate: float | Schedule) -> Schedule:
     if callable(rate):
         return rate
     _positive(who, learning_rate=rate)
-    return lambda step: rate
+    return partial(_constant, rate)
+
+
+# Schedules are made of functions that have a name, so that what holds one can be pickled.
+
+
+def _constant(rate: float, step: int) -> float:
+    return rate
+
+
+def _step_decay(rate: float, every: int, factor: float, step: int) -> float:
+    return rate * factor ** (step // every)
+
+
+def _cosine(rate: float, steps: int, floor: float, step: int) -> float:
+    return floor + (rate - floor) * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
+
+
+def _warm_up(after: Schedule, steps: int, step: int) -> float:
+    return after(0) * (step + 1) / steps if step < steps else after(step - steps)
 
 
 def _positive(who: str, **values: float) -> list[float]:

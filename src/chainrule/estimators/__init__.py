@@ -1,0 +1,11 @@
+"""Estimators with scikit-learn's conventions, on arrays of NumPy, CuPy or any other library of the standard."""
+
+try:
+    from chainrule.estimators.linear import LogisticRegression
+    from chainrule.estimators.networks import MLPClassifier, MLPRegressor
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "sklearn":
+        raise
+    raise ImportError('the estimators need scikit-learn: pip install "chainrule[app]"') from error
+
+__all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor"]
