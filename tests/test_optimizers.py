@@ -14,8 +14,8 @@ from tests.conftest import count_copies, read_only
 
 NAMES = sorted(OPTIMIZERS)
 NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 3))
-# Settings that differ from the defaults, so that a swapped pair is seen.
-FRACTIONS = st.floats(0, 0.99).map(lambda x: round(x, 3))
+# Not nearer to 0: a running mean that forgets at once keeps the rounding of what it forgot.
+FRACTIONS = st.floats(0.1, 0.99).map(lambda x: round(x, 3))
 RATES = st.floats(0.001, 1).map(lambda x: round(x, 4))
 
 

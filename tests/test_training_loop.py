@@ -392,6 +392,15 @@ class TestResume:
         )
         assert_same(again, whole)
 
+    def test_patience_that_was_lost_at_the_last_step_ends_a_longer_run_at_once(self):
+        settings = {"costs": [1.0] * 9, "report_every": 1, "patience": 3}
+        snapshots = []
+        short = walk(**settings, steps=3, on_snapshot=snapshots.append)
+        longer = walk(**settings, steps=8)
+        assert (short.stopped, longer.stopped, longer.steps) == ("steps", "patience", 3)
+        assert_same(walk(**settings, steps=3, resume=snapshots[-1]), short)
+        assert_same(walk(**settings, steps=8, resume=snapshots[-1]), longer)
+
     @pytest.mark.parametrize("size", [None, 4])
     @pytest.mark.parametrize("every", [1, 3])
     def test_a_run_that_grows_without_end_is_given_up_at_the_same_step(self, size, every):

@@ -44,27 +44,26 @@ def lbfgs(
     history: list[Report] = []
     asked = False
     here = last = np.empty(0)
-    start = vector.start
 
     def fun(x: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal last
         last = vector.to_host(*cost_and_gradients(vector.to_params(x)))
         if np.isfinite(last).all():
             return float(last[0]), last[1:]
-        # The line search cannot reckon with these. A cost that rises instead makes it take a shorter step.
-        return here[0] + abs(here[1:] @ (x - start)), -here[1:]
+        # The line search cannot reckon with these. As high as here and rising, it looks half way.
+        return float(here[0]), -here[1:]
 
-    def report(x: np.ndarray) -> None:
-        nonlocal here, start
+    def report() -> None:
+        nonlocal here
         # The minimizer's last look before it takes a step is at where the step leads.
-        here, start = last, x.copy()
+        here = last
         history.append(Report(len(history), float(last[0]), float(np.max(np.abs(last[1:])))))
         if on_report:
             on_report(history[-1])
 
-    def callback(intermediate_result: Any) -> None:
+    def callback(x: np.ndarray) -> None:
         nonlocal asked
-        report(intermediate_result.x)
+        report()
         asked = bool(stop and stop())
         if asked:
             raise StopIteration
@@ -76,9 +75,9 @@ def lbfgs(
             "data hold no NaN and that the first parameters are not too large",
             params,
         )
-    report(start)
-    if steps == 0 or history[0].largest_gradient <= tol:
-        return Descent(params, 0, "steps" if steps == 0 else "tol", history)
+    report()
+    if steps == 0:
+        return Descent(params, 0, "steps", history)
     # The cost of a step that is too long may overflow on the way.
     with np.errstate(over="ignore", invalid="ignore"):
         found = minimize(

@@ -125,6 +125,7 @@ def _adam(
     def rule(
         xp: Any, rate: float, step: int, p: Array, g: Array, mean: Array, square: Array
     ) -> tuple[Array, Array, Array]:
+        # One temporary array each, where beta * mean + (1 - beta) * g takes two and longer.
         mean = mean + (g - mean) * (1 - beta1)
         square = square + (g * g - square) * (1 - beta2)
         # Both corrections are numbers, so two passes over the arrays are saved.
