@@ -125,7 +125,7 @@ def test_cat_pictures(course_file):
     random = np.random.RandomState(1)
     params = net.init(
         weights=[
-            (random.standard_normal((n_out, n_in)).T / np.sqrt(n_in), np.zeros(n_out))
+            (np.ascontiguousarray(random.standard_normal((n_out, n_in)).T) / np.sqrt(n_in), np.zeros(n_out))
             for (n_in, n_out), _ in net.shapes
         ]
     )

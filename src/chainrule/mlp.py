@@ -165,14 +165,18 @@ class MLP:
         place = device if isinstance(device, Device) else get_device(device)
         if dtype is None:
             dtype = "float32" if place.name.startswith("cuda") else "float64"
+        if dtype not in ("float32", "float64", place.xp.float32, place.xp.float64):
+            raise TypeError(f"MLP.init: dtype must be float32 or float64, got {dtype}")
         if weights is None:
             weights = "he" if self.activation in ("relu", "leaky_relu", "elu", "maxout") else "glorot"
-        if not isinstance(weights, str | float | int):
+        if isinstance(weights, Sequence) and not isinstance(weights, str):
             given = [(place.asarray(W, dtype), place.asarray(b, dtype)) for W, b in weights]
             self._check_params("init", given)
             return given
         if isinstance(weights, str):
             _one_of("weights", weights, _VARIANCES)
+        elif not math.isfinite(weights):
+            raise ValueError(f"MLP.init: weights must be a finite number, got {weights}")
         generator = np.random.default_rng(seed)
         params = []
         for (n_in, n_out), shape in self.shapes:
@@ -343,7 +347,12 @@ class MLP:
         return xp
 
     def _check_params(self, who: str, params: Any) -> None:
-        got = [(tuple(W.shape), tuple(b.shape)) for W, b in params]
+        got = [
+            (tuple(layer[0].shape), tuple(layer[1].shape))
+            if isinstance(layer, (list, tuple)) and len(layer) == 2
+            else type(layer).__name__
+            for layer in params
+        ]
         if got != self.shapes:
             raise ValueError(f"MLP.{who}: expected (W, b) shaped {self.shapes}, got {got}; make them by init")
 
