@@ -45,8 +45,9 @@ def test_the_python_of_the_readme_works(capsys):
     scope = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), scope)
-    by_engine, by_hand = capsys.readouterr().out.splitlines()
+    by_engine, network, by_hand = capsys.readouterr().out.splitlines()
     assert by_engine == "f = -12.0, gradients -4.0, -4.0, 3.0"
+    assert float(network.split()[0]) > 0.95
     assert float(re.match(r"cost (0\.\d+), w points to \(\d+, -\d+, -?\d\)", by_hand)[1]) < 0.2
 
 
