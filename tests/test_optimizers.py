@@ -66,7 +66,9 @@ def taken(optimizer, params, gradients):
     state = optimizer.init(trees.mapped(read_only, params))
     for g in gradients:
         trees.mapped(read_only, (params, g, state))
+        before, handed = dict(state), state
         params, state = optimizer.update(g, state, params)
+        assert all(handed[key] is part for key, part in before.items())
     return params, state
 
 
