@@ -77,7 +77,8 @@ def test_targets_that_are_shares(device, output, cost):
     net, space = network("tanh", output, cost), cr.differentiable(device.xp)
     params = parameters(net, device, "float64")
     X, _, _, weight = samples(net, device, "float64")
-    y = device.asarray(np.random.default_rng(1).dirichlet(np.ones(3), 5))
+    # A row of shares need not sum to 1.
+    y = device.asarray(np.random.default_rng(1).dirichlet(np.ones(3), 5) * [[1.0], [0.5], [2], [1], [0.2]])
     got = net.cost_and_gradients(params, X, y, sample_weight=weight)
     if (output, cost) == ("softmax", "cross_entropy"):
 
