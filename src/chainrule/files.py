@@ -1,18 +1,27 @@
 """Files that are either whole or not there: written beside, then renamed. And the model file."""
 
 import json
+import math
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chainrule import penalties
 from chainrule.data import ImageShape, Scaling
+from chainrule.mlp import MLP
 
-FORMAT = "chainrule logistic regression"
-VERSION = "1"
+FORMAT = "chainrule model"
+VERSION = "2"
+
+Params = list[tuple[np.ndarray, np.ndarray]]
+
+_PENALTIES = {kind.__name__: kind for kind in (penalties.L1, penalties.L2, penalties.ElasticNet)}
+_DTYPES = ("float32", "float64")
 
 
 class ModelError(ValueError):
@@ -21,23 +30,57 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A logistic regression with all that a new sample needs.
+    """A network with all that a new sample needs. A logistic regression is the network without a hidden layer.
 
-    w, b       (n,) and (), of one floating dtype
+    net        what is computed; one sigmoid for two classes, or k softmax outputs for k
+    params     one (W, b) a layer, of one floating dtype
     scaling    what was done to raw features before they were learnt from
-    classes    the names for probability 0 and probability 1
+    classes    the names of the k classes in the order of their numbers; of two, that for probability 1 comes second
     image      the shape of pictures that the features are, or None
     white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
     features   the names of the columns, or () where nobody named them
+
+    ValueError where these do not fit each other.
     """
 
-    w: np.ndarray
-    b: np.ndarray
+    net: MLP
+    params: Params
     scaling: Scaling
-    classes: tuple[str, str]
+    classes: tuple[str, ...]
     image: ImageShape | None
     white: float | None = None
     features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n, k = self.net.sizes[0], len(self.classes)
+        outputs = (self.net.output, self.net.sizes[-1])
+        if outputs != ("softmax", k) and (k, *outputs) != (2, "sigmoid", 1):
+            raise ValueError(f"{k} classes for {outputs[1]} {outputs[0]} outputs")
+        if k < 2 or len(set(self.classes)) < k:
+            raise ValueError(f"the classes {self.classes}, not two or more different ones")
+        shapes = [tuple(part.shape for part in layer) for layer in self.params]
+        if shapes != self.net.shapes:
+            raise ValueError(f"parameters of shapes {shapes} where the network has {self.net.shapes}")
+        dtypes = sorted({str(part.dtype) for layer in self.params for part in layer})
+        if len(dtypes) != 1 or dtypes[0] not in _DTYPES:
+            raise ValueError(
+                f"parameters of type {' and '.join(dtypes)}, not all of one of {', '.join(_DTYPES)}"
+            )
+        if not all(np.isfinite(part).all() for layer in self.params for part in layer):
+            raise ValueError("parameters that are NaN or infinite")
+        if self.scaling.shift.shape not in ((), (n,)):
+            raise ValueError(f"scaling of {self.scaling.shift.size} features for a network of {n}")
+        if self.image is not None and self.image.n != n:
+            raise ValueError(f"{self.image} for a network of {n} features")
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise ValueError(f"a white of {self.white}")
+        if len(self.features) not in (0, n):
+            raise ValueError(f"{len(self.features)} names of features for a network of {n}")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of the parameters."""
+        return self.params[0][0].dtype
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -64,68 +107,98 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
 
 
-def save_model(path: Path, model: Model) -> None:
-    """Write a model as a safetensors file: arrays and text, nothing that could be executed."""
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
     from safetensors.numpy import save
 
+    write_bytes(path, save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata))
+
+
+def read_tensors(
+    path: Path, form: str, version: str, refused: Callable[[str, str], Exception]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what `write_tensors` wrote with this format and version in its metadata.
+
+    Whatever is wrong is raised as `refused(fault, remedy)`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    again = "train it again, or name another file"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, TypeError) as error:
+        raise refused(f"got a file that is broken or of another kind ({error})", again) from error
+    if metadata.get("format") != form:
+        raise refused(f"got a safetensors file whose format is {metadata.get('format')!r}", again)
+    if metadata.get("version") != version:
+        raise refused(
+            f"got version {metadata.get('version')!r} where this chainrule reads {version!r}",
+            "use the chainrule that wrote it, or train it again",
+        )
+    return tensors, metadata
+
+
+def net_as_json(net: MLP) -> dict[str, Any]:
+    """Return the settings of a network in what JSON has."""
+    about = {field.name: getattr(net, field.name) for field in fields(net)}
+    about["sizes"] = list(net.sizes)
+    if net.penalty is not None:
+        about["penalty"] = {"kind": type(net.penalty).__name__, **asdict(net.penalty)}
+    return about
+
+
+def net_from_json(about: dict[str, Any]) -> MLP:
+    """Return the network whose settings `net_as_json` gave; KeyError, TypeError or ValueError where it gave others."""
+    about = dict(about)
+    if about["penalty"] is not None:
+        settings = dict(about["penalty"])
+        about["penalty"] = _PENALTIES[settings.pop("kind")](**settings)
+    return MLP(tuple(about.pop("sizes")), **about)
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write a model as a safetensors file: arrays and text, nothing that could be executed."""
     about = {
+        "net": net_as_json(model.net),
         "classes": list(model.classes),
         "image": asdict(model.image) if model.image else None,
         "white": model.white,
         "features": list(model.features),
     }
-    tensors = {"w": model.w, "b": model.b, "shift": model.scaling.shift, "scale": model.scaling.scale}
-    metadata = {"format": FORMAT, "version": VERSION, "about": json.dumps(about)}
-    write_bytes(path, save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata))
+    tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
+    for layer, (W, b) in enumerate(model.params):
+        tensors |= {f"W{layer}": W, f"b{layer}": b}
+    write_tensors(path, tensors, {"format": FORMAT, "version": VERSION, "about": json.dumps(about)})
 
 
 def load_model(path: Path) -> Model:
     """Read a model that `save_model` wrote, or raise ModelError for a file that is not one."""
-    from safetensors import SafetensorError, safe_open
 
     def refused(fault: str, remedy: str = "train it again, or name another file") -> ModelError:
         return ModelError(f"{path}: expected a model of chainrule, {fault}; {remedy}")
 
     if not path.is_file():
         raise refused("got no file", "check the path; chainrule train makes one")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError) as error:
-        raise refused(f"got a file that is broken or of another kind ({error})") from error
-    if metadata.get("format") != FORMAT:
-        raise refused(f"got a safetensors file whose format is {metadata.get('format')!r}")
-    if metadata.get("version") != VERSION:
-        raise refused(
-            f"got version {metadata.get('version')!r} where this chainrule reads {VERSION!r}",
-            "use the chainrule that wrote it, or train it again",
-        )
+    tensors, metadata = read_tensors(path, FORMAT, VERSION, refused)
     try:
         about = json.loads(metadata["about"])
-        negative, positive = (str(name) for name in about["classes"])
-        image = ImageShape(**about["image"]) if about["image"] else None
-        white = None if about["white"] is None else float(about["white"])
-        features = tuple(str(name) for name in about["features"])
-        w, b = tensors["w"], tensors["b"]
-        scaling = Scaling(tensors["shift"], tensors["scale"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise refused(f"got one with an entry missing or malformed ({error})") from error
-    n = w.size
-    fits = (
-        w.shape == (n,)
-        and n > 0
-        and b.shape == ()
-        and w.dtype == b.dtype
-        and np.issubdtype(w.dtype, np.floating)
-        and scaling.shift.shape in ((), (n,))
-        and (image is None or image.n == n)
-        and (white is None or 0 < white < float("inf"))
-        and len(features) in (0, n)
-        and bool(np.isfinite(w).all() and np.isfinite(b))
-    )
-    if not fits:
-        raise refused(
-            f"got w {w.shape} {w.dtype}, b {b.shape} {b.dtype}, shift {scaling.shift.shape}, {image}"
+        net = net_from_json(about["net"])
+        params = [(tensors.pop(f"W{i}"), tensors.pop(f"b{i}")) for i in range(len(net.shapes))]
+        scaling = Scaling(tensors.pop("shift"), tensors.pop("scale"))
+        if tensors:
+            raise ValueError(f"{', '.join(sorted(tensors))} beside what the network has")
+        return Model(
+            net,
+            params,
+            scaling,
+            tuple(str(name) for name in about["classes"]),
+            ImageShape(**about["image"]) if about["image"] else None,
+            None if about["white"] is None else float(about["white"]),
+            tuple(str(name) for name in about["features"]),
         )
-    return Model(w, b, scaling, (negative, positive), image, white, features)
+    except KeyError as error:
+        raise refused(f"got one without {error}") from error
+    except (AttributeError, TypeError, ValueError) as error:
+        raise refused(f"got one with an entry malformed ({error})") from error

@@ -10,6 +10,7 @@ from chainrule.data import ImageShape
 from chainrule.descent import Report
 
 if TYPE_CHECKING:
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
 # Hues that the common kinds of colour-blindness keep apart (Okabe and Ito, Color Universal Design, 2008).
@@ -17,12 +18,20 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
 
 
 def cost_curve(history: Sequence[Report], title: str) -> bytes:
-    """Draw the cost and the largest |gradient| over steps."""
+    """Draw the cost, that of validation rows too where it was taken, and the largest |gradient| over steps."""
     figure = _figure(8, 4)
     steps = [report.step for report in history]
     left, right = figure.subplots(1, 2)
     marker = "o" if len(steps) < 40 else ""
-    left.plot(steps, [report.cost for report in history], color=BLUE, marker=marker, markersize=3)
+    left.plot(
+        steps, [report.cost for report in history], color=BLUE, marker=marker, markersize=3, label="training"
+    )
+    validated = [(report.step, report.validation) for report in history if report.validation is not None]
+    if validated:
+        left.plot(*zip(*validated, strict=True), color=GREY, marker=marker, markersize=3, label="validation")
+        best = min(validated, key=lambda pair: pair[1])
+        left.plot(*best, color=ORANGE, marker="o", linestyle="", label=f"kept: step {best[0]}")
+        left.legend(frameon=False)
     left.set(title="cost", xlabel="step", ylim=(0, None))
     right.plot(
         steps, [report.largest_gradient for report in history], color=ORANGE, marker=marker, markersize=3
@@ -35,16 +44,14 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
     return _png(figure)
 
 
-def weight_image(w: np.ndarray, image: ImageShape, classes: tuple[str, str]) -> bytes:
+def weight_image(w: np.ndarray, image: ImageShape, classes: Sequence[str]) -> bytes:
     """Draw w (n,) as a picture: what counts for the positive class in blue, what counts against it in orange."""
-    from matplotlib.colors import LinearSegmentedColormap
-
     planes = w.reshape(image.channels, image.height, image.width)
     panels = {"all colours": planes.sum(axis=0)} if image.channels == 3 else {"weights": planes[0]}
     if image.channels == 3:
         panels |= dict(zip(("red", "green", "blue"), planes, strict=True))
     figure = _figure(3.2 * len(panels) + 1, 3.8)
-    for_against = LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
+    for_against = _for_against()
     for axes, (name, plane) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
@@ -56,7 +63,7 @@ def weight_image(w: np.ndarray, image: ImageShape, classes: tuple[str, str]) -> 
     return _png(figure)
 
 
-def weight_bars(w: np.ndarray, features: Sequence[str], classes: tuple[str, str]) -> bytes:
+def weight_bars(w: np.ndarray, features: Sequence[str], classes: Sequence[str]) -> bytes:
     """Draw the at most 30 largest of w (n,) as bars, by the names of their features."""
     order = np.argsort(-np.abs(w), kind="stable")[:30][::-1]
     names = [features[j] if features else f"feature {j}" for j in order]
@@ -69,6 +76,39 @@ def weight_bars(w: np.ndarray, features: Sequence[str], classes: tuple[str, str]
         xlabel="weight of the scaled feature",
         title=f"blue counts for {classes[1]!r}, orange for {classes[0]!r}",
     )
+    return _png(figure)
+
+
+def weight_grid(W: np.ndarray, image: ImageShape, names: Sequence[str]) -> bytes:
+    """Draw columns of W (n, k) as pictures, colours added up: all by their names, or the 30 of the largest norm."""
+    norms = np.linalg.norm(W, axis=0)
+    shown = range(len(names)) if names else np.sort(np.argsort(-norms, kind="stable")[:30])
+    columns = min(10, len(shown))
+    rows = -(-len(shown) // columns)
+    figure = _figure(max(1.2 * columns, 6), 1.4 * rows + 0.6)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, j in zip(grid, shown, strict=False):
+        plane = W[:, j].reshape(image.channels, image.height, image.width).sum(axis=0)
+        limit = float(np.abs(plane).max()) or 1.0
+        axes.imshow(plane, cmap=_for_against(), vmin=-limit, vmax=limit)
+        axes.set_title(names[j] if names else f"{j}", fontsize=8)
+    what = "each class" if names else f"{len(shown)} of {W.shape[1]} units of the first layer"
+    figure.suptitle(f"weights of {what}: blue counts for, orange against")
+    return _png(figure)
+
+
+def feature_bars(W: np.ndarray, features: Sequence[str]) -> bytes:
+    """Draw the at most 30 largest norms of the rows of W (n, k) as bars, by the names of their features."""
+    norms = np.linalg.norm(W, axis=1)
+    order = np.argsort(-norms, kind="stable")[:30][::-1]
+    names = [features[j] if features else f"feature {j}" for j in order]
+    figure = _figure(7, 1.5 + 0.25 * len(order))
+    axes = figure.subplots()
+    axes.barh(names, norms[order], color=BLUE)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(xlabel="norm of the weights of the scaled feature", title="what the first layer looks at")
     return _png(figure)
 
 
@@ -86,6 +126,12 @@ def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: s
         axes.set_title(title, fontsize=8)
     figure.suptitle(heading)
     return _png(figure)
+
+
+def _for_against() -> "LinearSegmentedColormap":
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -2,65 +2,153 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule import data, logistic, pictures
-from chainrule.descent import Descent, Report
+from chainrule import data, pictures
+from chainrule.descent import Report
 from chainrule.device import Device
 from chainrule.files import Model, save_model, write_bytes, write_json
 
+# Rows that are answered at once: enough to fill a device, few enough for the layers' outputs to fit beside the data.
+_ROWS = 8192
+
 
 def probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:
-    """Return the probability of the positive class for raw rows X (m, n), computed on `place`."""
-    rows = place.asarray(model.scaling.apply(X, model.w.dtype))
-    return place.to_numpy(logistic.predict(rows, place.asarray(model.w), place.asarray(model.b)))
+    """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `place`."""
+    params = [(place.asarray(W), place.asarray(b)) for W, b in model.params]
+    parts = []
+    for start in range(0, len(X), _ROWS):
+        rows = place.asarray(model.scaling.apply(X[start : start + _ROWS], model.dtype))
+        parts.append(place.to_numpy(model.net.forward(params, rows)))
+    P = np.concatenate(parts)
+    return P if P.shape[1] > 1 else np.concatenate([1 - P, P], axis=1)
 
 
-def worst(p: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the rows on the wrong side of one half, at most 12, the farthest first."""
-    distance = np.where(y == 1, 1 - p, p)
-    wrong = np.flatnonzero((p > 0.5) != y)
-    return wrong[np.argsort(-distance[wrong], kind="stable")][:12]
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """How rows of known classes y (m,) were answered: P (m, k) has the probability of each class."""
+
+    P: np.ndarray
+    y: np.ndarray
+
+    @property
+    def answers(self) -> np.ndarray:
+        """The number of the likeliest class of each row; of equal ones the first."""
+        return np.asarray(np.argmax(self.P, axis=1))
+
+    @property
+    def accuracy(self) -> float:
+        """The share of rows that were answered right."""
+        return float(np.mean(self.answers == self.y))
+
+    @property
+    def commonest(self) -> float:
+        """The share of the commonest class: what answering it always would get."""
+        return float(np.bincount(self.y).max() / len(self.y))
+
+    @property
+    def confusion(self) -> np.ndarray:
+        """How many rows of each class (down) were answered by each class (across), (k, k)."""
+        k = self.P.shape[1]
+        return np.bincount(self.y * k + self.answers, minlength=k * k).reshape(k, k)
+
+    def of_class(self) -> list[float | None]:
+        """Return the share answered right in each class; None where it has no row."""
+        table = self.confusion
+        rows = table.sum(axis=1)
+        return [float(table[c, c] / rows[c]) if rows[c] else None for c in range(len(table))]
+
+    @property
+    def worst(self) -> np.ndarray:
+        """The rows that were answered wrong, at most 12, those whose class was held least probable first."""
+        wrong = np.flatnonzero(self.answers != self.y)
+        return wrong[np.argsort(self._of_truth[wrong], kind="stable")][:12]
+
+    @property
+    def least_certain(self) -> np.ndarray:
+        """The 12 rows whose class was held least probable, right or wrong."""
+        return np.argsort(self._of_truth, kind="stable")[:12]
+
+    @property
+    def _of_truth(self) -> np.ndarray:
+        return np.asarray(self.P[np.arange(len(self.y)), self.y])
+
+
+def judged(classes: Sequence[str], train: Verdict, test: Verdict) -> dict[str, Any]:
+    """Return what the report says of both verdicts."""
+    return {
+        "accuracy": {"train": train.accuracy, "held out": test.accuracy, "commoner class": test.commonest},
+        "held-out accuracy by class": dict(zip(classes, test.of_class(), strict=True)),
+        "held-out confusion, true class down, answer across": test.confusion.tolist(),
+        "worst mistakes": [
+            {
+                "held-out row": int(i),
+                "class": classes[test.y[i]],
+                "answer": classes[test.answers[i]],
+                "probability of the answer": float(test.P[i, test.answers[i]]),
+            }
+            for i in test.worst
+        ],
+    }
 
 
 def save(
     out: Path,
     model: Model,
-    result: Descent,
+    history: Sequence[Report],
     report: dict[str, Any],
-    test_set: data.Dataset,
-    p_test: np.ndarray,
-    y_test: np.ndarray,
-    worst: np.ndarray,
+    test: data.Dataset,
+    verdict: Verdict,
 ) -> list[str]:
     """Write model, history, report and pictures into the folder `out`, each whole or not at all; return their names."""
-    table = io.StringIO(newline="")
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Report._fields)
-    writer.writerows(result.history)
-    title = f"{model.classes[1]!r} or {model.classes[0]!r}"
+    classes = model.classes
+    title = f"{classes[1]!r} or {classes[0]!r}" if len(classes) == 2 else f"{len(classes)} classes"
     files: dict[str, Callable[[], bytes]] = {
-        "history.csv": lambda: table.getvalue().encode(),
-        "cost.png": lambda: pictures.cost_curve(result.history, title),
+        "history.csv": lambda: _table(history),
+        "cost.png": lambda: pictures.cost_curve(history, title),
+        "weights.png": lambda: _weights(model),
     }
     image = model.image
-    if image is None:
-        files["weights.png"] = lambda: pictures.weight_bars(model.w, model.features, model.classes)
-    else:
-        files["weights.png"] = lambda: pictures.weight_image(model.w, image, model.classes)
+    if image is not None:
         # With no mistake to show, the rows that came nearest to one.
-        shown = worst if len(worst) else np.argsort(np.abs(p_test - 0.5), kind="stable")[:12]
+        worst = verdict.worst
+        shown = worst if len(worst) else verdict.least_certain
         heading = f"the {len(worst)} worst mistakes" if len(worst) else "no mistakes; the least certain"
-        titles = [f"{model.classes[y_test[i]]}\np({model.classes[1]}) = {p_test[i]:.3f}" for i in shown]
+        said = verdict.answers
+        titles = [
+            f"{classes[verdict.y[i]]}\np({classes[said[i]]}) = {verdict.P[i, said[i]]:.3f}" for i in shown
+        ]
         files["mistakes.png"] = lambda: pictures.mistakes(
-            test_set.X[shown], titles, image, f"{heading}, held out"
+            test.X[shown], titles, image, f"{heading}, held out"
         )
     save_model(out / "model.safetensors", model)
     write_json(out / "report.json", report)
     for name, content in files.items():
         write_bytes(out / name, content())
     return ["model.safetensors", "report.json", *files]
+
+
+def _table(history: Sequence[Report]) -> bytes:
+    table = io.StringIO(newline="")
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(Report._fields)
+    writer.writerows(history)
+    return table.getvalue().encode()
+
+
+def _weights(model: Model) -> bytes:
+    """Draw the first layer: of one output what counts for and against, of several each as a picture, or all in sum."""
+    W, image, classes = model.params[0][0], model.image, model.classes
+    if model.net.sizes[1:] == (1,):
+        if image is None:
+            return pictures.weight_bars(W[:, 0], model.features, classes)
+        return pictures.weight_image(W[:, 0], image, classes)
+    if image is None:
+        return pictures.feature_bars(W, model.features)
+    names = classes if len(model.net.sizes) == 2 else ()
+    return pictures.weight_grid(W, image, names)

@@ -1,0 +1,19 @@
+"""The commands: devices, train, predict, check."""
+
+import typer
+
+from chainrule.cli import check, devices, predict, train
+from chainrule.device import VARIABLE
+
+app = typer.Typer(
+    help="Learn by gradient descent, on a CPU or a GPU, and see the numbers.\n\n"
+    f"The device is that of --device, else of the environment variable {VARIABLE} "
+    "(cpu, cuda, cuda:N, auto, strict), else a GPU where one works, else the CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("devices")(devices.devices)
+app.command("train")(train.train)
+app.command("predict")(predict.predict)
+app.command("check")(check.check)

@@ -1,0 +1,91 @@
+"""The command check."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from chainrule import data, gradcheck, training
+from chainrule.cli.shared import DeviceOption, ModelArgument, faults_told, load, out, tell
+from chainrule.device import get_device
+from chainrule.files import Model
+
+
+def check(
+    model_path: ModelArgument,
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="Rows with labels, in any layout that train reads. Default: scikit-learn's digits.",
+        ),
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Rows to take of the data.", min=1)] = 32,
+    most: Annotated[
+        int, typer.Option("--elements", help="Elements of each parameter to move one by one.", min=2)
+    ] = 64,
+    label: Annotated[str | None, typer.Option(help="The label column of a .csv file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the choice of rows and elements.", min=0)] = 0,
+    device: DeviceOption = None,
+) -> None:
+    """Compare the gradients that the model learns by with differences of its cost, in float64.
+
+    Where they do not agree, the parameter and the element are named with both values, and the exit status is 1.
+
+    Examples: chainrule check chainrule-run | chainrule check cats photos/
+    """
+    with faults_told():
+        place, model = get_device(device), load(model_path)
+        raw, y = _labelled(path, model, label)
+        chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
+        X = place.asarray(model.scaling.apply(raw[chosen], "float64"), "float64")
+        targets = place.asarray(training.targets(model.net, y[chosen]), "float64")
+        params = [tuple(place.asarray(part, "float64") for part in layer) for layer in model.params]
+        tell("model", f"{model.net}")
+        tell("data", f"{len(chosen)} rows of {path or 'the digits'}, float64 on {place.name}")
+        failed = 0
+        for finding in gradcheck.check(
+            lambda params: model.net.cost_of(params, X, targets),
+            lambda params: model.net.cost_and_gradients(params, X, targets),
+            params,
+            names=[f"{part}{layer}" for layer in range(len(params)) for part in ("W", "b")],
+            most=most,
+            seed=seed,
+        ):
+            failed += finding.worst is not None
+            out.print(f"  {_told(finding)}", markup=False)
+    tell(
+        "verdict",
+        f"{failed} of {2 * len(params)} parameters have gradients that are not those of the cost"
+        if failed
+        else "the gradients are those of the cost",
+    )
+    if failed:
+        raise typer.Exit(1)
+
+
+def _told(finding: gradcheck.Finding) -> str:
+    checked = f"{finding.name} {finding.shape}, {finding.elements} elements"
+    return f"{checked}: wrong at {finding.worst}" if finding.worst else f"{checked}: right"
+
+
+def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, Any]:
+    """Return raw rows and the number of the class of each in the model's own order."""
+    side = model.image.height if model.image else 64
+    rows, _ = data.load(path, label=label, image_size=side)
+    if rows.X.shape[1] != model.net.sizes[0]:
+        raise data.DataError(
+            f"{rows.source}: expected {model.net.sizes[0]} features as the model learnt, got {rows.X.shape[1]}; "
+            "give data of the layout that it learnt from"
+        )
+    # A model of one class against the rest calls the others "not" that class.
+    rest = model.classes[0] if model.classes[0] == f"not {model.classes[1]}" else None
+    numbers = {name: number for number, name in enumerate(model.classes)}
+    unknown = [name for name in rows.classes if name not in numbers]
+    if unknown and (rest is None or model.classes[1] not in rows.classes):
+        raise data.DataError(
+            f"{rows.source}: expected the classes {', '.join(model.classes)}, got {', '.join(unknown[:10])} too; "
+            "give data with the classes that the model learnt"
+        )
+    return rows.X, np.array([numbers.get(name, 0) for name in rows.classes])[rows.y]

@@ -1,0 +1,68 @@
+"""The command predict."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from chainrule import data, runs
+from chainrule.cli.shared import DeviceOption, ModelArgument, complain, faults_told, load
+from chainrule.device import get_device
+from chainrule.files import Model
+
+
+def predict(
+    model_path: ModelArgument,
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGES...", help="Pictures of any size; or .csv and .npz files of rows."),
+    ],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON list, with the probability of every class.")
+    ] = False,
+    device: DeviceOption = None,
+) -> None:
+    """Print the class of each picture and its probability, one line each.
+
+    A .csv file (with the columns that the model learnt from) or an .npz file (with X) has a line for each row. An
+    input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
+    """
+    with faults_told():
+        place, model = get_device(device), load(model_path)
+    answers: list[dict[str, Any]] = []
+    failed = False
+    for path in inputs:
+        try:
+            X = _rows_of(path, model)
+        except (data.DataError, ImportError) as error:
+            failed = True
+            complain(error)
+            continue
+        many = path.suffix.lower() in data.TABLES
+        for row, p in enumerate(runs.probabilities(place, model, X), start=1):
+            likeliest = int(np.argmax(p))
+            answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
+            answer |= {"class": model.classes[likeliest], "probability": float(p[likeliest])}
+            answer["probabilities"] = dict(zip(model.classes, map(float, p), strict=True))
+            answers.append(answer)
+            if not as_json:
+                where = f"{path}:{row}" if many else str(path)
+                print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
+    if as_json:
+        print(json.dumps(answers, indent=1))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _rows_of(path: Path, model: Model) -> np.ndarray:
+    """Return raw rows (m, n) on the scale of the data that the model learnt from."""
+    if path.suffix.lower() in data.TABLES:
+        return data.read_rows(path, model.features, model.net.sizes[0])
+    if model.image is None or model.white is None:
+        learnt = "a table" if model.image is None else "pictures whose white is not known"
+        raise data.DataError(
+            f"{path}: expected a .csv or .npz file, for this model learnt from {learnt}; give rows"
+        )
+    return data.read_image(path, model.image)[None, :] * (model.white / 255)

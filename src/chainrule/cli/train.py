@@ -1,0 +1,359 @@
+"""The command train."""
+
+import platform
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import StrEnum
+from importlib.metadata import version
+from os import sep
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from chainrule import checkpoints, data, runs, training
+from chainrule.cli.shared import DeviceOption, check_folder, complain, err, faults_told, out, tell
+from chainrule.descent import Descent, Report
+from chainrule.device import Device, get_device
+from chainrule.mlp import ACTIVATIONS
+from chainrule.optimizers import OPTIMIZERS
+from chainrule.recipes import Recipe, Wishes
+
+
+class Dtype(StrEnum):
+    """The two precisions that every device has."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+class Kind(StrEnum):
+    """What can be learnt."""
+
+    logistic = "logistic"
+    mlp = "mlp"
+
+
+class Weights(StrEnum):
+    """How first weights are drawn."""
+
+    he = "he"
+    glorot = "glorot"
+    lecun = "lecun"
+    zeros = "zeros"
+
+
+def _names(known: Any) -> str:
+    return ", ".join(known)
+
+
+def _positive(value: float | None) -> float | None:
+    if value is not None and not 0 < value < float("inf"):
+        raise typer.BadParameter(f"expected a positive, finite number, got {value}")
+    return value
+
+
+def train(
+    path: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="A .h5 file in the layout of the cat pictures (its test file is found beside it), an .npz file "
+            "with X and y, a .csv file with a label column, a folder with one subfolder of pictures per "
+            "class, or a folder with the idx files of MNIST or Fashion-MNIST, .gz or not. Default: scikit-learn's "
+            "handwritten digits.",
+        ),
+    ] = None,
+    model: Annotated[
+        Kind | None,
+        typer.Option(help="Default: logistic for two classes or with --positive, else mlp, a network."),
+    ] = None,
+    hidden: Annotated[
+        str | None, typer.Option(help="Units of the hidden layers, such as 20,7,5; makes it a network.")
+    ] = None,
+    activation: Annotated[
+        str | None, typer.Option(help=f"{_names((*ACTIVATIONS, 'maxout'))}; default: relu.")
+    ] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(help=f"{_names(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            help="Length of a step. Default: for logistic one from the data, at which the cost falls at every step.",
+            callback=_positive,
+        ),
+    ] = None,
+    schedule: Annotated[
+        str, typer.Option(help="constant, step[:EVERY[:FACTOR]], cosine[:STEPS[:FLOOR]] or warm-up[:STEPS].")
+    ] = "constant",
+    clip: Annotated[
+        float | None, typer.Option(help="Largest norm of the gradient of a step.", callback=_positive)
+    ] = None,
+    penalty: Annotated[
+        str, typer.Option(help="Of the weights: none, l1:STRENGTH, l2:STRENGTH, elastic:STRENGTH:RATIO.")
+    ] = "none",
+    weights: Annotated[
+        Weights | None,
+        typer.Option(help="First weights. Default: zeros for logistic, by activation for mlp."),
+    ] = None,
+    batch: Annotated[
+        str | None, typer.Option(help="Rows of a step, or all. Default: all for logistic, 64 for mlp.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps at most. Default: 1000 on all rows; else see --epochs.", min=0)
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Times at most that all rows are learnt from. Default: 200.", min=0)
+    ] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(help="Stop at the first report whose largest |gradient| is under this.", min=0),
+    ] = None,
+    validation: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of the training rows to choose the best step by. Default: 0.1 with batches."
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many reports without a better one. Default: 20.", min=1)
+    ] = None,
+    report_every: Annotated[
+        int | None,
+        typer.Option(help="Steps from one report to the next. Default: an epoch, or 20 reports.", min=1),
+    ] = None,
+    dtype: Annotated[Dtype, typer.Option(help="Precision of data and parameters.")] = Dtype.float32,
+    device: DeviceOption = None,
+    positive: Annotated[
+        str | None, typer.Option(help="The one class to tell from all others. Of two classes the second is.")
+    ] = None,
+    label: Annotated[str | None, typer.Option(help="The label column of a .csv file.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Held-out rows in a file or folder of their own.")] = None,
+    held_out: Annotated[
+        float, typer.Option(help="Share of the rows to hold out where the data bring no held-out rows.")
+    ] = 0.2,
+    image_size: Annotated[
+        int, typer.Option(help="Side in pixels to which a folder's pictures are brought.", min=1)
+    ] = 64,
+    seed: Annotated[
+        int, typer.Option(help="Seed of splits, first weights and the order of rows.", min=0)
+    ] = 0,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in --out, where there is one.")
+    ] = False,
+    folder: Annotated[
+        Path, typer.Option("--out", help="Folder for the model, the history, the report and pictures.")
+    ] = Path("chainrule-run"),
+) -> None:
+    """Learn to tell classes apart by logistic regression or by a network, and keep what was learnt.
+
+    Prints the cost as it falls and the accuracy on training and held-out rows. Leaves in --out: model.safetensors,
+    history.csv, report.json, cost.png, weights.png, for pictures mistakes.png, and checkpoint.safetensors, from which
+    --resume goes on as if nothing had happened. Ctrl-C stops after the running step and keeps what was learnt.
+
+    Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
+    """
+    with faults_told():
+        check_folder(folder)
+        place = get_device(device)
+        train_set, test_set = data.load(path, label=label, image_size=image_size)
+        if test is not None:
+            test_set = data.load_test(test, train_set, label=label)
+        if test_set is None:
+            train_set, test_set = data.split(train_set, held_out=held_out, seed=seed)
+        wishes = Wishes(
+            model=model,
+            hidden=hidden,
+            activation=activation,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            clip=clip,
+            penalty=penalty,
+            weights=weights,
+            batch=batch,
+            steps=steps,
+            epochs=epochs,
+            tol=tol,
+            validation=validation,
+            patience=patience,
+            report_every=report_every,
+            seed=seed,
+        )
+        train_set, test_set = training.classes_of(train_set, test_set, positive)
+        wishes = wishes.settled(len(train_set.classes))
+        task = training.prepare(train_set, test_set, validation=wishes.validation or 0.0, seed=seed)
+        run = training.Run(place, task, dtype)
+        recipe = wishes.recipe(
+            len(task.train.y), task.train.X.shape[1], len(task.classes), run.longest_safe_rate
+        )
+        checkpoint = folder / "checkpoint.safetensors"
+        if resume and report_every is None:
+            every = checkpoints.settings_in(checkpoint).get("report_every", recipe.report_every)
+            recipe = replace(recipe, report_every=every)
+        _announce(run, recipe)
+        started = time.perf_counter()
+        result = _learn(run, recipe, checkpoint, resume)
+        seconds = time.perf_counter() - started
+        learnt = run.model(recipe.net, result.params)
+        verdicts = [
+            runs.Verdict(runs.probabilities(place, learnt, rows.X), rows.y)
+            for rows in (task.train, task.test)
+        ]
+        _conclude(result, seconds, *verdicts)
+        report = _about(place, dtype, run, recipe, result) | {"seconds": seconds}
+        report |= runs.judged(learnt.classes, *verdicts)
+        names = runs.save(folder, learnt, result.history, report, task.test, verdicts[1])
+    tell("saved", f"{folder}{sep}: {', '.join(names)}")
+
+
+_STOPPED = {
+    "steps": "all steps taken",
+    "tol": "the largest |gradient| is under tol",
+    "patience": "no better report for so long",
+    "asked": "interrupted; what was learnt is kept",
+}
+
+
+def _announce(run: training.Run, recipe: Recipe) -> None:
+    task, net = run.task, recipe.net
+    rows = task.train
+    tell("device", f"{run.place.name} ({run.place.describe()['library']}), {run.dtype}")
+    tell("data", f"{rows.source}: {len(rows.y)} rows of {rows.X.shape[1]} features")
+    if task.validation is not None:
+        tell("validate", f"by {len(task.validation.y)} rows")
+    tell("held out", f"{task.test.source}: {len(task.test.y)} rows")
+    if len(task.classes) == 2:
+        rest, positive = task.classes
+        number = int(rows.y.sum())
+        tell("task", f"{positive!r} ({number} rows) or {rest!r} ({len(rows.y) - number} rows)")
+    else:
+        tell("task", f"{len(task.classes)} classes: {', '.join(task.classes)}")
+    hidden = "".join(f"{size} {net.activation} - " for size in net.sizes[1:-1])
+    tell("network", f"{net.sizes[0]} - {hidden}{net.sizes[-1]} {net.output}")
+    batch = f", {recipe.batch} rows each" if recipe.batch else ""
+    how = "" if recipe.optimizer == "gradient-descent" else f" by {recipe.optimizer}"
+    tell("steps", f"{recipe.steps}{how} of learning rate {recipe.learning_rate:g}{batch}")
+
+
+def _learn(run: training.Run, recipe: Recipe, checkpoint: Path, resume: bool) -> Descent:
+    bar = Progress(
+        TextColumn("step"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("cost {task.fields[cost]}"),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with _interrupts_asked() as asked, bar:
+        task = bar.add_task("steps", total=recipe.steps, cost="")
+        done, shown = 0, time.monotonic()
+        # A line for each of 200 epochs would push away what else was said.
+        sparse = 1 if recipe.batch is None else min(10, max(1, recipe.steps // recipe.report_every // 20))
+
+        def on_begin(step: int) -> None:
+            nonlocal done
+            done = step
+            if resume:
+                tell(
+                    "resume", f"after step {step}" if step else f"no checkpoint {checkpoint}; from the start"
+                )
+
+        def on_fault(error: OSError) -> None:
+            complain(OSError(f"{checkpoint} cannot be written ({error}); learning goes on without"))
+
+        def stop() -> bool:
+            nonlocal done, shown
+            done += 1
+            if time.monotonic() - shown > 0.1:
+                bar.update(task, completed=done)
+                shown = time.monotonic()
+            return asked()
+
+        def on_report(report: Report) -> None:
+            bar.update(task, completed=report.step, cost=f"{report.cost:.6f}")
+            number, rest = divmod(report.step, recipe.report_every)
+            if number % sparse and not rest and report.step < recipe.steps:
+                return
+            when = "before" if recipe.batch is None else "up to"
+            watched = "" if report.validation is None else f", validation {report.validation:.6f}"
+            out.print(f"  cost {when} step {report.step:>6}: {report.cost:.6f}{watched}")
+
+        return run.learn(
+            recipe,
+            checkpoint,
+            resume=resume,
+            on_begin=on_begin,
+            on_report=on_report,
+            on_fault=on_fault,
+            stop=stop,
+        )
+
+
+def _conclude(result: Descent, seconds: float, train: runs.Verdict, test: runs.Verdict) -> None:
+    tell("stopped", f"after step {result.steps} ({_STOPPED[result.stopped]}), {seconds:.2f} s")
+    for last in result.history[-1:]:
+        tell("cost", f"{last.cost:.6f}, largest |gradient| {last.largest_gradient:.2e}")
+    if result.best is not None and result.best.validation is not None:
+        tell("kept", f"the parameters after step {result.best.step}, validation {result.best.validation:.6f}")
+    usual = f"always the commonest class: {test.commonest:.2%}"
+    tell("accuracy", f"{train.accuracy:.2%} train, {test.accuracy:.2%} held out ({usual})")
+
+
+def _about(place: Device, dtype: str, run: training.Run, recipe: Recipe, result: Descent) -> dict[str, Any]:
+    """Return what the report says of how the run came about and how it went."""
+    task, last = run.task, result.history[-1] if result.history else None
+    rows = {"train": len(task.train.y), "held out": len(task.test.y)}
+    if task.validation is not None:
+        rows["validation"] = len(task.validation.y)
+    return {
+        "command": shlex.join(["chainrule", *sys.argv[1:]]),
+        "device": {"name": place.name, **place.describe()},
+        "dtype": str(dtype),
+        "versions": {name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
+        "python": platform.python_version(),
+        "data": {
+            "train": task.train.source,
+            "held out": task.test.source,
+            "features": task.train.X.shape[1],
+        },
+        "rows": rows,
+        "classes": (
+            {"negative": task.classes[0], "positive": task.classes[1]}
+            if len(task.classes) == 2
+            else list(task.classes)
+        ),
+        "settings": recipe.settings(),
+        "steps": result.steps,
+        "stopped": _STOPPED[result.stopped],
+        "cost": last and last.cost,
+        "largest gradient": last and last.largest_gradient,
+        "best": result.best and result.best._asdict(),
+    }
+
+
+@contextmanager
+def _interrupts_asked() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C of the block into an answer; the second one ends the program as usual."""
+    asked = False
+
+    def ask(number: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

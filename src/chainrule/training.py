@@ -1,0 +1,165 @@
+"""A training run: a task and a recipe brought together on a device, and learnt by the one loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule import data, logistic
+from chainrule.batches import Batches, on_rows
+from chainrule.checkpoints import Keeper, fingerprint, load_checkpoint
+from chainrule.descent import Descent, Report, descend
+from chainrule.device import Device
+from chainrule.files import Model
+from chainrule.mlp import MLP
+from chainrule.recipes import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be learnt, and what it is judged by.
+
+    `train`, `validation` (or None) and `test` hold raw rows with their classes as numbers into `classes`; of two,
+    number 1 is the one whose probability a single sigmoid gives.
+    """
+
+    train: data.Dataset
+    validation: data.Dataset | None
+    test: data.Dataset
+    scaling: data.Scaling
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of their numbers."""
+        return self.train.classes
+
+
+def classes_of(
+    train: data.Dataset, test: data.Dataset, positive: str | None
+) -> tuple[data.Dataset, data.Dataset]:
+    """Return both with the classes to tell apart: all of more than two, or `positive` and the rest as 1 and 0.
+
+    Of two classes the second is the positive one where none is named.
+    """
+    if positive is None and len(train.classes) > 2:
+        return train, test
+    one, other = (_one_against_rest(rows, positive) for rows in (train, test))
+    return one, other
+
+
+def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed: int) -> Task:
+    """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
+    held_back = None
+    if validation:
+        train, held_back = data.split(train, held_out=validation, seed=seed)
+    return Task(train, held_back, test, data.Scaling.fit(train))
+
+
+class Run:
+    """A recipe and a task on a device: rows, targets and first parameters are there, and `learn` may begin."""
+
+    def __init__(self, place: Device, task: Task, dtype: str) -> None:
+        self.place, self.task, self.dtype = place, task, dtype
+        self.X = place.asarray(task.scaling.apply(task.train.X, dtype), dtype)
+
+    def learn(
+        self,
+        recipe: Recipe,
+        checkpoint: Path,
+        *,
+        resume: bool = False,
+        on_begin: Callable[[int], None] | None = None,
+        on_report: Callable[[Report], None] | None = None,
+        on_fault: Callable[[OSError], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> Descent:
+        """Take the steps of the recipe, from the first one or, with `resume`, from the checkpoint where there is one.
+
+        The way is kept in the file `checkpoint`. `on_begin` is told the number of the step that the run begins with,
+        and `on_fault` the first time that the way cannot be kept.
+        """
+        net, X, y = recipe.net, self.X, self._targets(recipe.net, self.task.train)
+        optimizer = recipe.make_optimizer()
+        params = net.init(recipe.seed, self.place, self.dtype, weights=recipe.weights)
+        cost_and_gradients: Callable[..., Any] = partial(_on_all_rows, net, X, y)
+        batches = None
+        if recipe.batch is not None:
+            batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
+            cost_and_gradients = on_rows(net.cost_and_gradients, X, y)
+        held_back = self._held_back(net)
+        settings = {
+            "data": fingerprint(X, y, *held_back),
+            "device": self.place.name,
+            "dtype": str(self.dtype),
+            **recipe.settings(),
+        }
+        snapshot = None
+        if resume and checkpoint.exists():
+            snapshot = load_checkpoint(checkpoint, settings, params, optimizer.init(params), self.place)
+        if on_begin:
+            on_begin(snapshot.step if snapshot else 0)
+        with Keeper(checkpoint, settings, on_fault) as keeper:
+            return descend(
+                cost_and_gradients,
+                params,
+                steps=recipe.steps,
+                optimizer=optimizer,
+                batches=batches,
+                report_every=recipe.report_every,
+                tol=recipe.tol,
+                # Without the penalty, which says nothing about rows that are not learnt from.
+                validate=partial(_cost, replace(net, penalty=None), *held_back) if held_back else None,
+                patience=recipe.patience,
+                on_report=on_report,
+                on_snapshot=keeper,
+                stop=stop,
+                resume=snapshot,
+            )
+
+    def model(self, net: MLP, params: Any) -> Model:
+        """Return what was learnt with all that a new sample needs."""
+        rows = self.task.train
+        learnt = [(self.place.to_numpy(W), self.place.to_numpy(b)) for W, b in params]
+        return Model(net, learnt, self.task.scaling, rows.classes, rows.image, rows.white, rows.features)
+
+    def longest_safe_rate(self, net: MLP) -> float:
+        """Return a learning rate at which the cost of a network without hidden layers falls at every step.
+
+        Softmax curves twice as much as a sigmoid, and a penalty of squares adds its own to that.
+        """
+        rate = logistic.learning_rate_bound(self.X) / (2 if net.output == "softmax" else 1)
+        return 1 / (1 / rate + (net.penalty.strength if net.penalty else 0))
+
+    def _held_back(self, net: MLP) -> tuple[Any, ...]:
+        """Return the rows to validate by and their targets, or nothing."""
+        rows = self.task.validation
+        if rows is None:
+            return ()
+        X = self.task.scaling.apply(rows.X, self.dtype)
+        return self.place.asarray(X, self.dtype), self._targets(net, rows)
+
+    def _targets(self, net: MLP, rows: data.Dataset) -> Any:
+        return self.place.asarray(targets(net, rows.y), self.dtype)
+
+
+def _on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
+    return net.cost_and_gradients(params, X, y)
+
+
+def _cost(net: MLP, X: Any, y: Any, params: Any) -> Any:
+    return net.cost_of(params, X, y)
+
+
+def targets(net: MLP, y: np.ndarray) -> np.ndarray:
+    """Return class numbers y (m,) as the network's cost takes them: 0 and 1, or rows (m, k) with a single 1."""
+    return y if net.sizes[-1] == 1 else np.eye(net.sizes[-1])[y]
+
+
+def _one_against_rest(rows: data.Dataset, positive: str | None) -> data.Dataset:
+    y, positive = data.to_binary(rows, positive)
+    others = [name for name in rows.classes if name != positive]
+    rest = others[0] if len(others) == 1 else f"not {positive}"
+    return replace(rows, y=np.asarray(y), classes=(rest, positive))

@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from chainrule import mlp
+from tests.cli.tools import answer, chainrule
+
+
+@pytest.fixture
+def trained(three_kinds, tmp_path):
+    answer(
+        "train",
+        three_kinds,
+        "--hidden",
+        "30,5",
+        "--epochs",
+        5,
+        "--penalty",
+        "l2:0.1",
+        "--out",
+        tmp_path / "run",
+    )
+    return tmp_path / "run"
+
+
+def test_the_gradients_of_a_model_are_right_on_every_device(device, trained, three_kinds):
+    text = answer("check", trained, three_kinds, "--device", device.name)
+    assert f"32 rows of {three_kinds}, float64 on {device.name}" in text
+    for line in ("W0 (2, 30), 60 elements: right", "W1 (30, 5), ", "b2 (3,), 3 elements: right"):
+        assert line in text
+    assert text.endswith("verdict:  the gradients are those of the cost\n")
+
+
+def test_a_slope_wrong_by_a_thousandth_is_named_where_it_shows(trained, three_kinds, monkeypatch):
+    relu = mlp.ACTIVATIONS["relu"]
+
+    def wrong(xp, z):
+        y, (pullback,) = relu(xp, z)
+        return y, (lambda g: pullback(g) * 1.001,)
+
+    monkeypatch.setitem(mlp.ACTIVATIONS, "relu", wrong)
+    result = chainrule("check", trained, three_kinds, "--rows", 100)
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == ["W0", "b0", "W1", "b1", "W2", "b2", "verdict:"]
+    for line in lines[:4]:
+        assert ": wrong at " in line
+        numeric, analytic = (
+            float(line.split(f"{kind} ")[1].split(",")[0]) for kind in ("numeric", "analytic")
+        )
+        assert analytic != numeric == pytest.approx(analytic, rel=0.01)
+        assert f": wrong at {line.split()[0]}[" in line
+    assert all(line.endswith(": right") for line in lines[4:6])
+    assert lines[6] == "verdict:  4 of 6 parameters have gradients that are not those of the cost"
+
+
+def test_one_digit_against_the_rest_is_checked_on_the_embedded_data(tmp_path):
+    answer("train", "--positive", 3, "--steps", 20, "--out", tmp_path)
+    assert "W0 (64, 1), 64 elements: right" in answer("check", tmp_path / "model.safetensors")
+
+
+def test_pictures_are_brought_to_the_size_of_the_model(pictures, tmp_path):
+    answer("train", pictures, "--image-size", 8, "--hidden", 3, "--epochs", 2, "--out", tmp_path / "run")
+    text = answer("check", tmp_path / "run", pictures, "--rows", 5, "--elements", 10)
+    assert "W0 (192, 3), 10 elements: right" in text
+
+
+def test_data_that_do_not_fit_are_told_in_a_line(trained, table, three_kinds, tmp_path):
+    np.savez(tmp_path / "wide.npz", X=np.ones((4, 5)), y=np.arange(4) % 2)
+    for path, more, words in (
+        (table, ["--label", "species"], "expected the classes inner, middle, outer, got cat, dog too"),
+        (tmp_path / "wide.npz", [], "expected 2 features as the model learnt, got 5"),
+        (tmp_path / "nowhere.csv", [], "nowhere.csv"),
+    ):
+        result = chainrule("check", trained, path, *more)
+        assert result.exit_code == 1
+        assert words in result.stderr
+    assert chainrule("check", tmp_path / "nothing", three_kinds).exit_code == 1
