@@ -468,16 +468,22 @@ class TestDivergence:
             )
         assert float(caught.value.params[0]) == -(9 // every * every), "those of the last look"
 
-    def test_epochs_that_grow_and_double_are_given_up(self):
+    def test_epochs_that_grow_to_ten_times_the_first_are_given_up(self):
         with pytest.raises(
-            DivergenceError, match=r"the cost has grown at each of 10 reports, from 1 to 2\.1 before step 22"
+            DivergenceError, match=r"the cost has grown at each of 10 reports, from 1 to 11 before step 22"
         ):
             walk(
-                costs=[1 + 0.11 * (k // 2) for k in range(40)],
+                costs=[1.0 + k // 2 for k in range(40)],
                 steps=39,
                 report_every=2,
                 batches=Batches(2, 1, like=np.zeros(1)),
             )
+
+    def test_epochs_that_climb_to_less_than_that_are_let_be(self):
+        costs = [1 + 0.4 * (k // 2) for k in range(40)]
+        assert (
+            walk(costs=costs, steps=39, report_every=2, batches=Batches(2, 1, like=np.zeros(1))).steps == 39
+        )
 
     def test_batches_that_differ_in_cost_are_let_be(self):
         result = walk(

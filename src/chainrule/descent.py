@@ -14,7 +14,7 @@ from chainrule.optimizers import Optimizer, Params, State, gradient_descent
 Array = Any
 CostAndGradients = Callable[..., tuple[Array, Params]]
 
-# A cost that rises at every one of so many looks at it, and doubles meanwhile, will not come back.
+# A cost that rises at every one of so many looks at it, to ten times what it was at first, will not come back.
 _RISES = 10
 
 
@@ -253,9 +253,9 @@ class _Watch:
         run = self.run
         rises = run.rises + 1 if cost > run.previous else 0
         start = run.start if rises else cost
-        # A momentum may carry a run that has come far up again for a while; one that is lost leaves its start behind.
+        # Deep networks and momentum climb for a while on their way down; a run that is lost climbs on.
         first = run.history[0].cost if run.history else start
-        if rises >= _RISES and cost > 2 * start and cost > first:
+        if rises >= _RISES and cost > 2 * start and cost - first > 9 * abs(first):
             self._give_up(
                 f"the cost has grown at each of {rises} {'reports' if self.sampled else 'steps'}, from {start:.6g} "
                 f"to {cost:.6g} before step {number}"

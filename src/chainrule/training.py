@@ -12,7 +12,7 @@ from chainrule import data, logistic
 from chainrule.batches import Batches, on_rows
 from chainrule.checkpoints import Keeper, fingerprint, load_checkpoint
 from chainrule.descent import Descent, Report, descend
-from chainrule.device import Device
+from chainrule.device import Device, namespace
 from chainrule.files import Model
 from chainrule.mlp import MLP
 from chainrule.recipes import Recipe
@@ -146,7 +146,19 @@ class Run:
 
 
 def _on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
-    return net.cost_and_gradients(params, X, y)
+    if len(net.shapes) > 1 or (net.output, net.cost) != ("sigmoid", "cross_entropy"):
+        return net.cost_and_gradients(params, X, y)
+    # Logistic regression, in one pass over X.
+    ((W, b),) = params
+    xp = namespace(X)
+    cost, dw, db = logistic.by_tiles(X, y, W[:, 0], b[0])
+    gradients = [xp.reshape(dw, W.shape), xp.reshape(db, b.shape)]
+    if net.penalty is not None:
+        penalized = 2 if net.penalty.biases else 1
+        for i, part in enumerate((W, b)[:penalized]):
+            cost = cost + net.penalty.cost(xp, part)
+            gradients[i] = gradients[i] + net.penalty.gradient(xp, part)
+    return cost, [tuple(gradients)]
 
 
 def _cost(net: MLP, X: Any, y: Any, params: Any) -> Any:
