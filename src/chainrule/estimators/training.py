@@ -36,7 +36,7 @@ _SOLVERS = ("adam", "adamw", "rmsprop", "sgd", "lbfgs")
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "hidden_layer_sizes": (
         "whole numbers from 1 up, one a hidden layer",
-        lambda n: is_count(n) or (isinstance(n, Iterable) and all(is_count(size) for size in n)),
+        lambda n: is_count(n) or (isinstance(n, list | tuple | np.ndarray) and all(map(is_count, n))),
     ),
     "activation": (f"one of {', '.join(_ACTIVATIONS)}", lambda name: name in _ACTIVATIONS),
     "solver": (f"one of {', '.join(_SOLVERS)}", lambda name: name in _SOLVERS),
