@@ -529,3 +529,18 @@ class TestLearningOn:
     def test_infinity_is_a_number_of_epochs_only_for_patience(self):
         with pytest.raises(ValueError, match="max_iter must be a whole number from 1 up, got inf"):
             small(cr.MLPClassifier, max_iter=math.inf).fit(*classes())
+
+    @pytest.mark.parametrize("kind", [cr.LogisticRegression, cr.MLPClassifier])
+    def test_a_second_fit_that_failed_leaves_nothing_of_the_first(self, kind):
+        X, y = classes(2)
+        settings = {} if kind is cr.LogisticRegression else {"solver": "lbfgs", "hidden_layer_sizes": ()}
+        model = kind(**settings).fit(X, y)
+        with pytest.raises(ValueError, match="got one class, 'cat'; there is nothing"):
+            model.fit(X, np.full(60, "cat"))
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+    @pytest.mark.parametrize("sizes", [(n for n in (3, 4)), {}, {3: 4}])
+    def test_units_that_can_be_counted_only_once_are_refused(self, sizes):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be whole numbers"):
+            cr.MLPClassifier(sizes).fit(*classes())

@@ -56,7 +56,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
             self.classes_ = np.unique(y if given is None else on_host(given))
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"{who}: expected labels of two classes or more, got one class, {self.classes_[0]!r}; "
+                    f"{who}: expected labels of two classes or more, got one class, {self.classes_.tolist()[0]!r}; "
                     "there is nothing to tell apart"
                 )
         unknown = np.setdiff1d(y, self.classes_)
