@@ -158,10 +158,11 @@ def descend(
             if on_report:
                 on_report(report)
             if due and on_snapshot:
-                on_snapshot(replace(watch.run, step=step, params=params, state=state))
+                history = tuple(watch.history)
+                on_snapshot(replace(watch.run, step=step, params=params, state=state, history=history))
         if stopped:
             chosen = params if validate is None else watch.run.best_params
-            return Descent(chosen, step, stopped, list(watch.run.history), watch.run.best, state)
+            return Descent(chosen, step, stopped, watch.history, watch.run.best, state)
         looked = False
         if batches is not None:
             cost, gradients = cost_and_gradients(params, batches(step))
@@ -186,6 +187,11 @@ class _Watch:
     pending: list[Array] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     safe: Params = ()
+    # Apart from `run`, whose tuple would be copied at every look.
+    history: list[Report] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = list(self.run.history)
 
     def keep(self, cost: Array, params: Params, rows: int) -> None:
         if not self.pending:
@@ -218,9 +224,8 @@ class _Watch:
             best, kept = report, params
         else:
             kept = self.run.best_params
-        self.run = replace(
-            self.run, best=best, best_params=kept, since=since, history=(*self.run.history, report)
-        )
+        self.history.append(report)
+        self.run = replace(self.run, best=best, best_params=kept, since=since)
         return report
 
     def verdict(self, report: Report) -> str:
@@ -254,7 +259,7 @@ class _Watch:
         rises = run.rises + 1 if cost > run.previous else 0
         start = run.start if rises else cost
         # Deep networks and momentum climb for a while on their way down; a run that is lost climbs on.
-        first = run.history[0].cost if run.history else start
+        first = self.history[0].cost if self.history else start
         if rises >= _RISES and cost > 2 * start and cost - first > 9 * abs(first):
             self._give_up(
                 f"the cost has grown at each of {rises} {'reports' if self.sampled else 'steps'}, from {start:.6g} "
