@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -138,3 +140,25 @@ class TestRefusals:
     def test_a_step_before_the_first(self):
         with pytest.raises(ValueError, match="non-negative"):
             Batches(4, 2, like=LIKE)(-1)
+
+
+def test_steps_of_other_epochs_asked_for_meanwhile_change_nothing():
+    """As another thread would, a look at another epoch comes before each line of the call."""
+    batches = Batches(50, 7, like=LIKE)
+    expected = batches(3).tolist()
+
+    def between(frame, event, argument):
+        if frame.f_code is Batches.__call__.__code__:
+            sys.settrace(None)
+            batches(3 + 5 * len(batches))
+            sys.settrace(between)
+            return between
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(between)
+    try:
+        got = batches(3)
+    finally:
+        sys.settrace(before)
+    assert got.tolist() == expected

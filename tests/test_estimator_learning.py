@@ -529,3 +529,32 @@ class TestLearningOn:
     def test_infinity_is_a_number_of_epochs_only_for_patience(self):
         with pytest.raises(ValueError, match="max_iter must be a whole number from 1 up, got inf"):
             small(cr.MLPClassifier, max_iter=math.inf).fit(*classes())
+
+    def test_float32_goes_on_while_costs_fall(self):
+        """A bound of the fall in the units of float32 ends this run at probabilities that are 0.009 off."""
+        X, y = load_breast_cancer(return_X_y=True)
+        X = StandardScaler().fit_transform(X)
+        expected = cr.LogisticRegression(tol=1e-8, max_iter=1000).fit(X, y).predict_proba(X)
+        got = cr.LogisticRegression(tol=1e-5).fit(X.astype("float32"), y).predict_proba(X)
+        assert np.max(np.abs(got - expected)) < 2e-3
+
+    @pytest.mark.parametrize("kind", [cr.LogisticRegression, cr.MLPClassifier])
+    def test_a_minimizer_that_learnt_nothing_from_huge_numbers_says_so(self, kind):
+        X, y = classes(2)
+        with pytest.warns(ConvergenceWarning, match="line search .* scale X"):
+            (kind() if kind is cr.LogisticRegression else kind((), solver="lbfgs")).fit(X * 1e150, y)
+
+    @pytest.mark.parametrize("kind", [cr.LogisticRegression, cr.MLPClassifier])
+    def test_a_second_fit_that_failed_leaves_nothing_of_the_first(self, kind):
+        X, y = classes(2)
+        settings = {} if kind is cr.LogisticRegression else {"solver": "lbfgs", "hidden_layer_sizes": ()}
+        model = kind(**settings).fit(X, y)
+        with pytest.raises(ValueError, match="got one class, 'cat'; there is nothing"):
+            model.fit(X, np.full(60, "cat"))
+        with pytest.raises(NotFittedError):
+            model.predict(X)
+
+    @pytest.mark.parametrize("sizes", [(n for n in (3, 4)), {}, {3: 4}])
+    def test_units_that_can_be_counted_only_once_are_refused(self, sizes):
+        with pytest.raises(ValueError, match="hidden_layer_sizes must be whole numbers"):
+            cr.MLPClassifier(sizes).fit(*classes())

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
+from chainrule.estimators.inputs import Place
 
 # The rows of these tests are few, and 200 epochs of them too few to converge.
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -214,6 +215,21 @@ class TestAllLibraries:
             assert isinstance(predicted, np.ndarray)
             assert (predicted == names).mean() == model.score(device.asarray(X), labels) > 0.6
             assert home(model.predict_proba(device.asarray(X)))[:2] == home(device.asarray(X))[:2]
+
+    def test_labels_that_the_library_of_X_would_change_come_back_as_numpys(self, monkeypatch):
+        """As JAX does with 64 bits by default, this library makes whole numbers of 32 of them."""
+        strict, bring = cr.get_device("strict"), Place.bring
+
+        def narrow(place, x):
+            there = bring(place, x)
+            return place.xp.astype(there, place.xp.int32) if there.dtype == place.xp.int64 else there
+
+        monkeypatch.setattr(Place, "bring", narrow)
+        X, y = classes()
+        for labels in (y, y + 2**40):
+            predicted = cr.LogisticRegression().fit(strict.asarray(X), labels).predict(strict.asarray(X))
+            assert isinstance(predicted, np.ndarray) == (labels is not y)
+            assert np.mean(host(predicted) == labels) > 0.5
 
     def test_numbers_that_are_no_class_numbers_are_labels_too(self, device):
         X, y = classes(k=2)

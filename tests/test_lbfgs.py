@@ -222,6 +222,11 @@ class TestReports:
         assert result.stopped == "converged"
         assert result.steps < 100
 
+    def test_a_line_search_that_fails_with_nothing_gained_is_no_end(self):
+        """The gradient has the wrong sign, so that no cost on its way is lower."""
+        result = lbfgs(lambda x: (np.asarray(float(x)), np.asarray(-1.0)), np.asarray(0.0), steps=50)
+        assert (result.stopped, result.steps, float(result.params)) == ("stuck", 0, 0.0)
+
 
 class TestCrossing:
     def test_one_copy_back_for_each_cost_and_none_of_the_data(self, monkeypatch):

@@ -485,6 +485,13 @@ class TestDivergence:
             walk(costs=costs, steps=39, report_every=2, batches=Batches(2, 1, like=np.zeros(1))).steps == 39
         )
 
+    def test_a_first_cost_that_is_no_number_is_not_blamed_on_the_steps(self):
+        with pytest.raises(
+            DivergenceError,
+            match=r"the cost before step 0 is nan; no step was taken yet: see that the data hold no NaN",
+        ):
+            walk(costs=[math.nan] * 3, steps=2)
+
     def test_batches_that_differ_in_cost_are_let_be(self):
         result = walk(
             costs=[10.0 ** (k % 12) for k in range(48)],
@@ -495,10 +502,12 @@ class TestDivergence:
         assert result.stopped == "steps"
 
     def test_an_optimiser_that_knows_no_rate_is_told_to_take_shorter_steps(self):
-        within = optimizers.gradient_descent(1.0)
+        within, scores = optimizers.gradient_descent(1.0), iter([1.0, math.nan])
         with pytest.raises(DivergenceError, match="too long for this cost: try shorter ones, and see"):
             train(
-                size=None, optimizer=Optimizer(within.init, within.update), validate=lambda params: math.nan
+                size=None,
+                optimizer=Optimizer(within.init, within.update),
+                validate=lambda params: next(scores),
             )
 
 

@@ -27,8 +27,7 @@ class Batches:
             )
         self.shuffle = shuffle
         self._xp, self._device = namespace(like), like.device
-        self._epoch: int | None = None
-        self._order: Array = None
+        self._drawn: tuple[int | None, Array] = None, None
 
     def __len__(self) -> int:
         return -(-self.m // self.size)
@@ -41,12 +40,15 @@ class Batches:
         """Return the numbers of the rows of step number `step`, from 0."""
         epoch, part = divmod(step, len(self))
         epoch = epoch if self.shuffle else 0
-        if epoch != self._epoch:
+        drawn, order = self._drawn
+        if epoch != drawn:
             generator = np.random.default_rng([self.seed, epoch])
-            order = generator.permutation(self.m) if self.shuffle else np.arange(self.m)
-            # One copy to the device an epoch; the batches are slices of it.
-            self._epoch, self._order = epoch, self._xp.asarray(order, device=self._device)
-        return self._order[part * self.size : part * self.size + self.rows(step)]
+            rows = generator.permutation(self.m) if self.shuffle else np.arange(self.m)
+            # One copy to the device an epoch; the batches are slices of it. Kept as one pair, which no other thread
+            # can take apart.
+            order = self._xp.asarray(rows, device=self._device)
+            self._drawn = epoch, order
+        return order[part * self.size : part * self.size + self.rows(step)]
 
 
 def on_rows(f: Callable[..., Any], *arrays: Array | None) -> Callable[[Any, Array], Any]:

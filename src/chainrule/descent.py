@@ -158,10 +158,11 @@ def descend(
             if on_report:
                 on_report(report)
             if due and on_snapshot:
-                on_snapshot(replace(watch.run, step=step, params=params, state=state))
+                history = tuple(watch.history)
+                on_snapshot(replace(watch.run, step=step, params=params, state=state, history=history))
         if stopped:
             chosen = params if validate is None else watch.run.best_params
-            return Descent(chosen, step, stopped, list(watch.run.history), watch.run.best, state)
+            return Descent(chosen, step, stopped, watch.history, watch.run.best, state)
         looked = False
         if batches is not None:
             cost, gradients = cost_and_gradients(params, batches(step))
@@ -186,6 +187,11 @@ class _Watch:
     pending: list[Array] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
     safe: Params = ()
+    # Apart from `run`, whose tuple would be copied at every look.
+    history: list[Report] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = list(self.run.history)
 
     def keep(self, cost: Array, params: Params, rows: int) -> None:
         if not self.pending:
@@ -199,16 +205,16 @@ class _Watch:
         first = step + (0 if self.sampled else 1) - len(costs)
         for number, cost in enumerate(costs, start=first):
             if not math.isfinite(cost):
-                self._give_up(f"the cost before step {number} is {cost}")
+                self._give_up(f"the cost before step {number} is {cost}", number)
         if self.sampled:
             # Batches differ in cost; only their mean may rise or fall.
             costs = [math.fsum(c * k for c, k in zip(costs, self.rows, strict=True)) / sum(self.rows)]
         for number, cost in enumerate(costs, start=step + 1 - len(costs)):
             self._follow(number, cost)
         if not math.isfinite(largest_gradient):
-            self._give_up(f"the largest |gradient| before step {step} is {largest_gradient}")
+            self._give_up(f"the largest |gradient| before step {step} is {largest_gradient}", step)
         if score is not None and math.isnan(score):
-            self._give_up(f"the validation before step {step} is {score}")
+            self._give_up(f"the validation before step {step} is {score}", step)
         self.pending, self.rows = [], []
         report = Report(step, costs[-1], largest_gradient, score)
         best, since = self.run.best, self.run.since + 1
@@ -218,9 +224,8 @@ class _Watch:
             best, kept = report, params
         else:
             kept = self.run.best_params
-        self.run = replace(
-            self.run, best=best, best_params=kept, since=since, history=(*self.run.history, report)
-        )
+        self.history.append(report)
+        self.run = replace(self.run, best=best, best_params=kept, since=since)
         return report
 
     def verdict(self, report: Report) -> str:
@@ -254,21 +259,22 @@ class _Watch:
         rises = run.rises + 1 if cost > run.previous else 0
         start = run.start if rises else cost
         # Deep networks and momentum climb for a while on their way down; a run that is lost climbs on.
-        first = run.history[0].cost if run.history else start
+        first = self.history[0].cost if self.history else start
         if rises >= _RISES and cost > 2 * start and cost - first > 9 * abs(first):
             self._give_up(
                 f"the cost has grown at each of {rises} {'reports' if self.sampled else 'steps'}, from {start:.6g} "
-                f"to {cost:.6g} before step {number}"
+                f"to {cost:.6g} before step {number}",
+                number,
             )
         self.run = replace(run, rises=rises, start=start, previous=cost)
 
-    def _give_up(self, what: str) -> None:
+    def _give_up(self, what: str, step: int) -> None:
         rate = self.learning_rate
         remedy = f"try learning_rate={rate / 10:g} (a tenth of {rate:g})" if rate else "try shorter ones"
-        raise DivergenceError(
-            f"descend: {what}; the steps are too long for this cost: {remedy}, and see that the data hold no NaN",
-            self.safe,
-        )
+        remedy = f"the steps are too long for this cost: {remedy}, and see that the data hold no NaN"
+        if step == 0:
+            remedy = "no step was taken yet: see that the data hold no NaN and that they and params are not too large"
+        raise DivergenceError(f"descend: {what}; {remedy}", self.safe)
 
 
 def _watched(report: Report) -> float:

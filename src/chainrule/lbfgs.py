@@ -26,7 +26,8 @@ def lbfgs(
     """Minimise a cost by L-BFGS, a quasi-Newton method; `cost_and_gradients` and `params` are as for `descend`.
 
     One step is one iteration, which may take several costs. The run is done when the largest |gradient| is `tol` or
-    less, when the cost cannot be told lower any more ("converged"), or after `steps`. There is a Report for the start
+    less, when the cost cannot be told lower any more ("converged"), or after `steps`; "stuck" says that a line search
+    found no lower cost where the last step had still lowered it, or there was none. There is a Report for the start
     and for each step; `stop` is asked after each. The vector of all parameters crosses from the host to the device for
     each cost, and cost and gradient back.
 
@@ -91,7 +92,8 @@ def lbfgs(
                 "maxfun": 50 * steps,
                 "maxls": 50,
                 "gtol": tol,
-                "ftol": 64 * vector.epsilon,
+                # In units of float32 a run would end where gradients, which are more exact than costs, still lead on.
+                "ftol": 64 * float(np.finfo(np.float64).eps),
             },
         )
     taken = len(history) - 1
@@ -100,8 +102,18 @@ def lbfgs(
     elif history[-1].largest_gradient <= tol:
         stopped = "tol"
     else:
-        stopped = "steps" if taken >= steps else "converged"
+        # A line search fails too where what is left to gain is lost in the rounding of costs; there it is the end.
+        settled = found.success or _gain(history) <= 64 * vector.epsilon
+        stopped = "steps" if taken >= steps else "converged" if settled else "stuck"
     return Descent(vector.to_params(found.x), taken, stopped, history)
+
+
+def _gain(history: list[Report]) -> float:
+    """Return by which share of it the last step lowered the cost; infinity where no step was taken."""
+    if len(history) < 2:
+        return math.inf
+    before, after = history[-2].cost, history[-1].cost
+    return (before - after) / max(abs(before), abs(after), 1.0)
 
 
 class _Vector:

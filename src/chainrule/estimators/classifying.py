@@ -24,12 +24,15 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
         """Return Z, (m,) for two classes and (m, k) for more, and the place of X, where results go."""
 
     def predict(self, X: Any) -> Array:
-        """Return the label (m,) of each row: where X lives, or on the host where labels are not numbers."""
+        """Return the label (m,) of each row: where X lives, or on the host where they are no numbers, or not there."""
         Z, home = self._logits(X, "predict")
         xp = Place.of(Z).xp
         chosen = home.bring(xp.astype(Z > 0, xp.int64) if Z.ndim == 1 else xp.argmax(Z, axis=1))
         if self.classes_.dtype.kind in "biuf":
-            return home.xp.take(home.bring(self.classes_), chosen, axis=0)
+            labels = home.bring(self.classes_)
+            # JAX has by default no numbers of 64 bits, and takes the last 32 of larger ones.
+            if np.array_equal(on_host(labels), self.classes_):
+                return home.xp.take(labels, chosen, axis=0)
         return self.classes_[on_host(chosen)]
 
     def predict_proba(self, X: Any) -> Array:
@@ -56,7 +59,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
             self.classes_ = np.unique(y if given is None else on_host(given))
             if len(self.classes_) < 2:
                 raise ValueError(
-                    f"{who}: expected labels of two classes or more, got one class, {self.classes_[0]!r}; "
+                    f"{who}: expected labels of two classes or more, got one class, {self.classes_.tolist()[0]!r}; "
                     "there is nothing to tell apart"
                 )
         unknown = np.setdiff1d(y, self.classes_)

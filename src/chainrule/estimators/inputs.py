@@ -110,7 +110,13 @@ def checked_rows(estimator: Any, X: Any, method: str, fitted: str) -> Array:
 
 
 def checked_data(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) -> tuple[Array, np.ndarray]:
-    """Return X (m, n) where it lives, float32 or float64, and y on the host; `settings` are those of check_X_y."""
+    """Return X (m, n) where it lives, float32 or float64, and y on the host; `settings` are those of check_X_y.
+
+    With `reset` the estimator is no longer fitted: should the new fit fail, no prediction mixes it with the last one.
+    """
+    if reset:
+        for fitted in ("coef_", "coefs_"):
+            vars(estimator).pop(fitted, None)
     return _checked(estimator, X, on_host(y), reset=reset, **settings)
 
 

@@ -113,9 +113,12 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         self.intercept_ = zeros if b is None else home.xp.reshape(b, (k,))
         self.n_iter_ = run.steps
         self.loss_curve_ = [report.cost for report in run.history[1:]]
-        if run.stopped == "steps":
+        if run.stopped in ("steps", "stuck"):
+            took = f"took max_iter={self.max_iter} steps"
+            if run.stopped == "stuck":
+                took = f"found no lower cost by line search after {run.steps} steps"
             warnings.warn(
-                f"LogisticRegression: {self.solver} took max_iter={self.max_iter} steps and the largest |gradient| is "
+                f"LogisticRegression: {self.solver} {took} and the largest |gradient| is "
                 f"{run.history[-1].largest_gradient:.2g}, not under tol={self.tol:g}; scale X or raise max_iter",
                 ConvergenceWarning,
                 stacklevel=2,

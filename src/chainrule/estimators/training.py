@@ -36,7 +36,7 @@ _SOLVERS = ("adam", "adamw", "rmsprop", "sgd", "lbfgs")
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "hidden_layer_sizes": (
         "whole numbers from 1 up, one a hidden layer",
-        lambda n: is_count(n) or (isinstance(n, Iterable) and all(is_count(size) for size in n)),
+        lambda n: is_count(n) or (isinstance(n, list | tuple | np.ndarray) and all(map(is_count, n))),
     ),
     "activation": (f"one of {', '.join(_ACTIVATIONS)}", lambda name: name in _ACTIVATIONS),
     "solver": (f"one of {', '.join(_SOLVERS)}", lambda name: name in _SOLVERS),
@@ -163,10 +163,14 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self._keep(run, home)
         self.validation_scores_ = None if held is None else [-_score(report) for report in run.history]
         self.best_validation_score_ = None if run.best is None or held is None else -_score(run.best)
-        if run.stopped == "steps":
+        if run.stopped in ("steps", "stuck"):
+            why = (
+                f"max_iter={self.max_iter} came before the end that tol={self.tol:g} sets; raise max_iter or tol"
+                if run.stopped == "steps"
+                else f"after {run.steps} steps no line search found a lower cost; scale X"
+            )
             warnings.warn(
-                f"{type(self).__name__}: max_iter={self.max_iter} came before the end that tol={self.tol:g} sets; "
-                "raise max_iter or tol",
+                f"{type(self).__name__}: {why}",
                 ConvergenceWarning,
                 stacklevel=3,
             )
