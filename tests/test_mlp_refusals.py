@@ -127,15 +127,16 @@ class TestSamples:
         with pytest.raises(TypeError, match=r"got .*float32.*float64"):
             MANY.forward(params, device.asarray(X))
 
-    def test_no_array(self):
-        with pytest.raises(TypeError, match="list"):
-            ONE.forward(ONE.init(), X.tolist())
-        with pytest.raises(TypeError, match="list"):
-            ONE.cost_of(ONE.init(), X, [0, 1, 0, 1])
-
-    def test_arrays_of_two_devices(self):
-        with pytest.raises(TypeError, match="Multiple namespaces"):
-            ONE.forward(ONE.init(device="strict"), X)
+    @pytest.mark.parametrize("call", ["forward", *CALLS])
+    def test_no_arrays_or_arrays_of_two_libraries(self, call):
+        match = rf"MLP.{call}: .* must be arrays of one library, got ndarray, .*; make them with get_device"
+        targets = [] if call == "forward" else [NUMBERS]
+        for other in (X.tolist(), cr.get_device("strict").asarray(X)):
+            with pytest.raises(TypeError, match=match):
+                getattr(ONE, call)(ONE.init(device="cpu"), other, *targets)
+        if targets:
+            with pytest.raises(TypeError, match=match):
+                getattr(ONE, call)(ONE.init(device="cpu"), X, NUMBERS.tolist())
 
     def test_parameters_of_another_network(self, device):
         match = r"expected \(W, b\) shaped \[\(\(3, 1\), \(1,\)\)\], got .*; make them by init"
@@ -178,6 +179,21 @@ class TestTargets:
         match = rf"MLP.{call}: y must hold class numbers from 0 to 1, got {wrong:g}; number them from 0"
         with pytest.raises(ValueError, match=match):
             getattr(TWO, call)(TWO.init(), X, y)
+
+    @EVERY_CALL
+    @pytest.mark.parametrize("net", [ONE, SEVERAL], ids=str)
+    @pytest.mark.parametrize("wrong", [-1, 2, math.nan, math.inf])
+    def test_a_target_that_is_no_share(self, call, net, wrong):
+        y = np.full((4, net.sizes[-1]), 0.5)
+        y[2, 0] = wrong
+        match = rf"MLP.{call}: cross_entropy of a sigmoid needs targets from 0 to 1, got .*{wrong:g}.*; give 0 and 1"
+        with pytest.raises(ValueError, match=match):
+            getattr(net, call)(net.init(device="cpu"), X, y)
+
+    def test_sides_of_minus_one_and_one_are_for_the_hinge(self):
+        params = MANY.init(device="cpu")
+        rows = MANY.cost_of(params, X, ROWS)
+        assert MANY.cost_of(params, X, 2 * ROWS - 1) == rows
 
     @pytest.mark.parametrize("wrong", [2, -1, 0.5, math.nan])
     @pytest.mark.parametrize(

@@ -308,6 +308,13 @@ class MLP:
             raise TypeError(f"MLP.{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
         y = xp.astype(y, X.dtype, copy=False)
         if y.ndim == 2 or k == 1:
+            # Where a look costs no copy to the host. The slack lets somebody take differences at 0 and 1.
+            shares = (self.output, self.cost) == ("sigmoid", "cross_entropy")
+            if xp is np and shares and not (y.min() >= -1e-3 and y.max() <= 1.001):
+                raise ValueError(
+                    f"MLP.{who}: cross_entropy of a sigmoid needs targets from 0 to 1, got {y.min():g} .. {y.max():g}; give 0 and 1 "
+                    "for the two classes"
+                )
             return xp.reshape(y, (m, k))
         hit = y[:, None] == xp.arange(k, dtype=X.dtype, device=X.device)
         if xp is not np:
@@ -328,7 +335,14 @@ class MLP:
         leaves = [x for layer in params for x in layer]
         arrays = [*leaves, *(x for x in (X, y, weight) if x is not None)]
         # Where any is followed, as by grad, its namespace takes the others too, which are plain.
-        xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+        try:
+            xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+        except TypeError as error:
+            kinds = ", ".join(dict.fromkeys(type(x).__name__ for x in arrays))
+            raise TypeError(
+                f"MLP.{who}: params, X, y and sample_weight must be arrays of one library, got {kinds}; make them with "
+                "get_device().asarray"
+            ) from error
         if X.ndim != 2 or X.shape[0] < 1 or X.shape[1] != self.sizes[0]:
             raise ValueError(
                 f"MLP.{who}: expected X (m, {self.sizes[0]}) with m >= 1, one row a sample, got {tuple(X.shape)}"
