@@ -312,8 +312,8 @@ class MLP:
             shares = (self.output, self.cost) == ("sigmoid", "cross_entropy")
             if xp is np and shares and not (y.min() >= -1e-3 and y.max() <= 1.001):
                 raise ValueError(
-                    f"MLP.{who}: cross_entropy of a sigmoid needs targets from 0 to 1, got {y.min():g} .. {y.max():g}; give 0 and 1 "
-                    "for the two classes"
+                    f"MLP.{who}: cross_entropy of a sigmoid needs targets from 0 to 1, got {y.min():g} .. {y.max():g}; "
+                    "give 0 and 1 for the two classes"
                 )
             return xp.reshape(y, (m, k))
         hit = y[:, None] == xp.arange(k, dtype=X.dtype, device=X.device)
