@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from chainrule import checkpoints, trees
 from chainrule.checkpoints import CheckpointError, Keeper, fingerprint, load_checkpoint, save_checkpoint
 from chainrule.descent import Report, Snapshot
-from chainrule.files import read_tensors
+from chainrule.files import checksum, read_tensors
 
 SETTINGS = {"data": "some", "dtype": "float64", "learning_rate": 0.1, "net": {"sizes": [2, 3]}, "steps": 100}
 
@@ -184,7 +184,7 @@ def rewritten(path, *, version=checkpoints.VERSION, change=None):
     if change:
         change(about)
     text = json.dumps(about)
-    metadata |= {"version": version, "about": text, "checksum": checkpoints._checksum(text, tensors)}
+    metadata |= {"version": version, "about": text, "checksum": checksum(text, tensors)}
     path.write_bytes(save(tensors, metadata))
 
 
