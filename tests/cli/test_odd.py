@@ -1,0 +1,94 @@
+"""Odd values, odd names and odd numbers: told in a line, or served."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from chainrule.files import checksum, read_tensors, write_tensors
+from tests.cli.tools import answer, chainrule
+
+
+def written(path, header, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.mark.parametrize("option", ["--hidden", "--activation", "--optimizer", "--batch"])
+def test_nothing_is_no_value(option, table, tmp_path):
+    result = chainrule("train", table, "--label", "species", option, "", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "got ''" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_given_is_told_as_it_was_given(table):
+    result = chainrule("train", table, "--label", "species", "--schedule", "step:x:1")
+    assert "got 'step:x:1'" in result.stderr
+
+
+@pytest.mark.parametrize("tol", ["inf", "nan", "-1"])
+def test_tol_is_a_number_to_get_under(tol, table, tmp_path):
+    result = chainrule("train", table, "--label", "species", "--tol", tol, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "--tol" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_no_memory_holds_is_told_in_a_line(table, tmp_path):
+    result = chainrule(
+        "train", table, "--label", "species", "--hidden", "100000,1000000000", "--out", tmp_path / "run"
+    )
+    assert result.exit_code == 1
+    assert result.stderr.startswith("chainrule: more memory is needed than there is (")
+
+
+@pytest.mark.parametrize("every", [0, -3, "often", None, 1.5])
+def test_a_checkpoint_whose_rhythm_is_none_is_refused(every, table, tmp_path):
+    run = ("train", table, "--label", "species", "--steps", 20, "--out", tmp_path)
+    answer(*run)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, metadata = read_tensors(path, "chainrule checkpoint", "1", ValueError)
+    about = json.loads(metadata["about"])
+    about["settings"]["report_every"] = every
+    text = json.dumps(about)
+    write_tensors(path, tensors, metadata | {"about": text, "checksum": checksum(text, tensors)})
+    result = chainrule(*run, "--resume")
+    assert result.exit_code == 1
+    assert "expected a checkpoint of this run, got one of a run whose report_every was" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_on_a_terminal_a_report_has_a_line_of_its_own(three_kinds, tmp_path):
+    import pty
+
+    main, side = pty.openpty()
+    command = [sys.executable, "-m", "chainrule", "train", three_kinds, "--hidden", "64,64", "--batch", "4"]
+    process = subprocess.Popen(
+        [*map(str, command), "--epochs", "12", "--out", tmp_path / "run"],
+        stdout=side,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(side)
+    text = b""
+    while True:
+        try:
+            piece = os.read(main, 1 << 16)
+        except OSError:  # what Linux says once the other end is closed
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(main)
+    assert process.wait() == 0
+    lines = text.decode().replace("\r", "\n").splitlines()
+    reports = [line for line in lines if "up to step" in line]
+    assert len(reports) == 12
+    assert any("step " in line and "/" in line for line in lines)
+    bare = [line.replace("\x1b[2K", "").replace("\x1b[1A", "") for line in reports]
+    assert all(line.startswith("  cost up to step") for line in bare), bare
