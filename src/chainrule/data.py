@@ -114,13 +114,23 @@ class Scaling:
         return Scaling(low + span * U.mean(axis=0), np.where(std > 0, std, 1.0))
 
     def apply(self, X: np.ndarray, dtype: Any) -> np.ndarray:
-        """(X - shift) / scale for X (m, n) or (n,), computed in float64, returned as `dtype`."""
+        """(X - shift) / scale for X (m, n) or (n,), computed in float64, returned as `dtype`.
+
+        DataError where that is more than `dtype` can hold.
+        """
         if self.shift.ndim and X.shape[-1:] != self.shift.shape:
             got = f"shape {X.shape}"
             raise fault(
                 "Scaling.apply", f"{self.shift.size} features", got, "give the columns it was fitted to"
             )
-        scaled: np.ndarray = ((X.astype(np.float64) - self.shift) / self.scale).astype(dtype)
+        with np.errstate(over="ignore"):
+            scaled: np.ndarray = ((X.astype(np.float64) - self.shift) / self.scale).astype(dtype)
+        odd = ~np.isfinite(scaled)
+        if odd.any():
+            column = int(np.argwhere(odd)[0][-1])
+            got = f"{X[odd][0]:g} in column {column} (counted from 0)"
+            remedy = "correct it, or scale the data down first"
+            raise fault("Scaling.apply", f"numbers that {np.dtype(dtype)} holds once scaled", got, remedy)
         return scaled
 
 

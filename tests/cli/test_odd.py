@@ -92,3 +92,26 @@ def test_on_a_terminal_a_report_has_a_line_of_its_own(three_kinds, tmp_path):
     assert any("step " in line and "/" in line for line in lines)
     bare = [line.replace("\x1b[2K", "").replace("\x1b[1A", "") for line in reports]
     assert all(line.startswith("  cost up to step") for line in bare), bare
+
+
+@pytest.mark.parametrize("how", [(), ("--hidden", 3)])
+def test_a_row_beyond_the_precision_is_told_before_the_learning(how, tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "b", "label"], [[k, 1, "uv"[k % 2]] for k in range(40)])
+    far = written(tmp_path / "far.csv", ["a", "b", "label"], [[0, 1, "u"], [1, -1e300, "v"]])
+    result = chainrule("train", rows, "--test", far, *how, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "expected numbers that float32 holds once scaled, got -1e+300 in column 1" in result.stderr
+    assert "cost" not in result.stdout
+    assert not (tmp_path / "run").exists()
+    answer("train", rows, "--test", far, *how, "--out", tmp_path / "run", "--dtype", "float64", "--steps", 3)
+
+
+def test_a_row_beyond_the_precision_is_no_prediction(tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "b", "label"], [[k, 1, "uv"[k % 2]] for k in range(40)])
+    far = written(tmp_path / "far.csv", ["a", "b"], [[0, 1], [1, 1e300]])
+    answer("train", rows, "--steps", 3, "--out", tmp_path / "run")
+    result = chainrule("predict", tmp_path / "run", far, rows)
+    assert result.exit_code == 1
+    assert "got 1e+300 in column 1" in result.stderr
+    assert "nan" not in result.stdout
+    assert len(result.stdout.splitlines()) == 40

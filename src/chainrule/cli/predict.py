@@ -35,13 +35,13 @@ def predict(
     failed = False
     for path in inputs:
         try:
-            X = _rows_of(path, model)
+            P = runs.probabilities(place, model, _rows_of(path, model))
         except (data.DataError, ImportError) as error:
             failed = True
             complain(error)
             continue
         many = path.suffix.lower() in data.TABLES
-        for row, p in enumerate(runs.probabilities(place, model, X), start=1):
+        for row, p in enumerate(P, start=1):
             likeliest = int(np.argmax(p))
             answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
             answer |= {"class": model.classes[likeliest], "probability": float(p[likeliest])}
