@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from chainrule.files import checksum, read_tensors, write_tensors
-from tests.cli.tools import answer, chainrule
+from tests.cli.tools import OUTPUTS, answer, chainrule
 
 
 def written(path, header, rows):
@@ -115,3 +115,92 @@ def test_a_row_beyond_the_precision_is_no_prediction(tmp_path):
     assert "got 1e+300 in column 1" in result.stderr
     assert "nan" not in result.stdout
     assert len(result.stdout.splitlines()) == 40
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("how", [(), ("--hidden", 3)])
+def test_names_of_any_kind_are_drawn(how, tmp_path):
+    names = ["$\\frac{", "a_$x_$"], ["$^", "猫"]
+    for k, (u, v) in enumerate(names):
+        rows = [[n, -n, (u, v)[n % 2]] for n in range(40)]
+        path = written(tmp_path / f"{k}.csv", ["$\\", "高$^$", "label"], rows)
+        answer("train", path, *how, "--steps", 3, "--out", tmp_path / f"run{k}")
+        assert {file.name for file in (tmp_path / f"run{k}").iterdir()} == OUTPUTS - {"mistakes.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names that are bytes")
+def test_folders_whose_names_are_no_text_are_drawn(pictures, tmp_path):
+    (pictures / "dark").rename(os.fsdecode(os.fsencode(pictures) + b"/dark\xff"))
+    command = [sys.executable, "-m", "chainrule", "train", pictures, "--image-size", "4", "--steps", "3"]
+    for encoding in ("utf-8", "ascii"):
+        ended = subprocess.run(
+            [*map(str, command), "--out", tmp_path / encoding],
+            env=os.environ | {"PYTHONIOENCODING": encoding, "CHAINRULE_DEVICE": "cpu"},
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert {file.name for file in (tmp_path / encoding).iterdir()} == OUTPUTS
+        assert rb"dark\udcff" in ended.stdout
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_answers_that_cannot_be_written_are_told_in_a_line(how, table, tmp_path):
+    answer("train", table, "--label", "species", "--steps", 3, "--out", tmp_path / "run")
+    with open("/dev/full", "wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-u", "-m", "chainrule", "predict", tmp_path / "run", table, *how],
+            env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "No space left" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_is_told_with_the_name_of_the_file(table, tmp_path):
+    command = f'ulimit -f 6; exec "{sys.executable}" -m chainrule train "{table}" --label species --steps 3'
+    ended = subprocess.run(
+        ["bash", "-c", f'{command} --out "{tmp_path / "run"}"'],
+        env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "File too large: " in ended.stderr
+    assert ".png" in ended.stderr
+    assert not [file for file in (tmp_path / "run").iterdir() if file.name.endswith(".part")]
+
+
+def test_a_reader_that_has_enough_answers_hears_no_complaint(tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "label"], [[k, "uv"[k % 2]] for k in range(9000)])
+    answer("train", rows, "--steps", 1, "--out", tmp_path / "run")
+    with subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "predict", tmp_path / "run", rows],
+        env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline().startswith(os.fsencode(f"{rows}:1\t"))
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_an_interrupt_while_the_commands_are_loaded_is_no_fault():
+    program = (
+        "import sys, chainrule.__main__ as door\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *others):\n"
+        "        if name == 'chainrule.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "door.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, b"")

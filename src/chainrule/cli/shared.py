@@ -57,6 +57,9 @@ def faults_told() -> Iterator[None]:
     """Print what the user can mend as one line and leave with status 1; everything else is a fault of ours."""
     try:
         yield
+    except BrokenPipeError:
+        # The reader has what it wanted; typer ends the program without a word.
+        raise
     except (
         data.DataError,
         DeviceError,
