@@ -178,7 +178,9 @@ def test_a_model_with_a_wrong_part_is_refused(tmp_path, change, words):
     if not isinstance(text, dict):
         tensors = {"W0": np.ones((12, 1))}
         sums = {"checksum": files.checksum(text or "", tensors)}
-        metadata = {"format": files.FORMAT, "version": files.VERSION} | sums | ({"about": text} if text else {})
+        metadata = (
+            {"format": files.FORMAT, "version": files.VERSION} | sums | ({"about": text} if text else {})
+        )
         path.write_bytes(save(tensors, metadata))
     with pytest.raises(ModelError, match=words):
         load_model(path)

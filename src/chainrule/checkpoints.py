@@ -223,4 +223,3 @@ def _misfit(part: Any, like: Any, name: str) -> str:
 
 def _shown(settings: Settings, name: str) -> str:
     return repr(settings[name]) if name in settings else "not set"
-

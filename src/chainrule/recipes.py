@@ -103,7 +103,7 @@ class Wishes:
         """Return the recipe for m rows of n features; `safe_rate` gives the rate of a network without hidden layers."""
         wishes = self.settled(classes)
         network = wishes.model == "mlp"
-        hidden = HIDDEN if network else ()
+        hidden: tuple[int, ...] = HIDDEN if network else ()
         if wishes.hidden is not None:
             hidden = read_sizes(wishes.hidden)
         net = MLP(

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -144,11 +145,11 @@ def test_folders_whose_names_are_no_text_are_drawn(pictures, tmp_path):
         assert rb"dark\udcff" in ended.stdout
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("how", [(), ("--json",)])
 def test_answers_that_cannot_be_written_are_told_in_a_line(how, table, tmp_path):
     answer("train", table, "--label", "species", "--steps", 3, "--out", tmp_path / "run")
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [sys.executable, "-u", "-m", "chainrule", "predict", tmp_path / "run", table, *how],
             env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
