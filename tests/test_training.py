@@ -229,7 +229,7 @@ def test_logistic_regression_goes_by_tiles_with_the_numbers_of_the_network(
         [(device.asarray(W, dtype), device.asarray(b, dtype))],
         *(device.asarray(x, dtype) for x in (X, y)),
     )
-    cost, [(dW, db)] = training._on_all_rows(net, X, y, params)
+    cost, [(dW, db)] = training.on_all_rows(net, X, y, params)
     right, [right_layer] = net.cost_and_gradients(params, X, y)
     assert calls == [1]
     rtol = 1e-12 if dtype == "float64" else 1e-5
@@ -242,4 +242,4 @@ def test_what_is_no_logistic_regression_does_not_go_by_tiles(monkeypatch):
     monkeypatch.setattr(cr.logistic, "by_tiles", None)
     X, y = np.eye(3), np.asarray([0, 1, 1])
     for net in (cr.MLP((3, 2, 1)), cr.MLP((3, 2), output="softmax"), cr.MLP((3, 1), cost="squared_error")):
-        training._on_all_rows(net, X, y, net.init(device="cpu"))
+        training.on_all_rows(net, X, y, net.init(device="cpu"))

@@ -86,7 +86,7 @@ class Run:
         net, X, y = recipe.net, self.X, self._targets(recipe.net, self.task.train)
         optimizer = recipe.make_optimizer()
         params = net.init(recipe.seed, self.place, self.dtype, weights=recipe.weights)
-        cost_and_gradients: Callable[..., Any] = partial(_on_all_rows, net, X, y)
+        cost_and_gradients: Callable[..., Any] = partial(on_all_rows, net, X, y)
         batches = None
         if recipe.batch is not None:
             batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
@@ -147,10 +147,15 @@ class Run:
         return self.place.asarray(targets(net, rows.y), self.dtype)
 
 
-def _on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
-    if len(net.shapes) > 1 or (net.output, net.cost) != ("sigmoid", "cross_entropy"):
+def goes_by_tiles(net: MLP) -> bool:
+    """Whether steps on all rows pass over X once: those of logistic regression do."""
+    return len(net.shapes) == 1 and (net.output, net.cost) == ("sigmoid", "cross_entropy")
+
+
+def on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
+    """Return the cost and the gradients by which a run learns that takes all rows at every step."""
+    if not goes_by_tiles(net):
         return net.cost_and_gradients(params, X, y)
-    # Logistic regression, in one pass over X.
     ((W, b),) = params
     xp = namespace(X)
     cost, dw, db = logistic.by_tiles(X, y, W[:, 0], b[0])
