@@ -256,3 +256,13 @@ while True:
             writer.stdout.close()
             ((W, b),) = load_model(path).params
             assert set(np.unique(W)) == {float(b[0])}
+
+
+def test_equal_models_are_equal_files(tmp_path):
+    contents = set()
+    for k in range(20):
+        save_model(tmp_path / f"{k}", model())
+        contents.add((tmp_path / f"{k}").read_bytes())
+    assert len(contents) == 1
+    (content,) = contents
+    assert (8 + int.from_bytes(content[:8], "little")) % 8 == 0

@@ -116,7 +116,18 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
     """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
     from safetensors.numpy import save
 
-    write_bytes(path, save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata))
+    content = save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata)
+    write_bytes(path, _metadata_sorted(content))
+
+
+def _metadata_sorted(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: they come in an order of their own each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_tensors(
