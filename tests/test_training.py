@@ -243,3 +243,17 @@ def test_what_is_no_logistic_regression_does_not_go_by_tiles(monkeypatch):
     X, y = np.eye(3), np.asarray([0, 1, 1])
     for net in (cr.MLP((3, 2, 1)), cr.MLP((3, 2), output="softmax"), cr.MLP((3, 1), cost="squared_error")):
         training.on_all_rows(net, X, y, net.init(device="cpu"))
+
+
+def test_a_row_of_each_class_is_told_with_the_way_without_validation():
+    rows = dataset(m=3)
+    with pytest.raises(
+        data.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
+    ):
+        training.prepare(rows, rows, validation=0.1, seed=0)
+    assert training.prepare(rows, rows, validation=0.0, seed=0).validation is None
+
+
+def test_rows_that_are_learnt_from_are_called_so_once():
+    train, test = data.split(dataset(), held_out=0.2, seed=0)
+    assert training.prepare(train, test, validation=0.1, seed=0).train.source == "made up, training rows"

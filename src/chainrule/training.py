@@ -54,7 +54,13 @@ def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed:
     """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
     held_back = None
     if validation:
-        train, held_back = data.split(train, held_out=validation, seed=seed)
+        if np.bincount(train.y).max() < 2:
+            raise data.DataError(
+                f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
+                "at most; give more samples, or --validation 0"
+            )
+        rest, held_back = data.split(train, held_out=validation, seed=seed)
+        train = replace(rest, source=train.source)
     return Task(train, held_back, test, data.Scaling.fit(train))
 
 
