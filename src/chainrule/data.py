@@ -308,4 +308,6 @@ def _no_label(source: object) -> DataError:
 
 
 def _rows(dataset: Dataset, chosen: np.ndarray, which: str) -> Dataset:
-    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{dataset.source}, {which}")
+    # Training rows of training rows are called so once.
+    source = dataset.source.removesuffix(f", {which}")
+    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{source}, {which}")
