@@ -106,9 +106,9 @@ def test_more_steps_of_a_finished_run_are_those_of_a_longer_one(tmp_path):
 @pytest.mark.parametrize(
     ("wishes", "name"),
     [
-        ({"seed": 1}, "data"),
-        ({"hidden": "5"}, "net"),
-        ({"penalty": "l2:1"}, "net"),
+        ({"seed": 1}, "seed"),
+        ({"hidden": "5"}, "net.sizes"),
+        ({"penalty": "l2:1"}, "net.penalty"),
         ({"weights": "lecun"}, "weights"),
         ({"optimizer": "momentum"}, "optimizer"),
         ({"learning_rate": 0.02}, "learning_rate"),
@@ -118,6 +118,7 @@ def test_more_steps_of_a_finished_run_are_those_of_a_longer_one(tmp_path):
         ({"report_every": 3}, "report_every"),
         ({"patience": 3}, "patience"),
         ({"validation": 0.5}, "data"),
+        ({"activation": "tanh"}, "net.activation"),
     ],
     ids=str,
 )
@@ -135,7 +136,7 @@ def test_a_run_of_other_settings_does_not_go_on_and_leaves_the_checkpoint(tmp_pa
 def test_neither_another_precision_nor_another_device_goes_on(tmp_path):
     run, recipe = prepared(cr.get_device("cpu"), steps=5)
     run.learn(recipe, tmp_path / "c")
-    for place, dtype, name in (("cpu", "float32", "data"), ("strict", "float64", "device")):
+    for place, dtype, name in (("cpu", "float32", "dtype"), ("strict", "float64", "device")):
         other, its = prepared(cr.get_device(place), dtype=dtype, steps=5)
         with pytest.raises(CheckpointError, match=f"whose {name} was"):
             other.learn(its, tmp_path / "c", resume=True)

@@ -92,8 +92,9 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, pla
     ours: Settings = json.loads(json.dumps(settings))
     for name in dict.fromkeys((*ours, *theirs)):
         if name != "steps" and ours.get(name) != theirs.get(name):
+            name, was, has = _apart(name, theirs, ours)
             raise refused(
-                f"got one of a run whose {name} was {_shown(theirs, name)} where this one has {_shown(ours, name)}",
+                f"got one of a run whose {name} was {was} where this one has {has}",
                 "give what that run was given, or start anew without --resume",
             )
     if snapshot.step > settings["steps"]:
@@ -219,6 +220,17 @@ def _misfit(part: Any, like: Any, name: str) -> str:
         if got != expected:
             return f"{where} {got} where this run has {expected}"
     return ""
+
+
+def _apart(name: str, theirs: Settings, ours: Settings) -> tuple[str, str, str]:
+    """Return the name of a setting that differs, or of its first part that does, and what it is to each."""
+    one, other = theirs.get(name), ours.get(name)
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in (*other, *one):
+            if one.get(key) != other.get(key):
+                part, was, has = _apart(key, one, other)
+                return f"{name}.{part}", was, has
+    return name, _shown(theirs, name), _shown(ours, name)
 
 
 def _shown(settings: Settings, name: str) -> str:

@@ -98,12 +98,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.umask(mask)
         Path(beside).chmod(0o666 & ~mask)
         Path(beside).replace(path)
-    except OSError as error:
+    except BaseException as error:
         Path(beside).unlink(missing_ok=True)
-        # A full disk names no file by itself.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # a full disk names no file by itself
         raise
 
 

@@ -59,8 +59,7 @@ def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed:
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
             )
-        rest, held_back = data.split(train, held_out=validation, seed=seed)
-        train = replace(rest, source=train.source)
+        train, held_back = data.split(train, held_out=validation, seed=seed)
     return Task(train, held_back, test, data.Scaling.fit(train))
 
 
@@ -98,10 +97,12 @@ class Run:
             batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
             cost_and_gradients = on_rows(net.cost_and_gradients, X, y)
         held_back = self._held_back(net)
+        # What others follow from stands before them: a refusal names the first that differs.
         settings = {
-            "data": fingerprint(X, y, *held_back),
-            "device": self.place.name,
+            "seed": recipe.seed,
             "dtype": str(self.dtype),
+            "device": self.place.name,
+            "data": fingerprint(X, y, *held_back),
             **recipe.settings(),
         }
         snapshot = None

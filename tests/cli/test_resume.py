@@ -110,7 +110,7 @@ def test_other_settings_and_broken_checkpoints_are_told_in_a_line_and_change_not
             ["--epochs", 3, "--optimizer", "momentum"],
             "whose optimizer was 'adam' where this one has 'momentum'",
         ),
-        (["--epochs", 3, "--seed", 1], "whose data was"),
+        (["--epochs", 3, "--seed", 1], "whose seed was 0 where this one has 1"),
         (["--epochs", 1], "after step 9, later than the 3 steps of this run; ask for more steps"),
     ):
         result = chainrule(*command, *more, "--resume")

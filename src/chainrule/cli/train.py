@@ -133,7 +133,11 @@ def train(
         ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many reports without a better one. Default: 20.", min=1)
+        int | None,
+        typer.Option(
+            help="Stop after so many reports without a better one. Default: 20 with batches and validation.",
+            min=1,
+        ),
     ] = None,
     report_every: Annotated[
         int | None,
