@@ -100,7 +100,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         Path(beside).replace(path)
     except BaseException as error:
         Path(beside).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
+        if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a full disk names no file by itself
         raise
 
