@@ -59,6 +59,9 @@ def test_a_run_killed_goes_on_bit_for_bit_as_if_it_had_not_been(three_kinds, tmp
     command = [three_kinds, *way, "--resume", "--out", tmp_path / "killed"]
     for _ in range(2):
         process = start(*command, sign="none")
+        # The first report is told before the first checkpoint is written.
+        while not (tmp_path / "killed" / "checkpoint.safetensors").exists() and process.poll() is None:
+            time.sleep(0.001)
         time.sleep(rng.random() * 0.05)
         assert process.poll() is None, "it was done before it could be killed"
         process.kill()
