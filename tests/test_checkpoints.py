@@ -11,7 +11,7 @@ from safetensors.numpy import save
 from chainrule import checkpoints, trees
 from chainrule.checkpoints import CheckpointError, Keeper, fingerprint, load_checkpoint, save_checkpoint
 from chainrule.descent import Report, Snapshot
-from chainrule.files import read_tensors
+from chainrule.files import checksum, read_tensors
 
 SETTINGS = {"data": "some", "dtype": "float64", "learning_rate": 0.1, "net": {"sizes": [2, 3]}, "steps": 100}
 
@@ -134,7 +134,10 @@ def test_one_with_any_byte_changed_is_refused(cpu, tmp_path):
             "whose data was 'some' where this one has 'other'; give what that run was given, or",
         ),
         ({"learning_rate": 0.2}, "whose learning_rate was 0.1 where this one has 0.2"),
-        ({"net": {"sizes": [2, 4]}}, r"whose net was \{'sizes': \[2, 3\]\} where"),
+        ({"net": {"sizes": [2, 4]}}, r"whose net.sizes was \[2, 3\] where this one has \[2, 4\]"),
+        ({"net": {"sizes": [2, 3], "penalty": {"kind": "L2"}}}, "whose net.penalty was not set where"),
+        ({"net": {"sizes": [2, 3], "penalty": None}}, r"whose net was \{'sizes': \[2, 3\]\} where"),
+        ({"net": "none"}, r"whose net was \{'sizes': \[2, 3\]\} where this one has 'none'"),
         ({"clip": 1.0}, "whose clip was not set where this one has 1.0"),
         ({"steps": 19}, "after step 20, later than the 19 steps of this run; ask for more steps"),
     ],
@@ -184,7 +187,7 @@ def rewritten(path, *, version=checkpoints.VERSION, change=None):
     if change:
         change(about)
     text = json.dumps(about)
-    metadata |= {"version": version, "about": text, "checksum": checkpoints._checksum(text, tensors)}
+    metadata |= {"version": version, "about": text, "checksum": checksum(text, tensors)}
     path.write_bytes(save(tensors, metadata))
 
 

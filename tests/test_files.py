@@ -79,6 +79,19 @@ def test_a_model_cut_at_any_byte_is_refused(tmp_path):
             pytest.fail(f"{length} bytes of {len(whole)} were taken for a model")
 
 
+def test_a_model_with_any_byte_changed_is_refused(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(path, model())
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            load_model(path)
+        except ModelError:
+            continue
+        pytest.fail(f"byte {at} of {len(whole)} was changed, and nobody minded")
+
+
 def test_no_file_and_other_files_are_refused(tmp_path):
     with pytest.raises(ModelError, match="got no file; check the path"):
         load_model(tmp_path / "nothing")
@@ -100,9 +113,8 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
     told = json.loads(known["about"]) | (about or {})
     told["net"] = {name: value for name, value in (told["net"] | (net or {})).items() if value != "gone"}
     kept = {name: part for name, part in parts.items() if part is not None}
-    known |= {
-        "about": json.dumps({name: value for name, value in told.items() if value != "gone"})
-    } | metadata
+    text = json.dumps({name: value for name, value in told.items() if value != "gone"})
+    known |= {"about": text, "checksum": files.checksum(text, kept)} | metadata
     path.write_bytes(save(kept, {name: value for name, value in known.items() if value is not None}))
 
 
@@ -115,6 +127,9 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
         ({"about": "{"}, "malformed"),
         ({"about": "[]"}, "malformed"),
         ({"about": None}, "without 'about'"),
+        ({"checksum": None}, "without 'checksum'"),
+        ({"checksum": "0" * 32}, "the checksum does not fit the content"),
+        ({"about": "[" * 100_000}, "malformed"),
         ({"tensors": {"W1": None}}, "without 'W1'"),
         ({"tensors": {"W2": np.ones((3, 3), "float32")}}, "W2 beside what the network has"),
         ({"tensors": {"W1": np.ones((5, 4), "float32")}}, r"parameters of shapes .*\(5, 4\)"),
@@ -150,7 +165,7 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
         ({"about": {"white": -1}}, "a white of -1"),
         ({"about": {"white": "snow"}}, "malformed"),
     ],
-    ids=str,
+    ids=lambda part: str(part)[:60],
 )
 def test_a_model_with_a_wrong_part_is_refused(tmp_path, change, words):
     path = tmp_path / "model.safetensors"
@@ -161,8 +176,12 @@ def test_a_model_with_a_wrong_part_is_refused(tmp_path, change, words):
     text = change.pop("about", {})
     rewritten(path, **change, **({"about": text} if isinstance(text, dict) else {}))
     if not isinstance(text, dict):
-        metadata = {"format": files.FORMAT, "version": files.VERSION} | ({"about": text} if text else {})
-        path.write_bytes(save({"W0": np.ones((12, 1))}, metadata))
+        tensors = {"W0": np.ones((12, 1))}
+        sums = {"checksum": files.checksum(text or "", tensors)}
+        metadata = (
+            {"format": files.FORMAT, "version": files.VERSION} | sums | ({"about": text} if text else {})
+        )
+        path.write_bytes(save(tensors, metadata))
     with pytest.raises(ModelError, match=words):
         load_model(path)
 
@@ -237,3 +256,13 @@ while True:
             writer.stdout.close()
             ((W, b),) = load_model(path).params
             assert set(np.unique(W)) == {float(b[0])}
+
+
+def test_equal_models_are_equal_files(tmp_path):
+    contents = set()
+    for k in range(20):
+        save_model(tmp_path / f"{k}", model())
+        contents.add((tmp_path / f"{k}").read_bytes())
+    assert len(contents) == 1
+    (content,) = contents
+    assert (8 + int.from_bytes(content[:8], "little")) % 8 == 0

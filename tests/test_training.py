@@ -106,9 +106,9 @@ def test_more_steps_of_a_finished_run_are_those_of_a_longer_one(tmp_path):
 @pytest.mark.parametrize(
     ("wishes", "name"),
     [
-        ({"seed": 1}, "data"),
-        ({"hidden": "5"}, "net"),
-        ({"penalty": "l2:1"}, "net"),
+        ({"seed": 1}, "seed"),
+        ({"hidden": "5"}, "net.sizes"),
+        ({"penalty": "l2:1"}, "net.penalty"),
         ({"weights": "lecun"}, "weights"),
         ({"optimizer": "momentum"}, "optimizer"),
         ({"learning_rate": 0.02}, "learning_rate"),
@@ -118,6 +118,7 @@ def test_more_steps_of_a_finished_run_are_those_of_a_longer_one(tmp_path):
         ({"report_every": 3}, "report_every"),
         ({"patience": 3}, "patience"),
         ({"validation": 0.5}, "data"),
+        ({"activation": "tanh"}, "net.activation"),
     ],
     ids=str,
 )
@@ -135,7 +136,7 @@ def test_a_run_of_other_settings_does_not_go_on_and_leaves_the_checkpoint(tmp_pa
 def test_neither_another_precision_nor_another_device_goes_on(tmp_path):
     run, recipe = prepared(cr.get_device("cpu"), steps=5)
     run.learn(recipe, tmp_path / "c")
-    for place, dtype, name in (("cpu", "float32", "data"), ("strict", "float64", "device")):
+    for place, dtype, name in (("cpu", "float32", "dtype"), ("strict", "float64", "device")):
         other, its = prepared(cr.get_device(place), dtype=dtype, steps=5)
         with pytest.raises(CheckpointError, match=f"whose {name} was"):
             other.learn(its, tmp_path / "c", resume=True)
@@ -229,7 +230,7 @@ def test_logistic_regression_goes_by_tiles_with_the_numbers_of_the_network(
         [(device.asarray(W, dtype), device.asarray(b, dtype))],
         *(device.asarray(x, dtype) for x in (X, y)),
     )
-    cost, [(dW, db)] = training._on_all_rows(net, X, y, params)
+    cost, [(dW, db)] = training.on_all_rows(net, X, y, params)
     right, [right_layer] = net.cost_and_gradients(params, X, y)
     assert calls == [1]
     rtol = 1e-12 if dtype == "float64" else 1e-5
@@ -242,4 +243,18 @@ def test_what_is_no_logistic_regression_does_not_go_by_tiles(monkeypatch):
     monkeypatch.setattr(cr.logistic, "by_tiles", None)
     X, y = np.eye(3), np.asarray([0, 1, 1])
     for net in (cr.MLP((3, 2, 1)), cr.MLP((3, 2), output="softmax"), cr.MLP((3, 1), cost="squared_error")):
-        training._on_all_rows(net, X, y, net.init(device="cpu"))
+        training.on_all_rows(net, X, y, net.init(device="cpu"))
+
+
+def test_a_row_of_each_class_is_told_with_the_way_without_validation():
+    rows = dataset(m=3)
+    with pytest.raises(
+        data.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
+    ):
+        training.prepare(rows, rows, validation=0.1, seed=0)
+    assert training.prepare(rows, rows, validation=0.0, seed=0).validation is None
+
+
+def test_rows_that_are_learnt_from_are_called_so_once():
+    train, test = data.split(dataset(), held_out=0.2, seed=0)
+    assert training.prepare(train, test, validation=0.1, seed=0).train.source == "made up, training rows"

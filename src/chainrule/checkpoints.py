@@ -19,7 +19,7 @@ import numpy as np
 from chainrule import trees
 from chainrule.descent import Report, Snapshot
 from chainrule.device import Device, to_numpy
-from chainrule.files import read_tensors, write_tensors
+from chainrule.files import absorb, checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule checkpoint"
 VERSION = "1"
@@ -47,7 +47,7 @@ def fingerprint(*arrays: Any) -> str:
     """Return a text that differs where any element, shape or dtype of arrays of any device differs."""
     digest = hashlib.blake2b(digest_size=16)
     for array in arrays:
-        _absorb(digest, to_numpy(array))
+        absorb(digest, to_numpy(array))
     shapes = ", ".join(f"{tuple(array.shape)} {to_numpy(array).dtype}" for array in arrays)
     return f"{shapes}, checksum {digest.hexdigest()}"
 
@@ -58,7 +58,7 @@ def save_checkpoint(path: Path, snapshot: Snapshot, settings: Settings) -> None:
     parts = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
     snapshot_text = {name: _encoded(part, name, tensors) for name, part in parts.items()}
     about = json.dumps({"settings": settings, "snapshot": snapshot_text})
-    metadata = {"format": FORMAT, "version": VERSION, "about": about, "checksum": _checksum(about, tensors)}
+    metadata = {"format": FORMAT, "version": VERSION, "about": about, "checksum": checksum(about, tensors)}
     write_tensors(path, tensors, metadata)
 
 
@@ -78,7 +78,7 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, pla
     tensors, metadata = read_tensors(path, FORMAT, VERSION, lambda fault, _: refused(fault))
     try:
         about = json.loads(metadata["about"])
-        if metadata["checksum"] != _checksum(metadata["about"], tensors):
+        if metadata["checksum"] != checksum(metadata["about"], tensors):
             raise ValueError("the checksum does not fit the content")
         theirs: Settings = dict(about["settings"].items())
         text = about["snapshot"]
@@ -86,14 +86,15 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, pla
         _check_kinds(snapshot)
     except KeyError as error:
         raise refused(f"got one without {error}") from error
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise refused(f"got one that is damaged ({error})") from error
     # Through JSON, as theirs went.
     ours: Settings = json.loads(json.dumps(settings))
     for name in dict.fromkeys((*ours, *theirs)):
         if name != "steps" and ours.get(name) != theirs.get(name):
+            name, was, has = _apart(name, theirs, ours)
             raise refused(
-                f"got one of a run whose {name} was {_shown(theirs, name)} where this one has {_shown(ours, name)}",
+                f"got one of a run whose {name} was {was} where this one has {has}",
                 "give what that run was given, or start anew without --resume",
             )
     if snapshot.step > settings["steps"]:
@@ -116,7 +117,7 @@ def settings_in(path: Path) -> Settings:
 
     try:
         settings = json.loads(read_tensors(path, FORMAT, VERSION, refused)[1]["about"])["settings"]
-    except (CheckpointError, KeyError, TypeError, ValueError):
+    except (CheckpointError, KeyError, RecursionError, TypeError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
 
@@ -221,18 +222,16 @@ def _misfit(part: Any, like: Any, name: str) -> str:
     return ""
 
 
+def _apart(name: str, theirs: Settings, ours: Settings) -> tuple[str, str, str]:
+    """Return the name of a setting that differs, or of its first part that does, and what it is to each."""
+    one, other = theirs.get(name), ours.get(name)
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in (*other, *one):
+            if one.get(key) != other.get(key):
+                part, was, has = _apart(key, one, other)
+                return f"{name}.{part}", was, has
+    return name, _shown(theirs, name), _shown(ours, name)
+
+
 def _shown(settings: Settings, name: str) -> str:
     return repr(settings[name]) if name in settings else "not set"
-
-
-def _checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.blake2b(about.encode(), digest_size=16)
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        _absorb(digest, tensors[name])
-    return digest.hexdigest()
-
-
-def _absorb(digest: "hashlib.blake2b", array: np.ndarray) -> None:
-    digest.update(f"{array.shape} {array.dtype.str}".encode())
-    digest.update(np.asarray(array, order="C").reshape(-1).view(np.uint8).data)

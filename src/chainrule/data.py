@@ -114,13 +114,23 @@ class Scaling:
         return Scaling(low + span * U.mean(axis=0), np.where(std > 0, std, 1.0))
 
     def apply(self, X: np.ndarray, dtype: Any) -> np.ndarray:
-        """(X - shift) / scale for X (m, n) or (n,), computed in float64, returned as `dtype`."""
+        """(X - shift) / scale for X (m, n) or (n,), computed in float64, returned as `dtype`.
+
+        DataError where that is more than `dtype` can hold.
+        """
         if self.shift.ndim and X.shape[-1:] != self.shift.shape:
             got = f"shape {X.shape}"
             raise fault(
                 "Scaling.apply", f"{self.shift.size} features", got, "give the columns it was fitted to"
             )
-        scaled: np.ndarray = ((X.astype(np.float64) - self.shift) / self.scale).astype(dtype)
+        with np.errstate(over="ignore"):
+            scaled: np.ndarray = ((X.astype(np.float64) - self.shift) / self.scale).astype(dtype)
+        odd = ~np.isfinite(scaled)
+        if odd.any():
+            column = int(np.argwhere(odd)[0][-1])
+            got = f"{X[odd][0]:g} in column {column} (counted from 0)"
+            remedy = "correct it, or scale the data down first"
+            raise fault("Scaling.apply", f"numbers that {np.dtype(dtype)} holds once scaled", got, remedy)
         return scaled
 
 
@@ -298,4 +308,6 @@ def _no_label(source: object) -> DataError:
 
 
 def _rows(dataset: Dataset, chosen: np.ndarray, which: str) -> Dataset:
-    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{dataset.source}, {which}")
+    # Training rows of training rows are called so once.
+    source = dataset.source.removesuffix(f", {which}")
+    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{source}, {which}")

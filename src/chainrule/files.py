@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written beside, then renamed. And the model file."""
 
+import hashlib
 import json
 import math
 import os
@@ -97,8 +98,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.umask(mask)
         Path(beside).chmod(0o666 & ~mask)
         Path(beside).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(beside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk names no file by itself
         raise
 
 
@@ -111,7 +114,18 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
     """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
     from safetensors.numpy import save
 
-    write_bytes(path, save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata))
+    content = save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata)
+    write_bytes(path, _metadata_sorted(content))
+
+
+def _metadata_sorted(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: they come in an order of their own each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
 
 
 def read_tensors(
@@ -140,6 +154,21 @@ def read_tensors(
     return tensors, metadata
 
 
+def checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
+    """Return a text that differs where the text, or a name, element, shape or dtype of the arrays differs."""
+    digest = hashlib.blake2b(about.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        absorb(digest, tensors[name])
+    return digest.hexdigest()
+
+
+def absorb(digest: "hashlib.blake2b", array: np.ndarray) -> None:
+    """Take the elements, the shape and the dtype of an array into a checksum."""
+    digest.update(f"{array.shape} {array.dtype.str}".encode())
+    digest.update(np.asarray(array, order="C").reshape(-1).view(np.uint8).data)
+
+
 def net_as_json(net: MLP) -> dict[str, Any]:
     """Return the settings of a network in what JSON has."""
     about = {field.name: getattr(net, field.name) for field in fields(net)}
@@ -160,7 +189,7 @@ def net_from_json(about: dict[str, Any]) -> MLP:
 
 def save_model(path: Path, model: Model) -> None:
     """Write a model as a safetensors file: arrays and text, nothing that could be executed."""
-    about = {
+    told = {
         "net": net_as_json(model.net),
         "classes": list(model.classes),
         "image": asdict(model.image) if model.image else None,
@@ -170,7 +199,9 @@ def save_model(path: Path, model: Model) -> None:
     tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
     for layer, (W, b) in enumerate(model.params):
         tensors |= {f"W{layer}": W, f"b{layer}": b}
-    write_tensors(path, tensors, {"format": FORMAT, "version": VERSION, "about": json.dumps(about)})
+    about = json.dumps(told)
+    metadata = {"format": FORMAT, "version": VERSION, "about": about, "checksum": checksum(about, tensors)}
+    write_tensors(path, tensors, metadata)
 
 
 def load_model(path: Path) -> Model:
@@ -183,6 +214,8 @@ def load_model(path: Path) -> Model:
         raise refused("got no file", "check the path; chainrule train makes one")
     tensors, metadata = read_tensors(path, FORMAT, VERSION, refused)
     try:
+        if metadata["checksum"] != checksum(metadata["about"], tensors):
+            raise ValueError("the checksum does not fit the content")
         about = json.loads(metadata["about"])
         net = net_from_json(about["net"])
         params = [(tensors.pop(f"W{i}"), tensors.pop(f"b{i}")) for i in range(len(net.shapes))]
@@ -200,5 +233,5 @@ def load_model(path: Path) -> Model:
         )
     except KeyError as error:
         raise refused(f"got one without {error}") from error
-    except (AttributeError, TypeError, ValueError) as error:
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise refused(f"got one with an entry malformed ({error})") from error

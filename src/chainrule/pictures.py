@@ -1,6 +1,7 @@
 """The pictures that training leaves: the cost curve, the weights, the worst mistakes. PNG, as bytes."""
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -142,6 +143,16 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _png(figure: "Figure") -> bytes:
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        # Names are shown as they are: a dollar begins no formula, and half of a pair of surrogates, as a file name
+        # that is no UTF-8 has, is no character to draw.
+        text.set_parse_math(False)
+        text.set_text(text.get_text().encode(errors="replace").decode())
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    with warnings.catch_warnings():
+        # The font has no sign for many a script and draws a box; a warning about each would say no more.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -83,7 +83,9 @@ class Wishes:
         """Return the wishes with model, batch, validation and patience decided, for a task of so many classes."""
         network = self.hidden is not None or self.activation is not None or classes > 2
         model = self.model or ("mlp" if network else "logistic")
-        batch = self.batch or ("all" if model == "logistic" else str(BATCH))
+        batch = self.batch
+        if batch is None:
+            batch = "all" if model == "logistic" else str(BATCH)
         if batch != "all" and not (batch.isdecimal() and int(batch)):
             raise ValueError(f"--batch: expected a number of rows from 1 up, or all, got {batch!r}")
         if batch != "all" and self.tol is not None:
@@ -101,14 +103,18 @@ class Wishes:
         """Return the recipe for m rows of n features; `safe_rate` gives the rate of a network without hidden layers."""
         wishes = self.settled(classes)
         network = wishes.model == "mlp"
-        hidden = read_sizes(wishes.hidden) if wishes.hidden else HIDDEN if network else ()
+        hidden: tuple[int, ...] = HIDDEN if network else ()
+        if wishes.hidden is not None:
+            hidden = read_sizes(wishes.hidden)
         net = MLP(
             (n, *hidden, 1 if classes == 2 else classes),
-            wishes.activation or "relu",
+            "relu" if wishes.activation is None else wishes.activation,
             "sigmoid" if classes == 2 else "softmax",
             penalty=read_penalty(wishes.penalty),
         )
-        optimizer = wishes.optimizer or ("adam" if network else "gradient-descent")
+        optimizer = wishes.optimizer
+        if optimizer is None:
+            optimizer = "adam" if network else "gradient-descent"
         if optimizer not in OPTIMIZERS:
             raise ValueError(f"--optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
         rate = wishes.learning_rate

@@ -54,6 +54,11 @@ def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed:
     """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
     held_back = None
     if validation:
+        if np.bincount(train.y).max() < 2:
+            raise data.DataError(
+                f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
+                "at most; give more samples, or --validation 0"
+            )
         train, held_back = data.split(train, held_out=validation, seed=seed)
     return Task(train, held_back, test, data.Scaling.fit(train))
 
@@ -63,6 +68,8 @@ class Run:
 
     def __init__(self, place: Device, task: Task, dtype: str) -> None:
         self.place, self.task, self.dtype = place, task, dtype
+        # Rows that cannot be judged in the end are told before all the learning: the extremes of each column tell.
+        task.scaling.apply(np.stack([task.test.X.min(axis=0), task.test.X.max(axis=0)]), dtype)
         self.X = place.asarray(task.scaling.apply(task.train.X, dtype), dtype)
 
     def learn(
@@ -84,16 +91,18 @@ class Run:
         net, X, y = recipe.net, self.X, self._targets(recipe.net, self.task.train)
         optimizer = recipe.make_optimizer()
         params = net.init(recipe.seed, self.place, self.dtype, weights=recipe.weights)
-        cost_and_gradients: Callable[..., Any] = partial(_on_all_rows, net, X, y)
+        cost_and_gradients: Callable[..., Any] = partial(on_all_rows, net, X, y)
         batches = None
         if recipe.batch is not None:
             batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
             cost_and_gradients = on_rows(net.cost_and_gradients, X, y)
         held_back = self._held_back(net)
+        # What others follow from stands before them: a refusal names the first that differs.
         settings = {
-            "data": fingerprint(X, y, *held_back),
-            "device": self.place.name,
+            "seed": recipe.seed,
             "dtype": str(self.dtype),
+            "device": self.place.name,
+            "data": fingerprint(X, y, *held_back),
             **recipe.settings(),
         }
         snapshot = None
@@ -145,10 +154,15 @@ class Run:
         return self.place.asarray(targets(net, rows.y), self.dtype)
 
 
-def _on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
-    if len(net.shapes) > 1 or (net.output, net.cost) != ("sigmoid", "cross_entropy"):
+def goes_by_tiles(net: MLP) -> bool:
+    """Whether steps on all rows pass over X once: those of logistic regression do."""
+    return len(net.shapes) == 1 and (net.output, net.cost) == ("sigmoid", "cross_entropy")
+
+
+def on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
+    """Return the cost and the gradients by which a run learns that takes all rows at every step."""
+    if not goes_by_tiles(net):
         return net.cost_and_gradients(params, X, y)
-    # Logistic regression, in one pass over X.
     ((W, b),) = params
     xp = namespace(X)
     cost, dw, db = logistic.by_tiles(X, y, W[:, 0], b[0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from chainrule import mlp
+from chainrule import logistic, mlp
 from tests.cli.tools import answer, chainrule
 
 
@@ -75,3 +75,35 @@ def test_data_that_do_not_fit_are_told_in_a_line(trained, table, three_kinds, tm
         assert result.exit_code == 1
         assert words in result.stderr
     assert chainrule("check", tmp_path / "nothing", three_kinds).exit_code == 1
+
+
+def test_logistic_regression_is_checked_by_both_ways_in_which_it_learns(table, tmp_path, monkeypatch):
+    answer("train", table, "--label", "species", "--steps", 3, "--out", tmp_path / "run")
+    check = ("check", tmp_path / "run", table, "--label", "species")
+    assert "W0 by tiles (2, 1), 2 elements: right" in answer(*check)
+    by_tiles = logistic.by_tiles
+
+    def wrong(X, y, w, b):
+        cost, dw, db = by_tiles(X, y, w, b)
+        return cost, dw, db * 1.001 + 1e-6
+
+    monkeypatch.setattr(logistic, "by_tiles", wrong)
+    result = chainrule(*check)
+    assert result.exit_code == 1
+    assert "b0 by tiles (1,), 1 elements: wrong at b0 by tiles[0]" in result.stdout
+    assert "verdict:  1 of 4 parameters" in result.stdout
+
+
+def test_gradients_too_small_to_be_judged_are_not_called_right(table, tmp_path, monkeypatch):
+    run = ("train", table, "--label", "species", "--hidden", 20, "--batch", "all", "--steps", 3000)
+    answer(*run, "--learning-rate", 0.1, "--out", tmp_path / "run")
+    relu = mlp.ACTIVATIONS["relu"]
+
+    def wrong(xp, z):
+        y, (pullback,) = relu(xp, z)
+        return y, (lambda g: pullback(g) * 1.001,)
+
+    monkeypatch.setitem(mlp.ACTIVATIONS, "relu", wrong)
+    text = answer("check", tmp_path / "run", table, "--label", "species")
+    assert "W0 (2, 20), 40 elements: too small to tell, " in text
+    assert "verdict:  no gradient is found wrong, 4 of 4 are too small to tell; give rows" in text

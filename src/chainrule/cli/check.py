@@ -44,30 +44,44 @@ def check(
         params = [tuple(place.asarray(part, "float64") for part in layer) for layer in model.params]
         tell("model", f"{model.net}")
         tell("data", f"{len(chosen)} rows of {path or 'the digits'}, float64 on {place.name}")
-        failed = 0
-        for finding in gradcheck.check(
-            lambda params: model.net.cost_of(params, X, targets),
-            lambda params: model.net.cost_and_gradients(params, X, targets),
-            params,
-            names=[f"{part}{layer}" for layer in range(len(params)) for part in ("W", "b")],
-            most=most,
-            seed=seed,
-        ):
-            failed += finding.worst is not None
-            out.print(f"  {_told(finding)}", markup=False)
-    tell(
-        "verdict",
-        f"{failed} of {2 * len(params)} parameters have gradients that are not those of the cost"
-        if failed
-        else "the gradients are those of the cost",
-    )
-    if failed:
-        raise typer.Exit(1)
+        ways = {"": lambda params: model.net.cost_and_gradients(params, X, targets)}
+        if training.goes_by_tiles(model.net):
+            ways[" by tiles"] = lambda params: training.on_all_rows(model.net, X, targets, params)
+        findings = []
+        for way, cost_and_gradients in ways.items():
+            for finding in gradcheck.check(
+                lambda params: model.net.cost_of(params, X, targets),
+                cost_and_gradients,
+                params,
+                names=[f"{part}{layer}{way}" for layer in range(len(params)) for part in ("W", "b")],
+                most=most,
+                seed=seed,
+            ):
+                findings.append(finding)
+                out.print(f"  {_told(finding)}", markup=False)
+        tell("verdict", _verdict(findings))
+        if any(finding.worst for finding in findings):
+            raise typer.Exit(1)
 
 
 def _told(finding: gradcheck.Finding) -> str:
     checked = f"{finding.name} {finding.shape}, {finding.elements} elements"
-    return f"{checked}: wrong at {finding.worst}" if finding.worst else f"{checked}: right"
+    if finding.worst:
+        return f"{checked}: wrong at {finding.worst}"
+    return f"{checked}: {f'too small to tell, {finding.largest:.1e} at most' if finding.faint else 'right'}"
+
+
+def _verdict(findings: list[gradcheck.Finding]) -> str:
+    failed = sum(finding.worst is not None for finding in findings)
+    faint = sum(finding.faint for finding in findings)
+    if failed:
+        return f"{failed} of {len(findings)} parameters have gradients that are not those of the cost"
+    if faint:
+        return (
+            f"no gradient is found wrong, {faint} of {len(findings)} are too small to tell; give rows that the model "
+            "answers wrong, or one that has learnt for fewer steps"
+        )
+    return "the gradients are those of the cost"
 
 
 def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, Any]:

@@ -31,29 +31,29 @@ def predict(
     """
     with faults_told():
         place, model = get_device(device), load(model_path)
-    answers: list[dict[str, Any]] = []
-    failed = False
-    for path in inputs:
-        try:
-            X = _rows_of(path, model)
-        except (data.DataError, ImportError) as error:
-            failed = True
-            complain(error)
-            continue
-        many = path.suffix.lower() in data.TABLES
-        for row, p in enumerate(runs.probabilities(place, model, X), start=1):
-            likeliest = int(np.argmax(p))
-            answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
-            answer |= {"class": model.classes[likeliest], "probability": float(p[likeliest])}
-            answer["probabilities"] = dict(zip(model.classes, map(float, p), strict=True))
-            answers.append(answer)
-            if not as_json:
-                where = f"{path}:{row}" if many else str(path)
-                print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
-    if as_json:
-        print(json.dumps(answers, indent=1))
-    if failed:
-        raise typer.Exit(1)
+        answers: list[dict[str, Any]] = []
+        failed = False
+        for path in inputs:
+            try:
+                P = runs.probabilities(place, model, _rows_of(path, model))
+            except (data.DataError, ImportError) as error:
+                failed = True
+                complain(error)
+                continue
+            many = path.suffix.lower() in data.TABLES
+            for row, p in enumerate(P, start=1):
+                likeliest = int(np.argmax(p))
+                answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
+                answer |= {"class": model.classes[likeliest], "probability": float(p[likeliest])}
+                answer["probabilities"] = dict(zip(model.classes, map(float, p), strict=True))
+                answers.append(answer)
+                if not as_json:
+                    where = f"{path}:{row}" if many else str(path)
+                    print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
+        if as_json:
+            print(json.dumps(answers, indent=1))
+        if failed:
+            raise typer.Exit(1)
 
 
 def _rows_of(path: Path, model: Model) -> np.ndarray:

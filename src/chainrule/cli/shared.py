@@ -25,8 +25,9 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-out = _Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# No emoji: :x: in a path or an option is to be told as it is.
+out = _Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
@@ -56,6 +57,9 @@ def faults_told() -> Iterator[None]:
     """Print what the user can mend as one line and leave with status 1; everything else is a fault of ours."""
     try:
         yield
+    except BrokenPipeError:
+        # The reader has what it wanted; typer ends the program without a word.
+        raise
     except (
         data.DataError,
         DeviceError,
@@ -70,6 +74,9 @@ def faults_told() -> Iterator[None]:
     except ValueError as error:
         complain(error)
         raise typer.Exit(2) from None
+    except MemoryError as error:
+        complain(MemoryError(f"more memory is needed than there is ({error}); ask for less at once"))
+        raise typer.Exit(1) from None
 
 
 def complain(error: Exception) -> None:

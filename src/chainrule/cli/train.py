@@ -59,6 +59,12 @@ def _positive(value: float | None) -> float | None:
     return value
 
 
+def _finite(value: float | None) -> float | None:
+    if value is not None and not 0 <= value < float("inf"):
+        raise typer.BadParameter(f"expected a finite number from 0 up, got {value}")
+    return value
+
+
 def train(
     path: Annotated[
         Path | None,
@@ -115,7 +121,10 @@ def train(
     ] = None,
     tol: Annotated[
         float | None,
-        typer.Option(help="Stop at the first report whose largest |gradient| is under this.", min=0),
+        typer.Option(
+            help="Stop at the first report whose largest |gradient| is under this.",
+            callback=_finite,
+        ),
     ] = None,
     validation: Annotated[
         float | None,
@@ -124,7 +133,11 @@ def train(
         ),
     ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many reports without a better one. Default: 20.", min=1)
+        int | None,
+        typer.Option(
+            help="Stop after so many reports without a better one. Default: 20 with batches and validation.",
+            min=1,
+        ),
     ] = None,
     report_every: Annotated[
         int | None,
@@ -197,8 +210,9 @@ def train(
         )
         checkpoint = folder / "checkpoint.safetensors"
         if resume and report_every is None:
-            every = checkpoints.settings_in(checkpoint).get("report_every", recipe.report_every)
-            recipe = replace(recipe, report_every=every)
+            every = checkpoints.settings_in(checkpoint).get("report_every")
+            if isinstance(every, int) and every >= 1:
+                recipe = replace(recipe, report_every=every)
         _announce(run, recipe)
         started = time.perf_counter()
         result = _learn(run, recipe, checkpoint, resume)
@@ -251,7 +265,8 @@ def _learn(run: training.Run, recipe: Recipe, checkpoint: Path, resume: bool) ->
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("cost {task.fields[cost]}"),
-        console=err,
+        # Beside the reports, where both are seen: of two consoles on one terminal each writes over the other.
+        console=out if out.is_terminal else err,
         transient=True,
         disable=not err.is_terminal,
     )

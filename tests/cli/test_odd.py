@@ -1,0 +1,207 @@
+"""Odd values, odd names and odd numbers: told in a line, or served."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chainrule.files import checksum, read_tensors, write_tensors
+from tests.cli.tools import OUTPUTS, answer, chainrule
+
+
+def written(path, header, rows):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.mark.parametrize("option", ["--hidden", "--activation", "--optimizer", "--batch"])
+def test_nothing_is_no_value(option, table, tmp_path):
+    result = chainrule("train", table, "--label", "species", option, "", "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "got ''" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_given_is_told_as_it_was_given(table):
+    result = chainrule("train", table, "--label", "species", "--schedule", "step:x:1")
+    assert "got 'step:x:1'" in result.stderr
+
+
+@pytest.mark.parametrize("tol", ["inf", "nan", "-1"])
+def test_tol_is_a_number_to_get_under(tol, table, tmp_path):
+    result = chainrule("train", table, "--label", "species", "--tol", tol, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "--tol" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_no_memory_holds_is_told_in_a_line(table, tmp_path):
+    result = chainrule(
+        "train", table, "--label", "species", "--hidden", "100000,1000000000", "--out", tmp_path / "run"
+    )
+    assert result.exit_code == 1
+    assert result.stderr.startswith("chainrule: more memory is needed than there is (")
+
+
+@pytest.mark.parametrize("every", [0, -3, "often", None, 1.5])
+def test_a_checkpoint_whose_rhythm_is_none_is_refused(every, table, tmp_path):
+    run = ("train", table, "--label", "species", "--steps", 20, "--out", tmp_path)
+    answer(*run)
+    path = tmp_path / "checkpoint.safetensors"
+    tensors, metadata = read_tensors(path, "chainrule checkpoint", "1", ValueError)
+    about = json.loads(metadata["about"])
+    about["settings"]["report_every"] = every
+    text = json.dumps(about)
+    write_tensors(path, tensors, metadata | {"about": text, "checksum": checksum(text, tensors)})
+    result = chainrule(*run, "--resume")
+    assert result.exit_code == 1
+    assert "expected a checkpoint of this run, got one of a run whose report_every was" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_on_a_terminal_a_report_has_a_line_of_its_own(three_kinds, tmp_path):
+    import pty
+
+    main, side = pty.openpty()
+    command = [sys.executable, "-m", "chainrule", "train", three_kinds, "--hidden", "64,64", "--batch", "4"]
+    process = subprocess.Popen(
+        [*map(str, command), "--epochs", "12", "--out", tmp_path / "run"],
+        stdout=side,
+        stderr=side,
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(side)
+    text = b""
+    while True:
+        try:
+            piece = os.read(main, 1 << 16)
+        except OSError:  # what Linux says once the other end is closed
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(main)
+    assert process.wait() == 0
+    lines = text.decode().replace("\r", "\n").splitlines()
+    reports = [line for line in lines if "up to step" in line]
+    assert len(reports) == 12
+    assert any("step " in line and "/" in line for line in lines)
+    bare = [line.replace("\x1b[2K", "").replace("\x1b[1A", "") for line in reports]
+    assert all(line.startswith("  cost up to step") for line in bare), bare
+
+
+@pytest.mark.parametrize("how", [(), ("--hidden", 3)])
+def test_a_row_beyond_the_precision_is_told_before_the_learning(how, tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "b", "label"], [[k, 1, "uv"[k % 2]] for k in range(40)])
+    far = written(tmp_path / "far.csv", ["a", "b", "label"], [[0, 1, "u"], [1, -1e300, "v"]])
+    result = chainrule("train", rows, "--test", far, *how, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert "expected numbers that float32 holds once scaled, got -1e+300 in column 1" in result.stderr
+    assert "cost" not in result.stdout
+    assert not (tmp_path / "run").exists()
+    answer("train", rows, "--test", far, *how, "--out", tmp_path / "run", "--dtype", "float64", "--steps", 3)
+
+
+def test_a_row_beyond_the_precision_is_no_prediction(tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "b", "label"], [[k, 1, "uv"[k % 2]] for k in range(40)])
+    far = written(tmp_path / "far.csv", ["a", "b"], [[0, 1], [1, 1e300]])
+    answer("train", rows, "--steps", 3, "--out", tmp_path / "run")
+    result = chainrule("predict", tmp_path / "run", far, rows)
+    assert result.exit_code == 1
+    assert "got 1e+300 in column 1" in result.stderr
+    assert "nan" not in result.stdout
+    assert len(result.stdout.splitlines()) == 40
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("how", [(), ("--hidden", 3)])
+def test_names_of_any_kind_are_drawn(how, tmp_path):
+    names = ["$\\frac{", "a_$x_$"], ["$^", "猫"]
+    for k, (u, v) in enumerate(names):
+        rows = [[n, -n, (u, v)[n % 2]] for n in range(40)]
+        path = written(tmp_path / f"{k}.csv", ["$\\", "高$^$", "label"], rows)
+        answer("train", path, *how, "--steps", 3, "--out", tmp_path / f"run{k}")
+        assert {file.name for file in (tmp_path / f"run{k}").iterdir()} == OUTPUTS - {"mistakes.png"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names that are bytes")
+def test_folders_whose_names_are_no_text_are_drawn(pictures, tmp_path):
+    (pictures / "dark").rename(os.fsdecode(os.fsencode(pictures) + b"/dark\xff"))
+    command = [sys.executable, "-m", "chainrule", "train", pictures, "--image-size", "4", "--steps", "3"]
+    for encoding in ("utf-8", "ascii"):
+        ended = subprocess.run(
+            [*map(str, command), "--out", tmp_path / encoding],
+            env=os.environ | {"PYTHONIOENCODING": encoding, "CHAINRULE_DEVICE": "cpu"},
+            capture_output=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        assert {file.name for file in (tmp_path / encoding).iterdir()} == OUTPUTS
+        assert rb"dark\udcff" in ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("how", [(), ("--json",)])
+def test_answers_that_cannot_be_written_are_told_in_a_line(how, table, tmp_path):
+    answer("train", table, "--label", "species", "--steps", 3, "--out", tmp_path / "run")
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, "-u", "-m", "chainrule", "predict", tmp_path / "run", table, *how],
+            env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "No space left" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
+def test_a_full_disk_is_told_with_the_name_of_the_file(table, tmp_path):
+    command = f'ulimit -f 6; exec "{sys.executable}" -m chainrule train "{table}" --label species --steps 3'
+    ended = subprocess.run(
+        ["bash", "-c", f'{command} --out "{tmp_path / "run"}"'],
+        env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "File too large: " in ended.stderr
+    assert ".png" in ended.stderr
+    assert not [file for file in (tmp_path / "run").iterdir() if file.name.endswith(".part")]
+
+
+def test_a_reader_that_has_enough_answers_hears_no_complaint(tmp_path):
+    rows = written(tmp_path / "rows.csv", ["a", "label"], [[k, "uv"[k % 2]] for k in range(9000)])
+    answer("train", rows, "--steps", 1, "--out", tmp_path / "run")
+    with subprocess.Popen(
+        [sys.executable, "-m", "chainrule", "predict", tmp_path / "run", rows],
+        env=os.environ | {"CHAINRULE_DEVICE": "cpu"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline().startswith(os.fsencode(f"{rows}:1\t"))
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_an_interrupt_while_the_commands_are_loaded_is_no_fault():
+    program = (
+        "import sys, chainrule.__main__ as door\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *others):\n"
+        "        if name == 'chainrule.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "door.main()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (ended.returncode, ended.stderr) == (130, b"")
