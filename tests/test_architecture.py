@@ -31,6 +31,7 @@ ARROWS = {
         "device",
         "files",
         "logistic",
+        "machine",
         "mlp",
         "recipes",
     },

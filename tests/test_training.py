@@ -3,6 +3,7 @@ import os
 
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -258,3 +259,19 @@ def test_a_row_of_each_class_is_told_with_the_way_without_validation():
 def test_rows_that_are_learnt_from_are_called_so_once():
     train, test = data.split(dataset(), held_out=0.2, seed=0)
     assert training.prepare(train, test, validation=0.1, seed=0).train.source == "made up, training rows"
+
+
+@pytest.mark.parametrize(
+    ("units", "batch", "threads"), [(20, "30", {1}), (3000, "30", None), (20, "all", None)]
+)
+def test_small_products_are_not_shared_out(units, batch, threads, tmp_path, monkeypatch):
+    def current():
+        return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
+
+    usual = current()
+    wishes = {"hidden": f"{units},{units}", "batch": batch, "steps": 1, "report_every": 1, "validation": 0.0}
+    run, recipe = prepared(cr.get_device("cpu"), dtype="float32", **wishes)
+    seen = []
+    run.learn(recipe, tmp_path / "checkpoint", on_report=lambda report: seen.append(current()))
+    assert seen[-1] == (threads or usual)
+    assert current() == usual
