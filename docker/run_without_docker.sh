@@ -4,8 +4,8 @@
 #   docker/run_without_docker.sh IMAGE [ARGUMENTS]
 #
 # FOLDER is the folder that the container sees as /work, by default the one that you stand in; the image's user has
-# to have the right to write there. Variables named CHAINRULE_... are handed on. The processes share this machine's network and see its processes: buildah's
-# isolation by chroot holds files apart, no more.
+# to have the right to write there. Variables named CHAINRULE_... are handed on. Buildah's isolation by chroot holds
+# files apart and no more: the container shares this machine's network and sees its processes.
 set -euo pipefail
 
 if [[ $# -lt 1 ]]; then
