@@ -1,6 +1,7 @@
 """The image's files say what the README says of them. Whether they build is seen by docker/build_without_docker.sh."""
 
 import json
+import os
 import re
 import runpy
 import shlex
@@ -123,14 +124,29 @@ class TestCompose:
 
 
 class TestEntry:
-    @pytest.mark.parametrize("name", ["bench", "test"])
-    def test_its_own_commands_hand_their_arguments_on(self, name):
-        first, *rest = ENTRY["command"]([name, "--quick", "a b"])
-        assert rest[-2:] == ["--quick", "a b"]
-        assert "chainrule" not in (first, *rest)
-
     def test_every_other_command_is_one_of_chainrule(self):
-        assert ENTRY["command"](["train", "x.h5"]) == ["-m", "chainrule", "train", "x.h5"]
+        assert ENTRY["command"](["train", "x.h5"], ROOT) == ["-m", "chainrule", "train", "x.h5"]
+
+    @pytest.mark.parametrize("name", ["bench", "test"])
+    def test_its_own_commands_run_in_a_copy_that_the_user_may_write_to(self, name, tmp_path):
+        image = tmp_path / "app"
+        for place in ("docker", "bench", "tests", "elsewhere"):
+            (image / place).mkdir(parents=True)
+        shutil.copy(FOLDER / "entry.py", image / "docker")
+        (image / "bench" / "run.py").write_text("import sys; print(__file__, sys.argv[1:])")
+        (image / "tests" / "test_it.py").write_text(
+            "def test_it(pytestconfig): print(__file__, list(pytestconfig.invocation_params.args))"
+        )
+        run = [sys.executable, str(image / "docker" / "entry.py"), name, "-s", "-k", "it or that"]
+        scratch = os.environ | {"TMPDIR": str(tmp_path)}
+        done = subprocess.run(
+            run, env=scratch, cwd=image / "elsewhere", capture_output=True, text=True, check=True
+        )
+        (copy,) = tmp_path.glob("chainrule-*/chainrule")
+        file = {"bench": "bench/run.py", "test": "tests/test_it.py"}[name]
+        assert f"{copy / file} ['-s', '-k', 'it or that']" in done.stdout
+        assert (copy / ".pytest_cache").is_dir() == (name == "test")
+        assert not (image / ".pytest_cache").exists()
 
     def test_it_becomes_the_command_with_its_exit_status(self):
         entry = [sys.executable, str(FOLDER / "entry.py")]
