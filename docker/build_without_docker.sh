@@ -48,6 +48,8 @@ if [[ $base == debootstrap:* ]]; then
 fi
 
 secrets=()
+certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+if [[ -f $certificates ]]; then secrets+=(--secret "id=ca.crt,src=$certificates"); fi
 pip_conf=${PIP_CONFIG_FILE:-/etc/pip.conf}
 if [[ -z ${PIP_CONFIG_FILE:-} && -n ${PIP_INDEX_URL:-}${PIP_EXTRA_INDEX_URL:-} ]]; then
     pip_conf=$scratch/pip.conf
@@ -55,11 +57,11 @@ if [[ -z ${PIP_CONFIG_FILE:-} && -n ${PIP_INDEX_URL:-}${PIP_EXTRA_INDEX_URL:-} ]
         echo "[global]"
         if [[ -n ${PIP_INDEX_URL:-} ]]; then echo "index-url = $PIP_INDEX_URL"; fi
         if [[ -n ${PIP_EXTRA_INDEX_URL:-} ]]; then echo "extra-index-url = $PIP_EXTRA_INDEX_URL"; fi
+        # Where the Dockerfile has the secret; an older pip looks at certificates of its own else.
+        if [[ -f $certificates ]]; then echo "cert = /etc/ssl/certs/ca-certificates.crt"; fi
     } >"$pip_conf"
 fi
-certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 if [[ -f $pip_conf ]]; then secrets+=(--secret "id=pip.conf,src=$pip_conf"); fi
-if [[ -f $certificates ]]; then secrets+=(--secret "id=ca.crt,src=$certificates"); fi
 
 # shellcheck disable=SC2086  # BUILDAH_ARGS is a list of words
 buildah bud --layers --format docker --file "$root/docker/Dockerfile" --target "$stage" --build-arg "BASE=$base" \
