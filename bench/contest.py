@@ -92,7 +92,7 @@ class Place:
         on_gpu = asked.startswith("cuda") and torch.cuda.is_available()
         self.name, self.library = asked if on_gpu else "cpu", f"torch {torch.__version__}"
         self.move = lambda x: torch.as_tensor(np.asarray(x)).to(self.name)
-        self.peak = _no_peak
+        self.peak = _peak_of_torch if on_gpu else _no_peak
         if on_gpu:
             torch.cuda.set_device(self.name)
             self.wait = lambda _: torch.cuda.synchronize()
@@ -104,7 +104,9 @@ class Place:
 
         # Its default on a GPU is TF32, which nobody else here computes in.
         jax.config.update("jax_default_matmul_precision", "highest")
-        device = jax.devices()[int(asked.partition(":")[2] or 0) if asked.startswith("cuda") else 0]
+        # Without its CUDA package it has the CPU alone, whatever was asked for.
+        devices, wanted = jax.devices(), int(asked.partition(":")[2] or 0) if asked.startswith("cuda") else 0
+        device = devices[min(wanted, len(devices) - 1)]
         jax.config.update("jax_default_device", device)
         self.name, self.library = "cpu" if device.platform == "cpu" else asked, f"jax {jax.__version__}"
         self.move, self.wait = lambda x: jax.device_put(x, device), jax.block_until_ready
@@ -127,6 +129,15 @@ def _peak_of_cupy(step):
     before = pool.total_bytes()
     step()
     return pool.total_bytes() - before
+
+
+def _peak_of_torch(step):
+    import torch
+
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def _no_peak(step):

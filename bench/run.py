@@ -29,7 +29,8 @@ from chainrule import machine
 from chainrule.device import DeviceError
 from contest import HERE, Contest
 
-PARTS = ("loops", "logistic", "network", "engine", "to a cost", "memory", "growth")
+PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
+PARTS = ("loops", "logistic", "network", "engine", "cost", "memory", "growth")
 # Of each way to run: rounds, seconds of warm-up in each, and what a process and the loops take, in seconds.
 WAYS = {"full": (5, 0.3, 4.0, 90.0), "quick": (2, 0.05, 1.1, 20.0), "tiny": (1, 0.001, 0.7, 3.0)}
 
@@ -81,7 +82,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         add("engine", case, "engine", (n,), tuple(engine.CONTENDERS), engine.products(n), "flop", threads=1)
     for name in DATA[way]:
         rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn")
-        add("to a cost", name.replace("_", " "), "to_a_cost", (name,), rivals)
+        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals)
     for m, n in MEMORY[way]:
         names = ["by_tiles", "by_matmul", "by_scaling"]
         names += ["by_sample"] * (m <= FEW_SAMPLES) + ["by_loops"] * (m * n <= FEW_NUMBERS)
@@ -183,46 +184,67 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     way, only = options.sizes, tuple(options.only or PARTS)
-    rounds, seconds, each, for_loops = WAYS[way]
+    rounds, _, each, for_loops = WAYS[way]
     asked = next((os.environ[name] for name in machine.THREAD_VARIABLES if name in os.environ), None)
     threads = int(asked or machine.cpu_count())
     cases = contests(way, only, device, threads)
     total = rounds * each * sum(len(case.contenders) for case in cases) + for_loops * ("loops" in only)
-    peers = {"torch", "jax", "sklearn", "autograd", "mygrad"}
     saved = {"about": about(device, threads, way), "rows": [], "faults": []}
     start = time.perf_counter()
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
         task = bar.add_task("", total=total)
-        if "loops" in only:
-            bar.update(task, description="loops against vectors")
-            rows, faults = loops(way, lambda percent: bar.update(task, completed=for_loops * percent / 100))
-            saved["rows"] += rows
-            saved["faults"] += faults
-        for case in cases:
-            turns = rounds * len(case.contenders)
-            if why := missing_memory(case):
-                saved["rows"] += contest.blank(case, f"not run: {why}")
-                bar.advance(task, each * turns)
-                continue
-            pythons = {name: options.python for name in case.contenders if name.split()[0] in peers}
 
-            def done(name, case=case):
-                bar.update(task, advance=each, description=f"{case.part}, {case.case}: {name}")
+        def tell(advance, what):
+            bar.update(task, advance=advance, description=what)
 
-            rows = contest.hold(case, pythons, rounds=rounds, seconds=seconds, done=done)
-            saved["rows"] += rows
-            saved["faults"] += [
-                f"{case.part}, {case.case}: {row['contender']}: {row['why']}"
-                for row in rows
-                if row["why"].startswith(("failed", "unequal"))
-            ]
+        try:
+            _measure_all(saved, cases, options, tell)
+        except KeyboardInterrupt:
+            saved["faults"].append("interrupted: the rest was not run")
     saved["about"]["took"] = f"{time.perf_counter() - start:.0f} s"
     libraries = sorted({row["library"] for row in saved["rows"] if row.get("library")})
     saved["about"]["peers"] = ", ".join(
         name for name in libraries if not name.startswith(("chainrule", "numpy"))
     )
     return saved
+
+
+def _measure_all(saved: dict, cases: list[Contest], options: argparse.Namespace, tell) -> None:
+    """Add rows and faults to `saved`; `tell` gets the seconds that a piece was thought to take, and its name."""
+    rounds, seconds, each, for_loops = WAYS[options.sizes]
+    if "loops" in (options.only or PARTS):
+        tell(0, "loops against vectors")
+        done = 0
+
+        def percent(now):
+            nonlocal done
+            tell(for_loops * (now - done) / 100, "loops against vectors")
+            done = now
+
+        rows, faults = loops(options.sizes, percent)
+        saved["rows"] += rows
+        saved["faults"] += faults
+    for case in cases:
+        name = f"{case.part}, {case.case}"
+        if why := missing_memory(case):
+            saved["rows"] += contest.blank(case, f"not run: {why}")
+            tell(each * rounds * len(case.contenders), name)
+            continue
+        pythons = {who: options.python for who in case.contenders if who.split()[0] in PEERS}
+        rows = contest.hold(
+            case,
+            pythons,
+            rounds=rounds,
+            seconds=seconds,
+            done=lambda who, name=name: tell(each, f"{name}: {who}"),
+        )
+        saved["rows"] += rows
+        saved["faults"] += [
+            f"{name}: {row['contender']}: {row['why']}"
+            for row in rows
+            if row["why"].startswith(("failed", "unequal"))
+        ]
 
 
 def main() -> int:

@@ -21,7 +21,7 @@ PARTS = {
         "The engine beside its peers",
         "Value and gradient, one thread. The limit is the step's matrix products alone.",
     ),
-    "to a cost": (
+    "cost": (
         "Time to a given cost",
         "Logistic regression from zeros to within a hundredth of the lowest cost. Descent and SGD take the same steps.",
     ),

@@ -107,6 +107,7 @@ def test_a_wrong_spelling_is_not_timed_and_fails_the_run(tmp_path):
 
 CONTENDERS = """
 import time
+from pathlib import Path
 import numpy as np
 
 def problem(n):
@@ -123,6 +124,12 @@ def contender(put, x, *, factor=1.0, slow=0.0, error=None):
 
     return step, lambda out: [out.sum(), out]
 
+def late(put, x):
+    mark = Path(__file__).with_suffix(".mark")
+    seen = mark.exists()
+    mark.touch()
+    return contender(put, x, factor=1.002 if seen else 1.0)
+
 def planted(**faults):
     return lambda put, x: contender(put, x, **faults)
 
@@ -131,6 +138,7 @@ CONTENDERS = {
     "numpy slow": planted(slow=0.02),
     "numpy near": planted(factor=1 + 1e-6),
     "numpy wrong": planted(factor=1.002),
+    "numpy late": late,
     "numpy nan": planted(factor=float("nan")),
     "numpy missing": planted(error=ModuleNotFoundError("No module named 'rival'")),
     "numpy broken": planted(error=ValueError("out of order")),
@@ -141,7 +149,9 @@ CONTENDERS = {
 def test_a_contest_finds_the_unequal_the_missing_and_the_broken(tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text(CONTENDERS)
     monkeypatch.setenv("PYTHONPATH", _with(tmp_path))
-    names = [f"numpy{fault}" for fault in ("", " slow", " near", " wrong", " nan", " missing", " broken")]
+    names = [
+        f"numpy{fault}" for fault in ("", " slow", " near", " wrong", " late", " nan", " missing", " broken")
+    ]
     case = contest.Contest("logistic", "a case", "planted", (5,), tuple(names), "numpy", 1)
     turns = []
     rows = {
@@ -150,10 +160,13 @@ def test_a_contest_finds_the_unequal_the_missing_and_the_broken(tmp_path, monkey
     assert turns == names * 2
     assert rows["numpy"]["why"] == rows["numpy near"]["why"] == rows["numpy slow"]["why"] == ""
     assert rows["numpy wrong"]["why"].startswith("unequal: result 0 is off that of numpy by 2.0e-03")
+    assert rows["numpy late"]["why"].startswith("unequal")
     assert rows["numpy nan"]["why"].startswith("unequal")
     assert rows["numpy missing"]["why"] == "not installed: No module named 'rival'"
     assert rows["numpy broken"]["why"] == "failed: out of order"
-    assert all(rows[f"numpy {fault}"]["seconds"] == [] for fault in ("wrong", "nan", "missing", "broken"))
+    assert all(
+        rows[f"numpy {fault}"]["seconds"] == [] for fault in ("wrong", "late", "nan", "missing", "broken")
+    )
     _, low, _ = ratios.ratio(rows["numpy slow"], rows["numpy"])
     assert low > 2
 
