@@ -218,7 +218,7 @@ def _turn(contest, row, python, seconds, folder, proofs):
         # The limit proves nothing, and takes no part.
         first, right = next(iter(proofs.items()), (name, parts))
         proofs[name] = parts
-        row["why"] = _unequal(first, right, parts)
+        row["why"] = unequal(first, right, parts)
     if row["why"]:
         row["seconds"], row["first"], row["transfer"] = [], [], []
         return
@@ -257,7 +257,8 @@ def _parts(proof):
         return [saved[name] for name in saved.files]
 
 
-def _unequal(first, right, parts):
+def unequal(first, right, parts):
+    """Return what sets the parts apart from the right ones, those of `first`, or nothing."""
     if [part.shape for part in right] != [part.shape for part in parts]:
         return f"unequal: its results have other shapes than those of {first}"
     for number, (mine, theirs) in enumerate(zip(parts, right, strict=True)):

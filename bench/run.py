@@ -32,7 +32,7 @@ from contest import HERE, Contest
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
 PARTS = ("loops", "logistic", "network", "engine", "cost", "memory", "growth")
 # Of each way to run: rounds, seconds of warm-up in each, and what a process and the loops take, in seconds.
-WAYS = {"full": (5, 0.3, 4.0, 90.0), "quick": (2, 0.05, 1.1, 20.0), "tiny": (1, 0.001, 0.7, 3.0)}
+WAYS = {"full": (5, 0.3, 3.0, 90.0), "quick": (2, 0.05, 1.1, 20.0), "tiny": (1, 0.001, 0.7, 3.0)}
 
 LOGISTIC = {
     "full": [(20000, 12288), (1000000, 32), (60000, 784), (209, 12288)],
@@ -93,14 +93,14 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
     for what, values, shape in (("m", samples, lambda m: (m, 784)), ("n", features, lambda n: (784, n))):
         for value in values:
             m, n = shape(value) if way != "tiny" else (value, value)
-            add("growth", f"{m} x {n}", "logistic_step", (m, n), steps, grows=(what, value))
+            add("growth", f"{what} = {value}: {m} x {n}", "logistic_step", (m, n), steps, grows=(what, value))
     for what, values, shape in (
         ("depth", depths, lambda depth: [256] * (depth + 1)),
         ("width", widths, lambda width: [width] * 3),
     ):
         for value in values:
             sizes = (128, *shape(value), 10) if way != "tiny" else (3, *[2] * value, 2)
-            case = " - ".join(map(str, sizes[1:]))
+            case = f"{what} = {value}: {' - '.join(map(str, sizes[1:]))}"
             add("growth", case, "network", ("gradient-descent", *sizes), ("chainrule",), grows=(what, value))
     return found
 
