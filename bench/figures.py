@@ -41,14 +41,14 @@ def speed_ups(saved):
 def growth(saved):
     """Return the times over samples, features, depth and width, or None where none was run."""
     panels = []
-    for what in ("m", "n", "depth", "width"):
+    for what, label in (("m", "samples m"), ("n", "features n"), ("depth", "depth"), ("width", "width")):
         curves = {}
         for contender, rows in points(saved, what).items():
             curves[contender] = [
                 (row["grows"][1], *(1e3 * second for second in _middle(row["seconds"]))) for row in rows
             ]
         if curves:
-            panels.append((what, curves))
+            panels.append((label, curves))
     return _draw(panels, "milliseconds a step") if panels else None
 
 
@@ -70,7 +70,7 @@ def _middle(seconds):
 def _draw(panels, label, line=None):
     os.environ.setdefault("MPLBACKEND", "Agg")
     from matplotlib.figure import Figure
-    from matplotlib.ticker import NullLocator, StrMethodFormatter
+    from matplotlib.ticker import NullFormatter, NullLocator, StrMethodFormatter
 
     figure = Figure(figsize=(4.2 * len(panels) + 0.8, 4.2), layout="constrained")
     for number, (title, curves) in enumerate(panels, start=1):
@@ -84,6 +84,7 @@ def _draw(panels, label, line=None):
         panel.set(xscale="log", yscale="log", xlabel=title)
         panel.set_xticks(sorted({point[0] for curve in curves.values() for point in curve}))
         panel.xaxis.set_minor_locator(NullLocator())
+        panel.yaxis.set_minor_formatter(NullFormatter())
         panel.tick_params(axis="x", labelrotation=45)
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import chainrule as cr
@@ -172,11 +172,20 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
         "dtype": "float32",
         "TF32": tf32,
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "versions": ", ".join([f"Python {platform.python_version()}", *(f"{n} {version(n)}" for n in names)]),
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{n} {_version(n)}" for n in names)]
+        ),
         # Above 1 or so somebody else was computing, and the spreads will show it.
         "load before": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "not said",
         "run": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC") + f", {way}",
     }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def measure(options: argparse.Namespace, device: cr.Device) -> dict:
