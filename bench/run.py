@@ -171,7 +171,7 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
         "threads": f"{threads}, each process on as many processors; 1 for the engine",
         "dtype": "float32",
         "TF32": tf32,
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "system": f"{platform.system()}, {platform.machine()}",
         "versions": ", ".join(
             [f"Python {platform.python_version()}", *(f"{n} {_version(n)}" for n in names)]
         ),

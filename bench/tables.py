@@ -228,7 +228,11 @@ def _once(row):
 
 
 def times(found):
-    return f"{short(found[0])} ({short(found[1])} .. {short(found[2])})" if found else ""
+    if not found:
+        return ""
+    # Near 1 the third digit decides who is faster.
+    middle, low, high = (f"{value:.3f}" if 0.9 < value < 1.1 else short(value) for value in found)
+    return f"{middle} ({low} .. {high})"
 
 
 def percent(found):

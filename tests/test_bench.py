@@ -286,7 +286,7 @@ def test_growth_has_the_exponent_and_where_the_device_beats_the_cpu():
         for name, times in (("by_tiles", (second, second**2)), ("by_tiles on cpu", (5.0, 65.0)))
     ]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
-    assert growth.rows[0][3] == "1.5 (1 .. 2)"
+    assert growth.rows[0][3] == "1.5 (1.000 .. 2)"
     assert "The device beats the CPU at no m that was measured." in growth.sentences
     rows[-2]["seconds"] = [4.9, 64.0]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
