@@ -1,7 +1,6 @@
 """Options of the benchmarks, and what of them is run on which device.
 
-pytest bench --benchmark-json=results.json     on the device of CHAINRULE_DEVICE
-python bench/report.py results.json            a table and a picture of it
+pytest bench [--quick]     on the device of CHAINRULE_DEVICE; `python bench/run.py` runs this and all the rest
 """
 
 import pytest

@@ -22,7 +22,7 @@ STRICT_NUMBERS = 209 * 768
 
 
 class Size(NamedTuple):
-    """Samples, features, and which of the two ("m" or "n") grows along the row of sizes that this one is in."""
+    """Samples, features, and what grows along the row of sizes that this one is in: "m", "n" or "m and n"."""
 
     m: int
     n: int
@@ -38,17 +38,27 @@ class Plan(NamedTuple):
     rounds: int
 
 
-def _plan(ms: list[int], ns: list[int], lengths: list[int], seconds: float, rounds: int) -> Plan:
+def _plan(
+    ms: list[int], ns: list[int], both: list[int], lengths: list[int], seconds: float, rounds: int
+) -> Plan:
     # 784 features are a grey picture of 28 pixels a side; 209 samples are the cat pictures, and 3, 48, 768, 12288,
     # 49152 features colour pictures of 1, 4, 16, 64, 128 pixels a side.
     steps = [Size(m, 784, "m") for m in ms] + [Size(209, n, "n") for n in ns]
+    steps += [Size(k, k, "m and n") for k in both]
     return Plan(steps, [Size(1, n, "n") for n in lengths], seconds, rounds)
 
 
 PLANS = {
-    "full": _plan([3, 30, 300, 3000, 30000], [3, 48, 768, 12288, 49152], [3, 48, 768, 12288, 196608], 1.0, 7),
-    "quick": _plan([3, 300, 3000], [3, 768, 12288], [3, 768, 12288], 0.15, 5),
-    "tiny": _plan([1, 3], [1, 3], [1, 3], 0.01, 5),
+    "full": _plan(
+        [3, 30, 300, 3000, 30000],
+        [3, 48, 768, 12288, 49152],
+        [1, 3, 10, 30],
+        [1, 3, 48, 768, 12288, 196608],
+        1.0,
+        7,
+    ),
+    "quick": _plan([3, 300, 3000], [3, 768, 12288], [1, 10, 30], [1, 3, 768, 12288], 0.05, 5),
+    "tiny": _plan([1, 3], [1, 3], [2], [1, 3], 0.01, 5),
 }
 
 

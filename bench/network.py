@@ -1,33 +1,28 @@
 """One training step of a relu network, forward, backward and update, against peers and against NumPy by hand.
 
-    python bench/network.py --python /path/to/python-with-peers [--sizes 784 256 128 10] [--batch 128]
-                            [--optimizers gradient-descent adam] [--threads 2] [--rounds 5]
-
-Softmax cross entropy, float32, one batch of random numbers. Every contender starts from the same parameters and must
-have the same ones after its first step, or the run fails. A peer that the given Python does not have is left out.
+Softmax cross entropy, float32, one batch of random numbers. Every contender starts from the same parameters, and the
+cost and all parameters after its first step are its proof.
 """
 
-import argparse
 import itertools
 
 import numpy as np
 
-import contest
-
 RATES = {"gradient-descent": 0.1, "adam": 1e-3}
 
 
-def problem(sizes, batch):
+def problem(optimizer, batch, *sizes):
+    batch, *sizes = map(int, (batch, *sizes))
     random = np.random.default_rng(0)
     params = [
         ((random.standard_normal((n, k)) * np.sqrt(2 / n)).astype("float32"), np.zeros(k, "float32"))
         for n, k in itertools.pairwise(sizes)
     ]
     X = random.standard_normal((batch, sizes[0])).astype("float32")
-    return params, X, random.integers(0, sizes[-1], batch)
+    return params, X, random.integers(0, sizes[-1], batch), optimizer
 
 
-def with_numpy(params, X, y, optimizer):
+def with_numpy(put, params, X, y, optimizer):
     """Straight NumPy, as one writes it by hand: no library, no checks."""
     params = [list(layer) for layer in params]
     rows = np.eye(params[-1][0].shape[1], dtype="float32")[y]
@@ -45,7 +40,7 @@ def with_numpy(params, X, y, optimizer):
         Z -= Z.max(axis=1, keepdims=True)
         e = np.exp(Z)
         total = e.sum(axis=1, keepdims=True)
-        cost = float((np.log(total[:, 0]) - (Z * rows).sum(axis=1)).mean())
+        cost = (np.log(total[:, 0]) - (Z * rows).sum(axis=1)).mean()
         g = (e / total - rows) / len(X)
         for k in range(len(params) - 1, -1, -1):
             W, b = params[k]
@@ -61,12 +56,14 @@ def with_numpy(params, X, y, optimizer):
                 params[k][i] -= rate * d
         return cost
 
-    return step, lambda: [p for layer in params for p in layer]
+    return step, lambda cost: [cost, *(p for layer in params for p in layer)]
 
 
-def with_chainrule(params, X, y, optimizer):
+def with_chainrule(put, params, X, y, optimizer):
     import chainrule as cr
+    from chainrule.device import to_numpy
 
+    params, X, y = [(put(W), put(b)) for W, b in params], put(X), put(y)
     net = cr.MLP((X.shape[1], *(W.shape[1] for W, _ in params)), output="softmax")
     rule = cr.optimizers.OPTIMIZERS[optimizer](RATES[optimizer])
     state = rule.init(params)
@@ -75,12 +72,12 @@ def with_chainrule(params, X, y, optimizer):
         nonlocal params, state
         cost, gradients = net.cost_and_gradients(params, X, y)
         params, state = rule.update(gradients, state, params)
-        return float(cost)
+        return cost
 
-    return step, lambda: [p for layer in params for p in layer]
+    return step, lambda cost: [to_numpy(x) for x in (cost, *(p for layer in params for p in layer))]
 
 
-def with_torch(params, X, y, optimizer):
+def with_torch(put, params, X, y, optimizer):
     import torch
 
     layers = []
@@ -91,21 +88,61 @@ def with_torch(params, X, y, optimizer):
             layer.bias.copy_(torch.tensor(b))
         layers += [layer, torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers[:-1])
+    X, y = put(X), put(y)
+    net.to(X.device)
     kind = torch.optim.Adam if optimizer == "adam" else torch.optim.SGD
     rule = kind(net.parameters(), lr=RATES[optimizer])
-    X, y = torch.tensor(X), torch.tensor(y)
 
     def step():
         rule.zero_grad()
         cost = torch.nn.functional.cross_entropy(net(X), y)
         cost.backward()
         rule.step()
-        return cost.item()
+        return cost
 
-    return step, lambda: [p.detach().numpy().T for p in net.parameters()]
+    return step, lambda cost: [x.detach().cpu().numpy().T for x in (cost, *net.parameters())]
 
 
-def with_sklearn(params, X, y, optimizer):
+def with_jax(put, params, X, y, optimizer):
+    import jax
+    import jax.numpy as jnp
+
+    rate = RATES[optimizer]
+
+    def cost(params, X, y):
+        H = X
+        for W, b in params[:-1]:
+            H = jax.nn.relu(H @ W + b)
+        Z = H @ params[-1][0] + params[-1][1]
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(Z), y[:, None], axis=1))
+
+    @jax.jit
+    def update(params, means, squares, t, X, y):
+        value, d = jax.value_and_grad(cost)(params, X, y)
+        if optimizer == "adam":
+            means = jax.tree.map(lambda mean, d: 0.9 * mean + 0.1 * d, means, d)
+            squares = jax.tree.map(lambda square, d: 0.999 * square + 0.001 * d * d, squares, d)
+            d = jax.tree.map(
+                lambda mean, square: (mean / (1 - 0.9**t)) / (jnp.sqrt(square / (1 - 0.999**t)) + 1e-8),
+                means,
+                squares,
+            )
+        return value, jax.tree.map(lambda p, d: p - rate * d, params, d), means, squares, t + 1
+
+    X, y = put(X), put(y)
+    params = [(put(W), put(b)) for W, b in params]
+    zeros = jax.tree.map(jnp.zeros_like, params) if optimizer == "adam" else ()
+    state = params, zeros, zeros, jnp.float32(1)
+
+    def step():
+        nonlocal state
+        value, *state = update(*state, X, y)
+        return value, state
+
+    return step, lambda out: [out[0], *(p for layer in out[1][0] for p in layer)]
+
+
+def with_sklearn(put, params, X, y, optimizer):
     from sklearn.neural_network import MLPClassifier
 
     hidden = tuple(W.shape[1] for W, _ in params[:-1])
@@ -137,45 +174,39 @@ def with_sklearn(params, X, y, optimizer):
         net.partial_fit(X, y)
         return net.loss_
 
-    return step, lambda: [p for pair in zip(net.coefs_, net.intercepts_, strict=True) for p in pair]
+    return step, lambda cost: [
+        cost,
+        *(p for pair in zip(net.coefs_, net.intercepts_, strict=True) for p in pair),
+    ]
 
 
-def work(name, optimizer, batch, *sizes):
-    step, read = globals()[f"with_{name}"](*problem(list(map(int, sizes)), int(batch)), optimizer)
-    cost = step()
-    params = np.concatenate([np.ravel(p) for p in read()])
-    contest.tell(contest.clock(step), [[cost], params])
+def products(batch, *sizes):
+    """Return how many multiplications and additions the matrix products of a step are: forward, dW, dH."""
+    return 2 * batch * (3 * sum(n * k for n, k in itertools.pairwise(sizes)) - sizes[0] * sizes[1])
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--python", help="a Python that has the peers; default: this one")
-    parser.add_argument("--sizes", type=int, nargs="*", default=[784, 256, 128, 10])
-    parser.add_argument("--batch", type=int, default=128)
-    parser.add_argument("--optimizers", nargs="*", choices=list(RATES), default=list(RATES))
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--work", nargs="+", help=argparse.SUPPRESS)
-    settings = parser.parse_args()
-    if settings.work:
-        work(*settings.work)
-        return
-    contenders = contest.ours("chainrule", "numpy")
-    contenders |= dict.fromkeys(("torch", "sklearn"), settings.python or contenders["numpy"])
-    for optimizer in settings.optimizers:
-        arguments = (optimizer, settings.batch, *settings.sizes)
-        print(f"\n{settings.sizes}, batch {settings.batch}, {optimizer}, float32, {settings.threads} threads")
-        times = contest.hold(
-            __file__,
-            contenders,
-            arguments,
-            rounds=settings.rounds,
-            threads=settings.threads,
-        )
-        contest.show(times)
+def limit(put, params, X, y, optimizer):
+    """The matrix products of the step and nothing else."""
+    Ws, H = [put(W) for W, _ in params], [put(X)]
+    for W in Ws:
+        H.append(H[-1] @ W)
+
+    def step():
+        for x, W in zip(H[:-1], Ws, strict=True):
+            x @ W
+        for x, g in itertools.pairwise(H):
+            x.T @ g
+        for g, W in zip(H[2:], Ws[1:], strict=True):
+            g @ W.T
+
+    return step, lambda out: []
 
 
-if __name__ == "__main__":
-    main()
+CONTENDERS = {
+    "chainrule": with_chainrule,
+    "numpy": with_numpy,
+    "torch": with_torch,
+    "jax": with_jax,
+    "sklearn": with_sklearn,
+    "limit": limit,
+}

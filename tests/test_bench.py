@@ -1,111 +1,78 @@
-"""The benchmarks' room: what is timed was proved equal first, and its numbers become a table and a picture."""
+"""The benchmarks' room: what is timed was proved equal first, and its numbers become a page, a table, a comparison."""
 
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[1]
+import chainrule as cr
+import contest
+import ratios
+import run as suite
+import tables
+from tests.conftest import ROOT
 
 
 def run(*command, **environment):
     return subprocess.run(
         [sys.executable, *map(str, command)],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=240,
     )  # fmt: skip
 
 
-def bench(results, *options, device="cpu", **environment):
-    command = ("-m", "pytest", "bench", "--sizes", "tiny", "--benchmark-quiet", "-p", "no:cacheprovider")
-    return run(*command, f"--benchmark-json={results}", *options, CHAINRULE_DEVICE=device, **environment)
+def measured(results, *only, device="cpu", **environment):
+    command = ("bench/run.py", "--sizes", "tiny", "--out", results, "--only", *only)
+    return run(*command, CHAINRULE_DEVICE=device, **environment)
 
 
-@pytest.fixture(scope="module", params=["cpu", "strict:device1"])
+@pytest.fixture(scope="module", params=[("cpu", "loops", "logistic"), ("strict:device1", "loops")])
 def results(request, tmp_path_factory):
+    device, *parts = request.param
     path = tmp_path_factory.mktemp("bench") / "results.json"
-    done = bench(path, device=request.param)
+    done = measured(path, *parts, device=device)
     assert done.returncode == 0, done.stdout + done.stderr
-    return request.param, path
+    return device, parts, path
 
 
-def test_report_leaves_a_table_and_a_picture_that_name_the_device(results, tmp_path):
-    from PIL import Image
-
-    device, path = results
-    done = run("bench/report.py", path, "--out", tmp_path / "new")
-    assert done.returncode == 0, done.stderr
-    table = (tmp_path / "new" / "results.md").read_text(encoding="utf-8")
-    assert table in done.stdout
-    assert f"| device | {device} |" in table
-    for words in ("| 3 x 784 | by_tiles |", "| 209 x 3 | by_loops |", "| recomputed |", "in one process"):
-        assert words in table
-    assert "| every size | by_tiles | none: it is one pass" in table
-    assert sorted(file.name for file in (tmp_path / "new").iterdir()) == ["results.md", "results.png"]
-    with Image.open(tmp_path / "new" / "results.png") as picture:
-        assert picture.width > 1000
-        assert device in picture.info["Description"]
-
-
-def test_results_hold_what_a_reader_of_the_numbers_needs(results):
-    device, path = results
-    for benchmark in json.loads(path.read_text())["benchmarks"]:
-        extra = benchmark["extra_info"]
-        assert extra["device"] == device
-        assert extra["dtype"] == "float32"
-        assert extra["first_call_seconds"] > 0
-        assert extra["transfer_seconds"] > 0
-        assert {"m", "n", "spelling", "direction", "describe", "chainrule", "threads"} <= extra.keys()
+def test_one_command_leaves_numbers_a_page_and_a_table_that_name_the_device(results):
+    device, parts, path = results
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "results.html",
+        "results.json",
+        "results.md",
+    ]
+    table, page = (path.with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".md", ".html"))
+    for text in (table, page):
+        assert f"on {device}" in text
+        for words in ("Where we lose", "One step: forward with backward", "209 x 3", "recomputed", "TF32"):
+            assert words in text
+    assert "| 3 x 784 | by_tiles |" in table
+    assert ("| 30 x 7 | limit |" in table) == ("logistic" in parts)
+    assert page.count("<svg") == 1
+    # Nothing is fetched: no script, no style sheet, no picture from elsewhere.
+    assert not re.findall(r"<script|<link|<img|\bsrc=|url\(", page.replace("url(#", ""))
 
 
-def test_a_missing_cell_says_why(results, tmp_path):
-    saved = json.loads(results[1].read_text())
-    for kind, spelling in (("over_the_cap", "by_loops"), ("failed", "by_sample")):
-        name = f"test_forward_with_backward[3x784-{spelling}]"
-        (left_out,) = [b for b in saved["benchmarks"] if b["name"] == name]
-        saved["benchmarks"].remove(left_out)
-        if kind == "over_the_cap":
-            saved["chainrule"]["over_the_cap"].append(left_out["extra_info"])
-    path = tmp_path / "fewer.json"
-    path.write_text(json.dumps(saved))
-    done = run("bench/report.py", path)
-    assert done.returncode == 0, done.stderr
-    assert "| 3 x 784 | by_loops | not run: over the cap |" in done.stdout
-    assert "| 3 x 784 | by_sample | not run |" in done.stdout
-    assert "| by_loops not run: over the cap |" in done.stdout
-
-
-FOREIGN = {"name": "test_other", "stats": {"median": 1.0}, "extra_info": {}}
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("", "not JSON"),
-        ('{"benchmarks": [{"name"', "not JSON, or cut short"),
-        ("[1, 2]", "no list 'benchmarks'"),
-        ('{"benchmarks": []}', "no benchmark in it"),
-        (json.dumps({"benchmarks": [FOREIGN]}), "benchmark test_other: 'direction' is missing"),
-        ('{"benchmarks": [3]}', "benchmark 1"),
-    ],
-)
-def test_report_refuses_a_broken_file_by_name(text, fault, tmp_path):
-    path = tmp_path / "broken.json"
-    path.write_text(text)
-    done = run("bench/report.py", path)
-    assert done.returncode == 2
-    assert str(path) in done.stderr
-    assert fault in done.stderr
-    assert "Traceback" not in done.stderr
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_report_refuses_a_file_that_is_not_there(tmp_path):
-    done = run("bench/report.py", tmp_path / "none.json")
-    assert done.returncode == 2
-    assert "none.json: cannot be read" in done.stderr
+def test_rows_hold_what_a_reader_of_the_numbers_needs(results):
+    device, parts, path = results
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    assert saved["faults"] == []
+    assert {row["part"] for row in saved["rows"]} == set(parts)
+    for row in saved["rows"]:
+        if row["why"]:
+            assert row["why"].startswith("not installed: ")
+            assert row["seconds"] == []
+            continue
+        assert all(second > 0 for second in row["seconds"] + row["first"])
+        plain = row["contender"] in ("by_loops", "numpy", "sklearn")
+        assert row["where"] == ("cpu" if plain else device)
+        if row["part"] == "logistic" and row["contender"] == "by_scaling":
+            assert row["peak"] >= 30 * 7 * 4
 
 
 PLANT = """
@@ -127,29 +94,272 @@ plant("by_matmul", 2)
 """
 
 
-def test_a_wrong_spelling_is_not_timed(tmp_path):
+def test_a_wrong_spelling_is_not_timed_and_fails_the_run(tmp_path):
     (tmp_path / "plant.py").write_text(PLANT)
     path = tmp_path / "results.json"
-    done = bench(path, "-p", "plant", "-k", "forward_with_backward", PYTHONPATH=str(tmp_path))
-    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    options = "-p plant -k forward_with_backward"
+    done = measured(path, "loops", PYTHONPATH=_with(tmp_path), PYTEST_ADDOPTS=options)
+    assert done.returncode == 1
     for spelling, part in (("by_sample", "cost"), ("by_scaling", "dw"), ("by_matmul", "db")):
-        assert f"{spelling}, forward with backward, 3 x 784: {part} is off by 1.0e-03" in done.stdout
-    timed = {benchmark["extra_info"]["spelling"] for benchmark in json.loads(path.read_text())["benchmarks"]}
+        assert re.search(rf"3x784-{spelling}.* - .*{part} is off by 1.0e-03", done.stderr), done.stderr
+    timed = {row["contender"] for row in json.loads(path.read_text())["rows"]}
     assert timed == {"by_loops", "by_tiles"}
+    assert "## What failed" in path.with_suffix(".md").read_text(encoding="utf-8")
+
+
+CONTENDERS = """
+import time
+from pathlib import Path
+import numpy as np
+
+def problem(n):
+    return (np.arange(1.0, int(n) + 1),)
+
+def contender(put, x, *, factor=1.0, slow=0.0, error=None):
+    if error:
+        raise error
+    x = put(x)
+
+    def step():
+        time.sleep(0.001 + slow)
+        return x * factor
+
+    return step, lambda out: [out.sum(), out]
+
+def late(put, x):
+    mark = Path(__file__).with_suffix(".mark")
+    seen = mark.exists()
+    mark.touch()
+    return contender(put, x, factor=1.002 if seen else 1.0)
+
+def planted(**faults):
+    return lambda put, x: contender(put, x, **faults)
+
+CONTENDERS = {
+    "numpy": contender,
+    "numpy slow": planted(slow=0.02),
+    "numpy near": planted(factor=1 + 1e-6),
+    "numpy wrong": planted(factor=1.002),
+    "numpy late": late,
+    "numpy nan": planted(factor=float("nan")),
+    "numpy missing": planted(error=ModuleNotFoundError("No module named 'rival'")),
+    "numpy broken": planted(error=ValueError("out of order")),
+}
+"""
+
+
+def test_a_contest_finds_the_unequal_the_missing_and_the_broken(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text(CONTENDERS)
+    monkeypatch.setenv("PYTHONPATH", _with(tmp_path))
+    names = [
+        f"numpy{fault}" for fault in ("", " slow", " near", " wrong", " late", " nan", " missing", " broken")
+    ]
+    case = contest.Contest("logistic", "a case", "planted", (5,), tuple(names), "numpy", 1)
+    turns = []
+    rows = {
+        row["contender"]: row for row in contest.hold(case, {}, rounds=2, seconds=0.001, done=turns.append)
+    }
+    assert turns == names * 2
+    assert rows["numpy"]["why"] == rows["numpy near"]["why"] == rows["numpy slow"]["why"] == ""
+    assert rows["numpy wrong"]["why"].startswith("unequal: result 0 is off that of numpy by 2.0e-03")
+    assert rows["numpy late"]["why"].startswith("unequal")
+    assert rows["numpy nan"]["why"].startswith("unequal")
+    assert rows["numpy missing"]["why"] == "not installed: No module named 'rival'"
+    assert rows["numpy broken"]["why"] == "failed: out of order"
+    assert all(
+        rows[f"numpy {fault}"]["seconds"] == [] for fault in ("wrong", "late", "nan", "missing", "broken")
+    )
+    _, low, _ = ratios.ratio(rows["numpy slow"], rows["numpy"])
+    assert low > 2
+
+
+def test_a_python_that_is_not_there_is_named():
+    case = contest.Contest("logistic", "a case", "logistic_step", (5, 4), ("torch",), "torch", 1)
+    (row,) = contest.hold(case, {"torch": "/no/such/python"}, rounds=1, seconds=0.001)
+    assert row["why"].startswith("failed: /no/such/python")
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments"),
+    [
+        ("logistic_step", (30, 7)),
+        ("network", ("gradient-descent", 5, 4, 3)),
+        ("network", ("adam", 5, 4, 3)),
+        ("engine", (4,)),
+        ("to_a_cost", ("breast_cancer",)),
+        ("to_a_cost", ("digits",)),
+    ],
+)
+def test_everyone_who_is_installed_finds_the_same(module, arguments, device, monkeypatch):
+    if module == "engine" and device.name.startswith("strict"):
+        pytest.skip("the engine's cost has a plain array on the left of a traced one, which strict refuses")
+    monkeypatch.setenv("CHAINRULE_DEVICE", device.name)
+    case, proofs = importlib.import_module(module), {}
+    for name, make in case.CONTENDERS.items():
+        try:
+            step, read = make(contest.Place(name).put, *case.problem(*arguments))
+        except ModuleNotFoundError:
+            continue
+        proofs[name] = [np.asarray(part, dtype="float64") for part in read(step())]
+    assert proofs.pop("limit", []) == []
+    assert len(proofs) >= 2
+    right = next(iter(proofs.values()))
+    assert {
+        name: contest.unequal("the first", right, parts) for name, parts in proofs.items()
+    } == dict.fromkeys(proofs, "")
+
+
+@pytest.mark.parametrize("way", suite.WAYS)
+@pytest.mark.parametrize("device", ["cpu", "strict"])
+def test_every_contender_of_a_plan_is_known_to_its_module(way, device):
+    cases = suite.contests(way, suite.PARTS, cr.get_device(device), 2)
+    assert {case.part for case in cases} == set(suite.PARTS) - {"loops"}
+    assert len({(case.part, case.case) for case in cases}) == len(cases)
+    for case in cases:
+        assert set(case.contenders) <= set(__import__(case.module).CONTENDERS)
+        assert case.ours in case.contenders
+        assert "limit" not in case.contenders or case.amount > 0
+
+
+def test_what_memory_cannot_hold_is_not_tried():
+    (case,) = (contest.Contest("logistic", "", "logistic_step", (10**9, 10**5), (), "", 1),)
+    assert re.fullmatch(r"needs [\d.]+ GiB of memory, [\d.]+ GiB free", suite.missing_memory(case))
+    assert suite.missing_memory(case._replace(arguments=(30, 7))) == ""
+
+
+def row(contender, *seconds, part="logistic", case="30 x 7", library="", **more):
+    facts = {
+        "part": part,
+        "case": case,
+        "contender": contender,
+        "ours": "by_tiles",
+        "amount": 8e9,
+        "unit": "B",
+    }
+    facts |= {
+        "grows": None,
+        "why": "" if seconds else "not installed: it",
+        "where": "cpu",
+        "library": library,
+    }
+    return facts | {"seconds": list(seconds), "first": [1.0], "transfer": [0.0], "peak": None} | more
+
+
+def saved(*rows, faults=(), **about):
+    return {"about": {"device": "cpu"} | about, "rows": list(rows), "faults": list(faults)}
+
+
+OURS = row("by_tiles", 1.0, 1.0, 1.1, library="chainrule 0.1.0")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "line"),
+    [
+        ((0.5, 0.5, 0.5), "- logistic, 30 x 7: 2 (2 .. 2.2) the time of torch: we lose"),
+        (
+            (0.9, 0.9, 1.2),
+            "- logistic, 30 x 7: 1.11 (0.917 .. 1.11) the time of torch: within the spread, we lose",
+        ),
+        ((2.0, 2.0, 2.0), "Nowhere among the rivals that were run."),
+        ((), "Nowhere among the rivals that were run."),
+    ],
+)
+def test_every_line_in_which_we_lose_is_named(theirs, line):
+    found = saved(OURS, row("torch", *theirs), row("by_matmul", 0.1, 0.1, 0.1, library="chainrule 0.1.0"))
+    (losses,) = (section for section in tables.sections(found) if section.title == "Where we lose")
+    assert losses.sentences == [line]
+
+
+def test_a_contest_says_how_far_the_limit_is():
+    limit = row("limit", 0.25, 0.5, 0.55, library="chainrule 0.1.0")
+    (section,) = (s for s in tables.sections(saved(OURS, limit)) if s.title == "Logistic step beside peers")
+    ours, bound = section.rows
+    assert ours[6] == "50 % (25 .. 50)"
+    assert bound[6] == "= 16 GB/s"
+
+
+def test_growth_has_the_exponent_and_where_the_device_beats_the_cpu():
+    curve = {10: 9.0, 20: 2.0, 40: 4.0, 80: 8.0}
+    rows = [
+        row(name, *times, part="growth", case=f"{m}", grows=["m", m], library="chainrule 0.1.0")
+        for m, second in curve.items()
+        for name, times in (("by_tiles", (second, second**2)), ("by_tiles on cpu", (5.0, 65.0)))
+    ]
+    (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
+    assert growth.rows[0][3] == "1.5 (1.000 .. 2)"
+    assert "The device beats the CPU at no m that was measured." in growth.sentences
+    rows[-2]["seconds"] = [4.9, 64.0]
+    (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
+    assert "The device beats the CPU from m = 20 on." in growth.sentences
+
+
+def test_the_size_from_which_vectors_beat_loops():
+    def of(n, loops, vectors):
+        facts = {"part": "loops", "case": f"dot, 1 x {n}", "direction": "dot", "grows": "n", "m": 1, "n": n}
+        return [row("by_loops", *loops, **facts), row("by_matmul", *vectors, **facts)]
+
+    def sentence(*rows):
+        (dot,) = (s for s in tables.sections(saved(*rows)) if s.title.startswith("The dot"))
+        return dot.sentences[0]
+
+    small, even, large = of(1, (1, 1, 1), (5, 5, 5)), of(3, (2, 3, 9), (1, 2, 3)), of(9, (7, 8, 9), (1, 2, 3))
+    assert "beats by_loops from 1 x 9 on (smallest measured: 1 x 1)" in sentence(*small, *even, *large)
+    assert "at no size that was measured" in sentence(*small, *even)
+
+
+def test_a_comparison_tells_a_change_from_its_spread(tmp_path):
+    before = saved(row("a", 1, 1.1), row("b", 1, 1.1), row("c", 1, 1.1), row("d", 1.0), dtype="float32")
+    after = saved(row("a", 2, 2.1), row("b", 1.05, 1.2), row("c", 0.5, 0.6), row("e"), dtype="float64")
+    paths = tmp_path / "a.json", tmp_path / "b.json"
+    for path, results in zip(paths, (before, after), strict=True):
+        path.write_text(json.dumps(results))
+    done = run("bench/report.py", "--compare", *paths)
+    assert done.returncode == 0, done.stderr
+    changes = dict(
+        re.findall(r"^\| logistic \| 30 x 7 \| (\w) \|.* \| ([^|]+) \|$", done.stdout, re.MULTILINE)
+    )
+    wanted = {"a": "slower", "b": "within the spread", "c": "faster"}
+    assert changes == wanted | {"d": "only in the first", "e": "only in the second"}
+    assert "- dtype: float32 -> float64" in done.stdout
+    assert "1.95 (1.82 .. 2.1)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "not JSON"),
+        ('{"rows": [{"part"', "not JSON, or cut short"),
+        ("[1, 2]", "expected what `python bench/run.py` writes"),
+        ('{"benchmarks": []}', "expected what `python bench/run.py` writes"),
+        (json.dumps(saved({"part": "loops"})), "row 1: 'case' is missing"),
+        (json.dumps(saved(OURS, row("torch", -1.0))), "row 2: seconds: times must be finite and above 0"),
+        (json.dumps(saved(3)), "row 1"),
+    ],
+)
+def test_report_refuses_a_broken_file_by_name(text, fault, tmp_path):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    done = run("bench/report.py", path)
+    assert done.returncode == 2
+    assert str(path) in done.stderr
+    assert fault in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_report_refuses_a_file_that_is_not_there(tmp_path):
+    done = run("bench/report.py", tmp_path / "none.json")
+    assert done.returncode == 2
+    assert "none.json: cannot be read" in done.stderr
 
 
 def test_an_unknown_device_is_named_before_anything_runs(tmp_path):
-    done = bench(tmp_path / "r.json", device="gpu")
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    done = measured(tmp_path / "r.json", "loops", device="gpu")
+    assert done.returncode == 2
     assert "expected one of cpu, cuda" in done.stderr
     assert "'gpu'" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_tiles_are_compared_in_processes_of_their_own():
-    sizes = "30x7,1000000000x100000"
-    done = run("bench/tiles.py", "--sizes", sizes, "--pairs", "1", CHAINRULE_DEVICE="cpu")
-    assert done.returncode == 0, done.stderr
-    small, large = done.stdout.splitlines()[-2:]
-    assert small.startswith("| 30 x 7 | ")
-    assert ".." in small
-    assert large.startswith("| 1000000000 x 100000 | not run: needs ")
+def _with(folder):
+    return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))

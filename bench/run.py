@@ -1,0 +1,289 @@
+"""Measure this machine: everything in one command, on the device of CHAINRULE_DEVICE.
+
+    python bench/run.py [--quick] [--python PEERS] [--out results.json] [--only PART...]
+
+PEERS is a Python that has the peers (`pip install '.[peers]'`), by default this one; a peer that it lacks is named
+and left out. Every result is proved equal to the others' before its time is believed. Leaves results.json and beside it
+results.html and results.md, which `python bench/report.py` writes again. The exit status is 1 if something failed.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import chainrule as cr
+import contest
+import engine
+import network
+import report
+from chainrule import machine
+from chainrule.device import DeviceError
+from contest import HERE, Contest
+
+PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
+PARTS = ("loops", "logistic", "network", "engine", "cost", "memory", "growth")
+# Of each way to run: rounds, seconds of warm-up in each, and what a process and the loops take, in seconds.
+WAYS = {"full": (5, 0.3, 3.0, 90.0), "quick": (2, 0.05, 1.1, 20.0), "tiny": (1, 0.001, 0.7, 3.0)}
+
+LOGISTIC = {
+    "full": [(20000, 12288), (1000000, 32), (60000, 784), (209, 12288)],
+    "quick": [(20000, 784)],
+    "tiny": [(30, 7)],
+}
+NETWORKS = {
+    "full": [(128, 784, 256, 128, 10), (512, 784, 1024, 1024, 10)],
+    "quick": [(128, 784, 256, 128, 10)],
+    "tiny": [(5, 4, 3)],
+}
+ENGINES = {"full": [4, 64, 512], "quick": [4], "tiny": [4]}
+DATA = {"full": ["breast_cancer", "digits"], "quick": ["breast_cancer"], "tiny": ["breast_cancer"]}
+MEMORY = {"full": [(209, 12288), (20000, 784)], "quick": [(209, 3072)], "tiny": [(5, 4)]}
+# Of the curves: samples, features (of 784), depth (of 256 wide), width (of 2 deep), all for a batch of 128.
+CURVES = {
+    "full": ([1000, 4000, 16000, 64000, 256000], [48, 192, 768, 3072, 12288], [1, 2, 4, 8, 16], [64, 256, 512, 1024]),
+    "quick": ([2000, 8000, 32000], [768, 12288], [2, 8], [128, 512]),
+    "tiny": ([2, 4], [2, 4], [1, 2], [2, 4]),
+}  # fmt: skip
+# What by_loops and by_sample can do in a second or so.
+FEW_NUMBERS, FEW_SAMPLES = 209 * 12288, 5000
+
+
+def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -> list[Contest]:
+    """Return all that is measured in processes of their own, in the order of the report."""
+    found = []
+
+    def add(part, case, module, arguments, contenders, *rest, threads=threads, grows=None):
+        if part in only:
+            ours = contenders[0]
+            found.append(
+                Contest(part, case, module, arguments, contenders, ours, threads, *rest, grows=grows)
+            )
+
+    for m, n in LOGISTIC[way]:
+        rivals = ("by_tiles", "by_matmul", "by_scaling", "numpy", "torch", "jax", "sklearn", "limit")
+        add("logistic", f"{m} x {n}", "logistic_step", (m, n), rivals, 4.0 * m * n, "B")
+    for sizes in NETWORKS[way]:
+        for optimizer in list(network.RATES)[-1 if way == "quick" else 0 :]:
+            case = f"{' - '.join(map(str, sizes[1:]))}, batch {sizes[0]}, {optimizer}"
+            rivals = ("chainrule", "numpy", "torch", "jax", "sklearn", "limit")
+            amount = network.products(*sizes)
+            add("network", case, "network", (optimizer, *sizes), rivals, amount, "flop")
+    for n in ENGINES[way]:
+        case = f"{engine.LAYERS} tanh layers, {n} x {n}"
+        add("engine", case, "engine", (n,), tuple(engine.CONTENDERS), engine.products(n), "flop", threads=1)
+    for name in DATA[way]:
+        rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn")
+        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals)
+    for m, n in MEMORY[way]:
+        names = ["by_tiles", "by_matmul", "by_scaling"]
+        names += ["by_sample"] * (m <= FEW_SAMPLES) + ["by_loops"] * (m * n <= FEW_NUMBERS)
+        add("memory", f"{m} x {n}", "logistic_step", (m, n), tuple(names), 4.0 * m * n, "B")
+    samples, features, depths, widths = CURVES[way]
+    # Where the device is not the CPU, the curve of the CPU beside it shows where the device begins to be worth it.
+    steps = ("by_tiles", *(("by_tiles on cpu",) if device.name != "cpu" else ()))
+    for what, values, shape in (("m", samples, lambda m: (m, 784)), ("n", features, lambda n: (784, n))):
+        for value in values:
+            m, n = shape(value) if way != "tiny" else (value, value)
+            add("growth", f"{what} = {value}: {m} x {n}", "logistic_step", (m, n), steps, grows=(what, value))
+    for what, values, shape in (
+        ("depth", depths, lambda depth: [256] * (depth + 1)),
+        ("width", widths, lambda width: [width] * 3),
+    ):
+        for value in values:
+            sizes = (128, *shape(value), 10) if way != "tiny" else (3, *[2] * value, 2)
+            case = f"{what} = {value}: {' - '.join(map(str, sizes[1:]))}"
+            add("growth", case, "network", ("gradient-descent", *sizes), ("chainrule",), grows=(what, value))
+    return found
+
+
+def missing_memory(case: Contest) -> str:
+    """Say why this machine cannot hold a step on X, or nothing."""
+    memory = machine.memory_bytes()
+    if case.module != "logistic_step" or memory is None:
+        return ""
+    m, n = case.arguments
+    # X, by_scaling's temporary, and half a gigabyte for the libraries themselves.
+    needed = 8 * m * n + (1 << 29)
+    if needed <= memory[1]:
+        return ""
+    return f"needs {needed / 2**30:.1f} GiB of memory, {memory[1] / 2**30:.1f} GiB free"
+
+
+def loops(way: str, tell) -> tuple[list[dict], list[str]]:
+    """Run the files of pytest-benchmark; return their rows and what failed. `tell` is called with percents done."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "loops.json"
+        command = [sys.executable, "-m", "pytest", str(HERE), "-v", "--sizes", way, "-p", "no:cacheprovider"]
+        command += ["--benchmark-quiet", f"--benchmark-json={saved}", "--rootdir", str(HERE.parent)]
+        env = os.environ | {"COLUMNS": "200"}
+        lines = []
+        with subprocess.Popen(
+            command, cwd=HERE.parent, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                if percent := re.search(r"\[ *(\d+)%\]$", line.rstrip()):
+                    tell(int(percent[1]))
+        faults = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+        if process.returncode and not faults:
+            faults = [f"pytest ended with {process.returncode}: {' '.join(lines[-3:])}"]
+        if not saved.exists() or not saved.stat().st_size:
+            return [], faults
+        results = json.loads(saved.read_text(encoding="utf-8"))
+    rows = [_row(b["extra_info"], b["stats"]) for b in results["benchmarks"]]
+    return rows + [_row(cell, None) for cell in results["chainrule"]["over_the_cap"]], faults
+
+
+def _row(facts: dict, stats: dict | None) -> dict:
+    """Return one of pytest-benchmark's as a row like a contest's: its quartiles are its spread."""
+    row = {name: facts[name] for name in ("direction", "grows", "m", "n")}
+    row |= {"part": "loops", "contender": facts["spelling"], "why": "over the cap"}
+    row["case"] = f"{facts['direction']}, {facts['m']} x {facts['n']}"
+    if stats is None:
+        return row | {"seconds": [], "first": [], "transfer": []}
+    once = {"first": [facts["first_call_seconds"]], "transfer": [facts["transfer_seconds"]]}
+    # What plain Python computes, it computes on the processor.
+    where = "cpu" if facts["spelling"] == "by_loops" else facts["device"]
+    return row | once | {"seconds": [stats[q] for q in ("q1", "median", "q3")], "why": "", "where": where}
+
+
+def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
+    """Return the facts that stand above every figure."""
+    names = ("chainrule", "numpy", "array-api-compat", "pytest-benchmark")
+    described = {name: fact for name, fact in device.describe().items() if name != "threads"}
+    tf32 = "none on this device"
+    if device.name.startswith("cuda"):
+        # CuPy has this one switch; PyTorch's is off by default, and the contests turn JAX's off.
+        tf32 = "on for CuPy (CUPY_TF32)" if os.environ.get("CUPY_TF32", "0") == "1" else "off for all"
+    return {
+        "device": device.name,
+        **described,
+        "processor": f"{machine.cpu_name()}, {machine.cpu_count()} processors",
+        "threads": f"{threads}, each process on as many processors; 1 for the engine",
+        "dtype": "float32",
+        "TF32": tf32,
+        "system": f"{platform.system()}, {platform.machine()}",
+        "versions": ", ".join(
+            [f"Python {platform.python_version()}", *(f"{n} {_version(n)}" for n in names)]
+        ),
+        # Above 1 or so somebody else was computing, and the spreads will show it.
+        "load before": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "not said",
+        "run": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC") + f", {way}",
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def measure(options: argparse.Namespace, device: cr.Device) -> dict:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    way, only = options.sizes, tuple(options.only or PARTS)
+    rounds, _, each, for_loops = WAYS[way]
+    asked = next((os.environ[name] for name in machine.THREAD_VARIABLES if name in os.environ), None)
+    threads = int(asked or machine.cpu_count())
+    cases = contests(way, only, device, threads)
+    total = rounds * each * sum(len(case.contenders) for case in cases) + for_loops * ("loops" in only)
+    saved = {"about": about(device, threads, way), "rows": [], "faults": []}
+    start = time.perf_counter()
+    columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        task = bar.add_task("", total=total)
+
+        def tell(advance, what):
+            bar.update(task, advance=advance, description=what)
+
+        try:
+            _measure_all(saved, cases, options, tell)
+        except KeyboardInterrupt:
+            saved["faults"].append("interrupted: the rest was not run")
+    saved["about"]["took"] = f"{time.perf_counter() - start:.0f} s"
+    libraries = sorted({row["library"] for row in saved["rows"] if row.get("library")})
+    saved["about"]["peers"] = ", ".join(
+        name for name in libraries if not name.startswith(("chainrule", "numpy"))
+    )
+    return saved
+
+
+def _measure_all(saved: dict, cases: list[Contest], options: argparse.Namespace, tell) -> None:
+    """Add rows and faults to `saved`; `tell` gets the seconds that a piece was thought to take, and its name."""
+    rounds, seconds, each, for_loops = WAYS[options.sizes]
+    if "loops" in (options.only or PARTS):
+        tell(0, "loops against vectors")
+        done = 0
+
+        def percent(now):
+            nonlocal done
+            tell(for_loops * (now - done) / 100, "loops against vectors")
+            done = now
+
+        rows, faults = loops(options.sizes, percent)
+        saved["rows"] += rows
+        saved["faults"] += faults
+    for case in cases:
+        name = f"{case.part}, {case.case}"
+        if why := missing_memory(case):
+            saved["rows"] += contest.blank(case, f"not run: {why}")
+            tell(each * rounds * len(case.contenders), name)
+            continue
+        pythons = {who: options.python for who in case.contenders if who.split()[0] in PEERS}
+        rows = contest.hold(
+            case,
+            pythons,
+            rounds=rounds,
+            seconds=seconds,
+            done=lambda who, name=name: tell(each, f"{name}: {who}"),
+        )
+        saved["rows"] += rows
+        saved["faults"] += [
+            f"{name}: {row['contender']}: {row['why']}"
+            for row in rows
+            if row["why"].startswith(("failed", "unequal"))
+        ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", choices=list(WAYS), default="full", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--quick", action="store_const", const="quick", dest="sizes", help="under two minutes"
+    )
+    parser.add_argument(
+        "--python", default=sys.executable, help="a Python that has the peers; default: this one"
+    )
+    parser.add_argument("--out", type=Path, default=Path("results.json"), help="default: results.json")
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
+    options = parser.parse_args()
+    try:
+        device = cr.get_device()
+    except (ValueError, DeviceError) as error:
+        parser.error(str(error))
+    # Every process of the run is to be on the same device, whatever it would choose by itself.
+    os.environ["CHAINRULE_DEVICE"] = device.name
+    saved = measure(options, device)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    report.replace(options.out, json.dumps(saved, indent=1))
+    for fault in saved["faults"]:
+        print(f"run: {fault}", file=sys.stderr)
+    status = report.main([str(options.out)])
+    return status or int(bool(saved["faults"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

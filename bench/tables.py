@@ -1,0 +1,265 @@
+"""The sections of a report: a title, sentences and a table each, of plain strings."""
+
+from typing import NamedTuple
+
+from ratios import cases, exponent, from_where, is_rival, of, points, ratio, spread, verdict
+
+# Of each direction: its title, and the spelling whose time is 1.
+DIRECTIONS = {
+    "forward with backward": ("One step: forward with backward", "by_matmul"),
+    "forward": ("Forward alone", "by_matmul"),
+    "backward": ("Backward alone, from the values that forward kept, and with those computed again", "kept"),
+    "dot": ("The dot product, by_matmul being `x @ w`", "by_matmul"),
+}
+PARTS = {
+    "logistic": ("Logistic step beside peers", "The limit is one read of X by the same threads."),
+    "network": (
+        "A training step of a relu network beside peers",
+        "Forward, backward and update. The limit is the step's matrix products alone.",
+    ),
+    "engine": (
+        "The engine beside its peers",
+        "Value and gradient, one thread. The limit is the step's matrix products alone.",
+    ),
+    "cost": (
+        "Time to a given cost",
+        "Logistic regression from zeros to within a hundredth of the lowest cost. Descent and SGD take the same steps.",
+    ),
+}
+ROW_OF_SIZES = {"m": "samples grow", "n": "features grow", "m and n": "both grow"}
+CONTEST = (
+    "case",
+    "contender",
+    "on",
+    "time (min .. max)",
+    "ours / it (min .. max)",
+    "verdict",
+    "of the limit (min .. max)",
+)
+CONTEST += ("first call", "transfer", "peak beyond the data")
+
+
+class Section(NamedTuple):
+    title: str
+    sentences: list[str]
+    header: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def sections(saved) -> list[Section]:
+    found = [
+        Section("The machine", [], ("", ""), tuple(saved["about"].items())),
+        _losses(saved),
+        *_loops(saved),
+        *(_contest(saved, part) for part in PARTS if of(saved, part)),
+        *_memory(saved),
+        *_growth(saved),
+    ]
+    if saved["faults"]:
+        found.insert(1, Section("What failed", [f"- {fault}" for fault in saved["faults"]]))
+    return found
+
+
+def _losses(saved) -> Section:
+    lines = []
+    for part in PARTS:
+        for case, rows in cases(of(saved, part)).items():
+            for row in rows.values():
+                found = ratio(rows[row["ours"]], row) if is_rival(row) else None
+                if found and found[0] > 1:
+                    lines.append(
+                        f"- {part}, {case}: {times(found)} the time of {row['contender']}: {verdict(found)}"
+                    )
+    return Section("Where we lose", lines or ["Nowhere among the rivals that were run."])
+
+
+def _loops(saved):
+    rows = of(saved, "loops")
+    for direction, (title, unit) in DIRECTIONS.items():
+        chosen = [row for row in rows if row["direction"] == direction]
+        if not chosen:
+            continue
+        lines, table = [], []
+        by_case = cases(chosen)
+        if unit == "by_matmul":
+            lines = [_crossing(direction, by_case, grows) for grows in ROW_OF_SIZES]
+        for case, spellings in by_case.items():
+            for name, row in spellings.items():
+                ratios = [
+                    times(ratio(base, row, paired=False) if base else None)
+                    for base in ([spellings.get("by_loops")] if unit == "by_matmul" else [])
+                ]
+                own = ratio(row, spellings[unit], paired=False) if unit in spellings else None
+                table.append((case.rpartition(", ")[2], name, took(row), *ratios, times(own), *_once(row)))
+        faster = ("times faster than by_loops",) if unit == "by_matmul" else ()
+        header = (
+            "m x n",
+            "spelling",
+            "median (quartiles)",
+            *faster,
+            f"time, {unit} = 1",
+            "first call",
+            "transfer of X",
+        )
+        yield Section(title, [line for line in lines if line], header, tuple(table))
+
+
+def _crossing(direction, by_case, grows):
+    pairs = []
+    for case, rows in by_case.items():
+        loops, vectors = rows.get("by_loops"), rows.get("by_matmul")
+        found = (
+            ratio(vectors, loops, paired=False) if loops and vectors and vectors["grows"] == grows else None
+        )
+        if found:
+            pairs.append((case.rpartition(", ")[2], found))
+    if not pairs:
+        return ""
+    first = from_where(pairs)
+    said = f"from {first} on" if first else "at no size that was measured"
+    return f"Where {ROW_OF_SIZES[grows]}, by_matmul beats by_loops {said} (smallest measured: {pairs[0][0]})."
+
+
+def _contest(saved, part) -> Section:
+    title, sentence = PARTS[part]
+    table = []
+    for case, rows in cases(of(saved, part)).items():
+        limit = rows.get("limit")
+        for name, row in rows.items():
+            found, where = ratio(rows[row["ours"]], row), row.get("where", "")
+            if name == "limit":
+                of_limit, found = rate(row), None
+            else:
+                of_limit = percent(ratio(limit, row)) if limit and limit.get("where") == where else ""
+            said = verdict(found) if found and is_rival(row) else ""
+            peak = size(row.get("peak")) if row["seconds"] else ""
+            table.append((case, name, where, took(row), times(found), said, of_limit, *_once(row), peak))
+    return Section(
+        title,
+        [sentence, f"Under 1, ours ({', '.join(_ours(saved, part))}) takes less time."],
+        CONTEST,
+        tuple(table),
+    )
+
+
+def _ours(saved, part):
+    return sorted({row["ours"] for row in of(saved, part)})
+
+
+def _memory(saved):
+    table = []
+    for row in of(saved, "memory"):
+        peak = row.get("peak") if row["seconds"] else None
+        share = f"{100 * peak / row['amount']:.3g} %" if peak is not None else ""
+        table.append((row["case"], row["contender"], size(peak) if row["seconds"] else row["why"], share))
+    sentence = (
+        "The largest sum of all that a step holds at a time, its results among it, beside X and the targets."
+    )
+    if table:
+        yield Section(
+            "Memory of a step", [sentence], ("case", "spelling", "peak", "of X's own"), tuple(table)
+        )
+
+
+def _growth(saved):
+    if not of(saved, "growth"):
+        return
+    table, lines = [], []
+    for what in ("m", "n", "depth", "width"):
+        curves = points(saved, what)
+        for name, rows in curves.items():
+            found = exponent(rows)
+            at = ", ".join(f"{row['grows'][1]}: {seconds(spread(row['seconds'])[0])}" for row in rows)
+            table.append((what, name, at, times(found) if found else "too few points"))
+        if {"by_tiles", "by_tiles on cpu"} <= curves.keys():
+            pairs = [
+                (device["grows"][1], ratio(device, cpu))
+                for device, cpu in zip(curves["by_tiles"], curves["by_tiles on cpu"], strict=False)
+            ]
+            first = from_where(pairs)
+            said = f"from {what} = {first} on" if first else f"at no {what} that was measured"
+            lines.append(f"The device beats the CPU {said}.")
+    if saved["about"]["device"] == "cpu":
+        lines.append("The size from which a GPU beats the CPU: not run on a GPU.")
+    lines.append("The exponent is p of time ~ size^p, fitted to the three largest sizes.")
+    yield Section(
+        "Growth", lines, ("what grows", "contender", "time at each", "exponent (min .. max)"), tuple(table)
+    )
+
+
+def compared(old, new) -> Section:
+    """Return what changed between two files of results, and what differs in the machines."""
+    lines = [
+        f"- {name}: {old['about'].get(name, 'not said')} -> {new['about'].get(name, 'not said')}"
+        for name in {**old["about"], **new["about"]}
+        if old["about"].get(name) != new["about"].get(name)
+    ]
+    mine, theirs = (
+        {(r["part"], r["case"], r["contender"]): r for r in saved["rows"]} for saved in (old, new)
+    )
+    table = []
+    for key in {**mine, **theirs}:
+        before, after = mine.get(key), theirs.get(key)
+        if not before or not after:
+            table.append((*key, "", "", "", f"only in the {'first' if before else 'second'}"))
+            continue
+        found = ratio(after, before, paired=False)
+        table.append((*key, took(before), took(after), times(found), _change(found)))
+    header = ("part", "case", "contender", "first", "second", "second / first", "change")
+    return Section("What changed", lines, header, tuple(table))
+
+
+def _change(found):
+    if not found:
+        return "not measured in both"
+    _, low, high = found
+    return "slower" if low > 1 else "faster" if high < 1 else "within the spread"
+
+
+def took(row):
+    if not row["seconds"]:
+        return row["why"] or "not run"
+    middle, low, high = spread(row["seconds"])
+    return f"{seconds(middle)} ({seconds(low)} .. {seconds(high)})"
+
+
+def _once(row):
+    return tuple(seconds(spread(row[name])[0]) if row[name] else "" for name in ("first", "transfer"))
+
+
+def times(found):
+    if not found:
+        return ""
+    # Near 1 the third digit decides who is faster.
+    middle, low, high = (f"{value:.3f}" if 0.9 < value < 1.1 else short(value) for value in found)
+    return f"{middle} ({low} .. {high})"
+
+
+def percent(found):
+    return f"{100 * found[0]:.0f} % ({100 * found[1]:.0f} .. {100 * found[2]:.0f})" if found else ""
+
+
+def rate(row):
+    if not row["seconds"]:
+        return ""
+    return f"= {short(row['amount'] / spread(row['seconds'])[0] / 1e9)} G{row['unit']}/s"
+
+
+def seconds(value):
+    if value == 0:
+        return "none"
+    units = {"s": 1, "ms": 1e3, "µs": 1e6, "ns": 1e9}
+    unit = next((unit for unit, factor in units.items() if value * factor >= 1), "ns")
+    return f"{short(value * units[unit])} {unit}"
+
+
+def size(value):
+    if value is None:
+        return "not measured"
+    units = {"MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
+    unit = next((unit for unit, factor in units.items() if value >= factor), "B")
+    return f"{short(value / units[unit])} {unit}"
+
+
+def short(value):
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
