@@ -119,6 +119,12 @@ def test_an_h5_file_without_a_neighbour_brings_no_held_out_rows(tmp_path):
     assert load(write_h5(tmp_path / "pets.hdf5"))[1] is None
 
 
+def test_an_h5_file_of_held_out_rows_alone_gives_them(tmp_path):
+    rows, beside = load(write_h5(tmp_path / "test_pets.h5", "test"))
+    assert rows.y.tolist() == Y6.tolist()
+    assert beside is None
+
+
 def test_class_names_of_variable_length_are_read_from_h5(tmp_path):
     names = np.array(["dög", "cat"], dtype=h5py.string_dtype())
     assert load(write_h5(tmp_path / "a.h5", list_classes=names))[0].classes == ("dög", "cat")

@@ -141,7 +141,7 @@ def load(
 
     None      scikit-learn's digits: 1797 grey pictures of 8 x 8, raw values 0 to 16
     .h5       train_set_x (m, h, w, 3) uint8, train_set_y (m,), list_classes; held out: the file beside it with "test"
-              for "train" in its name, with test_set_x, test_set_y, list_classes
+              for "train" in its name, with test_set_x, test_set_y, list_classes; a file that has these alone gives them
     .npz      X (m, n), (m, h, w) or (m, h, w, 3) and y (m,) of whole numbers, bools or strings;
               held out: X_test, y_test
     .csv      UTF-8 with a header line; the column `label` (default: the one called label, y or target) names the
@@ -164,7 +164,7 @@ def load(
     path, kind = _kind(Path(path), label)
     with faults_named(path):
         if kind == ".h5":
-            train = _dataset(read_h5(path, "train"))
+            train = _dataset(read_h5(path, "train", "test"))
             beside = path.with_name(path.name.replace("train", "test"))
             return train, load_test(beside, train) if beside != path and beside.is_file() else None
         if kind in (".npz", "idx"):

@@ -127,12 +127,16 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
     return Raw(X, np.array([path.parent.name for path in paths]), image, str(folder))
 
 
-def read_h5(path: Path, part: str) -> Raw:
-    """The pictures, labels and class names of an .h5 file in the cat layout; `part` is "train" or "test"."""
+def read_h5(path: Path, *parts: str) -> Raw:
+    """The pictures, labels and class names of an .h5 file in the cat layout.
+
+    `parts`, "train" and "test", are those that will do; the first that the file has is read.
+    """
     with needs_app("h5py"):
         import h5py
-    keys = [f"{part}_set_x", f"{part}_set_y", "list_classes"]
     with h5py.File(path, "r") as file:
+        part = next((part for part in parts if f"{part}_set_x" in file), parts[0])
+        keys = [f"{part}_set_x", f"{part}_set_y", "list_classes"]
         missing = [key for key in keys if key not in file]
         if missing:
             raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), f"add {some(missing)}")
