@@ -195,7 +195,8 @@ class MLP:
         """Return the cost J () of samples X (m, n) with targets y, penalty included, by forward alone."""
         xp = self._checked("cost_of", params, X, y, sample_weight)
         rows = self._rows("cost_of", xp, X, y)
-        return self._cost(xp, params, self._forward(xp, params, X)[1], rows, sample_weight)[0]
+        cost, _ = self._cost(xp, self._forward(xp, params, X)[1], rows, sample_weight)
+        return cost if self.penalty is None else self.penalty.added_cost(xp, params, cost)
 
     def cost_and_gradients(
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
@@ -204,20 +205,18 @@ class MLP:
         xp = self._checked("cost_and_gradients", params, X, y, sample_weight)
         rows = self._rows("cost_and_gradients", xp, X, y)
         layers, Z = self._forward(xp, params, X)
-        cost, g = self._cost(xp, params, Z, rows, sample_weight)
+        cost, g = self._cost(xp, Z, rows, sample_weight)
         gradients: Params = []
-        for (W, b), layer in zip(reversed(params), reversed(layers), strict=True):
+        for (_, b), layer in zip(reversed(params), reversed(layers), strict=True):
             dW, db = layer.to_weights(g), unbroadcast(xp, g, b.shape)
             if self.bias_gradient == "mean":
                 db = db / X.shape[0]
-            if self.penalty is not None:
-                dW = dW + self.penalty.gradient(xp, W)
-                db = db + self.penalty.gradient(xp, b) if self.penalty.biases else db
             gradients.append((dW, db))
             # The gradient of the input costs as much as the largest layer, and nobody asked for it.
             if layer.to_logits_below is not None:
                 g = layer.to_logits_below(layer.to_input(g))
-        return cost, gradients[::-1]
+        gradients.reverse()
+        return (cost, gradients) if self.penalty is None else self.penalty.added(xp, params, cost, gradients)
 
     def input_gradient(
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
@@ -226,7 +225,7 @@ class MLP:
         xp = self._checked("input_gradient", params, X, y, sample_weight)
         rows = self._rows("input_gradient", xp, X, y)
         layers, Z = self._forward(xp, params, X)
-        g = self._cost(xp, params, Z, rows, sample_weight)[1]
+        g = self._cost(xp, Z, rows, sample_weight)[1]
         for layer in reversed(layers):
             g = layer.to_input(g)
             g = g if layer.to_logits_below is None else layer.to_logits_below(g)
@@ -255,10 +254,8 @@ class MLP:
         H, (spread,) = _max(xp, grouped, axis=-1)
         return H, lambda g: ungroup(spread(g))
 
-    def _cost(
-        self, xp: Any, params: Params, Z: Array, rows: Array, weight: Array | None
-    ) -> tuple[Array, Array]:
-        """Return J and dJ/dZ of the last layer."""
+    def _cost(self, xp: Any, Z: Array, rows: Array, weight: Array | None) -> tuple[Array, Array]:
+        """Return J without the penalty, and dJ/dZ of the last layer."""
         losses, pullback = self._losses(xp, Z, rows)
         shape = (Z.shape[0],) + (1,) * (losses.ndim - 1)
         summed = self.cost == "summed_squared_error"
@@ -269,10 +266,6 @@ class MLP:
         else:
             share = xp.reshape(weight if summed else xp.divide(weight, xp.sum(weight)), shape)
             cost = xp.sum(losses * share)
-        if self.penalty is not None:
-            for W, b in params:
-                cost = cost + self.penalty.cost(xp, W)
-                cost = cost + self.penalty.cost(xp, b) if self.penalty.biases else cost
         return cost, pullback(share)
 
     def _losses(self, xp: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:

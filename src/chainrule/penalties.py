@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -22,6 +23,28 @@ class Penalty(ABC):
             raise ValueError(
                 f"{type(self).__name__}: strength must be a finite number from 0 up, got {self.strength}"
             )
+
+    def added(
+        self,
+        xp: Any,
+        params: Sequence[tuple[Array, Array]],
+        cost: Array,
+        gradients: Sequence[tuple[Array, Array]],
+    ) -> tuple[Array, list[tuple[Array, Array]]]:
+        """Return cost and gradients of layers (W, b), with the penalty and its gradient added to them."""
+        new = []
+        for (W, b), (dW, db) in zip(params, gradients, strict=True):
+            dW = dW + self.gradient(xp, W)
+            db = db + self.gradient(xp, b) if self.biases else db
+            new.append((dW, db))
+        return self.added_cost(xp, params, cost), new
+
+    def added_cost(self, xp: Any, params: Sequence[tuple[Array, Array]], cost: Array) -> Array:
+        """Return the cost with the penalty of all layers (W, b) added to it."""
+        for W, b in params:
+            cost = cost + self.cost(xp, W)
+            cost = cost + self.cost(xp, b) if self.biases else cost
+        return cost
 
     @abstractmethod
     def cost(self, xp: Any, W: Array) -> Array:

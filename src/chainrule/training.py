@@ -179,13 +179,8 @@ def on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:
     ((W, b),) = params
     xp = namespace(X)
     cost, dw, db = logistic.by_tiles(X, y, W[:, 0], b[0])
-    gradients = [xp.reshape(dw, W.shape), xp.reshape(db, b.shape)]
-    if net.penalty is not None:
-        penalized = 2 if net.penalty.biases else 1
-        for i, part in enumerate((W, b)[:penalized]):
-            cost = cost + net.penalty.cost(xp, part)
-            gradients[i] = gradients[i] + net.penalty.gradient(xp, part)
-    return cost, [tuple(gradients)]
+    gradients = [(xp.reshape(dw, W.shape), xp.reshape(db, b.shape))]
+    return net.penalty.added(xp, params, cost, gradients) if net.penalty else (cost, gradients)
 
 
 def _cost(net: MLP, X: Any, y: Any, params: Any) -> Any:

@@ -196,7 +196,8 @@ def _cost_by_tiles(data: Data, strength: float) -> Callable[[list[Array]], tuple
     def cost(params: list[Array]) -> tuple[Array, list[Array]]:
         w, b = params if len(params) == 2 else (params[0], 0.0)
         J, dw, db = by_tiles(data.X, data.y, w, b)
-        return J + penalty.cost(xp, w), [dw + penalty.gradient(xp, w), db][: len(params)]
+        J, [(dw, db)] = penalty.added(xp, [(w, b)], J, [(dw, db)])
+        return J, [dw, db][: len(params)]
 
     return cost
 
