@@ -11,6 +11,7 @@ from chainrule.data import ImageShape
 from chainrule.descent import Report
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
 
@@ -66,13 +67,8 @@ def weight_image(w: np.ndarray, image: ImageShape, classes: Sequence[str]) -> by
 
 def weight_bars(w: np.ndarray, features: Sequence[str], classes: Sequence[str]) -> bytes:
     """Draw the at most 30 largest of w (n,) as bars, by the names of their features."""
-    order = np.argsort(-np.abs(w), kind="stable")[:30][::-1]
-    names = [features[j] if features else f"feature {j}" for j in order]
-    figure = _figure(7, 1.5 + 0.25 * len(order))
-    axes = figure.subplots()
-    axes.barh(names, w[order], color=[BLUE if w[j] > 0 else ORANGE for j in order])
+    figure, axes = _bars(w, features)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.set(
         xlabel="weight of the scaled feature",
         title=f"blue counts for {classes[1]!r}, orange for {classes[0]!r}",
@@ -102,13 +98,7 @@ def weight_grid(W: np.ndarray, image: ImageShape, names: Sequence[str]) -> bytes
 
 def feature_bars(W: np.ndarray, features: Sequence[str]) -> bytes:
     """Draw the at most 30 largest norms of the rows of W (n, k) as bars, by the names of their features."""
-    norms = np.linalg.norm(W, axis=1)
-    order = np.argsort(-norms, kind="stable")[:30][::-1]
-    names = [features[j] if features else f"feature {j}" for j in order]
-    figure = _figure(7, 1.5 + 0.25 * len(order))
-    axes = figure.subplots()
-    axes.barh(names, norms[order], color=BLUE)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure, axes = _bars(np.linalg.norm(W, axis=1), features)
     axes.set(xlabel="norm of the weights of the scaled feature", title="what the first layer looks at")
     return _png(figure)
 
@@ -127,6 +117,17 @@ def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: s
         axes.set_title(title, fontsize=8)
     figure.suptitle(heading)
     return _png(figure)
+
+
+def _bars(values: np.ndarray, features: Sequence[str]) -> "tuple[Figure, Axes]":
+    """Draw the at most 30 largest |values| (n,) as bars, by the names of their features: blue above 0, else orange."""
+    order = np.argsort(-np.abs(values), kind="stable")[:30][::-1]
+    names = [features[j] if features else f"feature {j}" for j in order]
+    figure = _figure(7, 1.5 + 0.25 * len(order))
+    axes = figure.subplots()
+    axes.barh(names, values[order], color=[BLUE if values[j] > 0 else ORANGE for j in order])
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def _for_against() -> "LinearSegmentedColormap":
