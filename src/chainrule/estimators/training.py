@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Self
@@ -108,9 +109,9 @@ class Network(BaseEstimator):  # type: ignore[misc]
         tags.array_api_support = True
         return tags
 
+    @abstractmethod
     def _held_out_score(self, xp: Any, y_hat: Array, data: Data) -> Array:
         """Return the score () of predictions y_hat (m, k), higher for better."""
-        raise NotImplementedError
 
     def _starts_anew(self) -> bool:
         return not (self.warm_start and hasattr(self, "coefs_"))
@@ -338,13 +339,8 @@ def _cost_of_rows(
         J, gradients = network.cost_and_gradients(params, X, y, sample_weight=weight)
         # The network divides by the weights of the batch; a batch of light rows must count for less than another.
         share = xp.mean(weight)
-        J, new = J * share, []
-        for (W, _), (dW, db) in zip(params, gradients, strict=True):
-            dW, db = dW * share, db * share
-            if penalty is not None:
-                J, dW = J + penalty.cost(xp, W), dW + penalty.gradient(xp, W)
-            new.append((dW, db))
-        return J, new
+        J, gradients = J * share, [(dW * share, db * share) for dW, db in gradients]
+        return (J, gradients) if penalty is None else penalty.added(xp, params, J, gradients)
 
     return on_rows(weighed, X, y, weight * (X.shape[0] / data.total))
 
