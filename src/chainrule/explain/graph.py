@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -117,20 +118,66 @@ class Graph:
                 rows[k] = found[bottom.index]
         return rows.reshape(top.value.shape + bottom.value.shape)
 
+    @cached_property
+    def uses(self) -> tuple[int, ...]:
+        """How many times each node is an argument of a gate."""
+        counts = [0] * len(self.nodes)
+        for node in self.nodes:
+            for i in node.inputs:
+                counts[i] += 1
+        return tuple(counts)
+
+    @cached_property
+    def leading(self) -> frozenset[int]:
+        """The indices of the nodes that the output was computed from, its own too."""
+        found = {self.output.index}
+        for node in reversed(self.nodes):
+            if node.index in found:
+                found.update(node.inputs)
+        return frozenset(found)
+
+    def to_text(self) -> str:
+        """Return a table of the forward steps and one of the backward steps, with the rule of each gate."""
+        from chainrule.explain.text import text
+
+        return text(self)
+
+    def to_svg(self) -> str:
+        """Return the picture of the graph as SVG: the value above each arrow, the gradient below."""
+        from chainrule.explain.svg import svg
+
+        return svg(self)
+
+    def to_html(self) -> str:
+        """Return one page that steps forward and backward, with everything that it needs in it."""
+        from chainrule.explain.page import html
+
+        return html(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
     def _gradients(self, of: Node, seed: NumpyArray) -> dict[int, NumpyArray]:
         if self.tape is None:
             raise ValueError("this graph has no tape to compute gradients by; make it with chainrule.explain")
         return self.tape.gradients(of.index, seed)
 
     def _with(self, gradient: Callable[[Node], NumpyArray | None]) -> "Graph":
-        return replace(
-            self, nodes=tuple(replace(node, gradient=_read_only(gradient(node))) for node in self.nodes)
-        )
+        def changed(node: Node) -> Node:
+            g = gradient(node)
+            return replace(node, gradient=None if g is None else read_only(g))
+
+        return replace(self, nodes=tuple(map(changed, self.nodes)))
 
 
-def _read_only(x: NumpyArray | None) -> NumpyArray | None:
-    if x is None:
-        return None
-    x = x.view()
-    x.flags.writeable = False
-    return x
+def read_only(x: Any) -> NumpyArray:
+    """Return a view of an array, or of a number, that refuses changes."""
+    view = np.asarray(x).view()
+    view.flags.writeable = False
+    return view

@@ -14,7 +14,8 @@ import numpy as np
 
 from chainrule import gates
 from chainrule.device import to_numpy
-from chainrule.explain.graph import Graph, Node, NumpyArray
+from chainrule.explain.graph import Graph, Node, NumpyArray, read_only
+from chainrule.explain.show import number
 from chainrule.gates import activations_and_costs, elementwise, indexing, manipulation
 from chainrule.gates.types import Pullback
 from chainrule.namespace import Space
@@ -48,6 +49,7 @@ class Recorder(Space):
         self._names: dict[int, str] = {}
         self._group = ""
         self._level = new_level()
+        self.dtype: Any = None  # of numbers that come in
         super().__init__(base)
 
     def _fill(
@@ -76,29 +78,28 @@ class Recorder(Space):
         """Run and note a gate that has no name in the namespace."""
         return self._noted(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
 
-    def followed(self, value: Any, name: str) -> Traced:
-        """Return an input that gradients are followed to."""
-        return self._input(leaf(value, self, self._level), name)
-
-    def unfollowed(self, value: Any, name: str) -> Traced:
-        """Return an input that is a constant: integers and booleans."""
-        return self._input(Traced(value, self), name)
-
-    def _input(self, x: Traced, name: str) -> Traced:
-        self._keep(x, "input", (), (), {})
-        self.name(x, name)
-        return x
+    def entered(self, x: Any, name: str, like: Any, followed: bool = True) -> Traced:
+        """Return an array, list or number as an input beside `like`; integers and booleans are constants."""
+        if isinstance(x, np.ndarray | float) and not isinstance(x, np.generic):
+            dtype = self.dtype if isinstance(x, float) or not followed else x.dtype
+            value = self.base.asarray(x, dtype=dtype, device=plain_value(like).device, copy=True)
+        else:
+            value = self.base.asarray(plain_value(x), copy=True)
+        followed = followed and self.is_floating(value.dtype)
+        entered = leaf(value, self, self._level) if followed else Traced(value, self)
+        self._names[self._keep(entered, "input", (), (), {})] = name
+        return entered
 
     def number(self, value: float) -> Traced:
         """Return a number as a constant array, for arithmetic in which nothing is followed."""
-        x = Traced(self.base.asarray(value, dtype=self.base.float64), self)
-        self._names[self._keep(x, "constant", (), (), {})] = _as_text(value)
+        x = Traced(self.base.asarray(float(value), dtype=self.dtype), self)
+        self._names[self._keep(x, "constant", (), (), {})] = number(value)
         return x
 
-    def name(self, x: Any, name: str) -> None:
-        """Call a noted array by a name."""
+    def name(self, x: Any, name: str, again: bool = True) -> None:
+        """Call a noted array by a name; unless `again`, one that has a name keeps it."""
         place = self._place(x)
-        if place is not None:
+        if place is not None and (again or place not in self._names):
             self._names[place] = name
 
     def begin(self, group: str) -> None:
@@ -147,7 +148,7 @@ class Recorder(Space):
     def _constant(self, x: Any) -> int:
         place = self._keep(x, "constant", (), (), {})
         if isinstance(x, int | float) and not hasattr(x, "dtype"):
-            self._names[place] = _as_text(x)
+            self._names[place] = number(x)
         return place
 
     def _keep(self, x: Any, gate: str, inputs: Any, pullbacks: Any, settings: dict[str, Any]) -> int:
@@ -169,7 +170,6 @@ class Recorder(Space):
         nodes = []
         for i, p in enumerate(order):
             step = self._steps[p]
-            value = _on_the_host(step.result)
             label = self._names.get(p) or f"v{i}"
             while p not in self._names and label in taken:
                 label += "_"
@@ -182,7 +182,7 @@ class Recorder(Space):
                     gate=step.gate,
                     inputs=tuple(index[j] for j in step.inputs),
                     settings=step.settings,
-                    value=value,
+                    value=_on_the_host(step.result, step.gate == "constant"),
                     local=tuple(
                         self._slope(step, back, shape)
                         for back, shape in zip(step.pullbacks, shapes, strict=True)
@@ -210,8 +210,9 @@ class Recorder(Space):
         value = plain_value(step.result)
         if back is None or (step.gate not in _ELEMENTWISE and (value.shape or shape)):
             return None
-        slope = back(self.base.ones_like(value))
-        return _read_only(np.broadcast_to(to_numpy(slope), value.shape))
+        with np.errstate(all="ignore"):
+            slope = to_numpy(back(self.base.ones_like(value)))
+        return read_only(np.broadcast_to(slope, np.shape(value)))
 
 
 class _Walker:
@@ -230,12 +231,9 @@ class _Walker:
             return {of: seed}
         value = plain_value(top)
         g = self._space.base.asarray(seed, dtype=value.dtype, device=value.device)
-        found = walk(self._space, top.node, g, keep=True)
-        return {
-            self._index[id(node)]: to_numpy(g)
-            for node, g in found.items()
-            if id(node) in self._index
-        }
+        with np.errstate(all="ignore"):
+            found = walk(self._space, top.node, g, keep=True)
+        return {self._index[id(node)]: to_numpy(g) for node, g in found.items() if id(node) in self._index}
 
 
 def _parameter(function: Any, k: int) -> str:
@@ -243,15 +241,7 @@ def _parameter(function: Any, k: int) -> str:
     return names[min(k, len(names) - 1)]
 
 
-def _as_text(x: float) -> str:
-    return f"{x:.6g}" if isinstance(x, float) else str(x)
-
-
-def _on_the_host(x: Any) -> NumpyArray:
-    return _read_only(np.asarray(to_numpy(plain_value(x))) if hasattr(x, "dtype") else np.asarray(x))
-
-
-def _read_only(x: Any) -> NumpyArray:
-    x = np.asarray(x).view()
-    x.flags.writeable = False
-    return x
+def _on_the_host(x: Any, copy: bool) -> NumpyArray:
+    value = plain_value(x)
+    value = to_numpy(value) if hasattr(value, "dtype") else value
+    return read_only(np.array(value) if copy else np.asarray(value))
