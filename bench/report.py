@@ -148,7 +148,7 @@ def _write(saved: dict, options: argparse.Namespace) -> int:
     found = tables.sections(saved)
     found[0] = found[0]._replace(sentences=[HOW])
     drawn = {
-        tables.DIRECTIONS["forward with backward"][0]: figures.speed_ups(saved),
+        tables.DIRECTIONS["forward with backward"]: figures.speed_ups(saved),
         "Growth": figures.growth(saved),
     }
     targets = {
