@@ -328,7 +328,7 @@ def test_the_size_from_which_vectors_beat_loops():
     assert "beats by_loops from 1 x 9 on (smallest measured: 1 x 1)" in said
     assert said.endswith("200 times or more at no size that was measured; the most is 4 times, at 1 x 9.")
     assert "beats by_loops at no size that was measured" in sentence(*small, *even)
-    far = of(27, (600, 600, 600), (1, 2, 3))
+    far = of(27, (900, 900, 900), (2, 3, 3))
     assert "200 times or more from 1 x 27 on; the most is 300 times" in sentence(*small, *even, *large, *far)
 
 
@@ -384,6 +384,12 @@ def test_an_unknown_device_is_named_before_anything_runs(tmp_path):
     assert "expected one of cpu, cuda" in done.stderr
     assert "'gpu'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux alone counts it")  # noqa: PTH110
+def test_the_memory_of_a_library_that_python_does_not_see():
+    found = contest._peak_of_process(lambda: np.ones(10_000_000).sum())
+    assert 79e6 < found < 100e6
 
 
 def _with(folder):
