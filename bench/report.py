@@ -23,7 +23,7 @@ HOW = (
     "as many threads as the others, rounds go in turn A B C A B C, a time is the median of the rounds and a ratio the "
     "median of the rounds' ratios, each with its extremes. The device was synchronised inside the timed call. The "
     "first call is what it cost cold, compiling included; the transfer is what bringing the data to the device cost. "
-    "The peak is what a step allocates beyond its data; of PyTorch and JAX on a CPU it is by how much the process grew, "
+    "The peak is what a step allocates beyond its data; of PyTorch and JAX on a CPU, by how much the process grew, "
     "pages that they had kept not counted. Nothing is extrapolated, and nothing is said of other machines."
 )
 STYLE = """
