@@ -19,10 +19,12 @@ from tests.conftest import ROOT
 
 
 def run(*command, **environment):
+    env = os.environ | environment
+    # pytest-benchmark times nothing where it thinks that other tests run beside it.
+    env.pop("PYTEST_XDIST_WORKER", None)
     return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [sys.executable, *map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+    )
 
 
 def measured(results, *only, device="cpu", **environment):
