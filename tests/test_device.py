@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -312,3 +313,21 @@ class TestImport:
             print(cr.get_device().name)
         """
         assert in_a_new_process(code, CHAINRULE_DEVICE="nonsense") == "strict"
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have bounds of their own")
+    def test_temporaries_of_a_step_keep_their_memory_for_the_next_one(self):
+        code = """
+            import resource
+            import numpy as np
+            import chainrule
+
+            def faults_of_a_step():
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+                temporaries = [np.ones(1 << 18, dtype="float32") for _ in range(8)]
+                return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+            for _ in range(3):
+                faults_of_a_step()
+            print(max(faults_of_a_step() for _ in range(5)))
+        """
+        assert int(in_a_new_process(code)) < 100
