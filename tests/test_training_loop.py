@@ -200,7 +200,7 @@ class TestValidation:
     def test_without_it_the_last_are_returned(self):
         result = walk(costs=[5.0, 1.0, 3.0, 2.0], steps=3, report_every=1)
         assert float(result.params[0]) == -3
-        assert result.best == Report(1, 1.0, 1.0)
+        assert result.best == Report(1, 1.0, 1.0, None, (1.0,))
 
     def test_it_may_be_an_array_of_any_device(self, device, dtype):
         result = train(device, dtype, held_back=True)
