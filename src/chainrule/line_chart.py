@@ -2,6 +2,7 @@
 
 import html
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 Points = Sequence[tuple[float, float]]
@@ -106,7 +107,7 @@ def _thinned(points: Points) -> Points:
 
 def _round_numbers(low: float, high: float) -> list[float]:
     """Return four to seven multiples of 1, 2 or 5 times a power of ten that reach from `low` to `high` or beyond."""
-    rough = (high - low) / 5 or abs(high) or 1.0
+    rough = max((high - low) / 5 or abs(high) or 1.0, sys.float_info.min)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * k for k in (1, 2, 5, 10) if power * k >= rough * (1 - 1e-9))
     first, last = math.floor(low / step), math.ceil(high / step)
@@ -115,7 +116,9 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 def _decades(low: float, high: float) -> list[float]:
     """Return some powers of ten that reach from `low` to `high` or beyond."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    # Under -307 a power of ten is no normal number any more, and soon 0.
+    first = max(-307, math.floor(math.log10(low)))
+    last = max(first, math.ceil(math.log10(high)))
     every = max(1, -(-(last - first) // 6))
     last += -(last - first) % every
     return [10.0**k for k in range(first, last + 1, every)]
