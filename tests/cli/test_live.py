@@ -164,6 +164,15 @@ def test_a_fault_is_told_above_the_drawing(three_kinds, tmp_path):
     assert sum("└ step" in line for line in lines) == 1
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_fault_goes_where_it_spoils_no_drawing(shared, monkeypatch, capsys):
+    recipe = Wishes(hidden="3", steps=100).settled(3).recipe(50, 4, 3, lambda net: 1.0)
+    monkeypatch.setattr(live, "_on_terminal", lambda console: shared)
+    live.Drawing(recipe).fault(OSError("no room"))
+    told = capsys.readouterr()
+    assert (told.out if shared else told.err) == "chainrule: no room\n"
+
+
 class TestTheCurve:
     def test_a_line_goes_from_corner_to_corner(self):
         bits = live.curve([(0, 1.0), (10, 0.0)], 5, 2, 0.0, 1.0)
@@ -179,6 +188,12 @@ class TestTheCurve:
         straight = live.curve([(k, 19.0 - k) for k in x], 20, 5, 0.0, 19.0)
         np.testing.assert_array_equal(falling, straight)
 
+    @pytest.mark.parametrize("heights", [(0.0, 1.0), (1.0, 0.0)])
+    def test_a_jump_is_drawn_as_a_whole(self, heights):
+        before, after = heights
+        bits = live.curve([(0, before), (5, before), (5.001, after), (10, after)], 20, 6, 0.0, 1.0)
+        assert np.all(np.any(bits, axis=1))
+
     def test_equal_numbers_are_a_flat_line_and_no_warning(self):
         bits = live.curve([(0, 2.0), (5, 2.0)], 6, 3, 2.0, 2.0)
         assert (bits != 0).sum(axis=0).tolist() == [1] * 6
@@ -193,6 +208,7 @@ class TestTheCurve:
         assert (seen[0], seen[-1]) == ((0, 0), (number - 1, 1 - number))
         assert seen == sorted(set(seen))
         assert min(1024, number) / 2 <= len(seen)
+        assert len(set(np.diff([x for x, _ in seen[:-1]]))) <= 1, "thinned evenly"
 
 
 def test_the_drawing_tells_the_lowest_validation_and_the_time_left(monkeypatch):
