@@ -44,7 +44,9 @@ ARROWS = {
     "lbfgs": {"descent", "device", "optimizers", "trees"},
     "mlp": {"device", "gates", "penalties"},
     "logistic": {"descent", "gates", "loops", "device", "machine"},
-    "runs": {"data", "descent", "device", "files", "pictures"},
+    "line_chart": set(),
+    "report_page": {"line_chart"},
+    "runs": {"data", "descent", "device", "files", "pictures", "report_page"},
     "estimators": {
         "batches",
         "descent",
