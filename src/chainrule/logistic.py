@@ -156,12 +156,12 @@ def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
 
 
 def _cost_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
-    losses, dz = _losses_and_dz(xp, z, y)
+    losses, dz = _sigmoid_losses_and_dz(xp, z, y)
     return xp.mean(losses), dz
 
 
 @fused
-def _losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
+def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
     losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
     return losses, to_z(1.0)
 
@@ -179,7 +179,7 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
     for start in range(0, m, rows):
         stop = min(start + rows, m)
         tile = X[start:stop, :]
-        losses, dz = _losses_and_dz(xp, product(tile, w) + b, y[start:stop])
+        losses, dz = _sigmoid_losses_and_dz(xp, product(tile, w) + b, y[start:stop])
         cost, dw, db = cost + xp.sum(losses), dw + product(dz, tile), db + xp.sum(dz)
     return cost, dw, db
 
