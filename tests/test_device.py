@@ -207,6 +207,24 @@ class TestGpuThatCannotWork:
             cr.get_device("strict")
 
 
+@pytest.mark.parametrize(("computes_in", "said"), [(1, "off"), (7, "on")])
+def test_a_gpu_says_what_its_products_compute_in_whatever_was_asked_for(monkeypatch, computes_in, said):
+    monkeypatch.setenv("CUPY_TF32", "1")
+    fake_cupy(monkeypatch)
+    products = types.SimpleNamespace(COMPUTE_TYPE_TF32=7, get_compute_type=lambda dtype: computes_in)
+    core = types.ModuleType("cupy._core")
+    core._routines_linalg = products
+    monkeypatch.setitem(sys.modules, "cupy._core", core)
+    cupy = sys.modules["cupy"]
+    cupy.__version__, runtime = "14", cupy.cuda.runtime
+    runtime.getDeviceProperties = lambda index: {"name": b"a card", "major": 9, "minor": 0}
+    runtime.memGetInfo = lambda: (1 << 30, 2 << 30)
+    facts = cr.get_device("cuda").describe()
+    assert facts["TF32"] == said
+    assert facts["hardware"] == "a card, compute capability 9.0"
+    assert facts["memory"] == "2.0 GiB, 1.0 GiB free"
+
+
 class TestArrays:
     def test_lists_and_arrays_come_and_go(self, device, dtype):
         x = device.asarray([[1.5, 2.0], [3.0, -4.0]], dtype)

@@ -147,17 +147,20 @@ class _Cuda(Device):
 
     def describe(self) -> dict[str, str]:
         import cupy
+        from cupy._core import _routines_linalg as products
 
         facts = cupy.cuda.runtime.getDeviceProperties(self.index)
         with cupy.cuda.Device(self.index):
             free, total = cupy.cuda.runtime.memGetInfo()
+            # What its products compute in, and not CUPY_TF32, which CuPy reads once and an old card cannot follow.
+            tf32 = products.get_compute_type("float32") == products.COMPUTE_TYPE_TF32
         return {
             "hardware": f"{facts['name'].decode()}, compute capability {facts['major']}.{facts['minor']}",
             "library": f"cupy {cupy.__version__}, numpy {np.__version__}",
             "CUDA": f"runtime {_cuda_version(cupy.cuda.runtime.runtimeGetVersion())}, "
             f"driver for up to {_cuda_version(cupy.cuda.runtime.driverGetVersion())}",
             "memory": _memory((total, free)),
-            "TF32": "on" if os.environ.get("CUPY_TF32") == "1" else "off",
+            "TF32": "on" if tf32 else "off",
         }
 
 
