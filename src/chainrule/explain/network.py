@@ -22,7 +22,7 @@ def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:
     space = Recorder(space_of(X).base)
     space.dtype = X.dtype
     H = space.entered(X, "X", X)
-    rows = space.entered(_rows(net, to_numpy(y), len(X)), "y", X, followed=False)
+    rows = space.entered(_rows(net, to_numpy(y), X.shape[0]), "y", X, followed=False)
     followed, Z = [], H
     for number, (W, b) in enumerate(params, start=1):
         space.begin(f"layer {number}")
