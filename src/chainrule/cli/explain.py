@@ -114,7 +114,7 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
     likeliest = [int(k) for k in np.argsort(-P, kind="stable")[:5]]
     for k in dict.fromkeys([*likeliest, number]):
-        tell("class", f"{model.classes[k]}\t{P[k]:.4f}{'  (explained)' if k == number else ''}")
+        tell("class", f"{P[k]:.4f}  {model.classes[k]}{'  (explained)' if k == number else ''}")
     graph = graph_of(
         replace(model.net, penalty=None, bias_gradient="exact"),
         params=[(place.asarray(W), place.asarray(b)) for W, b in model.params],
