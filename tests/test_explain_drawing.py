@@ -120,6 +120,16 @@ def test_a_fold_without_layers_counts_its_nodes():
     fold = next(box for box in folding.folded(chain(1000), 21) if box.title)
     assert fold.title == f"× {len(fold.members):,} more"
     assert fold.title == "× 1,981 more"
+    assert fold.inside == ("multiply × 991", "inputs × 990")
+
+
+def test_a_fold_of_many_kinds_names_the_most_frequent():
+    kinds = ["add", "add", "add", "exp", "exp", "exp", "log", "log", "sin", "cos"]
+    one = np.ones(())
+    nodes = [Node(0, "x", "input", (), {}, one, ())]
+    nodes += [Node(i, f"v{i}", kinds[i % 10], (i - 1,), {}, one, (one,)) for i in range(1, 100)]
+    fold = next(box for box in folding.folded(Graph(tuple(nodes), "kinds"), 3) if box.title)
+    assert fold.inside == ("exp × 30", "add × 29", "log × 20", "2 other kinds")
 
 
 def seen(x):

@@ -184,6 +184,8 @@ function show(step) {
     const lit = flows && wire.dataset.to === String(box);
     wire.classList.toggle("lit", lit);
     wire.classList.toggle("back", lit && kind === "backward");
+    // What is drawn last lies on top.
+    if (lit) wire.parentNode.append(wire);
   });
   const [head, lines] = describe(steps[now]);
   find("head").textContent = head;
