@@ -235,3 +235,31 @@ def test_the_frame_of_a_notebook_runs(opened):
     assert frame.locator("#place").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
     frame.locator("#inputs input").first.fill("7")
     assert "f = -48" in frame.locator("#changed").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        ("x", {"x": 2.0}),
+        ("x * 0", {"x": float("inf")}),
+        ("sum(x * y)", {"x": np.zeros((0, 3)), "y": np.zeros((0, 3))}),
+        ("sum(x)", {"x": np.array([np.nan, np.inf, 1.0] * 9)}),
+        ("x + 1", {"x": np.float32(0.1)}),
+        ("x / x + x", {"x": 0.0}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_odd_graphs_are_stepped_through_too(opened, expression, values):
+    graph = cr.explain(expression, **values)
+    for each in (graph, graph.forward()):
+        tab = opened(each)
+        for _ in range(8):
+            tab.keyboard.press("ArrowRight")
+        assert tab.locator("#next").get_attribute("aria-disabled") == "true"
+        assert all(text for text in shown(tab, "value").values())
+
+
+def test_float32_is_computed_as_such(opened):
+    tab = opened(cr.explain("x + y", x=np.float32(0), y=np.float32(1)))
+    tab.fill("#inputs label:has-text('x') input", "0.1")
+    assert float(tab.get_attribute(".node >> nth=2", "data-value")) == np.float32(0.1) + np.float32(1)
