@@ -71,6 +71,13 @@ def test_wires_cross_only_where_they_must():
     assert not min(first, second) < other < max(first, second)
 
 
+def test_wires_that_leave_one_box_run_together_until_they_part():
+    wires = [(0, i) for i in range(1, 6)] + [(i, i + 1) for i in range(1, 5)]
+    places = layout.place([(10, 10)] * 6, wires)
+    assert places.bends[0, 4] == places.bends[0, 5][:-1]
+    assert len(places.bends[0, 5]) == 4
+
+
 def test_a_wire_backward_is_refused():
     with pytest.raises(ValueError, match=r"a box of a higher number, got \(1, 0\)"):
         layout.place([(1, 1), (1, 1)], [(1, 0)])
