@@ -142,6 +142,15 @@ def test_what_is_no_expression_is_refused(text, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("part", [
+    "a.real", "a[0]", "(lambda: 1)", "[1]", "{1}", "(1, 2)", "'b'", "1j", "(1 if a else 2)", "(a < 1)", "(a and 1)",
+    "(not a)", "(~a)", "a // 2", "a % 2", "print(a)", "exp.real(a)", "(lambda: a)()", "exp(*a)", "f'{a}'", "(u := 1)",
+])  # fmt: skip
+def test_no_part_of_an_expression_is_anything_else(part):
+    with pytest.raises(ValueError, match="is not allowed: "):
+        cr.explain(f"a + {part}", a=2)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab()[]{}+-*/@=:;.,'\"_0123456789e \n#lambdexp\\\t\0λ", max_size=40))
 def test_any_text_gives_a_graph_or_a_value_error(text):

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 import chainrule as cr
+from chainrule import pictures as drawings
 from chainrule.files import load_model
 from tests.cli.tools import answer, chainrule
 
@@ -67,18 +68,42 @@ def test_one_picture_through_a_model(pictures, tmp_path, device):
     assert "--class: expected one of bright, dark, got 'fish'" in result.stderr
 
 
-def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path):
+def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path, monkeypatch):
+    drawn = []
+    draw = drawings.what_mattered_bars
+    monkeypatch.setattr(drawings, "what_mattered_bars", lambda *args: drawn.append(args) or draw(*args))
     run = tmp_path / "run"
     answer("train", three_kinds, "--hidden", 8, "--epochs", 40, "--out", run)
-    told = answer("explain", run, three_kinds, "--row", 3)
+    told = answer("explain", run, three_kinds, "--row", 5)
     model = load_model(run / "model.safetensors")
-    x = np.genfromtxt(three_kinds, delimiter=",", skip_header=1, usecols=(0, 1))[2:3]
+    x = np.genfromtxt(three_kinds, delimiter=",", skip_header=1, usecols=(0, 1))[4:5]
     P = model.net.forward(model.params, model.scaling.apply(x, model.dtype))[0]
     for k, name in enumerate(model.classes):
         assert f"{P[k]:.4f}  {name}{'  (explained)' if k == P.argmax() else ''}\n" in told
     (J,) = re.findall(r"J = mean\(L\) = mean\(\[(.*?)\]\)", told)
     assert float(J) == pytest.approx(-np.log(P.max()), rel=1e-5)
     assert (run / "rings-mattered.png").is_file()
+    ((slope, features, name),) = drawn
+    assert (features, name) == (("across", "up"), model.classes[P.argmax()])
+    scaled = model.scaling.apply(x, "float64")
+    params = [(W.astype(float), b.astype(float)) for W, b in model.params]
+    for j, step in enumerate(1e-6 * np.eye(2)):
+        up, down = (np.log(model.net.forward(params, scaled + s * step)[0, P.argmax()]) for s in (1, -1))
+        assert slope[j] == pytest.approx((up - down) / 2e-6, rel=1e-3, abs=1e-5)
+    assert np.abs(slope).max() > 1e-3
     result = chainrule("explain", run, three_kinds, "--row", 999)
     assert result.exit_code == 1
     assert "expected a row 999, got 240 rows" in result.stderr
+
+
+def test_the_other_faces_are_written_into_files(tmp_path):
+    svg, html = tmp_path / "new" / "graph.svg", tmp_path / "graph.html"
+    told = answer("explain", "3*(a+b*c)", "a=5", "b=3", "c=2", "--svg", svg, "--html", html)
+    assert [line for line in told.splitlines() if line.startswith("wrote:")] == [
+        f"wrote:    {svg}",
+        f"wrote:    {html}",
+    ]
+    graph = cr.explain("3*(a+b*c)", a=5, b=3, c=2)
+    assert svg.read_text(encoding="utf-8") == graph.to_svg()
+    assert html.read_text(encoding="utf-8") == graph.to_html()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["graph.html", "graph.svg", "new"]
