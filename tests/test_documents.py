@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import chainrule as cr
 from chainrule import cli
 from tests.conftest import ROOT
 
@@ -67,3 +68,8 @@ def test_the_places_that_the_readme_names_are_there():
     here = "src/chainrule/"
     for place in places:
         assert (ROOT / place).exists() or (ROOT / here / place).exists(), place
+
+
+def test_the_picture_of_the_readme_is_what_the_project_draws():
+    drawn = cr.explain("3*(a+b*c)", a=5, b=3, c=2).to_svg()
+    assert (ROOT / "docs" / "graph.svg").read_text(encoding="utf-8") == drawn
