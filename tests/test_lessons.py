@@ -32,8 +32,8 @@ def test_a_lesson_prints_and_draws_what_it_shows(page, tmp_path):
     for name in shown:
         kept, drawn = (np.asarray(Image.open(path / name), float) for path in (lessons.PICTURES, tmp_path))
         assert kept.shape == drawn.shape, name
-        # Other versions of matplotlib smooth edges otherwise; another curve moves more.
-        assert np.mean(np.abs(kept - drawn)) < 2, f"{name}: run `python docs/lessons.py`"
+        # Other versions of matplotlib may smooth edges otherwise; where a curve moved, colours are others.
+        assert np.mean(np.abs(kept - drawn) > 100) < 1e-3, f"{name}: run `python docs/lessons.py`"
 
 
 @pytest.mark.parametrize("page", lessons.PAGES, ids=lambda page: page.stem)
