@@ -13,6 +13,7 @@ LOOKS = {
     "by_matmul": {"color": "#0072B2", "marker": "o", "markersize": 10},
     "by_tiles": {"color": "#D55E00", "marker": "D", "markersize": 5, "linestyle": "--"},
     "by_tiles on cpu": {"color": "#000000", "marker": "x", "markersize": 6, "linestyle": ":"},
+    "limit": {"color": "#777777", "marker": "_", "markersize": 8, "linestyle": ":"},
     "chainrule": {"color": "#0072B2", "marker": "o", "markersize": 6},
 }
 

@@ -89,11 +89,12 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         add("memory", f"{m} x {n}", "logistic_step", (m, n), tuple(names), 4.0 * m * n, "B")
     samples, features, depths, widths = CURVES[way]
     # Where the device is not the CPU, the curve of the CPU beside it shows where the device begins to be worth it.
-    steps = ("by_tiles", *(("by_tiles on cpu",) if device.name != "cpu" else ()))
+    steps = ("by_tiles", *(("by_tiles on cpu",) if device.name != "cpu" else ()), "limit")
     for what, values, shape in (("m", samples, lambda m: (m, 784)), ("n", features, lambda n: (784, n))):
         for value in values:
             m, n = shape(value) if way != "tiny" else (value, value)
-            add("growth", f"{what} = {value}: {m} x {n}", "logistic_step", (m, n), steps, grows=(what, value))
+            case = f"{what} = {value}: {m} x {n}"
+            add("growth", case, "logistic_step", (m, n), steps, 4.0 * m * n, "B", grows=(what, value))
     for what, values, shape in (
         ("depth", depths, lambda depth: [256] * (depth + 1)),
         ("width", widths, lambda width: [width] * 3),
@@ -101,7 +102,17 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         for value in values:
             sizes = (128, *shape(value), 10) if way != "tiny" else (3, *[2] * value, 2)
             case = f"{what} = {value}: {' - '.join(map(str, sizes[1:]))}"
-            add("growth", case, "network", ("gradient-descent", *sizes), ("chainrule",), grows=(what, value))
+            arguments, amount = ("gradient-descent", *sizes), network.products(*sizes)
+            add(
+                "growth",
+                case,
+                "network",
+                arguments,
+                ("chainrule", "limit"),
+                amount,
+                "flop",
+                grows=(what, value),
+            )
     return found
 
 

@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 from ratios import cases, exponent, from_where, is_rival, of, points, ratio, spread, verdict
 
-# Of each direction: its title, and the spelling whose time is 1.
 DIRECTIONS = {
-    "forward with backward": ("One step: forward with backward", "by_matmul"),
-    "forward": ("Forward alone", "by_matmul"),
-    "backward": ("Backward alone, from the values that forward kept, and with those computed again", "kept"),
-    "dot": ("The dot product, by_matmul being `x @ w`", "by_matmul"),
+    "forward with backward": "One step: forward with backward",
+    "forward": "Forward alone",
+    "backward": "Backward alone, from the values that forward kept, and with those computed again",
+    "dot": "The dot product, by_matmul being `x @ w`",
 }
+# At least so many times faster is what the books call several hundred times faster.
+SEVERAL_HUNDRED = 200
 PARTS = {
     "logistic": ("Logistic step beside peers", "The limit is one read of X by the same threads."),
     "network": (
@@ -75,36 +76,42 @@ def _losses(saved) -> Section:
 
 def _loops(saved):
     rows = of(saved, "loops")
-    for direction, (title, unit) in DIRECTIONS.items():
+    reads = {(row["m"], row["n"]): row for row in rows if row["direction"] == "one read"}
+    for direction, title in DIRECTIONS.items():
         chosen = [row for row in rows if row["direction"] == direction]
         if not chosen:
             continue
-        lines, table = [], []
         by_case = cases(chosen)
-        if unit == "by_matmul":
-            lines = [_crossing(direction, by_case, grows) for grows in ROW_OF_SIZES]
+        lines = [_crossing(by_case, grows) for grows in ROW_OF_SIZES]
+        # A dot product reads more than X.
+        limits = reads if direction != "dot" else {}
+        if limits:
+            lines.append("The limit is one read of X, whatever else a step has to read and to compute.")
+        table = []
         for case, spellings in by_case.items():
             for name, row in spellings.items():
-                ratios = [
-                    times(ratio(base, row, paired=False) if base else None)
-                    for base in ([spellings.get("by_loops")] if unit == "by_matmul" else [])
-                ]
-                own = ratio(row, spellings[unit], paired=False) if unit in spellings else None
-                table.append((case.rpartition(", ")[2], name, took(row), *ratios, times(own), *_once(row)))
-        faster = ("times faster than by_loops",) if unit == "by_matmul" else ()
+                faster, own, near = (
+                    ratio(a, b, paired=False) if a and b else None
+                    for a, b in (
+                        (spellings.get("by_loops"), row),
+                        (row, spellings.get("by_matmul")),
+                        (limits.get((row["m"], row["n"])), row),
+                    )
+                )
+                said = (times(faster), times(own), *([percent(near)] if limits else []))
+                table.append((case.rpartition(", ")[2], name, took(row), *said, *_once(row)))
         header = (
             "m x n",
             "spelling",
             "median (quartiles)",
-            *faster,
-            f"time, {unit} = 1",
-            "first call",
-            "transfer of X",
+            "times faster than by_loops",
+            "time, by_matmul = 1",
         )
+        header += ("of the limit",) * bool(limits) + ("first call", "transfer of X")
         yield Section(title, [line for line in lines if line], header, tuple(table))
 
 
-def _crossing(direction, by_case, grows):
+def _crossing(by_case, grows):
     pairs = []
     for case, rows in by_case.items():
         loops, vectors = rows.get("by_loops"), rows.get("by_matmul")
@@ -115,9 +122,16 @@ def _crossing(direction, by_case, grows):
             pairs.append((case.rpartition(", ")[2], found))
     if not pairs:
         return ""
-    first = from_where(pairs)
-    said = f"from {first} on" if first else "at no size that was measured"
-    return f"Where {ROW_OF_SIZES[grows]}, by_matmul beats by_loops {said} (smallest measured: {pairs[0][0]})."
+    several = [(size, tuple(SEVERAL_HUNDRED * value for value in found)) for size, found in pairs]
+    first, far = (
+        f"from {found} on" if found else "at no size that was measured"
+        for found in (from_where(pairs), from_where(several))
+    )
+    best, at = max((1 / middle, size) for size, (middle, _, _) in pairs)
+    return (
+        f"Where {ROW_OF_SIZES[grows]}, by_matmul beats by_loops {first} (smallest measured: {pairs[0][0]}), "
+        f"{SEVERAL_HUNDRED} times or more {far}; the most is {short(best)} times, at {at}."
+    )
 
 
 def _contest(saved, part) -> Section:
@@ -167,10 +181,17 @@ def _growth(saved):
     table, lines = [], []
     for what in ("m", "n", "depth", "width"):
         curves = points(saved, what)
+        limits = {row["grows"][1]: row for row in curves.get("limit", [])}
         for name, rows in curves.items():
             found = exponent(rows)
             at = ", ".join(f"{row['grows'][1]}: {seconds(spread(row['seconds'])[0])}" for row in rows)
-            table.append((what, name, at, times(found) if found else "too few points"))
+            near = ", ".join(
+                f"{value}: {percent(ratio(limits[value], row))}"
+                for row in rows
+                if (value := row["grows"][1]) in limits and limits[value].get("where") == row.get("where")
+            )
+            near = near if name != "limit" else ""
+            table.append((what, name, at, times(found) if found else "too few points", near))
         if {"by_tiles", "by_tiles on cpu"} <= curves.keys():
             pairs = [
                 (device["grows"][1], ratio(device, cpu))
@@ -182,9 +203,11 @@ def _growth(saved):
     if saved["about"]["device"] == "cpu":
         lines.append("The size from which a GPU beats the CPU: not run on a GPU.")
     lines.append("The exponent is p of time ~ size^p, fitted to the three largest sizes.")
-    yield Section(
-        "Growth", lines, ("what grows", "contender", "time at each", "exponent (min .. max)"), tuple(table)
+    lines.append(
+        "The limit is one read of X for the logistic step, the bare matrix products for the network's."
     )
+    header = ("what grows", "contender", "time at each", "exponent (min .. max)", "of the limit at each")
+    yield Section("Growth", lines, header, tuple(table))
 
 
 def compared(old, new) -> Section:
@@ -236,7 +259,10 @@ def times(found):
 
 
 def percent(found):
-    return f"{100 * found[0]:.0f} % ({100 * found[1]:.0f} .. {100 * found[2]:.0f})" if found else ""
+    if not found:
+        return ""
+    middle, low, high = (f"{100 * x:.0f}" if x >= 0.1 else f"{100 * x:.2g}" for x in found)
+    return f"{middle} % ({low} .. {high})"
 
 
 def rate(row):

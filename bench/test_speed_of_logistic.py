@@ -1,4 +1,4 @@
-"""The logistic step in its spellings: forward with backward, forward alone, backward alone.
+"""The logistic step in its spellings: forward with backward, forward alone, backward alone, and one read of X.
 
 Plain Python works on lists and is given lists: no benchmark times a conversion.
 """
@@ -6,7 +6,7 @@ Plain Python works on lists and is given lists: no benchmark times a conversion.
 import pytest
 
 from chainrule import logistic, loops
-from chainrule.device import namespace
+from chainrule.device import namespace, to_numpy
 from chainrule.gates.activations_and_costs import sigmoid_cross_entropy
 
 
@@ -40,12 +40,21 @@ def test_forward(measure, problem, spelling):
     measure(FORWARD[spelling], arguments, {"cost": problem.step["cost"]})
 
 
-@pytest.mark.parametrize("spelling", ["kept", "recomputed"])
+@pytest.mark.parametrize("spelling", ["by_loops", "by_matmul", "by_matmul, recomputed"])
 def test_backward(measure, problem, spelling):
     X, y, w, b = problem.arrays
     gradient = {"dw": problem.step["dw"], "db": problem.step["db"]}
-    if spelling == "kept":
-        _, dz = logistic.forward(X, y, w, b)
+    _, dz = logistic.forward(X, y, w, b)
+    if spelling == "by_loops":
+        measure(loops.backward, (problem.lists[0], to_numpy(dz).tolist()), gradient)
+    elif spelling == "by_matmul":
         measure(logistic.backward, (X, dz), gradient)
     else:
         measure(logistic.backward_recomputed, (X, y, w, b), gradient)
+
+
+@pytest.mark.parametrize("spelling", ["limit"])
+def test_one_read(measure, problem, spelling):
+    flat = namespace(problem.arrays[0]).reshape(problem.arrays[0], (-1,))
+    exact = problem.host[0].astype("float64").reshape(-1)
+    measure(lambda x: x @ x, (flat,), {"sum of squares": exact @ exact})

@@ -7,6 +7,11 @@ A device that was asked for and cannot work fails its tests; one that was not as
 import os
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many processes as processors: more threads in each would wait for one another. Read when NumPy is loaded.
+    for _library in ("OMP", "OPENBLAS", "MKL"):
+        os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 

@@ -19,10 +19,12 @@ from tests.conftest import ROOT
 
 
 def run(*command, **environment):
+    env = os.environ | environment
+    # pytest-benchmark times nothing where it thinks that other tests run beside it.
+    env.pop("PYTEST_XDIST_WORKER", None)
     return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+        [sys.executable, *map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+    )
 
 
 def measured(results, *only, device="cpu", **environment):
@@ -278,6 +280,23 @@ def test_a_contest_says_how_far_the_limit_is():
     assert bound[6] == "= 16 GB/s"
 
 
+def test_a_step_by_loops_and_by_vectors_is_set_against_one_read():
+    def of(contender, direction, *times):
+        facts = {
+            "part": "loops",
+            "case": f"{direction}, 3 x 9",
+            "direction": direction,
+            "grows": "n",
+            "m": 3,
+            "n": 9,
+        }
+        return row(contender, *times, **facts)
+
+    step, read = of("by_matmul", "backward", 2.0, 2.0, 2.0), of("limit", "one read", 0.09, 0.1, 0.5)
+    (section,) = (s for s in tables.sections(saved(step, read)) if s.title.startswith("Backward"))
+    assert dict(zip(section.header, section.rows[0], strict=True))["of the limit"] == "5 % (4.5 .. 25)"
+
+
 def test_growth_has_the_exponent_and_where_the_device_beats_the_cpu():
     curve = {10: 9.0, 20: 2.0, 40: 4.0, 80: 8.0}
     rows = [
@@ -287,6 +306,10 @@ def test_growth_has_the_exponent_and_where_the_device_beats_the_cpu():
     ]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
     assert growth.rows[0][3] == "1.5 (1.000 .. 2)"
+    assert growth.rows[0][4] == ""
+    limit = row("limit", 2.0, 3.0, part="growth", case="20", grows=["m", 20], library="chainrule 0.1.0")
+    (near,) = (s for s in tables.sections(saved(*rows, limit, device="cuda")) if s.title == "Growth")
+    assert near.rows[0][4] == "20: 88 % (75 .. 100)"
     assert "The device beats the CPU at no m that was measured." in growth.sentences
     rows[-2]["seconds"] = [4.9, 64.0]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
@@ -303,8 +326,12 @@ def test_the_size_from_which_vectors_beat_loops():
         return dot.sentences[0]
 
     small, even, large = of(1, (1, 1, 1), (5, 5, 5)), of(3, (2, 3, 9), (1, 2, 3)), of(9, (7, 8, 9), (1, 2, 3))
-    assert "beats by_loops from 1 x 9 on (smallest measured: 1 x 1)" in sentence(*small, *even, *large)
-    assert "at no size that was measured" in sentence(*small, *even)
+    said = sentence(*small, *even, *large)
+    assert "beats by_loops from 1 x 9 on (smallest measured: 1 x 1)" in said
+    assert said.endswith("200 times or more at no size that was measured; the most is 4 times, at 1 x 9.")
+    assert "beats by_loops at no size that was measured" in sentence(*small, *even)
+    far = of(27, (900, 900, 900), (2, 3, 3))
+    assert "200 times or more from 1 x 27 on; the most is 300 times" in sentence(*small, *even, *large, *far)
 
 
 def test_a_comparison_tells_a_change_from_its_spread(tmp_path):
@@ -359,6 +386,12 @@ def test_an_unknown_device_is_named_before_anything_runs(tmp_path):
     assert "expected one of cpu, cuda" in done.stderr
     assert "'gpu'" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/clear_refs"), reason="Linux alone counts it")  # noqa: PTH110
+def test_the_memory_of_a_library_that_python_does_not_see():
+    found = contest._peak_of_process(lambda: np.ones(10_000_000).sum())
+    assert 79e6 < found < 100e6
 
 
 def _with(folder):

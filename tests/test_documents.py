@@ -52,7 +52,7 @@ def test_the_python_of_the_readme_works(capsys):
 
 
 def test_ci_runs_the_test_command_of_the_readme():
-    command = next(line for block in blocks("sh") for line in block.splitlines() if line.endswith("pytest"))
+    command = next(line for block in blocks("sh") for line in block.splitlines() if "pytest" in line)
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 

@@ -273,6 +273,13 @@ class TestParts:
         assert loops.forward(*lists) == loops.forward_backward(*lists)[0]
         np.testing.assert_allclose(loops.forward(*lists), logistic.forward(X, y, w, b)[0], rtol=1e-13)
 
+    def test_backward_by_loops_is_the_gradient(self):
+        X, y, w, b = problem(12, 4)
+        dw, db = loops.backward(X.tolist(), logistic.forward(X, y, w, b)[1].tolist())
+        expected = logistic.by_matmul(X, y, w, b)
+        np.testing.assert_allclose(dw, expected[1], rtol=1e-13)
+        np.testing.assert_allclose(db, expected[2], rtol=1e-13)
+
     def test_predict_is_a_probability(self, device, dtype):
         X, _, w, _ = on(device, dtype, [[0.0], [1e4], [-1e4], [1.0]], [0] * 4, [1.0], 0.0)
         p = device.to_numpy(logistic.predict(X, w, 0.0))

@@ -6,6 +6,7 @@ from chainrule import functions, logistic, optimizers
 from chainrule.checking import check_gradients
 from chainrule.checkpointing import checkpoint
 from chainrule.device import Device, get_device, use_device
+from chainrule.explain import explain
 from chainrule.mlp import MLP
 from chainrule.namespace import differentiable
 from chainrule.penalties import L1, L2, ElasticNet
@@ -38,6 +39,7 @@ __all__ = [
     "check_gradients",
     "checkpoint",
     "differentiable",
+    "explain",
     "functions",
     "gate",
     "get_device",

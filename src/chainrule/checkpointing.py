@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.tape import apply
 from chainrule.traced import Traced
 from chainrule.transforms import first_space, vjp
 
@@ -45,6 +44,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
         level = max((a.level for a in args if type(a) is Traced), default=0)
         followed = [i for i, a in enumerate(args) if type(a) is Traced and a.level == level]
-        return f(*args) if level == 0 else apply(first_space(args), rule, None, args, {})
+        rule.__name__ = name
+        return f(*args) if level == 0 else first_space(args).run(rule, args, {})
 
     return rerun

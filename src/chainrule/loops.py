@@ -47,6 +47,17 @@ def forward(X: Matrix, y: Vector, w: Vector, b: float) -> float:
     return cost / m
 
 
+def backward(X: Matrix, dz: Vector) -> tuple[list[float], float]:
+    """Return dw (n,) and db from what forward leaves of each sample, dz = s(z) - y. X: (m, n), dz: (m,)."""
+    m, n = len(X), len(X[0])
+    dw, db = [0.0] * n, 0.0
+    for i in range(m):
+        for j in range(n):
+            dw[j] += X[i][j] * dz[i]
+        db += dz[i]
+    return [dw_j / m for dw_j in dw], db / m
+
+
 def forward_backward(X: Matrix, y: Vector, w: Vector, b: float) -> tuple[float, list[float], float]:
     """Return cost, dw (n,) and db: a loop over samples, in it two loops over features."""
     m, n = len(X), len(w)

@@ -11,7 +11,7 @@ import numpy as np
 from chainrule import trees
 from chainrule.gates.types import Array
 from chainrule.namespace import space_of
-from chainrule.tape import OBJECT_STYLE, Node, apply, check_settings, leaf, new_level, walk
+from chainrule.tape import OBJECT_STYLE, Node, check_settings, leaf, new_level, walk
 from chainrule.traced import Traced, plain_value
 
 _NUMBERS = (int, complex)
@@ -156,7 +156,7 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
         space = first_space(arrays)
         if not any(type(a) is Traced for a in arrays):
             return rule(space.base, *arrays, **static)[0]
-        return apply(space, checked, None, arrays, static)
+        return space.run(checked, arrays, static)
 
     @functools.wraps(rule)
     def checked(xp: Any, *arrays: Any, **static: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The commands: devices, train, predict, check."""
+"""The commands: devices, train, predict, explain, check."""
 
 import typer
 
-from chainrule.cli import check, devices, predict, train
+from chainrule.cli import check, devices, explain, predict, train
 from chainrule.device import VARIABLE
 
 app = typer.Typer(
@@ -16,4 +16,6 @@ app = typer.Typer(
 app.command("devices")(devices.devices)
 app.command("train")(train.train)
 app.command("predict")(predict.predict)
+# An expression may begin with a minus.
+app.command("explain", context_settings={"ignore_unknown_options": True})(explain.explain)
 app.command("check")(check.check)

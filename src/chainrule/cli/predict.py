@@ -35,7 +35,7 @@ def predict(
         failed = False
         for path in inputs:
             try:
-                P = runs.probabilities(place, model, _rows_of(path, model))
+                P = runs.probabilities(place, model, rows_of(path, model))
             except (data.DataError, ImportError) as error:
                 failed = True
                 complain(error)
@@ -56,7 +56,7 @@ def predict(
             raise typer.Exit(1)
 
 
-def _rows_of(path: Path, model: Model) -> np.ndarray:
+def rows_of(path: Path, model: Model) -> np.ndarray:
     """Return raw rows (m, n) on the scale of the data that the model learnt from."""
     if path.suffix.lower() in data.TABLES:
         return data.read_rows(path, model.features, model.net.sizes[0])

@@ -1,0 +1,137 @@
+"""The command explain."""
+
+import json
+import math
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from chainrule import data, pictures, runs, trees
+from chainrule.cli.predict import rows_of
+from chainrule.cli.shared import DeviceOption, faults_told, load, out, tell
+from chainrule.device import get_device, use_device
+from chainrule.explain import Graph
+from chainrule.explain import explain as graph_of
+from chainrule.files import Model, write_bytes
+
+
+def explain(
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="EXPRESSION|MODEL",
+            help='An expression, such as "3*(a+b*c)" or "u = b*c; J = 3*(a+u)"; or what train left.',
+        ),
+    ],
+    rest: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME=VALUE...|SAMPLE]",
+            help="The values, a=5 or x=[1,2,3]; or of a model a picture, or a .csv or .npz file of rows.",
+        ),
+    ] = None,
+    svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page into this file, that steps forward and backward.")
+    ] = None,
+    png: Annotated[
+        Path | None,
+        typer.Option(help="Of a model: where the picture of what mattered goes. Default: beside the model."),
+    ] = None,
+    wanted: Annotated[
+        str | None,
+        typer.Option("--class", help="Of a model: the class to explain. Default: the likeliest one."),
+    ] = None,
+    row: Annotated[int, typer.Option(help="Of a file of rows: which one, from 1.", min=1)] = 1,
+    device: DeviceOption = None,
+) -> None:
+    """Show a computation gate by gate, with the value and the gradient at every node.
+
+    Of a model, one sample goes through it to the cost of its class, and a picture shows what mattered: the gradient of
+    the class's log probability with respect to the sample. An expression is parsed and never executed.
+
+    Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
+    """
+    with faults_told(), use_device(device) if device else nullcontext():
+        given = rest or []
+        if len(given) == 1 and "=" not in given[0] and Path(first).exists():
+            graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png)
+        else:
+            alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
+            for option, value in alone.items():
+                if value is not None:
+                    raise ValueError(f"explain: {option} is for a model and a sample; leave it out")
+            graph = graph_of(first, **_values(first, given))
+        out.print(graph.to_text(), markup=False)
+        for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
+            if path is not None:
+                write_bytes(path, draw().encode())
+                tell("wrote", str(path))
+
+
+def _values(first: str, given: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            what = "--help has the options" if text.startswith("-") else f"there is no model {first}"
+            raise ValueError(f"explain: expected a value such as a=5 or x=[1,2,3], got {text!r}; {what}")
+        if name in values:
+            raise ValueError(f"explain: {name} is given twice; leave one out")
+        values[name] = _number_or_list(name, value)
+    return values
+
+
+def _number_or_list(name: str, text: str) -> Any:
+    try:
+        value = json.loads(text) if text.lstrip().startswith("[") else float(text)
+    except (ValueError, RecursionError):
+        value = None
+    numbers = trees.flat(value)
+    if not numbers or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
+        raise ValueError(
+            f"explain: {name} must be a finite number or a list of them, such as [1,2,3], got {text!r}"
+        )
+    return value
+
+
+def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Path | None) -> Graph:
+    """Tell the probabilities of a sample, draw what mattered, and return the graph of its cost."""
+    place, model = get_device(), load(path)
+    raw = rows_of(sample, model)
+    if row > len(raw):
+        raise data.DataError(
+            f"{sample}: expected a row {row}, got {len(raw)} rows; give --row another number"
+        )
+    raw = raw[row - 1 : row]
+    (P,) = runs.probabilities(place, model, raw)
+    if wanted is not None and wanted not in model.classes:
+        raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
+    number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
+    for k in np.argsort(-P, kind="stable")[:5]:
+        tell("class", f"{model.classes[k]}\t{P[k]:.4f}{'  (explained)' if k == number else ''}")
+    graph = graph_of(
+        replace(model.net, penalty=None, bias_gradient="exact"),
+        params=[(place.asarray(W), place.asarray(b)) for W, b in model.params],
+        X=place.asarray(model.scaling.apply(raw, model.dtype)),
+        y=place.asarray(np.array([number])),
+    )
+    target = png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png"
+    write_bytes(target, _what_mattered(model, graph, model.classes[number]))
+    tell("wrote", str(target))
+    return graph
+
+
+def _what_mattered(model: Model, graph: Graph, name: str) -> bytes:
+    """Draw the gradient of the log probability of a class with respect to the sample: of the cost, less."""
+    gradient = graph.node("X").gradient
+    assert gradient is not None
+    others = [other for other in model.classes if other != name]
+    classes = (others[0] if len(others) == 1 else f"not {name}", name)
+    if model.image is None:
+        return pictures.weight_bars(-gradient[0], model.features, classes)
+    return pictures.weight_image(-gradient[0], model.image, classes)

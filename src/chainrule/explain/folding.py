@@ -1,0 +1,81 @@
+"""What of a graph is drawn: every node of a small one; of a large one its ends, and the middle as one box."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.explain.graph import Graph, Node
+
+
+@dataclass(frozen=True)
+class Box:
+    """One box of a drawing: a node, or many that are folded into one."""
+
+    members: tuple[int, ...]  # indices of the nodes in it
+    inputs: tuple[int, ...]  # numbers of the boxes that feed it; of a single node in the order of its arguments
+    title: str  # "" for a single node
+    inside: tuple[str, ...]  # lines that say what is folded into it
+
+
+def folded(graph: Graph, most: int) -> list[Box]:
+    """Return the boxes, each after those that feed it: at most `most` (>= 3), or as many as there are nodes."""
+    if most < 3:
+        raise ValueError(f"folded: expected at least 3 boxes, got most={most}")
+    order = _inputs_at_first_use(graph.nodes)
+    start, end = (len(order), len(order)) if len(order) <= most else _middle(graph.nodes, order, (most - 1) // 2)
+    parts = [(i,) for i in order[:start]]
+    if end > start:
+        parts.append(tuple(order[start:end]))
+    parts += [(i,) for i in order[end:]]
+    box_of = {i: number for number, members in enumerate(parts) for i in members}
+    boxes = []
+    for number, members in enumerate(parts):
+        feeding = [box_of[j] for i in members for j in graph.nodes[i].inputs if box_of[j] != number]
+        if len(members) == 1:
+            boxes.append(Box(members, tuple(feeding), "", ()))
+        else:
+            nodes = [graph.nodes[i] for i in members]
+            boxes.append(Box(members, tuple(sorted(set(feeding))), *_summary(nodes)))
+    return boxes
+
+
+def _inputs_at_first_use(nodes: Sequence[Node]) -> list[int]:
+    """Return the indices in an order that follows the arrows still, with what nothing feeds right before its use.
+
+    A network's parameters then stand with their layer, so that a stretch of the order is a piece of the drawing:
+    to fold one never makes a circle.
+    """
+    order: list[int] = []
+    placed = [False] * len(nodes)
+    for node in nodes:
+        if node.inputs:
+            for i in (*node.inputs, node.index):
+                if not placed[i]:
+                    placed[i] = True
+                    order.append(i)
+    return order + [node.index for node in nodes if not placed[node.index]]
+
+
+def _middle(nodes: Sequence[Node], order: list[int], kept: int) -> tuple[int, int]:
+    """Return the stretch to fold: about `kept` nodes stay at each end, and no repeated layer is cut where it can be."""
+    groups = [nodes[i].group for i in order]
+    edges = [k for k in range(1, len(order)) if groups[k] != groups[k - 1]]
+    start = max((k for k in edges if k <= kept), default=kept)
+    end = min((k for k in edges if k >= len(order) - kept), default=len(order) - kept)
+    return start, end
+
+
+def _summary(nodes: list[Node]) -> tuple[str, tuple[str, ...]]:
+    """Return the title of the fold, and the lines that say what is inside."""
+    layers = list(dict.fromkeys(node.group for node in nodes))
+    gates = Counter(node.gate for node in nodes if node.inputs)
+    given = len(nodes) - sum(gates.values())
+    counts = [f"{gate} × {count:,}" for gate, count in gates.most_common(3)]
+    if len(gates) > 3:
+        counts.append(f"{len(gates) - 3} other kinds")
+    if given:
+        counts.append(f"inputs × {given:,}")
+    if "" in layers:
+        return f"× {len(nodes):,} more", tuple(counts)
+    names = f"{layers[0]} … {layers[-1]}" if len(layers) > 1 else layers[0]
+    return f"× {len(layers):,} more", (names, *counts)
