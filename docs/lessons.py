@@ -75,8 +75,8 @@ def main() -> None:
             start = time.perf_counter()
             ran = run(page, Path(folder))
             print(f"{page.name}: {len(ran)} blocks, {time.perf_counter() - start:.1f} s")
-            for picture in sorted(Path(folder).glob("*.png")):
-                PICTURES.mkdir(exist_ok=True)
+            PICTURES.mkdir(exist_ok=True)
+            for picture in Path(folder).iterdir():
                 shutil.copy(picture, PICTURES)
         text = with_output(page.read_text(encoding="utf-8"), ran)
         page.write_text(text, encoding="utf-8")

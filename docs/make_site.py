@@ -59,6 +59,7 @@ class Folder:
     def __init__(self, language: str, root: Path, pictures: Path) -> None:
         self.language, self.root, self.pictures = language, root, pictures
         self.gathered: set[str] = set()
+        self.beside: set[Path] = set()
 
     def gather(self, path: str) -> None:
         """Bring a page or a source file, and what it leads to."""
@@ -96,6 +97,9 @@ class Folder:
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
             if image:
                 return f"![{words}]({posixpath.relpath(self._picture(target), here)})"
+            if target.endswith(".html"):
+                self.beside.add(self._drawn(target))
+                return f'<a href="{posixpath.relpath("pictures", here)}/{posixpath.basename(target)}">{words}</a>'
             place = place_of(target)
             if language_of(target) == self.language:
                 self.gather(target)
@@ -108,13 +112,15 @@ class Folder:
         return _LINK.sub(turned, text)
 
     def _picture(self, target: str) -> str:
-        source = ROOT / target
-        if source.parent == lessons.PICTURES:
-            source = self.pictures / source.name
+        source = self._drawn(target)
         kept = self.root / "pictures" / source.name
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, kept)
         return f"pictures/{source.name}"
+
+    def _drawn(self, target: str) -> Path:
+        kept = ROOT / target
+        return self.pictures / kept.name if kept.parent == lessons.PICTURES else kept
 
 
 def build(out: Path, pictures: Path) -> None:

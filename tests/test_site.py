@@ -7,13 +7,12 @@ from urllib.parse import unquote
 import pytest
 
 import lessons
+import make_site
 
 for package in ("sphinx", "myst_parser", "furo"):
     pytest.importorskip(
         package, reason=f"{package} is not installed (pip install 'chainrule[docs]' brings it)"
     )
-
-import make_site
 
 
 @pytest.fixture(scope="module")
