@@ -130,25 +130,17 @@ def build(out: Path, pictures: Path) -> None:
             folder = Folder(language, Path(temporary) / "pages", pictures)
             for path in (HOMES[language], *listed(language)):
                 folder.gather(path)
-            command = [
-                sys.executable,
-                "-m",
-                "sphinx",
-                "--fail-on-warning",
-                "--keep-going",
-                "--quiet",
-                "-c",
-                HERE,
-            ]
-            command += ["-D", f"language={SPHINX_NAMES[language]}", "-d", Path(temporary) / "doctrees"]
             target = out if language == "en" else out / language
-            done = subprocess.run(
-                [*command, folder.root, target], text=True, capture_output=True, check=False
-            )
+            options = ["--fail-on-warning", "--keep-going", "--quiet", "-c", HERE]
+            options += ["-D", f"language={SPHINX_NAMES[language]}", "-d", Path(temporary) / "doctrees"]
+            command = [sys.executable, "-m", "sphinx", *options, folder.root, target]
+            done = subprocess.run(command, text=True, capture_output=True, check=False)
             if done.returncode:
-                raise SystemExit(
-                    f"make_site: the site of {language} was not built\n{done.stdout}{done.stderr}"
-                )
+                said = f"{done.stdout}{done.stderr}"
+                raise SystemExit(f"make_site: the site of {language} was not built\n{said}")
+            (target / "pictures").mkdir(exist_ok=True)
+            for page in folder.beside:
+                shutil.copy(page, target / "pictures")
 
 
 def main() -> None:
