@@ -23,9 +23,7 @@ SPHINX_NAMES = {"en": "en", "zh": "zh_CN"}
 GROUPS = {
     "en": {
         "Lessons": [f"docs/lessons/{page.name}" for page in lessons.PAGES],
-        "Reference": [
-            f"docs/{name}.md" for name in ("how-it-works", "networks", "rules", "conformance", "docker")
-        ],
+        "Reference": [f"docs/{page.name}" for page in sorted(HERE.glob("*.md")) if page.name != "index.md"],
         "Project": ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"],
     },
     "zh": {

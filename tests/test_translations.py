@@ -1,7 +1,8 @@
-"""The Chinese pages keep step with the English ones: the same headings by level, the same blocks, the same targets."""
+"""The Chinese pages keep step with the English ones: the same headings by level, the same blocks, links and numbers."""
 
 import posixpath
 import re
+from collections import Counter
 
 import pytest
 
@@ -25,6 +26,11 @@ def levels(text):
     return [len(marks) for marks in re.findall(r"^(#+) ", prose(text), re.MULTILINE)]
 
 
+def figures(text):
+    """Return the numbers of two characters or more; smaller ones may be words."""
+    return Counter(re.findall(r"\d[\d.,]*\d", re.sub(r"\]\([^)]*\)", "", prose(text))))
+
+
 def targets(path, text):
     """Where the links of a page lead, a translation counting as its original and a place in a page as the page."""
     for link in re.findall(r"\]\((?!\w+:)([^)#]+)", prose(text)):
@@ -42,6 +48,7 @@ def test_a_translation_has_the_structure_of_its_original(english, chinese):
         assert own == block, f"{chinese}: run `python docs/lessons.py`"
     assert len(theirs) == len(ours), f"{chinese}: {len(theirs)} blocks, {english} has {len(ours)}"
     assert set(targets(chinese, translation)) == set(targets(english, original)), f"{chinese}: other links"
+    assert figures(translation) == figures(original), f"{chinese}: other numbers"
     for mark in ("<details>", "$$", "![", "\n|"):
         assert translation.count(mark) == original.count(mark), f"{chinese}: {mark!r}"
 
