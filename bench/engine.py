@@ -131,12 +131,13 @@ def with_jax(put, params, X, Y):
 
 def limit(put, params, X, Y):
     """The matrix products of the step and nothing else."""
-    Ws, g = [put(W) for W, _ in params], put(X)
+    Ws, H, g = [put(W) for W, _ in params], put(X), put(Y)
 
     def step():
         for W in Ws:
-            g @ W
-            g.T @ g
+            H @ W
+            # Of two arrays: NumPy computes half of the product of one with itself.
+            H.T @ g
         for W in Ws[1:]:
             g @ W.T
 

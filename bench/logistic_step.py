@@ -4,6 +4,8 @@ import functools
 
 import numpy as np
 
+from one_pass import with_one_pass
+
 
 def problem(m, n):
     m, n = int(m), int(n)
@@ -86,6 +88,7 @@ def limit(put, X, y, w, b):
 _SPELLINGS = ("by_loops", "by_sample", "by_scaling", "by_matmul", "by_tiles")
 CONTENDERS = {name: functools.partial(with_spelling, name) for name in _SPELLINGS} | {
     "by_tiles on cpu": functools.partial(with_spelling, "by_tiles"),
+    "one_pass_kernel": with_one_pass,
     "numpy": with_numpy,
     "torch": with_torch,
     "jax": with_jax,

@@ -39,6 +39,8 @@ LOGISTIC = {
     "quick": [(20000, 784)],
     "tiny": [(30, 7)],
 }
+# Too much for most machines' own memory to be read in a moment, and what a GPU is bought for.
+ON_A_GPU = {"full": [(100000, 12288)], "quick": [], "tiny": []}
 NETWORKS = {
     "full": [(128, 784, 256, 128, 10), (512, 784, 1024, 1024, 10)],
     "quick": [(128, 784, 256, 128, 10)],
@@ -68,8 +70,10 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
                 Contest(part, case, module, arguments, contenders, ours, threads, *rest, grows=grows)
             )
 
-    for m, n in LOGISTIC[way]:
-        rivals = ("by_tiles", "by_matmul", "by_scaling", "numpy", "torch", "jax", "sklearn", "limit")
+    gpu = device.name.startswith("cuda")
+    for m, n in LOGISTIC[way] + ON_A_GPU[way] * gpu:
+        rivals = ("by_tiles", *(("one_pass_kernel",) if gpu else ()), "by_matmul", "by_scaling")
+        rivals += ("numpy", "torch", "jax", "sklearn", "limit")
         add("logistic", f"{m} x {n}", "logistic_step", (m, n), rivals, 4.0 * m * n, "B")
     for sizes in NETWORKS[way]:
         for optimizer in list(network.RATES)[-1 if way == "quick" else 0 :]:
@@ -174,7 +178,7 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
     tf32 = "none on this device"
     if device.name.startswith("cuda"):
         # CuPy has this one switch; PyTorch's is off by default, and the contests turn JAX's off.
-        tf32 = "on for CuPy (CUPY_TF32)" if os.environ.get("CUPY_TF32", "0") == "1" else "off for all"
+        tf32 = "on for CuPy (CUPY_TF32)" if described["TF32"] == "on" else "off for all"
     return {
         "device": device.name,
         **described,

@@ -13,6 +13,8 @@ SOURCE = Path(chainrule.__file__).parent
 ARROWS = {
     "machine": set(),
     "device": {"machine"},
+    # For those who compute: what CuPy does with a chain of elementwise operations.
+    "fusing": set(),
     "loops": set(),
     "gates": set(),
     "raw": set(),
@@ -39,12 +41,14 @@ ARROWS = {
     "pictures": {"data", "descent"},
     "penalties": set(),
     "batches": {"device"},
-    "optimizers": {"device", "trees"},
+    "optimizers": {"device", "fusing", "trees"},
     "descent": {"device", "optimizers", "trees"},
     "lbfgs": {"descent", "device", "optimizers", "trees"},
-    "mlp": {"device", "gates", "penalties"},
-    "logistic": {"descent", "gates", "loops", "device", "machine"},
-    "runs": {"data", "descent", "device", "files", "pictures"},
+    "mlp": {"device", "fusing", "gates", "penalties"},
+    "logistic": {"descent", "fusing", "gates", "loops", "device", "machine"},
+    "line_chart": set(),
+    "report_page": {"line_chart"},
+    "runs": {"data", "descent", "device", "files", "pictures", "report_page"},
     "estimators": {
         "batches",
         "descent",

@@ -6,16 +6,19 @@ import os
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
 import chainrule as cr
 import contest
+import one_pass
 import ratios
 import run as suite
 import tables
-from tests.conftest import ROOT
+from chainrule import logistic
+from tests.conftest import ASKED, ROOT
 
 
 def run(*command, **environment):
@@ -198,6 +201,8 @@ def test_everyone_who_is_installed_finds_the_same(module, arguments, device, mon
     monkeypatch.setenv("CHAINRULE_DEVICE", device.name)
     case, proofs = importlib.import_module(module), {}
     for name, make in case.CONTENDERS.items():
+        if name == "one_pass_kernel" and not device.name.startswith("cuda"):
+            continue
         try:
             step, read = make(contest.Place(name).put, *case.problem(*arguments))
         except ModuleNotFoundError:
@@ -221,6 +226,42 @@ def test_every_contender_of_a_plan_is_known_to_its_module(way, device):
         assert set(case.contenders) <= set(__import__(case.module).CONTENDERS)
         assert case.ours in case.contenders
         assert "limit" not in case.contenders or case.amount > 0
+
+
+def test_a_gpu_has_cases_and_a_contender_of_its_own():
+    cases = suite.contests("full", ("logistic",), types.SimpleNamespace(name="cuda:0"), 2)
+    assert (100000, 12288) in [case.arguments for case in cases]
+    for case in cases:
+        assert {"by_tiles", "one_pass_kernel", "torch", "jax", "limit"} <= set(case.contenders)
+        assert set(case.contenders) <= set(__import__(case.module).CONTENDERS)
+
+
+@pytest.mark.parametrize(
+    ("n", "threads", "columns"), [(1, 64, 1), (64, 64, 1), (769, 128, 7), (12288, 1024, 12)]
+)
+def test_a_block_of_the_one_pass_kernel_holds_a_row(n, threads, columns):
+    assert one_pass.shape_of(n) == (threads, columns)
+
+
+def test_a_row_that_no_block_can_hold_is_refused():
+    with pytest.raises(ValueError, match="one_pass: a row may have up to 12288 features, got 12289"):
+        one_pass.shape_of(12289)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1000, 65), (300, 784), (50, 12288)], ids=str)
+def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
+    if "cuda" not in ASKED:
+        pytest.skip("cuda was not asked for (CHAINRULE_TEST_DEVICES=cuda asks)")
+    numbers = [np.asarray(x, dtype=dtype) for x in __import__("logistic_step").problem(*shape)]
+    step, read = one_pass.with_one_pass(cr.get_device("cuda").asarray, *numbers)
+    right = logistic.by_matmul(*(x.astype("float64") for x in numbers))
+    once, again = read(step()), read(step())
+    for mine, other, want in zip(once, again, right, strict=True):
+        assert mine.dtype == dtype
+        np.testing.assert_array_equal(mine, other)
+        tolerance = 1e-5 if dtype == "float32" else 1e-12
+        np.testing.assert_allclose(mine, want, rtol=tolerance, atol=tolerance)
 
 
 def test_what_memory_cannot_hold_is_not_tried():

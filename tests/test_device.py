@@ -1,4 +1,5 @@
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -206,6 +207,24 @@ class TestGpuThatCannotWork:
             cr.get_device("strict")
 
 
+@pytest.mark.parametrize(("computes_in", "said"), [(1, "off"), (7, "on")])
+def test_a_gpu_says_what_its_products_compute_in_whatever_was_asked_for(monkeypatch, computes_in, said):
+    monkeypatch.setenv("CUPY_TF32", "1")
+    fake_cupy(monkeypatch)
+    products = types.SimpleNamespace(COMPUTE_TYPE_TF32=7, get_compute_type=lambda dtype: computes_in)
+    core = types.ModuleType("cupy._core")
+    core._routines_linalg = products
+    monkeypatch.setitem(sys.modules, "cupy._core", core)
+    cupy = sys.modules["cupy"]
+    cupy.__version__, runtime = "14", cupy.cuda.runtime
+    runtime.getDeviceProperties = lambda index: {"name": b"a card", "major": 9, "minor": 0}
+    runtime.memGetInfo = lambda: (1 << 30, 2 << 30)
+    facts = cr.get_device("cuda").describe()
+    assert facts["TF32"] == said
+    assert facts["hardware"] == "a card, compute capability 9.0"
+    assert facts["memory"] == "2.0 GiB, 1.0 GiB free"
+
+
 class TestArrays:
     def test_lists_and_arrays_come_and_go(self, device, dtype):
         x = device.asarray([[1.5, 2.0], [3.0, -4.0]], dtype)
@@ -312,3 +331,21 @@ class TestImport:
             print(cr.get_device().name)
         """
         assert in_a_new_process(code, CHAINRULE_DEVICE="nonsense") == "strict"
+
+    @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other allocators have bounds of their own")
+    def test_temporaries_of_a_step_keep_their_memory_for_the_next_one(self):
+        code = """
+            import resource
+            import numpy as np
+            import chainrule
+
+            def faults_of_a_step():
+                before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+                temporaries = [np.ones(1 << 18, dtype="float32") for _ in range(8)]
+                return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+            for _ in range(3):
+                faults_of_a_step()
+            print(max(faults_of_a_step() for _ in range(5)))
+        """
+        assert int(in_a_new_process(code)) < 100

@@ -200,7 +200,7 @@ class TestValidation:
     def test_without_it_the_last_are_returned(self):
         result = walk(costs=[5.0, 1.0, 3.0, 2.0], steps=3, report_every=1)
         assert float(result.params[0]) == -3
-        assert result.best == Report(1, 1.0, 1.0)
+        assert result.best == Report(1, 1.0, 1.0, None, (1.0,))
 
     def test_it_may_be_an_array_of_any_device(self, device, dtype):
         result = train(device, dtype, held_back=True)
@@ -509,6 +509,25 @@ class TestDivergence:
                 optimizer=Optimizer(within.init, within.update),
                 validate=lambda params: next(scores),
             )
+
+
+class TestGradientsByArray:
+    def test_they_are_those_of_the_parameters_in_their_order(self, device, dtype):
+        result = train(device, dtype, size=None, steps=7)
+        X, y, *_ = rows_of(device, dtype)
+        gradients = trees.flat(line(result.params, X, y)[1])
+        expected = [float(np.max(np.abs(device.to_numpy(gradient)))) for gradient in gradients]
+        assert result.history[-1].largest_by_array == pytest.approx(expected, rel=1e-6)
+        assert len(set(expected)) == 2
+        for report in result.history:
+            assert max(report.largest_by_array) == report.largest_gradient
+
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_one_that_is_no_number_ends_the_run(self, place):
+        gradients = [np.asarray(1.0), np.asarray(1.0)]
+        gradients[place] = np.asarray(math.nan)
+        with pytest.raises(DivergenceError, match=r"the largest \|gradient\| before step 0 is nan"):
+            descend(lambda params: (np.asarray(1.0), gradients), gradients, steps=3, learning_rate=1.0)
 
 
 class TestCopies:

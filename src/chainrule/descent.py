@@ -32,13 +32,15 @@ class Report(NamedTuple):
     """What one look at the run saw, before step number `step`, from 0.
 
     The cost and the largest |gradient| of the parameters at hand; with mini-batches the mean cost of the rows seen
-    since the last look, and the largest |gradient| of the last batch. `validation` is what `validate` gave.
+    since the last look, and the largest |gradient| of the last batch. `validation` is what `validate` gave, and
+    `largest_by_array` the largest |gradient| of each array of the parameters, in their order, where it was taken.
     """
 
     step: int
     cost: float
     largest_gradient: float
     validation: float | None = None
+    largest_by_array: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,8 @@ class _Watch:
 
     def look(self, step: int, params: Params, gradients: Params) -> Report:
         """Copy the costs up to that before step `step` and report it, or raise for the first bad one."""
-        costs, largest_gradient, score = self._copied(params, gradients)
+        costs, by_array, score = self._copied(params, gradients)
+        largest_gradient = float(np.max(by_array))  # NaN where one is; Python's max may pass it over
         first = step + (0 if self.sampled else 1) - len(costs)
         for number, cost in enumerate(costs, start=first):
             if not math.isfinite(cost):
@@ -216,7 +219,7 @@ class _Watch:
         if score is not None and math.isnan(score):
             self._give_up(f"the validation before step {step} is {score}", step)
         self.pending, self.rows = [], []
-        report = Report(step, costs[-1], largest_gradient, score)
+        report = Report(step, costs[-1], largest_gradient, score, tuple(by_array))
         best, since = self.run.best, self.run.since + 1
         if best is None or _watched(report) < _watched(best) - self.min_improvement:
             since = 0
@@ -234,24 +237,24 @@ class _Watch:
             return "tol"
         return "patience" if self.patience is not None and self.run.since >= self.patience else ""
 
-    def _copied(self, params: Params, gradients: Params) -> tuple[list[float], float, float | None]:
-        """Return the pending costs, the largest |gradient| and the validation, by one copy from the device."""
+    def _copied(self, params: Params, gradients: Params) -> tuple[list[float], list[float], float | None]:
+        """Return the pending costs, the largest |gradient| of each array and the validation, by one copy."""
         leaves = trees.flat(gradients)
         xp = namespace(*leaves)
         # asarray, because operations on NumPy's arrays of no dimension give scalars.
-        largest = xp.max(xp.stack([xp.asarray(xp.max(xp.abs(gradient))) for gradient in leaves]))
+        largest = xp.stack([xp.asarray(xp.max(xp.abs(gradient))) for gradient in leaves])
         score = None if self.validate is None else self.validate(params)
         # What is on the host already needs no copy.
         if isinstance(score, int | float | np.generic | np.ndarray):
             score = float(score)
         known = score is None or isinstance(score, float)
-        on_device = [*self.pending, largest, *([] if known else [score])]
-        wide = xp.asarray(largest).dtype
-        numbers = to_numpy(xp.stack([xp.astype(xp.asarray(x), wide) for x in on_device])).tolist()
+        on_device = [*self.pending, *([] if known else [score])]
+        others = xp.stack([xp.astype(xp.asarray(x), largest.dtype) for x in on_device])
+        numbers = to_numpy(xp.concat([largest, others])).tolist()
+        by_array, numbers = numbers[: len(leaves)], numbers[len(leaves) :]
         if not known:
             score = numbers.pop()
-        largest_gradient = numbers.pop()
-        return numbers, largest_gradient, score
+        return numbers, by_array, score
 
     def _follow(self, number: int, cost: float) -> None:
         """Count rises in a row, or raise where they have gone too far."""

@@ -24,6 +24,7 @@ import numpy as np
 
 from chainrule import loops, machine
 from chainrule.device import namespace, tile_height, to_numpy
+from chainrule.fusing import fused
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy
 
 Array = Any
@@ -155,8 +156,14 @@ def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
 
 
 def _cost_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
+    losses, dz = _sigmoid_losses_and_dz(xp, z, y)
+    return xp.mean(losses), dz
+
+
+@fused
+def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
     losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
-    return xp.mean(losses), to_z(1.0)
+    return losses, to_z(1.0)
 
 
 def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
@@ -172,8 +179,7 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
     for start in range(0, m, rows):
         stop = min(start + rows, m)
         tile = X[start:stop, :]
-        losses, (to_z, _) = sigmoid_cross_entropy(xp, product(tile, w) + b, y[start:stop])
-        dz = to_z(1.0)
+        losses, dz = _sigmoid_losses_and_dz(xp, product(tile, w) + b, y[start:stop])
         cost, dw, db = cost + xp.sum(losses), dw + product(dz, tile), db + xp.sum(dz)
     return cost, dw, db
 

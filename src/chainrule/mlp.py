@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from chainrule.device import Device, get_device, namespace
+from chainrule.fusing import fused_gate
 from chainrule.gates import activations_and_costs as rules
 from chainrule.gates import elementwise, linear_algebra, manipulation, statistical
 from chainrule.gates.common import unbroadcast
@@ -33,7 +34,9 @@ _Gate = Callable[..., Any]
 _matmul: _Gate = linear_algebra.matmul
 _max: _Gate = statistical.max
 _reshape: _Gate = manipulation.reshape
-_square: _Gate = elementwise.square
+_square: _Gate = fused_gate(elementwise.square)
+_hinge: _Gate = fused_gate(rules.hinge)
+_sigmoid_cross_entropy: _Gate = fused_gate(rules.sigmoid_cross_entropy)
 
 
 def _identity(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
@@ -41,16 +44,16 @@ def _identity(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
 
 
 ACTIVATIONS: dict[str, _Gate] = {
-    "sigmoid": rules.sigmoid,
-    "tanh": elementwise.tanh,
+    "sigmoid": fused_gate(rules.sigmoid),
+    "tanh": fused_gate(elementwise.tanh),
     # A product with the slopes takes a third of the time of a choice; where g is infinite, the network has diverged.
-    "relu": partial(rules.relu, finite=True),
-    "leaky_relu": rules.leaky_relu,
-    "elu": rules.elu,
+    "relu": fused_gate(partial(rules.relu, finite=True)),
+    "leaky_relu": fused_gate(rules.leaky_relu),
+    "elu": fused_gate(rules.elu),
     "identity": _identity,
 }
 OUTPUTS: dict[str, _Gate] = {
-    "sigmoid": rules.sigmoid,
+    "sigmoid": ACTIVATIONS["sigmoid"],
     "softmax": rules.softmax,
     "identity": _identity,
 }
@@ -271,12 +274,12 @@ class MLP:
     def _losses(self, xp: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:
         """Return the losses (m,) or (m, k) and their pullback to Z."""
         if self.cost == "cross_entropy":
-            entropy = rules.softmax_cross_entropy if self.output == "softmax" else rules.sigmoid_cross_entropy
+            entropy = rules.softmax_cross_entropy if self.output == "softmax" else _sigmoid_cross_entropy
             losses, (to_Z, _) = entropy(xp, Z, rows)
             return losses, to_Z
         if self.cost == "hinge":
             # Rows of NaN, of a label that is no class, stay NaN.
-            losses, (to_Z, _) = rules.hinge(xp, Z, xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows)))
+            losses, (to_Z, _) = _hinge(xp, Z, xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows)))
             return losses, to_Z
         if self.cost == "multiclass_hinge":
             losses, (to_Z, _) = rules.multiclass_hinge(xp, Z, rows)

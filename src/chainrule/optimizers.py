@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from chainrule import trees
 from chainrule.device import namespace
+from chainrule.fusing import fused
 
 Array = Any
 Params = Any
@@ -38,11 +39,7 @@ def gradient_descent(learning_rate: float | Schedule) -> Optimizer:
 
     Source: Cauchy, Methode generale pour la resolution des systemes d'equations simultanees (1847).
     """
-
-    def rule(xp: Any, rate: float, step: int, p: Array, g: Array) -> tuple[Array]:
-        return (g * -rate + p,)
-
-    return _optimizer("gradient_descent", learning_rate, rule)
+    return _optimizer("gradient_descent", learning_rate, _descended, lambda rate, step: (-rate,))
 
 
 def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
@@ -51,12 +48,7 @@ def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
     Source: Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """
     (beta,) = _fractions("momentum", beta=beta)
-
-    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
-        v = v * beta + g
-        return v * -rate + p, v
-
-    return _optimizer("momentum", learning_rate, rule, "velocity")
+    return _optimizer("momentum", learning_rate, _rolled, lambda rate, step: (-rate, beta), "velocity")
 
 
 def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
@@ -66,12 +58,7 @@ def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
     form of Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
     """
     (beta,) = _fractions("nesterov", beta=beta)
-
-    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, v: Array) -> tuple[Array, Array]:
-        v = v * beta + g
-        return (v * beta + g) * -rate + p, v
-
-    return _optimizer("nesterov", learning_rate, rule, "velocity")
+    return _optimizer("nesterov", learning_rate, _looked_ahead, lambda rate, step: (-rate, beta), "velocity")
 
 
 def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon: float = 1e-8) -> Optimizer:
@@ -83,11 +70,10 @@ def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon:
     (decay,) = _fractions("rmsprop", decay=decay)
     (epsilon,) = _positive("rmsprop", epsilon=epsilon)
 
-    def rule(xp: Any, rate: float, step: int, p: Array, g: Array, s: Array) -> tuple[Array, Array]:
-        s = s + (g * g - s) * (1 - decay)
-        return g / (xp.sqrt(s) + epsilon) * -rate + p, s
+    def numbers(rate: float, step: int) -> tuple[float, ...]:
+        return -rate, 1 - decay, epsilon
 
-    return _optimizer("rmsprop", learning_rate, rule, "square")
+    return _optimizer("rmsprop", learning_rate, _scaled, numbers, "square")
 
 
 def adam(
@@ -122,29 +108,13 @@ def _adam(
     beta1, beta2 = _fractions(who, beta1=beta1, beta2=beta2)
     (epsilon,) = _positive(who, epsilon=epsilon)
 
-    def rule(
-        xp: Any, rate: float, step: int, p: Array, g: Array, mean: Array, square: Array
-    ) -> tuple[Array, Array, Array]:
-        # mean + (1 - beta1) (g - mean), and so on, each in the one array that it is made in: fresh memory for every
-        # term costs half of the time again.
-        new_mean = g - mean
-        new_mean *= 1 - beta1
-        new_mean += mean
-        new_square = g * g
-        new_square -= square
-        new_square *= 1 - beta2
-        new_square += square
+    def numbers(rate: float, step: int) -> tuple[float | None, ...]:
         # Both corrections are numbers, so two passes over the arrays are saved.
         root = math.sqrt(1 - beta2 ** (step + 1))
         length = rate * root / (1 - beta1 ** (step + 1))
-        moved = xp.sqrt(new_square)
-        moved += epsilon * root
-        moved = new_mean / moved
-        moved *= -length
-        moved += p * (1 - rate * decay) if decay else p
-        return moved, new_mean, new_square
+        return -length, 1 - beta1, 1 - beta2, epsilon * root, 1 - rate * decay if decay else None
 
-    return _optimizer(who, learning_rate, rule, "mean", "square")
+    return _optimizer(who, learning_rate, _adapted, numbers, "mean", "square")
 
 
 def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
@@ -206,10 +176,74 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 }
 
 
+# The rules for one array: (xp, p, g, *what is kept, *numbers) -> (p, *what is kept).
+
+
+@fused
+def _descended(xp: Any, p: Array, g: Array, minus_rate: float) -> tuple[Array]:
+    return (g * minus_rate + p,)
+
+
+@fused
+def _rolled(xp: Any, p: Array, g: Array, v: Array, minus_rate: float, beta: float) -> tuple[Array, Array]:
+    v = v * beta + g
+    return v * minus_rate + p, v
+
+
+@fused
+def _looked_ahead(
+    xp: Any, p: Array, g: Array, v: Array, minus_rate: float, beta: float
+) -> tuple[Array, Array]:
+    v = v * beta + g
+    return (v * beta + g) * minus_rate + p, v
+
+
+@fused
+def _scaled(
+    xp: Any, p: Array, g: Array, s: Array, minus_rate: float, gain: float, epsilon: float
+) -> tuple[Array, Array]:
+    s = s + (g * g - s) * gain
+    return g / (xp.sqrt(s) + epsilon) * minus_rate + p, s
+
+
+@fused
+def _adapted(
+    xp: Any,
+    p: Array,
+    g: Array,
+    mean: Array,
+    square: Array,
+    minus_length: float,
+    gain1: float,
+    gain2: float,
+    epsilon: float,
+    share: float | None,
+) -> tuple[Array, Array, Array]:
+    # mean + (1 - beta1) (g - mean), and so on, each in the one array that it is made in: fresh memory for every
+    # term costs half of the time again.
+    new_mean = g - mean
+    new_mean *= gain1
+    new_mean += mean
+    new_square = g * g
+    new_square -= square
+    new_square *= gain2
+    new_square += square
+    moved = xp.sqrt(new_square)
+    moved += epsilon
+    moved = new_mean / moved
+    moved *= minus_length
+    moved += p if share is None else p * share
+    return moved, new_mean, new_square
+
+
 def _optimizer(
-    who: str, learning_rate: float | Schedule, rule: Callable[..., tuple[Array, ...]], *kept: str
+    who: str,
+    learning_rate: float | Schedule,
+    rule: Callable[..., tuple[Array, ...]],
+    numbers: Callable[[float, int], tuple[float | None, ...]],
+    *kept: str,
 ) -> Optimizer:
-    """Make the pair from a rule for one array: (xp, rate, step, p, g, *what it keeps) -> (p, *what it keeps)."""
+    """Make the pair from the rule for one array and the numbers that it takes, functions of (rate, step)."""
     schedule = _schedule(who, learning_rate)
 
     def init(params: Params) -> State:
@@ -223,9 +257,9 @@ def _optimizer(
         _fit(who, old, leaves, params)
         step, xp = state["step"], namespace(*old)
         # A Python number, because NumPy's scalars would widen float32.
-        rate = float(schedule(step))
+        now = numbers(float(schedule(step)), step)
         rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
-        new, *keeps = zip(*(rule(xp, rate, step, *row) for row in rows), strict=True)
+        new, *keeps = zip(*(rule(xp, *row, *now) for row in rows), strict=True)
         return trees.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
 
     return Optimizer(init, update, float(schedule(0)))

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from chainrule import data, pictures
 from chainrule.descent import Report
 from chainrule.device import Device
 from chainrule.files import Model, save_model, write_bytes, write_json
+from chainrule.report_page import Picture, report_page
 
 # Rows that are answered at once: enough to fill a device, few enough for the layers' outputs to fit beside the data.
 _ROWS = 8192
@@ -79,10 +80,12 @@ class Verdict:
         return np.asarray(self.P[np.arange(len(self.y)), self.y])
 
 
-def judged(classes: Sequence[str], train: Verdict, test: Verdict) -> dict[str, Any]:
-    """Return what the report says of both verdicts."""
+def judged(classes: Sequence[str], verdicts: dict[str, Verdict]) -> dict[str, Any]:
+    """Return what the report says of verdicts by the names of their rows, "held out" among them."""
+    test = verdicts["held out"]
+    accuracy = {name: verdict.accuracy for name, verdict in verdicts.items()}
     return {
-        "accuracy": {"train": train.accuracy, "held out": test.accuracy, "commoner class": test.commonest},
+        "accuracy": {**accuracy, "commoner class": test.commonest},
         "held-out accuracy by class": dict(zip(classes, test.of_class(), strict=True)),
         "held-out confusion, true class down, answer across": test.confusion.tolist(),
         "worst mistakes": [
@@ -108,47 +111,72 @@ def save(
     """Write model, history, report and pictures into the folder `out`, each whole or not at all; return their names."""
     classes = model.classes
     title = f"{classes[1]!r} or {classes[0]!r}" if len(classes) == 2 else f"{len(classes)} classes"
-    files: dict[str, Callable[[], bytes]] = {
-        "history.csv": lambda: _table(history),
-        "cost.png": lambda: pictures.cost_curve(history, title),
-        "weights.png": lambda: _weights(model),
-    }
+    names = [f"d{kind}{k}" for k in range(1, len(model.net.sizes)) for kind in "Wb"]
+    columns = (*Report._fields[:4], *(f"largest_{name}" for name in names))
+    # Reports of an older checkpoint have no gradients by array.
+    rows = [(*told[:4], *(told.largest_by_array or [None] * len(names))) for told in history]
+    save_model(out / "model.safetensors", model)
+    write_json(out / "report.json", report)
+    write_bytes(out / "history.csv", _table(columns, rows))
+    weights, caption = _weights(model)
+    shown = {"Weights": Picture(weights, caption, f"{caption}.")}
+    files = {"cost.png": pictures.cost_curve(history, title), "weights.png": weights}
     image = model.image
     if image is not None:
         # With no mistake to show, the rows that came nearest to one.
         worst = verdict.worst
-        shown = worst if len(worst) else verdict.least_certain
+        chosen = worst if len(worst) else verdict.least_certain
         heading = f"the {len(worst)} worst mistakes" if len(worst) else "no mistakes; the least certain"
         said = verdict.answers
         titles = [
-            f"{classes[verdict.y[i]]}\np({classes[said[i]]}) = {verdict.P[i, said[i]]:.3f}" for i in shown
+            f"{classes[verdict.y[i]]}\np({classes[said[i]]}) = {verdict.P[i, said[i]]:.3f}" for i in chosen
         ]
-        files["mistakes.png"] = lambda: pictures.mistakes(
-            test.X[shown], titles, image, f"{heading}, held out"
-        )
-    save_model(out / "model.safetensors", model)
-    write_json(out / "report.json", report)
+        files["mistakes.png"] = pictures.mistakes(test.X[chosen], titles, image, f"{heading}, held out")
+        words = "; ".join(f"a {classes[verdict.y[i]]} taken for {classes[said[i]]}" for i in chosen)
+        caption = "Above each picture its class, and the probability of the answer."
+        shown["Worst mistakes"] = Picture(files["mistakes.png"], f"{heading}: {words}", caption)
+    layers = _by_layer([told.largest_by_array for told in history], len(model.net.shapes))
+    files["report.html"] = report_page(report, columns, rows, layers, shown)
     for name, content in files.items():
-        write_bytes(out / name, content())
-    return ["model.safetensors", "report.json", *files]
+        write_bytes(out / name, content)
+    return ["model.safetensors", "report.json", "history.csv", *files]
 
 
-def _table(history: Sequence[Report]) -> bytes:
+def _table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Report._fields)
-    writer.writerows(history)
+    writer.writerow(columns)
+    writer.writerows(rows)
     return table.getvalue().encode()
 
 
-def _weights(model: Model) -> bytes:
-    """Draw the first layer: of one output what counts for and against, of several each as a picture, or all in sum."""
+def _by_layer(gradients: Sequence[Sequence[float]], layers: int) -> dict[str, list[float | None]]:
+    """Return the largest |gradient| of each layer at each report, None where it was not taken; W and b are adjacent."""
+    return {
+        f"layer {k + 1}": [max(found[2 * k : 2 * k + 2]) if found else None for found in gradients]
+        for k in range(layers)
+    }
+
+
+def _weights(model: Model) -> tuple[bytes, str]:
+    """Draw the first layer, and say what is drawn.
+
+    Of one output what counts for and against, of several each as a picture, or all in sum.
+    """
     W, image, classes = model.params[0][0], model.image, model.classes
     if model.net.sizes[1:] == (1,):
+        words = f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
         if image is None:
-            return pictures.weight_bars(W[:, 0], model.features, classes)
-        return pictures.weight_image(W[:, 0], image, classes)
+            return pictures.weight_bars(
+                W[:, 0], model.features, classes
+            ), f"The largest weights as bars: {words}"
+        return pictures.weight_image(W[:, 0], image, classes), f"The weights as a picture: {words}"
     if image is None:
-        return pictures.feature_bars(W, model.features)
+        return pictures.feature_bars(
+            W, model.features
+        ), "What the first layer looks at: the norm of each feature's weights"
     names = classes if len(model.net.sizes) == 2 else ()
-    return pictures.weight_grid(W, image, names)
+    what = "of each class" if names else "of units of the first layer"
+    return pictures.weight_grid(
+        W, image, names
+    ), f"The weights {what} as pictures: blue counts for, orange against"

@@ -115,7 +115,10 @@ class Run:
             snapshot = load_checkpoint(checkpoint, settings, params, optimizer.init(params), self.place)
         if on_begin:
             on_begin(snapshot.step if snapshot else 0)
-        with Keeper(checkpoint, settings, on_fault) as keeper, _threads_for(net, recipe.batch):
+        threads: AbstractContextManager[None] = nullcontext()
+        if takes_one_thread(net, recipe.batch):
+            threads = machine.one_blas_thread()
+        with Keeper(checkpoint, settings, on_fault) as keeper, threads:
             return descend(
                 cost_and_gradients,
                 params,
@@ -159,12 +162,11 @@ class Run:
         return self.place.asarray(targets(net, rows.y), self.dtype)
 
 
-def _threads_for(net: MLP, batch: int | None) -> AbstractContextManager[None]:
-    """Return a context in which the products of a mini-batch take as many threads as are good for them."""
+def takes_one_thread(net: MLP, batch: int | None) -> bool:
+    """Whether the products of a mini-batch are so small that one thread of the BLAS is best for them."""
     if batch is None or not machine.can_limit_blas():
-        return nullcontext()
-    largest = max(2 * batch * n_in * n_out for (n_in, n_out), _ in net.shapes)
-    return machine.one_blas_thread() if largest <= _FLOPS_OF_ONE_THREAD else nullcontext()
+        return False
+    return max(2 * batch * n_in * n_out for (n_in, n_out), _ in net.shapes) <= _FLOPS_OF_ONE_THREAD
 
 
 def goes_by_tiles(net: MLP) -> bool:

@@ -63,38 +63,6 @@ def test_a_checkpoint_whose_rhythm_is_none_is_refused(every, table, tmp_path):
     assert "expected a checkpoint of this run, got one of a run whose report_every was" in result.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-def test_on_a_terminal_a_report_has_a_line_of_its_own(three_kinds, tmp_path):
-    import pty
-
-    main, side = pty.openpty()
-    command = [sys.executable, "-m", "chainrule", "train", three_kinds, "--hidden", "64,64", "--batch", "4"]
-    process = subprocess.Popen(
-        [*map(str, command), "--epochs", "12", "--out", tmp_path / "run"],
-        stdout=side,
-        stderr=side,
-        env=os.environ | {"TERM": "xterm", "COLUMNS": "100"},
-    )
-    os.close(side)
-    text = b""
-    while True:
-        try:
-            piece = os.read(main, 1 << 16)
-        except OSError:  # what Linux says once the other end is closed
-            break
-        if not piece:
-            break
-        text += piece
-    os.close(main)
-    assert process.wait() == 0
-    lines = text.decode().replace("\r", "\n").splitlines()
-    reports = [line for line in lines if "up to step" in line]
-    assert len(reports) == 12
-    assert any("step " in line and "/" in line for line in lines)
-    bare = [line.replace("\x1b[2K", "").replace("\x1b[1A", "") for line in reports]
-    assert all(line.startswith("  cost up to step") for line in bare), bare
-
-
 @pytest.mark.parametrize("how", [(), ("--hidden", 3)])
 def test_a_row_beyond_the_precision_is_told_before_the_learning(how, tmp_path):
     rows = written(tmp_path / "rows.csv", ["a", "b", "label"], [[k, 1, "uv"[k % 2]] for k in range(40)])

@@ -14,6 +14,7 @@ OUTPUTS = {
     "history.csv",
     "mistakes.png",
     "model.safetensors",
+    "report.html",
     "report.json",
     "weights.png",
 }

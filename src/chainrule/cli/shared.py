@@ -79,9 +79,9 @@ def faults_told() -> Iterator[None]:
         raise typer.Exit(1) from None
 
 
-def complain(error: Exception) -> None:
-    """Print an error on the error stream, in a line."""
-    err.print(f"chainrule: {error}", markup=False)
+def complain(error: Exception, console: Console = err) -> None:
+    """Print an error in a line, on the error stream unless another console is given."""
+    console.print(f"chainrule: {error}", markup=False)
 
 
 def tell(what: str, fact: str) -> None:

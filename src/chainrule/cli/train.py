@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from importlib.metadata import version
 from os import sep
@@ -15,11 +16,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from chainrule import checkpoints, data, runs, training
-from chainrule.cli.shared import DeviceOption, check_folder, complain, err, faults_told, out, tell
-from chainrule.descent import Descent, Report
+from chainrule import checkpoints, data, machine, runs, training
+from chainrule.cli.live import follow
+from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
+from chainrule.descent import Descent
 from chainrule.device import Device, get_device
 from chainrule.mlp import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS
@@ -168,20 +169,23 @@ def train(
 ) -> None:
     """Learn to tell classes apart by logistic regression or by a network, and keep what was learnt.
 
-    Prints the cost as it falls and the accuracy on training and held-out rows. Leaves in --out: model.safetensors,
-    history.csv, report.json, cost.png, weights.png, for pictures mistakes.png, and checkpoint.safetensors, from which
-    --resume goes on as if nothing had happened. Ctrl-C stops after the running step and keeps what was learnt.
+    Shows the cost as it falls, drawn on a terminal and in lines elsewhere, and the accuracy on training and held-out
+    rows. Leaves in --out: report.html, to be looked at in a browser, model.safetensors, history.csv, report.json,
+    cost.png, weights.png, for pictures mistakes.png, and checkpoint.safetensors, from which --resume goes on as if
+    nothing had happened. Ctrl-C stops after the running step and keeps what was learnt.
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
     with faults_told():
         check_folder(folder)
         place = get_device(device)
+        reading = time.perf_counter()
         train_set, test_set = data.load(path, label=label, image_size=image_size)
         if test is not None:
             test_set = data.load_test(test, train_set, label=label)
         if test_set is None:
             train_set, test_set = data.split(train_set, held_out=held_out, seed=seed)
+        reading = time.perf_counter() - reading
         wishes = Wishes(
             model=model,
             hidden=hidden,
@@ -215,17 +219,22 @@ def train(
                 recipe = replace(recipe, report_every=every)
         _announce(run, recipe)
         started = time.perf_counter()
-        result = _learn(run, recipe, checkpoint, resume)
+        result, first = _learn(run, recipe, checkpoint, resume)
         seconds = time.perf_counter() - started
         learnt = run.model(recipe.net, result.params)
-        verdicts = [
-            runs.Verdict(runs.probabilities(place, learnt, rows.X), rows.y)
-            for rows in (task.train, task.test)
-        ]
-        _conclude(result, seconds, *verdicts)
-        report = _about(place, dtype, run, recipe, result) | {"seconds": seconds}
-        report |= runs.judged(learnt.classes, *verdicts)
-        names = runs.save(folder, learnt, result.history, report, task.test, verdicts[1])
+
+        def verdict(rows: data.Dataset) -> runs.Verdict:
+            return runs.Verdict(runs.probabilities(place, learnt, rows.X), rows.y)
+
+        said = verdict(task.test)
+        verdicts = {"train": verdict(task.train), "held out": said}
+        if task.validation is not None:
+            verdicts["validation"] = verdict(task.validation)
+        _conclude(result, seconds, verdicts["train"], said)
+        report = _about(place, dtype, run, recipe, result)
+        report |= {"resumed after step": first or None, "seconds reading": reading, "seconds": seconds}
+        report |= runs.judged(learnt.classes, verdicts)
+        names = runs.save(folder, learnt, result.history, report, task.test, said)
     tell("saved", f"{folder}{sep}: {', '.join(names)}")
 
 
@@ -258,61 +267,37 @@ def _announce(run: training.Run, recipe: Recipe) -> None:
     tell("steps", f"{recipe.steps}{how} of learning rate {recipe.learning_rate:g}{batch}")
 
 
-def _learn(run: training.Run, recipe: Recipe, checkpoint: Path, resume: bool) -> Descent:
-    bar = Progress(
-        TextColumn("step"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("cost {task.fields[cost]}"),
-        # Beside the reports, where both are seen: of two consoles on one terminal each writes over the other.
-        console=out if out.is_terminal else err,
-        transient=True,
-        disable=not err.is_terminal,
-    )
-    with _interrupts_asked() as asked, bar:
-        task = bar.add_task("steps", total=recipe.steps, cost="")
-        done, shown = 0, time.monotonic()
-        # A line for each of 200 epochs would push away what else was said.
-        sparse = 1 if recipe.batch is None else min(10, max(1, recipe.steps // recipe.report_every // 20))
+def _learn(run: training.Run, recipe: Recipe, checkpoint: Path, resume: bool) -> tuple[Descent, int]:
+    """Return the end of the run, and after which step it began."""
+    first = 0
+    with _interrupts_asked() as asked, follow(recipe) as seen:
 
         def on_begin(step: int) -> None:
-            nonlocal done
-            done = step
+            nonlocal first
+            first = step
+            seen.begin(step)
             if resume:
                 tell(
                     "resume", f"after step {step}" if step else f"no checkpoint {checkpoint}; from the start"
                 )
 
         def on_fault(error: OSError) -> None:
-            complain(OSError(f"{checkpoint} cannot be written ({error}); learning goes on without"))
+            seen.fault(OSError(f"{checkpoint} cannot be written ({error}); learning goes on without"))
 
         def stop() -> bool:
-            nonlocal done, shown
-            done += 1
-            if time.monotonic() - shown > 0.1:
-                bar.update(task, completed=done)
-                shown = time.monotonic()
+            seen.advance()
             return asked()
 
-        def on_report(report: Report) -> None:
-            bar.update(task, completed=report.step, cost=f"{report.cost:.6f}")
-            number, rest = divmod(report.step, recipe.report_every)
-            if number % sparse and not rest and report.step < recipe.steps:
-                return
-            when = "before" if recipe.batch is None else "up to"
-            watched = "" if report.validation is None else f", validation {report.validation:.6f}"
-            out.print(f"  cost {when} step {report.step:>6}: {report.cost:.6f}{watched}")
-
-        return run.learn(
+        result = run.learn(
             recipe,
             checkpoint,
             resume=resume,
             on_begin=on_begin,
-            on_report=on_report,
+            on_report=seen.report,
             on_fault=on_fault,
             stop=stop,
         )
+    return result, first
 
 
 def _conclude(result: Descent, seconds: float, train: runs.Verdict, test: runs.Verdict) -> None:
@@ -333,7 +318,11 @@ def _about(place: Device, dtype: str, run: training.Run, recipe: Recipe, result:
         rows["validation"] = len(task.validation.y)
     return {
         "command": shlex.join(["chainrule", *sys.argv[1:]]),
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": {"name": place.name, **place.describe()},
+        "threads while learning": (
+            1 if training.takes_one_thread(recipe.net, recipe.batch) else machine.blas_threads()
+        ),
         "dtype": str(dtype),
         "versions": {name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
         "python": platform.python_version(),
