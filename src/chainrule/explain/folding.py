@@ -12,7 +12,9 @@ class Box:
     """One box of a drawing: a node, or many that are folded into one."""
 
     members: tuple[int, ...]  # indices of the nodes in it
-    inputs: tuple[int, ...]  # numbers of the boxes that feed it; of a single node in the order of its arguments
+    inputs: tuple[
+        int, ...
+    ]  # numbers of the boxes that feed it; of a single node in the order of its arguments
     title: str  # "" for a single node
     inside: tuple[str, ...]  # lines that say what is folded into it
 
@@ -22,8 +24,10 @@ def folded(graph: Graph, most: int) -> list[Box]:
     if most < 3:
         raise ValueError(f"folded: expected at least 3 boxes, got most={most}")
     order = _inputs_at_first_use(graph.nodes)
-    start, end = (len(order), len(order)) if len(order) <= most else _middle(graph.nodes, order, (most - 1) // 2)
-    parts = [(i,) for i in order[:start]]
+    start, end = (
+        (len(order), len(order)) if len(order) <= most else _middle(graph.nodes, order, (most - 1) // 2)
+    )
+    parts: list[tuple[int, ...]] = [(i,) for i in order[:start]]
     if end > start:
         parts.append(tuple(order[start:end]))
     parts += [(i,) for i in order[end:]]

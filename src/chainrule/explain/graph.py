@@ -161,7 +161,9 @@ class Graph:
         return self.to_svg()
 
     def _repr_html_(self) -> str:
-        return self.to_html()
+        from chainrule.explain.page import frame
+
+        return frame(self)
 
     def _gradients(self, of: Node, seed: NumpyArray) -> dict[int, NumpyArray]:
         if self.tape is None:

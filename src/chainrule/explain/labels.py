@@ -39,27 +39,33 @@ SIGNS = {
 LINE = 13.0
 """Height of a line of small text, in user units."""
 
-_ADVANCE = 6.7  # of a figure of the small text, whose font is monospaced
+FIGURE = 7.9
+"""How wide a figure of a single number is, in user units; its font is monospaced."""
+
+_ADVANCE = 6.7  # of a figure of the small text
+_TALL = 15.0  # a line with a single number
 _PICTURE = (72.0, 40.0)
 
 
 @dataclass(frozen=True)
 class Label:
-    """What stands above or below a wire: lines of text, and maybe a picture (PNG) of (width, height)."""
+    """What stands above or below a wire: lines of text, and above them maybe a picture (PNG) of (width, height)."""
 
     lines: tuple[str, ...] = ()
     picture: bytes | None = None
     size: tuple[float, float] = (0.0, 0.0)
+    scalar: bool = False
 
     @property
     def width(self) -> float:
         """The width, in user units."""
-        return max([self.size[0], *map(text_width, self.lines)])
+        advance = FIGURE if self.scalar else _ADVANCE
+        return max([self.size[0], *(text_width(line, advance) for line in self.lines)])
 
     @property
     def height(self) -> float:
         """The height, in user units."""
-        return self.size[1] + LINE * len(self.lines)
+        return self.size[1] + (_TALL if self.scalar else LINE) * len(self.lines)
 
 
 def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
@@ -67,7 +73,7 @@ def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
     if x is None:
         return Label()
     if x.ndim == 0:
-        return Label((number(x),))
+        return Label((number(x),), scalar=True)
     if x.size == 0:
         return Label((_shape(x),))
     if x.size <= SMALL:
@@ -99,7 +105,7 @@ def _rows(x: np.ndarray) -> tuple[str, ...]:
     """Write a small array row by row, in columns; a row of more than three goes on in the next line."""
     rows = [row[k : k + 3] for row in as_matrix(x) for k in range(0, len(row), 3)]
     texts = [[_short(element) for element in row] for row in rows]
-    widest = max(len(text) for row in texts for text in row)
+    widest = max(len(text) for row in texts for text in row) if len(texts) > 1 else 0
     lines = [" ".join(text.rjust(widest) for text in row) for row in texts]
     lines[0] = f"[{lines[0]}"
     lines[-1] = f"{lines[-1]}]"

@@ -8,6 +8,7 @@ Transactions on Systems, Man, and Cybernetics 11 (1981).
 from bisect import bisect_right, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 ROW_GAP = 14.0
 LAYER_GAP = 26.0
@@ -22,7 +23,9 @@ class Layout:
     left: tuple[float, ...]  # of each box
     middle: tuple[float, ...]  # of each box, its y
     right: tuple[float, ...]  # of the layer that each box stands in: where its wires begin
-    bends: dict[tuple[int, int], tuple[tuple[float, float, float], ...]]  # per wire: y and the x it keeps that y from, to
+    bends: dict[
+        tuple[int, int], tuple[tuple[float, float, float], ...]
+    ]  # per wire: y and the x it keeps that y from, to
     width: float
     height: float
 
@@ -43,7 +46,7 @@ def place(sizes: Sequence[tuple[float, float]], wires: Sequence[tuple[int, int]]
             layer.append(between)
             heights.append(_BEND_HEIGHT)
         chain.append(end)
-    links = [link for chain in chains.values() for link in zip(chain, chain[1:], strict=False)]
+    links = [link for chain in chains.values() for link in pairwise(chain)]
     order = _ordered(layer, links)
     fed = {end for _, end in pairs}
     middle = _heights(order, heights, links, [_pull(link, len(sizes), fed) for link in links])
@@ -145,10 +148,10 @@ def _crossings(order: list[list[int]], after: list[list[int]]) -> int:
 
 
 def _pull(link: tuple[int, int], boxes: int, fed: set[int]) -> float:
-    """Return how strongly a wire is kept straight: long ones most, then the path of the gates, then what only enters."""
+    """Return how strongly a wire is kept straight: long ones most, then gate to gate, then what only enters."""
     start, end = link
     bends = (start >= boxes) + (end >= boxes)
-    return 16.0 if bends == 2 else 4.0 if bends == 1 or start in fed else 0.1
+    return 16.0 if bends == 2 else 4.0 if bends == 1 or start in fed else 0.02
 
 
 def _heights(
@@ -174,7 +177,8 @@ def _heights(
 
 def _apart(members: list[int], y: list[float], heights: list[float], weights: list[float]) -> None:
     """Move the members of a layer, in their order, as little as gets them apart (least squares, by pooling)."""
-    offset, offsets = 0.0, []
+    offset = 0.0
+    offsets: list[float] = []
     for above, below in zip([members[0], *members], members, strict=False):
         if offsets:
             offset += (heights[above] + heights[below]) / 2 + ROW_GAP

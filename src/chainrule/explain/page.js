@@ -150,6 +150,7 @@ const gradientAt = boxes.map((box, i) => {
   const shares = steps.keys().filter((k) => steps[k].kind === "backward" && boxes[steps[k].box].inputs.includes(i));
   return box.followed && backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
 });
+const uses = (i) => boxes.reduce((count, box) => count + box.inputs.filter((j) => j === i).length, 0);
 let now = 0;
 let timer = 0;
 
@@ -160,8 +161,8 @@ function describe(step) {
   if (step.kind === "seed") return [`Backward begins at ${box.name}.`, [`d${box.name} = d${box.name}/d${box.name} = 1`]];
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
   if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
-  const done = boxes.filter((other, i) => gradientAt[i] === now && i !== output);
-  const lines = [...box.backward, ...done.map((other) => `d${other.name} is complete: ${other.gradient}`)];
+  const done = boxes.filter((other, i) => gradientAt[i] === now && uses(i) > 1);
+  const lines = [...box.backward, ...done.map((other) => `d${other.name} has all its shares: ${other.gradient}`)];
   return [`Backward: ${what}.`, box.fold ? [] : lines];
 }
 
@@ -178,8 +179,9 @@ function show(step) {
     }
     for (const part of [node, row]) part.classList.toggle("now", kind !== "given" && i === box);
   });
-  document.querySelectorAll(".wire,.tip").forEach((wire) => {
-    const lit = (kind === "forward" || kind === "backward") && wire.dataset.to === String(box);
+  document.querySelectorAll("[data-to]").forEach((wire) => {
+    const flows = kind === "forward" || (kind === "backward" && boxes[wire.dataset.from].followed);
+    const lit = flows && wire.dataset.to === String(box);
     wire.classList.toggle("lit", lit);
     wire.classList.toggle("back", lit && kind === "backward");
   });
@@ -256,7 +258,8 @@ function changed(field, box) {
 function inputsPanel() {
   const fixed = whyFixed();
   find("fixed").textContent = fixed;
-  const given = boxes.filter((box) => box.gate === "input" && (single || !box.fold));
+  const given = boxes.filter((box) => box.gate === "input").sort((one, other) => one.index - other.index);
+  find("changed").hidden = fixed !== "";
   if (fixed) return;
   const first = given.map((box) => box.x);
   const fields = given.map((box) => {
@@ -295,13 +298,16 @@ function start() {
   });
   const svg = document.querySelector("svg.cr-graph");
   const natural = svg.width.baseVal.value;
+  const room = find("pane").clientWidth;
   const fit = (on) => {
     find("pane").classList.toggle("fit", on);
     find("zoom").setAttribute("aria-pressed", String(on));
   };
-  find("zoom").hidden = natural <= find("pane").clientWidth;
+  // A small graph is shown larger than drawn; one too small to read when it fits is scrolled.
+  svg.style.width = `${natural * Math.min(Math.max(room / natural, 1), 1.5)}px`;
+  find("zoom").hidden = natural <= room;
   find("zoom").addEventListener("click", () => fit(!find("pane").classList.contains("fit")));
-  fit(find("pane").clientWidth / natural > 0.6);
+  fit(room / natural > (room > 900 ? 0.6 : 0.9));
   inputsPanel();
   show(0);
 }

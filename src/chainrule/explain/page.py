@@ -6,10 +6,12 @@ import html as markup
 import json
 from collections.abc import Sequence
 from importlib.resources import files
+from string import Template
 from typing import Any
 
 from chainrule.explain.folding import Box, folded
 from chainrule.explain.graph import Graph
+from chainrule.explain.labels import shortened
 from chainrule.explain.rules import rule
 from chainrule.explain.show import brief
 from chainrule.explain.svg import MOST, clean, computed, draw
@@ -22,71 +24,30 @@ def html(graph: Graph) -> str:
     """Return the page of a graph: one file, to be opened as it is."""
     boxes = folded(graph, MOST)
     single = _is_of_numbers(graph) and len(boxes) == len(graph.nodes)
-    script, style = _asset("page.js"), _asset("page.css")
+    script = _asset("page.js")
+    # No text that a user gave can end the element, or begin another, when it holds no "<".
     data = json.dumps(_data(graph, boxes, single), allow_nan=False).replace("<", "\\u003c")
-    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    title, out = markup.escape(clean(graph.title)), markup.escape(clean(graph.output.name))
-    under = f"how fast {out} grows with it" if computed(graph) else "not computed yet"
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
-script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p class="key">Above a wire: <span class="value">the value</span>. Below it: <span class="gradient">the gradient</span>, \
-{under}.</p>
-<div class="steps" role="group" aria-label="Steps">
-<button type="button" id="first">First</button>
-<button type="button" id="back">Back</button>
-<button type="button" id="play">Play</button>
-<button type="button" id="next">Next</button>
-<button type="button" id="last">Last</button>
-<span id="place"></span>
-</div>
-<div class="rule" aria-live="polite" aria-atomic="true">
-<p id="head"></p>
-<ul id="lines"></ul>
-</div>
-<div id="pane" tabindex="0" role="group" aria-label="The graph">
-{draw(graph, boxes, heading=False, room=_ROOM if single else 0)}</div>
-<button type="button" id="zoom" aria-pressed="true" hidden>Fit to the width</button>
-<div id="inputs" role="group" aria-label="Inputs"></div>
-<p id="changed" aria-live="polite"></p>
-<p id="fixed"></p>
-<details>
-<summary>All numbers as a table</summary>
-<div class="scroll" tabindex="0" role="group" aria-label="All numbers">
-<table>
-<thead><tr><th scope="col">name</th><th scope="col">gate</th><th scope="col">value</th><th scope="col">gradient</th></tr>
-</thead>
-<tbody id="rows"></tbody>
-</table>
-</div>
-</details>
-<footer>Keys: <kbd>←</kbd> <kbd>→</kbd> a step, <kbd>Home</kbd> <kbd>End</kbd> the first and the last, \
-<kbd>Space</kbd> plays.</footer>
-</main>
-<script type="application/json" id="graph">{data}</script>
-<script>{script}</script>
-</body>
-</html>
-"""
+    return Template(_asset("page.html")).substitute(
+        title=_text(graph.title),
+        heading=_text(shortened(graph.title, 160)),
+        under=f"how fast {_text(graph.output.name)} grows with it" if computed(graph) else "not computed yet",
+        drawing=draw(graph, boxes, heading=False, room=_ROOM if single else 0),
+        data=data,
+        style=_asset("page.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
 
 
 def frame(graph: Graph, height: int = 760) -> str:
     """Return the page within an iframe, for notebooks: its style and its script touch nothing around it."""
-    content = markup.escape(html(graph))
-    title = markup.escape(clean(f"Graph of {graph.title}"))
+    content, title = markup.escape(html(graph)), _text(f"Graph of {graph.title}")
     look = f"width:100%;height:{height}px;border:0"
     return f'<iframe srcdoc="{content}" title="{title}" style="{look}" sandbox="allow-scripts"></iframe>'
+
+
+def _text(text: str) -> str:
+    return markup.escape(clean(text))
 
 
 def _asset(name: str) -> str:
@@ -138,5 +99,6 @@ def _box(graph: Graph, box: Box, single: bool) -> dict[str, Any]:
         # JSON has no word for these; the page reads them as JavaScript writes them.
         odd = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
         data |= {"x": odd.get(str(x), x), "rounded": node.value.dtype.name == "float32"}
+        data["index"] = node.index
         data["settings"] = any(setting is not None for setting in node.settings.values())
     return data

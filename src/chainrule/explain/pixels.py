@@ -7,7 +7,9 @@ import numpy as np
 
 LARGEST_SIDE = 64
 # Hues that the common kinds of colour-blindness keep apart (Okabe and Ito, Color Universal Design, 2008).
-_BELOW, _ZERO, _ABOVE, _NONE = (np.array(rgb) for rgb in ((213, 94, 0), (255, 255, 255), (0, 114, 178), (128, 128, 128)))
+_BELOW, _ZERO, _ABOVE, _NONE = (
+    np.array(rgb) for rgb in ((213, 94, 0), (255, 255, 255), (0, 114, 178), (128, 128, 128))
+)
 
 
 def as_matrix(x: np.ndarray) -> np.ndarray:
@@ -23,9 +25,8 @@ def png(x: np.ndarray) -> bytes:
     A matrix of more than 64 rows or columns is averaged in blocks.
     """
     matrix = _shrunk(as_matrix(x).astype(float))
-    numbers = np.isfinite(matrix)
-    largest = np.abs(matrix[numbers]).max(initial=0.0) or 1.0
-    share = np.clip(np.where(numbers, matrix, np.sign(np.nan_to_num(matrix))) / largest, -1, 1)[..., None]
+    largest = np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0) or 1.0
+    share = np.clip(matrix / largest, -1, 1)[..., None]
     rgb = _ZERO + np.abs(share) * (np.where(share > 0, _ABOVE, _BELOW) - _ZERO)
     return _encoded(np.where(np.isnan(matrix)[..., None], _NONE, rgb).round().astype(np.uint8))
 

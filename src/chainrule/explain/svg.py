@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from chainrule.explain.folding import Box, folded
 from chainrule.explain.graph import Graph, Node
-from chainrule.explain.labels import LINE, SIGNS, SMALL, Label, label, shortened, text_width
+from chainrule.explain.labels import FIGURE, LINE, SIGNS, SMALL, Label, label, shortened, text_width
 from chainrule.explain.layout import Layout, place
 from chainrule.explain.show import number
 
@@ -38,6 +39,7 @@ STYLE = """
 .cr-graph .tip{fill:var(--wire)}
 .cr-graph .value,.cr-graph .gradient{font-family:ui-monospace,"SF Mono",Consolas,"DejaVu Sans Mono",monospace;
 font-size:11px;white-space:pre}
+.cr-graph .number{font-size:13px}
 .cr-graph .value,.cr-graph .value tspan{fill:var(--value);font-weight:650}
 .cr-graph .gradient,.cr-graph .gradient tspan{fill:var(--gradient);font-style:italic}
 .cr-graph image{image-rendering:pixelated}
@@ -70,7 +72,9 @@ class _Cell:
         wire = max(self.value.width, self.gradient.width, self.room, 22.0) + 2 * _SPACE
         over = self.value.height + _SPACE
         under = self.gradient.height + _SPACE
-        beside = _PILL / 2 + (LINE * (1 + len(self.box.inside)) if self.box.inside else LINE if self.name else 0)
+        beside = _PILL / 2 + (
+            LINE * (1 + len(self.box.inside)) if self.box.inside else LINE if self.name else 0
+        )
         return self.pill + wire, 2 * max(over, under, beside)
 
 
@@ -88,7 +92,7 @@ def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0
 
     At each wire `room` letters are kept free, for numbers that will change.
     """
-    cells = [_cell(graph, box, text_width("0" * room)) for box in boxes]
+    cells = [_cell(graph, box, text_width("0" * room, FIGURE)) for box in boxes]
     wires = [(start, end) for end, box in enumerate(boxes) for start in box.inputs]
     layout = place([cell.size for cell in cells], wires)
     head = _heading(graph, cells) if heading else []
@@ -96,12 +100,15 @@ def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0
     texts = [text_width(text, 8.8 if k == 0 else 6.6) for k, (_, text) in enumerate(head)]
     width = max([layout.width, *texts]) + 2 * _MARGIN
     height = top + layout.height + _MARGIN
-    parts = [f'<text class="{kind}" x="{_MARGIN:g}" y="{_MARGIN + 14 + 20 * k:g}">{_text(text)}</text>'
-             for k, (kind, text) in enumerate(head)]
+    parts = [
+        f'<text class="{kind}" x="{_MARGIN:g}" y="{_MARGIN + 14 + 20 * k:g}">{_text(text)}</text>'
+        for k, (kind, text) in enumerate(head)
+    ]
     parts.append(f'<g transform="translate({_MARGIN:g} {top:g})">')
     ports = _ports(cells, layout, boxes)
     parts += [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
-    parts += [_drawn(graph, number, cell, layout) for number, cell in enumerate(cells)]
+    leading = {start for start, _ in wires}
+    parts += [_drawn(graph, k, cell, layout, k in leading) for k, cell in enumerate(cells)]
     body = "\n".join((*parts, "</g>"))
     key = hashlib.sha256(body.encode()).hexdigest()[:8]
     return (
@@ -177,7 +184,9 @@ def _ports(cells: Sequence[_Cell], layout: Layout, boxes: Sequence[Box]) -> dict
         if cells[end].node.gate not in _IN_ORDER or box.title:
             starts.sort(key=height)
         step = min(_ENTERING, (_PILL - 10) / max(len(starts) - 1, 1))
-        level = next((k for k, start in enumerate(starts) if abs(height(start) - layout.middle[end]) < 4), None)
+        level = next(
+            (k for k, start in enumerate(starts) if abs(height(start) - layout.middle[end]) < 4), None
+        )
         # One that comes from the gate's own height enters there, straight, where the others have room beside it.
         middle = level if level is not None and len(starts) < 3 else (len(starts) - 1) / 2
         for k, start in enumerate(starts):
@@ -196,7 +205,7 @@ def _wire(cells: Sequence[_Cell], layout: Layout, start: int, end: int, port: fl
         x, y = right, to_y
     return (
         f'<path class="wire" data-from="{start}" data-to="{end}" d="{"".join(path)}"/>'
-        f'<path class="tip" d="M{tip:.1f} {port:.1f}l-8 -4v8z"/>'
+        f'<path class="tip" data-from="{start}" data-to="{end}" d="M{tip:.1f} {port:.1f}l-8 -4v8z"/>'
     )
 
 
@@ -204,20 +213,22 @@ def _inset(cell: _Cell, dy: float) -> float:
     """Return how far right of its leftmost point the outline of a round gate stands at this height."""
     radius = _radius(cell)
     past = max(abs(dy) - (_PILL / 2 - radius), 0)
-    return radius - (radius**2 - past**2) ** 0.5
+    return radius - math.sqrt(radius**2 - past**2)
 
 
 def _radius(cell: _Cell) -> float:
     return _PILL / 2 if cell.node.inputs and not cell.box.title else 6.0
 
 
-def _drawn(graph: Graph, number: int, cell: _Cell, layout: Layout) -> str:
-    left, y, right = layout.left[number], layout.middle[number], layout.right[number]
+def _drawn(graph: Graph, place: int, cell: _Cell, layout: Layout, leads: bool) -> str:
+    left, y, right = layout.left[place], layout.middle[place], layout.right[place]
     box, node = cell.box, cell.node
-    kind = "fold" if box.title else "gate" if node.inputs else "constant" if node.gate == "constant" else "input"
+    kind = (
+        "fold" if box.title else "gate" if node.inputs else "constant" if node.gate == "constant" else "input"
+    )
     bottom = y - _PILL / 2 + (_PILL if not box.title else _PILL + LINE * len(box.inside))
     middle = left + cell.pill / 2
-    parts = [f'<g class="node {kind}" data-box="{number}"{_data(box, node)}>']
+    parts = [f'<g class="node {kind}" data-box="{place}"{_data(box, node)}>']
     parts.append(f"<title>{_text(_tooltip(graph, box, node))}</title>")
     parts.append(
         f'<rect class="shape" x="{left:.1f}" y="{y - _PILL / 2:.1f}" width="{cell.pill:.1f}" '
@@ -227,24 +238,27 @@ def _drawn(graph: Graph, number: int, cell: _Cell, layout: Layout) -> str:
     for k, line in enumerate(box.inside):
         parts.append(_centred("inside", middle, y + _PILL / 2 + LINE * k + 3, line))
     if cell.name:
-        parts.append(_centred("name", middle, y - _PILL / 2 - 4, cell.name))
+        parts.append(_centred("name", middle, y - _PILL / 2 - 5, cell.name))
     start = left + cell.pill
-    if number == len(layout.left) - 1 or not any(number in pair for pair in layout.bends if pair[0] == number):
+    if not leads:
         parts.append(f'<path class="wire" d="M{start:.1f} {y:.1f}H{right:.1f}"/>')
-    parts.append(_label(cell.value, "value", start + _SPACE, y - _SPACE + 1 - cell.value.height))
-    parts.append(_label(cell.gradient, "gradient", start + _SPACE, y + _SPACE - 1))
+    above, below = y - _SPACE + 1 - cell.value.height, y + _SPACE - 1
+    parts += [
+        _label(what, kind, start + _SPACE, top)
+        for what, kind, top in ((cell.value, "value", above), (cell.gradient, "gradient", below))
+        if what.lines
+    ]
     return "".join((*parts, "</g>"))
 
 
 def _label(what: Label, kind: str, x: float, top: float) -> str:
-    """Draw a label whose top is at `top`; nothing where there is nothing to say."""
-    if not what.lines:
-        return f'<text class="{kind}" x="{x:.1f}" y="{top + 10:.1f}"></text>'
+    """Draw a label whose top is at `top`."""
+    if what.scalar:
+        return f'<text class="{kind} number" x="{x:.1f}" y="{top + 12:.1f}">{_text(what.lines[0])}</text>'
     parts = []
     lines_top = top
     if what.picture:
         width, height = what.size
-        # The picture stands at the wire's side of neither: above its lines, so that both read from top to bottom.
         data = base64.b64encode(what.picture).decode()
         place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
         parts.append(f'<image {place} preserveAspectRatio="none" href="data:image/png;base64,{data}"/>')
