@@ -1,7 +1,10 @@
 """How Sphinx builds the site; `docs/make_site.py` gathers the pages and calls it, once a language."""
 
+import re
+
 from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.search.zh import SearchChinese
 
 project = "chainrule"
 project_copyright = "the authors of chainrule"
@@ -28,6 +31,19 @@ def _block(self, node):
     raise SkipNode
 
 
+class _Pairs(SearchChinese):
+    """Chinese is found with no dictionary of words: by two characters exactly, by more of them within a phrase."""
+
+    # The browser's script calls the stemmer by this name, and the one that comes with it is for English.
+    language_name = "English"
+
+    def split(self, text):
+        phrases = re.findall("[\u4e00-\u9fff]{2,}", text)
+        pairs = [phrase[i : i + 2] for phrase in phrases for i in range(len(phrase) - 1)]
+        return [*re.findall(r"[A-Za-z0-9_]+", text), *phrases, *pairs]
+
+
 def setup(app):
     """Have formulas written as MathML, which browsers draw by themselves, with no script and no font of ours."""
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
+    app.add_search_language(_Pairs)

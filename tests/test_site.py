@@ -1,5 +1,6 @@
 """The site is built with no warning, every link in it leads somewhere, and looking at it takes no network."""
 
+import json
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote
@@ -83,6 +84,16 @@ def test_formulas_are_mathml_and_outputs_are_on_the_page(site):
     text = (site / "lessons" / "02-one-sample.html").read_text(encoding="utf-8")
     assert text.count("<math") > 10
     assert "z = 1.0000, y_hat = 0.7311, loss = 0.3133" in re.sub("<[^>]*>", "", text)
+
+
+def test_chinese_is_found(site):
+    index = (site / "zh" / "searchindex.js").read_text(encoding="utf-8")
+    for word in ("梯度", "代价"):
+        assert json.dumps(word) + ":" in index, word
+    script = (site / "zh" / "_static" / "language_data.js").read_text(encoding="utf-8")
+    assert re.search(
+        r"\b(var|const|function|class) *" + re.search(r"window\.Stemmer *= *(\w+)", script)[1], script
+    )
 
 
 def test_a_link_that_leads_nowhere_is_an_error(tmp_path, monkeypatch):
