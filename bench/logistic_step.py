@@ -1,18 +1,27 @@
-"""One step of logistic regression, cost and gradient, in float32: the spellings, straight NumPy and peers."""
+"""One step of logistic regression, cost and gradient, in float32: the spellings, straight NumPy and peers.
+
+With a third argument k, of softmax regression of k classes.
+"""
 
 import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from one_pass import with_one_pass
 
 
-def problem(m, n):
-    m, n = int(m), int(n)
+def problem(m, n, k=0):
+    m, n, k = int(m), int(n), int(k)
     random = np.random.default_rng([m, n])
     # Uniform numbers, made in place: normal ones would take longer than all that is measured.
     X = random.random((m, n), dtype="float32")
     X -= 0.5
+    if k:
+        W = (random.standard_normal((n, k)) / np.sqrt(n)).astype("float32")
+        # Low classes are the most frequent, so that no gradient is 0 by cancellation.
+        return X, (k * random.random(m) ** 2).astype("int64"), W, np.linspace(-0.1, 0.1, k, dtype="float32")
     w = (random.standard_normal(n) / np.sqrt(n)).astype("float32")
     # Targets are mostly 0, so that no gradient is 0 by cancellation.
     return X, (random.random(m) < 0.2).astype("float32"), w, np.float32(0.1)
@@ -29,6 +38,16 @@ def with_spelling(name, put, *numbers):
 def with_numpy(put, X, y, w, b):
     """By hand, the shortest way that does not overflow."""
 
+    def of_classes():
+        Z = X @ w + b
+        Z -= Z.max(axis=1, keepdims=True)
+        P = np.exp(Z)
+        total = P.sum(axis=1)
+        cost = np.mean(np.log(total) - Z[np.arange(len(X)), y])
+        P /= total[:, None]
+        P[np.arange(len(X)), y] -= 1
+        return cost, (X.T @ P) / len(X), P.mean(axis=0)
+
     def step():
         z = X @ w + b
         e = np.exp(-np.abs(z))
@@ -36,7 +55,7 @@ def with_numpy(put, X, y, w, b):
         dz = np.where(z >= 0, 1, e) / (1 + e) - y
         return cost, (dz @ X) / len(X), dz.mean()
 
-    return step, list
+    return of_classes if w.ndim == 2 else step, list
 
 
 def with_torch(put, X, y, w, b):
@@ -46,8 +65,14 @@ def with_torch(put, X, y, w, b):
     w.requires_grad_()
     b.requires_grad_()
 
+    loss = (
+        torch.nn.functional.cross_entropy
+        if w.ndim == 2
+        else torch.nn.functional.binary_cross_entropy_with_logits
+    )
+
     def step():
-        cost = torch.nn.functional.binary_cross_entropy_with_logits(X @ w + b, y)
+        cost = loss(X @ w + b, y)
         return cost, *torch.autograd.grad(cost, (w, b))
 
     return step, lambda out: [x.detach().cpu() for x in out]
@@ -59,6 +84,8 @@ def with_jax(put, X, y, w, b):
 
     def cost(w, b, X, y):
         z = X @ w + b
+        if w.ndim == 2:
+            return jnp.mean(jax.nn.logsumexp(z, axis=1) - jnp.take_along_axis(z, y[:, None], axis=1)[:, 0])
         return jnp.mean(jax.nn.softplus(z) - y * z)
 
     both = jax.jit(jax.value_and_grad(cost, argnums=(0, 1)))
@@ -68,21 +95,37 @@ def with_jax(put, X, y, w, b):
 
 def with_sklearn(put, X, y, w, b):
     """The cost and gradient that its LogisticRegression hands to a solver."""
-    import os
-
-    from sklearn._loss import HalfBinomialLoss
+    from sklearn._loss import HalfBinomialLoss, HalfMultinomialLoss
     from sklearn.linear_model._linear_loss import LinearModelLoss
 
-    loss = LinearModelLoss(base_loss=HalfBinomialLoss(), fit_intercept=True)
-    both, threads = np.append(w, b), int(os.environ.get("OMP_NUM_THREADS", "1"))
+    threads = int(os.environ.get("OMP_NUM_THREADS", "1"))
+    if w.ndim == 2:
+        loss = LinearModelLoss(base_loss=HalfMultinomialLoss(n_classes=len(b)), fit_intercept=True)
+        # It keeps classes in rows, in Fortran's order, and takes class numbers as floats of X's dtype.
+        both, targets = np.asfortranarray(np.column_stack([w.T, b])), y.astype(X.dtype)
+        step = lambda: loss.loss_gradient(both, X, targets, n_threads=threads)  # noqa: E731
+        return step, lambda out: [out[0], out[1][:, :-1].T, out[1][:, -1]]
+    loss, both = LinearModelLoss(base_loss=HalfBinomialLoss(), fit_intercept=True), np.append(w, b)
     step = lambda: loss.loss_gradient(both, X, y, n_threads=threads)  # noqa: E731
     return step, lambda out: [out[0], out[1][:-1], out[1][-1]]
 
 
 def limit(put, X, y, w, b):
-    """X read once: its product with itself, which the library spreads over the same threads."""
-    flat = put(X.reshape(-1))
-    return lambda: flat @ flat, lambda out: []
+    """X read once by as many threads as everyone has: its largest number."""
+    from chainrule import machine
+    from chainrule.device import namespace
+
+    X = put(X)
+    if not isinstance(X, np.ndarray):
+        xp = namespace(X)
+        return lambda: xp.max(X), lambda out: []
+    # Not a dot product of vectors: NumPy keeps Python's lock in it and OpenBLAS does it in one thread, which gets half
+    # of what two can read.
+    threads = machine.blas_threads()
+    if threads == 1 or X.nbytes < 1 << 20:
+        return lambda: np.max(X), lambda out: []  # sooner read than shared out
+    shares, pool = np.array_split(X.reshape(-1), threads), ThreadPoolExecutor(threads)
+    return lambda: max(pool.map(np.max, shares)), lambda out: []
 
 
 _SPELLINGS = ("by_loops", "by_sample", "by_scaling", "by_matmul", "by_tiles")

@@ -1,4 +1,4 @@
-"""Logistic regression: one learning step in five spellings that give equal numbers.
+"""Logistic regression: one learning step in five spellings that give equal numbers, two of them for many classes too.
 
 The cost of w (n,) and b () on samples X (m, n) with targets y (m,) in 0..1 is the mean cross entropy
 
@@ -8,15 +8,20 @@ and its gradient is dz = s(z) - y, dw = X^T dz / m, db = mean(dz). J is computed
 is finite for every finite z. Source: Cox, The regression analysis of binary sequences (1958); Bishop, Pattern
 Recognition and Machine Learning, section 4.3.2 (2006).
 
+Of k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz is
+softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul` and
+`by_tiles` take these too.
+
 Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
 b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
 """
 
 import math
+import operator
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
 
@@ -25,7 +30,7 @@ import numpy as np
 from chainrule import loops, machine
 from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.fusing import fused
-from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy
+from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
 
 Array = Any
 Step = tuple[Array, Array, Array]
@@ -55,10 +60,17 @@ def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
 
 
 def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
-    """Return (cost, dw, db) with no loop and no temporary: X^T dz / m. It reads X twice."""
+    """Return (cost, dw, db) with no loop and no temporary: X^T dz / m. It reads X twice.
+
+    Takes two classes, w (n,), or many, w (n, k).
+    """
     xp, y, b = _checked("by_matmul", X, y, w, b)
-    cost, dz = _cost_and_dz(xp, X @ w + b, y)
-    return cost, *_backward(xp, X, dz)
+    losses, dz = _losses_and_dz("by_matmul", xp, X @ w + b, y)
+    return (
+        xp.mean(losses),
+        (dz.T @ X).T / X.shape[0] if w.ndim == 2 else (dz @ X) / X.shape[0],
+        xp.mean(dz, axis=0),
+    )
 
 
 def by_tiles(
@@ -66,10 +78,13 @@ def by_tiles(
 ) -> Step:
     """Return (cost, dw, db) in one pass over X: a tile of rows serves forward and backward before it is let go.
 
-    Where X is larger than the last cache, `by_matmul` waits for memory twice and this once. `rows` is the height
-    of a tile, by default what the cache holds; `workers` the number of threads that share the tiles out, by
-    default as many as NumPy's own products use. An X that the cache holds whole is one tile, and so is one on a GPU.
-    Only NumPy's arrays are shared out, and only where threadpoolctl can keep each product in its own worker.
+    Takes two classes, w (n,), or many, w (n, k). Where X is larger than the last cache, `by_matmul` waits for memory
+    twice and this once. `rows` is the height of a tile, by default what the cache holds; `workers` the number of
+    threads that share the tiles out, by default as many as NumPy's own products use. An X that the cache holds whole
+    is one tile, and so is one on a GPU. Only NumPy's arrays are shared out, and only where threadpoolctl can keep each
+    product in its own worker. Beyond X, y and what it returns, each worker needs memory for one gradient and some
+    twenty numbers (for each class) a row of its tile, however many rows X has; an X that is not in C order is copied
+    a tile at a time.
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
@@ -77,25 +92,21 @@ def by_tiles(
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
     if rows is None:
-        # A row brings its features and about sixteen numbers that the gate makes on the way.
-        rows = tile_height(X, (n + 16) * xp.finfo(X.dtype).bits // 8)
+        # A row brings its features and about sixteen numbers a class that the gate makes on the way.
+        rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
     if workers is None:
         workers = machine.blas_threads() if rows < m else 1
-    if xp is not np or not machine.can_limit_blas():
-        workers = 1
     workers = min(workers, -(-m // rows))
-    if workers == 1:
-        sums = [_sum_of_tiles(xp, X, y, w, b, rows)]
-    else:
+    if workers > 1 and xp is np and machine.can_limit_blas():
         bounds = [m * k // workers for k in range(workers + 1)]
         shares = [slice(*pair) for pair in pairwise(bounds)]
         with machine.one_blas_thread():
             pool = _pool(workers, os.getpid())
             sums = list(pool.map(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), shares))
-    cost, dw, db = sums[0]
-    for more in sums[1:]:
-        cost, dw, db = cost + more[0], dw + more[1], db + more[2]
-    return cost / m, dw / m, db / m
+    else:
+        sums = [_sum_of_tiles(xp, X, y, w, b, rows)]
+    cost, dw, db = (reduce(operator.add, parts) / m for parts in zip(*sums, strict=True))
+    return cost, dw if w.ndim == 1 else dw.T, db
 
 
 SPELLINGS: dict[str, Callable[..., Step]] = {
@@ -166,21 +177,51 @@ def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
     return losses, to_z(1.0)
 
 
+def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
+    """Return the losses (m,) and dz, shaped as z: (m,) of two classes, (m, k) of many."""
+    if z.ndim == 1:
+        losses, dz = _sigmoid_losses_and_dz(xp, z, y)
+        return losses, dz
+    k = z.shape[1]
+    # Classes in front, as z has them in memory, so that sums over classes run along samples.
+    hit = (xp.arange(k, dtype=y.dtype, device=y.device)[:, None] == y[None, :]).T
+    shares = xp.astype(hit, z.dtype)
+    known = xp.sum(shares, axis=1)
+    if xp is not np:
+        # A look at the labels would be a copy to the host at every step: a label of no class gives a cost of NaN.
+        shares = xp.where(known[:, None] > 0, shares, math.nan)
+    elif not known.all():
+        raise ValueError(
+            f"{who}: y must hold class numbers from 0 to {k - 1}, got {y[known == 0][0]:g}; number them from 0"
+        )
+    losses, (to_z, _) = softmax_cross_entropy(xp, z, shares)
+    return losses, to_z(xp.ones_like(losses))
+
+
 def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
     return (dz @ X) / X.shape[0], xp.mean(dz)
 
 
 def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) -> Step:
-    # np.matmul holds Python's global lock for fewer than 500 results, so tiles would wait for each other;
+    """Return the sums of losses, of dw (of many classes (k, n), its transpose) and of db."""
+    # np.matmul and np.vecdot hold Python's global lock for fewer than 500 results, so tiles would wait for each other;
     # np.dot lets go of it always.
-    product = np.dot if xp is np else xp.matmul
-    cost, dw, db = 0 * b, xp.zeros_like(w), 0 * b
-    m = X.shape[0]
+    product = forward = np.dot if xp is np else xp.matmul
+    m, n = X.shape
+    if w.ndim == 2:
+        # The order in which the BLAS is quicker where classes are few.
+        forward = lambda tile, w: product(w.T, tile.T).T  # noqa: E731
+    elif xp is np and X.flags.c_contiguous and 64 <= n <= 2048 and 500 < rows < m:
+        # Row by row it streams from memory twice as fast as four rows at a time, where a row and w fit the first cache.
+        forward = np.vecdot
+    sums: list[Array] = []
     for start in range(0, m, rows):
         stop = min(start + rows, m)
         tile = X[start:stop, :]
-        losses, dz = _sigmoid_losses_and_dz(xp, product(tile, w) + b, y[start:stop])
-        cost, dw, db = cost + xp.sum(losses), dw + product(dz, tile), db + xp.sum(dz)
+        losses, dz = _losses_and_dz("by_tiles", xp, forward(tile, w) + b, y[start:stop])
+        parts = [xp.sum(losses), product(dz.T if w.ndim == 2 else dz, tile), xp.sum(dz, axis=0)]
+        sums = [total + part for total, part in zip(sums, parts, strict=True)] if sums else parts
+    cost, dw, db = sums
     return cost, dw, db
 
 
@@ -215,9 +256,11 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
             f"{who}: X and w must both be float32 or both float64, got {X.dtype} and {w.dtype}; convert them first, "
             "pixels for instance to floats divided by 255"
         )
-    if X.ndim != 2 or 0 in X.shape or w.shape != X.shape[1:]:
+    many = who in ("by_matmul", "by_tiles") and w.ndim == 2 and w.shape[1] > 1
+    if X.ndim != 2 or 0 in X.shape or w.shape[:1] != X.shape[1:] or not (w.ndim == 1 or many):
         raise ValueError(
-            f"{who}: expected X (m, n) with m, n >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}"
+            f"{who}: expected X (m, n) with m, n >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}; "
+            "w (n, k), for k >= 2 classes, is for by_matmul and by_tiles"
         )
     if y is not None:
         if y.shape not in ((), X.shape[:1]) or (y.ndim == 0) != (who == "one_sample"):
@@ -228,6 +271,7 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
             raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
         y = xp.astype(y, X.dtype, copy=False)
     b = xp.asarray(b, dtype=X.dtype, device=X.device)
-    if b.ndim != 0:
-        raise ValueError(f"{who}: b must be one number, got shape {tuple(b.shape)}")
+    if b.shape != w.shape[1:]:
+        wanted = f"{tuple(w.shape[1:])}, a number for each class" if w.ndim == 2 else "one number"
+        raise ValueError(f"{who}: b must be {wanted}, got shape {tuple(b.shape)}")
     return xp, y, b

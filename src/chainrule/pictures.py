@@ -119,6 +119,34 @@ def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: s
     return _png(figure)
 
 
+def what_mattered(x: np.ndarray, slope: np.ndarray, image: ImageShape, name: str) -> bytes:
+    """Draw a picture x (n,) of numbers from 0 to 1 beside the slopes (n,) of log p(name), colours added up."""
+    planes = (x.reshape(image.channels, image.height, image.width), slope.reshape(image.channels, -1))
+    picture = np.moveaxis(planes[0], 0, -1)
+    summed = planes[1].sum(axis=0).reshape(image.height, image.width)
+    figure = _figure(7.4, 3.8)
+    left, right = figure.subplots(1, 2)
+    left.imshow(picture if image.channels == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1)
+    limit = float(np.abs(summed).max()) or 1.0
+    shown = right.imshow(summed, cmap=_for_against(), vmin=-limit, vmax=limit)
+    figure.colorbar(shown, ax=right, shrink=0.75)
+    for axes, title in ((left, "the sample"), (right, f"d log p({name}) / d pixel")):
+        axes.set(title=title, xticks=[], yticks=[])
+    figure.suptitle(f"blue: more of it makes {name!r} likelier; orange: less likely")
+    return _png(figure)
+
+
+def what_mattered_bars(slope: np.ndarray, features: Sequence[str], name: str) -> bytes:
+    """Draw the at most 30 largest of the slopes (n,) of the log probability of a class as bars."""
+    figure, axes = _bars(slope, features)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set(
+        xlabel="slope in the scaled feature",
+        title=f"d log p({name}): blue makes it likelier, orange less likely",
+    )
+    return _png(figure)
+
+
 def _bars(values: np.ndarray, features: Sequence[str]) -> "tuple[Figure, Axes]":
     """Draw the at most 30 largest |values| (n,) as bars, by the names of their features: blue above 0, else orange."""
     order = np.argsort(-np.abs(values), kind="stable")[:30][::-1]

@@ -16,7 +16,7 @@ from chainrule.cli.shared import DeviceOption, faults_told, load, out, tell
 from chainrule.device import get_device, use_device
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
-from chainrule.files import Model, write_bytes
+from chainrule.files import write_bytes
 
 
 def explain(
@@ -112,8 +112,9 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     if wanted is not None and wanted not in model.classes:
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
     number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
-    for k in np.argsort(-P, kind="stable")[:5]:
-        tell("class", f"{model.classes[k]}\t{P[k]:.4f}{'  (explained)' if k == number else ''}")
+    likeliest = [int(k) for k in np.argsort(-P, kind="stable")[:5]]
+    for k in dict.fromkeys([*likeliest, number]):
+        tell("class", f"{P[k]:.4f}  {model.classes[k]}{'  (explained)' if k == number else ''}")
     graph = graph_of(
         replace(model.net, penalty=None, bias_gradient="exact"),
         params=[(place.asarray(W), place.asarray(b)) for W, b in model.params],
@@ -121,17 +122,15 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
         y=place.asarray(np.array([number])),
     )
     target = png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png"
-    write_bytes(target, _what_mattered(model, graph, model.classes[number]))
+    dX = graph.node("X").gradient
+    assert dX is not None
+    # The cost of one sample is the log probability of its class with a minus.
+    name, slope = model.classes[number], -dX[0]
+    if model.image is None:
+        content = pictures.what_mattered_bars(slope, model.features, name)
+    else:
+        white = model.white or float(raw.max()) or 1.0
+        content = pictures.what_mattered(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
+    write_bytes(target, content)
     tell("wrote", str(target))
     return graph
-
-
-def _what_mattered(model: Model, graph: Graph, name: str) -> bytes:
-    """Draw the gradient of the log probability of a class with respect to the sample: of the cost, less."""
-    gradient = graph.node("X").gradient
-    assert gradient is not None
-    others = [other for other in model.classes if other != name]
-    classes = (others[0] if len(others) == 1 else f"not {name}", name)
-    if model.image is None:
-        return pictures.weight_bars(-gradient[0], model.features, classes)
-    return pictures.weight_image(-gradient[0], model.image, classes)

@@ -91,20 +91,18 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     place = asked_for()
     like = given[0] if given else np.zeros(()) if place is None else place.asarray(0.0)
     space = Recorder(space_of(like).base)
-    floats = [x.dtype for x in given if space.is_floating(x.dtype)]
+    floats = [x.dtype for x in given if type(x) is type(like) and space.is_floating(x.dtype)]
     space.dtype = floats[0] if floats else space.base.float64
 
     def entered(x: Any, name: str) -> Any:
-        if isinstance(x, int | float) and not hasattr(x, "dtype"):
-            x = float(x)
-        elif not hasattr(x, "dtype"):
-            return x
-        return space.entered(x, name, like)
+        if hasattr(x, "dtype"):
+            return space.entered(x, name)
+        return space.entered(space.array(float(x), like), name) if isinstance(x, int | float) else x
 
     inputs = {}
     for name, value in values.items():
         if isinstance(value, list | tuple) and _are_numbers(value):
-            value = _array(name, value)
+            value = space.array(_rectangular(name, value), like)
         leaves = iter([entered(x, label) for label, x in trees.leaves(value, name)])
         inputs[name] = (
             trees.rebuilt(value, leaves) if isinstance(value, list | tuple | dict) else next(leaves)
@@ -117,7 +115,7 @@ def _are_numbers(value: Any) -> bool:
     return bool(found) and all(isinstance(x, int | float) and not hasattr(x, "dtype") for x in found)
 
 
-def _array(name: str, value: Any) -> Any:
+def _rectangular(name: str, value: Any) -> Any:
     try:
         return np.asarray(value, dtype=float)
     except ValueError:

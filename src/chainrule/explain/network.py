@@ -21,12 +21,13 @@ def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:
     net.cost_of(params, X, y)
     space = Recorder(space_of(X).base)
     space.dtype = X.dtype
-    H = space.entered(X, "X", X)
-    rows = space.entered(_rows(net, to_numpy(y), len(X)), "y", X, followed=False)
+    H = space.entered(X, "X")
+    rows = space.array(_rows(net, to_numpy(y), X.shape[0]), X)
+    rows = space.entered(rows, "y", followed=False)
     followed, Z = [], H
     for number, (W, b) in enumerate(params, start=1):
         space.begin(f"layer {number}")
-        W, b = space.entered(W, f"W{number}", X), space.entered(b, f"b{number}", X)
+        W, b = space.entered(W, f"W{number}"), space.entered(b, f"b{number}")
         followed.append((W, b))
         Z = space.add(space.matmul(H, W), b)
         space.name(Z, f"Z{number}")

@@ -78,13 +78,13 @@ class Recorder(Space):
         """Run and note a gate that has no name in the namespace."""
         return self._noted(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
 
-    def entered(self, x: Any, name: str, like: Any, followed: bool = True) -> Traced:
-        """Return an array, list or number as an input beside `like`; integers and booleans are constants."""
-        if isinstance(x, np.ndarray | float) and not isinstance(x, np.generic):
-            dtype = self.dtype if isinstance(x, float) or not followed else x.dtype
-            value = self.base.asarray(x, dtype=dtype, device=plain_value(like).device, copy=True)
-        else:
-            value = self.base.asarray(plain_value(x), copy=True)
+    def array(self, numbers: Any, like: Any) -> Any:
+        """Return a number or an array of NumPy as an array beside `like`, in the dtype of numbers."""
+        return self.base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
+
+    def entered(self, x: Any, name: str, followed: bool = True) -> Traced:
+        """Return a copy of an array as an input; integers and booleans are constants."""
+        value = self.base.asarray(plain_value(x), copy=True)
         followed = followed and self.is_floating(value.dtype)
         entered = leaf(value, self, self._level) if followed else Traced(value, self)
         self._names[self._keep(entered, "input", (), (), {})] = name
@@ -169,30 +169,33 @@ class Recorder(Space):
         taken = {self._names.get(p, "") for p in order}
         nodes = []
         for i, p in enumerate(order):
-            step = self._steps[p]
             label = self._names.get(p) or f"v{i}"
             while p not in self._names and label in taken:
                 label += "_"
-            followed = type(step.result) is Traced and step.result.level == self._level
-            shapes = [np.shape(plain_value(self._steps[j].result)) for j in step.inputs]
-            nodes.append(
-                Node(
-                    index=i,
-                    name=label,
-                    gate=step.gate,
-                    inputs=tuple(index[j] for j in step.inputs),
-                    settings=step.settings,
-                    value=_on_the_host(step.result, step.gate == "constant"),
-                    local=tuple(
-                        self._slope(step, back, shape)
-                        for back, shape in zip(step.pullbacks, shapes, strict=True)
-                    ),
-                    group=step.group,
-                    followed=followed,
-                )
-            )
+            nodes.append((i, label, self._steps[p], tuple(index[j] for j in self._steps[p].inputs)))
+        # A slope that is infinite or none is shown as it is.
+        with np.errstate(all="ignore"):
+            drawn = tuple(self._node(*parts) for parts in nodes)
         results = tuple(self._steps[p].result for p in order)
-        return Graph(tuple(nodes), title, _Walker(self, results)).backward()
+        return Graph(drawn, title, _Walker(self, results)).backward()
+
+    def _node(self, index: int, name: str, step: _Step, inputs: tuple[int, ...]) -> Node:
+        slopes = []
+        for place, back in zip(step.inputs, step.pullbacks, strict=True):
+            slopes.append(self._slope(step, back, self._steps[place].result))
+        followed = type(step.result) is Traced and step.result.level == self._level
+        value = _on_the_host(step.result, step.gate == "constant")
+        return Node(
+            index,
+            name,
+            step.gate,
+            inputs,
+            step.settings,
+            value,
+            tuple(slopes),
+            group=step.group,
+            followed=followed,
+        )
 
     def _needed(self, out: int, shown: list[int | None]) -> list[int]:
         needed = {p for p, step in enumerate(self._steps) if step.gate == "input"}
@@ -205,14 +208,15 @@ class Recorder(Space):
         needed.discard(out)
         return [*sorted(needed), out]
 
-    def _slope(self, step: _Step, back: Pullback | None, shape: tuple[int, ...]) -> NumpyArray | None:
-        """Return d(result) / d(input), shaped as the result, of an element-wise gate or of numbers."""
-        value = plain_value(step.result)
-        if back is None or (step.gate not in _ELEMENTWISE and (value.shape or shape)):
+    def _slope(self, step: _Step, back: Pullback | None, x: Any) -> NumpyArray | None:
+        """Return d(result) / dx, shaped as the result, of an element-wise gate or of numbers."""
+        if back is None:
             return None
-        with np.errstate(all="ignore"):
-            slope = to_numpy(back(self.base.ones_like(value)))
-        return read_only(np.broadcast_to(slope, np.shape(value)))
+        value = plain_value(step.result)
+        if step.gate not in _ELEMENTWISE and (value.shape or np.shape(plain_value(x))):
+            return None
+        slope = to_numpy(back(self.base.ones_like(value)))
+        return read_only(slope if slope.shape == value.shape else np.broadcast_to(slope, value.shape))
 
 
 class _Walker:
