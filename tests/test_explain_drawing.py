@@ -64,10 +64,18 @@ def test_a_straight_line_of_gates_is_drawn_straight():
 
 
 def test_wires_cross_only_where_they_must():
-    # Three separate pairs, given in an order that crosses them all.
-    places = layout.place([(10, 10)] * 6, [(0, 5), (1, 4), (2, 3)])
-    starts = [places.middle[i] for i in (0, 1, 2)]
-    assert [places.middle[i] for i in (5, 4, 3)] == pytest.approx(starts)
+    # Two come of 0, and one of 3, which the order of the boxes would put between them.
+    places = layout.place([(10, 10)] * 6, [(0, 2), (0, 5), (3, 4)])
+    first, second, other = (places.middle[i] for i in (2, 5, 4))
+    assert (other > max(first, second)) == (places.middle[3] > places.middle[0])
+    assert not min(first, second) < other < max(first, second)
+
+
+def test_wires_that_leave_one_box_run_together_until_they_part():
+    wires = [(0, i) for i in range(1, 6)] + [(i, i + 1) for i in range(1, 5)]
+    places = layout.place([(10, 10)] * 6, wires)
+    assert places.bends[0, 4] == places.bends[0, 5][:-1]
+    assert len(places.bends[0, 5]) == 4
 
 
 def test_a_wire_backward_is_refused():
@@ -119,6 +127,16 @@ def test_a_fold_without_layers_counts_its_nodes():
     fold = next(box for box in folding.folded(chain(1000), 21) if box.title)
     assert fold.title == f"× {len(fold.members):,} more"
     assert fold.title == "× 1,981 more"
+    assert fold.inside == ("multiply × 991", "inputs × 990")
+
+
+def test_a_fold_of_many_kinds_names_the_most_frequent():
+    kinds = ["add", "add", "add", "exp", "exp", "exp", "log", "log", "sin", "cos"]
+    one = np.ones(())
+    nodes = [Node(0, "x", "input", (), {}, one, ())]
+    nodes += [Node(i, f"v{i}", kinds[i % 10], (i - 1,), {}, one, (one,)) for i in range(1, 100)]
+    fold = next(box for box in folding.folded(Graph(tuple(nodes), "kinds"), 3) if box.title)
+    assert fold.inside == ("exp × 30", "add × 29", "log × 20", "2 other kinds")
 
 
 def seen(x):

@@ -74,9 +74,10 @@ def _summary(nodes: list[Node]) -> tuple[str, tuple[str, ...]]:
     layers = list(dict.fromkeys(node.group for node in nodes))
     gates = Counter(node.gate for node in nodes if node.inputs)
     given = len(nodes) - sum(gates.values())
-    counts = [f"{gate} × {count:,}" for gate, count in gates.most_common(3)]
-    if len(gates) > 3:
-        counts.append(f"{len(gates) - 3} other kinds")
+    listed = len(gates) if len(gates) < 5 else 3
+    counts = [f"{gate} × {count:,}" for gate, count in gates.most_common(listed)]
+    if len(gates) > listed:
+        counts.append(f"{len(gates) - listed} other kinds")
     if given:
         counts.append(f"inputs × {given:,}")
     if "" in layers:

@@ -37,16 +37,21 @@ def place(sizes: Sequence[tuple[float, float]], wires: Sequence[tuple[int, int]]
     if wrong:
         raise ValueError(f"place: expected each wire to lead to a box of a higher number, got {wrong[0]}")
     layer = _layers(len(sizes), pairs)
-    chains = {pair: [pair[0]] for pair in pairs}
     heights = [height for _, height in sizes]
-    for (start, end), chain in chains.items():
-        # A wire past other layers takes a place in each of them, so that it passes between the boxes.
+    passing: dict[tuple[int, int], int] = {}
+    chains = {}
+    for start, end in pairs:
+        # A wire past other layers takes a place in each of them, so that it passes between the boxes; the wires that
+        # leave one box share it, and part where they must.
+        chains[start, end] = [start]
         for between in range(layer[start] + 1, layer[end]):
-            chain.append(len(heights))
-            layer.append(between)
-            heights.append(_BEND_HEIGHT)
-        chain.append(end)
-    links = [link for chain in chains.values() for link in pairwise(chain)]
+            bend = passing.setdefault((start, between), len(heights))
+            if bend == len(heights):
+                layer.append(between)
+                heights.append(_BEND_HEIGHT)
+            chains[start, end].append(bend)
+        chains[start, end].append(end)
+    links = list(dict.fromkeys(link for chain in chains.values() for link in pairwise(chain)))
     order = _ordered(layer, links)
     fed = {end for _, end in pairs}
     middle = _heights(order, heights, links, [_pull(link, len(sizes), fed) for link in links])

@@ -108,7 +108,7 @@ function recompute(boxes) {
     box.g = box.followed ? 0 : null;
   }
   boxes.at(-1).g = 1;
-  for (const box of boxes.toReversed()) {
+  for (const box of [...boxes].reverse()) {
     if (!box.inputs.length || !box.followed) continue;
     const values = box.inputs.map((i) => boxes[i].x);
     let line = 0;
@@ -139,7 +139,7 @@ function whyFixed() {
 
 const find = (id) => document.getElementById(id);
 const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
-const gates = boxes.keys().filter((i) => boxes[i].inputs.length || boxes[i].fold).toArray();
+const gates = boxes.map((box, i) => i).filter((i) => boxes[i].inputs.length || boxes[i].fold);
 const steps = [{ kind: "given" }, ...gates.map((box) => ({ kind: "forward", box }))];
 if (backward) {
   steps.push({ kind: "seed", box: output });
@@ -147,7 +147,7 @@ if (backward) {
 }
 const valueAt = boxes.map((box, i) => Math.max(0, steps.findIndex((s) => s.kind === "forward" && s.box === i)));
 const gradientAt = boxes.map((box, i) => {
-  const shares = steps.keys().filter((k) => steps[k].kind === "backward" && boxes[steps[k].box].inputs.includes(i));
+  const shares = steps.map((s, k) => (s.kind === "backward" && boxes[s.box].inputs.includes(i) ? k : 0));
   return box.followed && backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
 });
 const uses = (i) => boxes.reduce((count, box) => count + box.inputs.filter((j) => j === i).length, 0);
@@ -184,6 +184,8 @@ function show(step) {
     const lit = flows && wire.dataset.to === String(box);
     wire.classList.toggle("lit", lit);
     wire.classList.toggle("back", lit && kind === "backward");
+    // What is drawn last lies on top.
+    if (lit) wire.parentNode.append(wire);
   });
   const [head, lines] = describe(steps[now]);
   find("head").textContent = head;

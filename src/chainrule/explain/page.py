@@ -29,7 +29,7 @@ def html(graph: Graph) -> str:
     data = json.dumps(_data(graph, boxes, single), allow_nan=False).replace("<", "\\u003c")
     return Template(_asset("page.html")).substitute(
         title=_text(graph.title),
-        heading=_text(shortened(graph.title, 160)),
+        heading=_text(shortened(graph.title, 100)),
         under=f"how fast {_text(graph.output.name)} grows with it" if computed(graph) else "not computed yet",
         drawing=draw(graph, boxes, heading=False, room=_ROOM if single else 0),
         data=data,

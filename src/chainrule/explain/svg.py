@@ -106,7 +106,8 @@ def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0
     ]
     parts.append(f'<g transform="translate({_MARGIN:g} {top:g})">')
     ports = _ports(cells, layout, boxes)
-    parts += [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
+    lines = [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
+    parts.append(f"<g>{''.join(lines)}</g>")
     leading = {start for start, _ in wires}
     parts += [_drawn(graph, k, cell, layout, k in leading) for k, cell in enumerate(cells)]
     body = "\n".join((*parts, "</g>"))
