@@ -128,7 +128,7 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
 
 
 def own_dataset(path: Path, file: Any, key: str) -> Any:
-    """Return a dataset of an open .h5 file, or raise DataError: a link would read some other file in this one's name."""
+    """Return a dataset of an open .h5 file; DataError for a link, which would read another file in this one's name."""
     import h5py
 
     own = isinstance(file.get(key, getlink=True), h5py.HardLink) and isinstance(file[key], h5py.Dataset)

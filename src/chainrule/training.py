@@ -170,7 +170,7 @@ class Run:
         return on_rows(net.cost_and_gradients, X, y), batches
 
     def _validation(self, net: MLP) -> Callable[[Any], Any] | None:
-        """Return what the best step is chosen by, without the penalty, which says nothing about rows not learnt from."""
+        """Return what the best step is chosen by: the cost without the penalty, which says nothing of new rows."""
         held_back = self._held_back(net)
         return partial(_cost, replace(net, penalty=None), *held_back) if held_back else None
 

@@ -59,7 +59,7 @@ class Where:
                 tell("workers", "threads of this process")
             else:
                 tell("workers", f"{len(client.nthreads())} of {client.scheduler.address}")
-                tell("dashboard", client.dashboard_link)
+                tell("seen at", client.dashboard_link)
             yield Chunks(self.chunk_rows)
 
 

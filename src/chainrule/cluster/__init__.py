@@ -2,10 +2,10 @@
 
 try:
     from chainrule.cluster.connecting import ClusterError, connected
-    from chainrule.cluster.rows import ChunkBatches, ChunkedRows
+    from chainrule.cluster.rows import ChunkBatches, ChunkedRows, taken
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise
     raise ImportError('rows in chunks need Dask: pip install "chainrule[cluster]"') from error
 
-__all__ = ["ChunkBatches", "ChunkedRows", "ClusterError", "connected"]
+__all__ = ["ChunkBatches", "ChunkedRows", "ClusterError", "connected", "taken"]

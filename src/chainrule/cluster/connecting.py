@@ -144,7 +144,7 @@ def computed(tasks: list[Any]) -> list[Any]:
         ) from error
     except (CancelledError, CommClosedError, TimeoutError) as error:
         raise ClusterError(
-            f"the scheduler is gone ({type(error).__name__}: {error}); start it again, and go on from the last checkpoint"
+            f"the scheduler is gone ({type(error).__name__}: {error}); start it again, and go on from the checkpoint"
         ) from error
     except ImportError:
         # A worker that came since the last look, and that cannot do what it was asked: named, if that is why.
@@ -157,4 +157,3 @@ def computed(tasks: list[Any]) -> list[Any]:
 def _workers(client: Any) -> dict[str, Any]:
     found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
     return found
-

@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 from dask import delayed
 
 from chainrule import data, runs, training
 from chainrule.checkpoints import fingerprint
 from chainrule.cluster.connecting import computed
-from chainrule.cluster.rows import ChunkedRows
+from chainrule.cluster.rows import ChunkedRows, taken
 from chainrule.cluster.stores import chunked, is_store, open_rows, open_test
 from chainrule.descent import CostAndGradients, Sampler
 from chainrule.device import Device, get_device
@@ -39,7 +38,9 @@ class Chunks:
         """As `data.load`: a store is opened, and every other kind of data is read, then cut."""
         if path is not None and is_store(path):
             if label is not None:
-                raise fault(path, "label= only for a .csv file, whose column it names", "it here", "leave it out")
+                raise fault(
+                    path, "label= only for a .csv file, whose column it names", "it here", "leave it out"
+                )
             return open_rows(path, self.height)
         train, test = data.load(path, label=label, image_size=image_size)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
@@ -50,17 +51,13 @@ class Chunks:
             return open_test(path, train, self.height)
         return chunked(data.load_test(path, train, label=label), self.height)
 
-    def split(
-        self, rows: data.Dataset, *, held_out: float, seed: int
-    ) -> tuple[data.Dataset, data.Dataset]:
+    def split(self, rows: data.Dataset, *, held_out: float, seed: int) -> tuple[data.Dataset, data.Dataset]:
         """As `data.split`, and the same rows."""
         # Numbers in the place of rows are split, and rows are then taken by them.
         numbers = np.arange(len(rows.y))[:, None]
         numbered = replace(rows, X=numbers, image=None, features=(), full_scale=None)
         one, other = (
-            replace(
-                rows, X=_taken(rows.X, part.X[:, 0]), y=part.y, source=part.source
-            )
+            replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, source=part.source)
             for part in data.split(numbered, held_out=held_out, seed=seed)
         )
         return one, other
@@ -77,7 +74,8 @@ class Chunks:
         """Return the wishes with all decided for these rows: the usual mini-batch is one chunk."""
         settled = wishes.settled(len(rows.classes))
         if wishes.batch is None and settled.batch != "all":
-            settled = replace(settled, batch=str(max(rows.X.chunks[0])))
+            X: Any = rows.X
+            settled = replace(settled, batch=str(max(X.chunks[0])))
         return settled
 
     def run(self, place: Device, task: training.Task, dtype: str) -> "ChunkedRun":
@@ -140,7 +138,8 @@ class ChunkedRun(training.Run):
         }
 
     def _rows_of(self, rows: data.Dataset) -> ChunkedRows:
-        scaled = rows.X.map_blocks(_scaled, self.task.scaling, str(self.dtype), dtype=self.dtype)
+        X: Any = rows.X
+        scaled = X.map_blocks(_scaled, self.task.scaling, str(self.dtype), dtype=self.dtype)
         # One byte a row goes further than eight.
         return ChunkedRows(scaled, rows.y.astype(np.min_scalar_type(len(rows.classes))))
 
@@ -171,34 +170,19 @@ def fit_scaling(rows: data.Dataset) -> data.Scaling:
     if not np.isfinite(span).all():
         column = int(np.argmin(np.isfinite(span)))
         got = f"others in column {column} (counted from 0)"
-        raise fault(rows.source, "finite numbers that span less than 1.8e308", got, "mend or scale them first")
+        raise fault(
+            rows.source, "finite numbers that span less than 1.8e308", got, "mend or scale them first"
+        )
     U = (X - low) / np.where(span > 0, span, 1)
     mean, deviation = computed([U.mean(axis=0), U.std(axis=0)])
     # The mean of a feature that never changes is rounded, which would be a deviation to divide by.
     return data.Scaling(low + span * mean, np.where((span > 0) & (deviation > 0), span * deviation, 1.0))
 
 
-def _taken(X: Any, numbers: np.ndarray) -> Any:
-    """Return these rows of X, in ascending order, chunk by chunk; what is sent for it is a bit for each row of X."""
-    chosen = np.zeros(X.shape[0], dtype=np.bool_)
-    chosen[numbers] = True
-    ends = np.cumsum(X.chunks[0])
-    pieces = []
-    for block, end, height in zip(X.to_delayed().reshape(-1), ends, X.chunks[0], strict=True):
-        here = chosen[end - height : end]
-        count = int(here.sum())
-        if count:
-            rows = delayed(_picked, pure=False)(block, np.packbits(here))
-            pieces.append(da.from_delayed(rows, (count, X.shape[1]), X.dtype))
-    return da.concatenate(pieces)
-
-
 def _survey(rows: ChunkedRows) -> tuple[float, str]:
     """Return the longest safe rate of logistic regression, and a text that differs where any row or chunk does."""
     found = rows.each(_rate_and_fingerprint)
-    m = rows.shape[0]
-    # 4 / rate is a mean over rows.
-    rate = 1 / sum(k / m / rate for k, (rate, _) in zip(rows.heights, found, strict=True))
+    rate = rows.harmonic_mean([rate for rate, _ in found])
     whole = hashlib.blake2b("\n".join(text for _, text in found).encode(), digest_size=16)
     return rate, f"{rows.shape} {rows.dtype} in {len(found)} chunks, checksum {whole.hexdigest()}"
 
@@ -214,10 +198,6 @@ def _mapped(X: Any, f: Callable[..., Any], *arguments: Any) -> list[Any]:
 
 def _applied(f: Callable[..., Any], X: np.ndarray, arguments: tuple[Any, ...]) -> Any:
     return f(X, *arguments)
-
-
-def _picked(X: np.ndarray, bits: np.ndarray) -> np.ndarray:
-    return X[np.unpackbits(bits, count=len(X)).astype(np.bool_)]
 
 
 def _scaled(X: np.ndarray, scaling: data.Scaling, dtype: str) -> np.ndarray:
@@ -239,4 +219,5 @@ def _probabilities(X: np.ndarray, model: Model) -> np.ndarray:
 
 def _answers(X: np.ndarray, model: Model) -> np.ndarray:
     P = _probabilities(X, model)
-    return np.argmax(P, axis=1).astype(np.min_scalar_type(P.shape[1]))
+    answers: np.ndarray = np.argmax(P, axis=1).astype(np.min_scalar_type(P.shape[1]))
+    return answers

@@ -21,7 +21,8 @@ from dask import delayed
 from chainrule import machine, trees
 from chainrule.batches import Batches
 from chainrule.cluster.connecting import client_in_use, computed, memory_limit
-from chainrule.device import get_device, to_numpy
+from chainrule.device import get_device, namespace, to_numpy
+from chainrule.logistic import learning_rate_bound
 from chainrule.mlp import MLP, Params
 from chainrule.training import on_all_rows
 
@@ -66,7 +67,9 @@ class ChunkedRows:
     def __init__(self, X: Any, y: Array, weight: Array | None = None, *, keep: bool | None = None) -> None:
         if not is_dask(X) or X.ndim != 2 or X.dtype not in (np.float32, np.float64):
             got = f"{type(X).__name__} of {getattr(X, 'dtype', '?')} {getattr(X, 'shape', '')}"
-            raise TypeError(f"ChunkedRows: expected X as a Dask array (m, n) of float32 or float64, got {got}")
+            raise TypeError(
+                f"ChunkedRows: expected X as a Dask array (m, n) of float32 or float64, got {got}"
+            )
         if any(math.isnan(k) for k in X.chunks[0]):
             raise ValueError(
                 "ChunkedRows: expected chunks of known sizes, got some that are not; call X.compute_chunk_sizes() first"
@@ -94,7 +97,7 @@ class ChunkedRows:
             self.weights = [float(total) for total in self.each(_weight_of)]
 
     def batches(self, rows: int, *, seed: int = 0, shuffle: bool = True) -> "ChunkBatches":
-        """Return the mini-batches of about so many rows: whole chunks, in an order that `seed` draws anew each epoch."""
+        """Return mini-batches of about so many rows: whole chunks, in an order that `seed` draws anew each epoch."""
         return ChunkBatches(self.heights, rows, seed=seed, shuffle=shuffle)
 
     def cost_and_gradients(self, net: MLP) -> Callable[..., tuple[Array, Params]]:
@@ -124,9 +127,20 @@ class ChunkedRows:
 
         return cost_of
 
-    def mapped(self, f: Callable[..., Any], *arguments: Any) -> np.ndarray:
-        """Return f(X, *arguments) of each chunk X, on its worker's device, one below the other on the host."""
-        return np.concatenate(self.each(_mapped, f, *arguments))
+    def learning_rate_bound(self) -> float:
+        """As `logistic.learning_rate_bound`, of all rows, each times the root of its weight over the mean weight."""
+        scale = self.shape[0] / math.fsum(self.weights)
+        return self.harmonic_mean(self.each(_bound, scale))
+
+    def harmonic_mean(self, bounds: Iterable[float]) -> float:
+        """Return the bound of all rows from that of each chunk: 4 over a bound is a mean over rows."""
+        return float(self.shape[0]) / math.fsum(
+            k / bound for k, bound in zip(self.heights, bounds, strict=True)
+        )
+
+    def forward(self, net: MLP, params: Params) -> np.ndarray:
+        """Return y_hat (m, k) of all rows, on the host."""
+        return np.concatenate(self.each(_forward, net, params))
 
     def each(self, f: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Return f((X, y, weight), arguments) of each chunk, computed by its worker."""
@@ -173,12 +187,12 @@ class ChunkedRows:
 class ChunkBatches:
     """Mini-batches of whole chunks, as `descend` draws them: every epoch is a new permutation of all chunks.
 
-    A batch has as many chunks as `rows` takes, reckoned by the tallest, at least one.
+    A batch has as many chunks as go into `rows`, reckoned by the tallest, at least one; all where `rows` is all rows.
     """
 
     def __init__(self, heights: Sequence[int], rows: int, *, seed: int = 0, shuffle: bool = True) -> None:
         self.heights = list(heights)
-        size = max(1, int(rows) // max(self.heights))
+        size = len(self.heights) if rows >= sum(self.heights) else max(1, int(rows) // max(self.heights))
         self._batches = Batches(len(self.heights), size, seed=seed, like=np.zeros(1), shuffle=shuffle)
 
     def __len__(self) -> int:
@@ -193,12 +207,32 @@ class ChunkBatches:
         return sum(self.heights[i] for i in self(step))
 
 
+def taken(X: Any, numbers: np.ndarray) -> Any:
+    """Return these rows of X, in ascending order, chunk by chunk; what is sent for it is a bit for each row of X."""
+    X = X.rechunk({1: -1})
+    chosen = np.zeros(X.shape[0], dtype=np.bool_)
+    chosen[numbers] = True
+    ends = np.cumsum(X.chunks[0])
+    pieces = []
+    for block, end, height in zip(X.to_delayed().reshape(-1), ends, X.chunks[0], strict=True):
+        here = chosen[end - height : end]
+        count = int(here.sum())
+        if count:
+            rows = delayed(_picked, pure=False)(block, np.packbits(here))
+            pieces.append(da.from_delayed(rows, (count, X.shape[1]), X.dtype))
+    return da.concatenate(pieces)
+
+
 def _cut(column: Any, heights: tuple[int, ...]) -> Any:
     chunks = (heights, *column.shape[1:])
     return column.rechunk(chunks) if is_dask(column) else da.from_array(column, chunks=chunks)
 
 
 # What follows runs on the workers.
+
+
+def _picked(X: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    return X[np.unpackbits(bits, count=len(X)).astype(np.bool_)]
 
 
 def _placed(X: Array, y: Array, weight: Array | None, dtype: str) -> tuple[Array, Array, Array | None]:
@@ -215,9 +249,16 @@ def _weight_of(part: tuple[Array, Array, Array], nothing: tuple[()]) -> float:
     return float(to_numpy(part[2]).sum(dtype=np.float64))
 
 
-def _mapped(part: tuple[Array, Array, Array | None], given: tuple[Any, ...]) -> np.ndarray:
-    f, *arguments = given
-    return to_numpy(f(part[0], *arguments))
+def _bound(part: tuple[Array, Array, Array | None], given: tuple[float]) -> float:
+    X, _, weight = part
+    if weight is not None:
+        X = X * namespace(X).sqrt(weight * given[0])[:, None]
+    return learning_rate_bound(X)
+
+
+def _forward(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params]) -> np.ndarray:
+    net, params = _at_hand(given)
+    return to_numpy(net.forward(params, part[0]))
 
 
 def _cost_and_gradients(

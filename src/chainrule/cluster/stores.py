@@ -48,9 +48,7 @@ def is_store(path: Path) -> bool:
     return path.suffix.lower() in (".h5", ".hdf5")
 
 
-def open_rows(
-    path: str | Path, chunk_rows: int | None = None
-) -> tuple[data.Dataset, data.Dataset | None]:
+def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[data.Dataset, data.Dataset | None]:
     """Return the training rows at `path`, and the held-out rows where there are any, with X as a Dask array.
 
     .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test
@@ -137,9 +135,7 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
     return arrays
 
 
-def _raw(
-    path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk_rows: int | None
-) -> Raw:
+def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk_rows: int | None) -> Raw:
     missing = [key for key in (x_key, y_key) if key not in arrays]
     if missing:
         raise fault(
@@ -156,9 +152,7 @@ def _raw(
             path, f"{x_key} as (m, n), (m, h, w) or (m, h, w, 3), none 0", f"shape {shape}", "reshape it"
         )
     if any(np.dtype(piece.dtype).kind not in "biufSU" for piece in arrays[y_key]):
-        raise fault(
-            path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such"
-        )
+        raise fault(path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such")
     height = chunk_rows or height_of_chunk(shape, np.dtype(first.dtype).itemsize)
     X = da.concatenate([_lazy(piece, height) for piece in arrays[x_key]])
     y = np.concatenate([np.asarray(piece[...]) for piece in arrays[y_key]])
