@@ -203,7 +203,8 @@ def takes_one_thread(net: MLP, batch: int | None) -> bool:
 
 def goes_by_tiles(net: MLP) -> bool:
     """Whether steps on all rows pass over X once: those of logistic regression do."""
-    return len(net.shapes) == 1 and (net.output, net.cost) == ("sigmoid", "cross_entropy")
+    kind = net.output, net.cost, net.bias_gradient
+    return len(net.shapes) == 1 and kind == ("sigmoid", "cross_entropy", "exact")
 
 
 def on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:

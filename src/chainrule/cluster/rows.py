@@ -79,6 +79,8 @@ class ChunkedRows:
                 raise ValueError(
                     f"ChunkedRows: expected {name} with {X.shape[0]} rows as X has, got shape {tuple(column.shape)}"
                 )
+        # One column is one target a row, which is how logistic regression by tiles takes it.
+        y = y[:, 0] if y.shape[1:] == (1,) else y
         heights = tuple(k for k in X.chunks[0] if k)
         X = X.rechunk((heights, -1))
         columns = [None if column is None else _cut(column, heights) for column in (y, weight)]
@@ -153,9 +155,11 @@ class ChunkedRows:
     ) -> list[Array]:
         started = time.perf_counter()
         numbers = range(len(self.parts)) if chosen is None else sorted(int(i) for i in chosen)
+        rows = sum(self.heights[i] for i in numbers)
         # A chunk that weighs nothing has no mean.
         numbers = [i for i in numbers if self.weights[i] > 0]
-        rows = sum(self.heights[i] for i in numbers)
+        if not numbers:
+            raise ValueError("ChunkedRows: expected a row of a weight above 0 in every batch; leave out the others")
         m, total = self.shape[0], math.fsum(self.weights)
         # One key in the graph: Dask sends it once to each worker that asks, and makes it again should that be lost.
         sent = delayed((net, params), traverse=False, pure=False)
