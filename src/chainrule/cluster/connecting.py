@@ -144,7 +144,8 @@ def computed(tasks: list[Any]) -> list[Any]:
         ) from error
     except (CancelledError, CommClosedError, TimeoutError) as error:
         raise ClusterError(
-            f"the scheduler is gone ({type(error).__name__}: {error}); start it again, and go on from the checkpoint"
+            f"the connection to the scheduler is gone ({type(error).__name__}); see that it runs, and go on from the "
+            "last checkpoint (--resume)"
         ) from error
     except ImportError:
         # A worker that came since the last look, and that cannot do what it was asked: named, if that is why.

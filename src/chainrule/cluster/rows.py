@@ -159,7 +159,9 @@ class ChunkedRows:
         # A chunk that weighs nothing has no mean.
         numbers = [i for i in numbers if self.weights[i] > 0]
         if not numbers:
-            raise ValueError("ChunkedRows: expected a row of a weight above 0 in every batch; leave out the others")
+            raise ValueError(
+                "ChunkedRows: expected a row of a weight above 0 in every batch; leave out the others"
+            )
         m, total = self.shape[0], math.fsum(self.weights)
         # One key in the graph: Dask sends it once to each worker that asks, and makes it again should that be lost.
         sent = delayed((net, params), traverse=False, pure=False)
