@@ -59,7 +59,7 @@ def test_a_scheduler_that_goes_away_costs_what_came_after_the_checkpoint(tmp_pat
     X, y = rng.standard_normal((60, 3)), np.arange(60) % 2
     np.savez(tmp_path / "rows.npz", X=X, y=y)
     checkpoint = tmp_path / "far" / "checkpoint.safetensors"
-    settings = ("train", tmp_path / "rows.npz", "--chunk-rows", 20, "--report-every", 5, "--steps", 200)
+    settings = ("train", tmp_path / "rows.npz", "--chunk-rows", 30, "--report-every", 5, "--steps", 200)
     far = (*settings, "--scheduler", f"tcp://127.0.0.1:{port}", "--out", tmp_path / "far")
     with dask.config.set({"distributed.comm.timeouts.connect": "2s"}):
         with scheduler_and_worker(port) as scheduler:

@@ -26,7 +26,7 @@ def net(request):
 
 def test_fifty_steps_are_those_of_one_machine_on_any_number_of_workers(workers, net, rows):
     X, y = rows
-    chunks = ChunkedRows(da.from_array(X, chunks=(53, 2)), y)
+    chunks = ChunkedRows(da.from_array(X, chunks=(110, 2)), y)
     assert chunks.kept
     assert_same_run(descended(chunks, net), one_machine(net, X, y))
     assert chunks.spent.steps == 51
@@ -43,7 +43,7 @@ def slowly(block, flag):
 def test_a_worker_killed_in_step_25_changes_nothing(two_workers, rows, kind, keep, tmp_path):
     (X, y), net = rows, NETS[kind]
     flag = tmp_path / "slow"
-    lazy = da.from_array(X, chunks=(80, 5)).map_blocks(slowly, flag, dtype=X.dtype)
+    lazy = da.from_array(X, chunks=(110, 5)).map_blocks(slowly, flag, dtype=X.dtype)
     chunks = ChunkedRows(lazy, y, keep=keep)
     whole = chunks.cost_and_gradients(net)
     step, killed = 0, []
@@ -76,8 +76,8 @@ def test_a_worker_killed_in_step_25_changes_nothing(two_workers, rows, kind, kee
     assert_same_run(run, one_machine(net, X, y))
 
 
-def test_chunks_are_mini_batches(two_workers, net, rows):
-    X, y = rows
+def test_chunks_are_mini_batches(two_workers, rows):
+    (X, y), net = rows, NETS["mlp"]
     chunks = ChunkedRows(da.from_array(X, chunks=(60, 5)), y)
     batches = chunks.batches(120, seed=3)
     assert (len(batches), batches.rows(0)) == (4, sum(chunks.heights[i] for i in batches(0)))
@@ -98,8 +98,8 @@ def test_chunks_are_mini_batches(two_workers, net, rows):
     assert_same_run(run, other)
 
 
-def test_lbfgs_goes_over_chunks(two_workers, net, rows):
-    X, y = rows
+def test_lbfgs_goes_over_chunks(two_workers, rows):
+    (X, y), net = rows, NETS["logistic"]
     params = net.init(0, "cpu")
     chunks = ChunkedRows(da.from_array(X, chunks=(53, 5)), y)
     run = lbfgs(chunks.cost_and_gradients(net), params, steps=15)
