@@ -95,4 +95,7 @@ def tell_spent(spent: dict[str, Any]) -> None:
     wall, computing = chunks["seconds of steps"], chunks["seconds of computing, over all threads"]
     kept = "kept on workers" if chunks["kept on workers"] else "read again at each step"
     tell("chunks", f"{chunks['number']} of up to {chunks['rows of the tallest']} rows, {kept}")
-    tell("spent", f"{wall:.2f} s in {chunks['steps computed']} steps, {computing:.2f} s of computing on all threads")
+    tell(
+        "spent",
+        f"{wall:.2f} s in {chunks['steps computed']} steps, {computing:.2f} s of computing on all threads",
+    )
