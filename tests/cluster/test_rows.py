@@ -65,6 +65,15 @@ def test_however_rows_are_cut_cost_and_gradients_are_those_of_all(
     assert apart([chunks.forward(net, params)], [net.forward(params, X)]) <= near
 
 
+@pytest.mark.parametrize("number", [1, 2, 7, 8, 9, 16, 17, 64, 65, 73])
+def test_the_tree_leaves_no_chunk_out(rows, number):
+    X, y = (x[:number] for x in rows)
+    net = NETS["logistic"]
+    params = net.init(0, "cpu", weights=1.0)
+    found = ChunkedRows(da.from_array(X, chunks=(1, 5)), y).cost_and_gradients(net)(params)
+    assert apart(list(found), list(net.cost_and_gradients(params, X, y))) <= 1e-12
+
+
 def test_each_worker_computes_on_its_own_device(monkeypatch, rows):
     X, y = rows
     monkeypatch.setenv("CHAINRULE_DEVICE", "strict")

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import zarr
 
+import chainrule as cr
 from chainrule import data
 from chainrule.cluster.learning import Chunks, fit_scaling
-from chainrule.cluster.stores import is_store, open_rows, open_test
+from chainrule.cluster.stores import chunked, is_store, open_rows, open_test
+from chainrule.recipes import Wishes
 from tests.cli.tools import OUTPUTS, answer, chainrule, history_in
 
 
@@ -66,6 +68,21 @@ def test_a_store_holds_what_the_arrays_hold(store, arrays, tmp_path):
     np.testing.assert_allclose(one.shift, other.shift, rtol=1e-12)
     np.testing.assert_allclose(one.scale, other.scale, rtol=1e-12)
     np.testing.assert_array_equal(open_test(store, open_rows(store)[0]).X.compute(), arrays["X"])
+
+
+def test_a_checkpoint_tells_other_rows_and_other_chunks_apart(arrays, tmp_path):
+    texts = []
+    for change, height in ((0, 25), (0, 25), (0, 30), (1e-12, 25)):
+        arrays["X"][0, 0] += change
+        rows = data.Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up")
+        chunks = Chunks(height)
+        wishes = Wishes(batch="all", validation=0.0)
+        task = chunks.prepare(chunked(rows, height), chunked(rows, height), validation=0.0, seed=0)
+        run = chunks.run(cr.get_device("cpu"), task, "float64")
+        net = wishes.recipe(90, 4, 3, run.longest_safe_rate).net
+        texts.append(run._fingerprint(net))
+    assert texts[0] == texts[1]
+    assert len(set(texts)) == 3
 
 
 def test_pictures_are_rows_in_planes(tmp_path):
