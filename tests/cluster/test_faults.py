@@ -1,5 +1,7 @@
 """What goes wrong with clusters is told, and costs no more than the steps since the last checkpoint."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -121,6 +123,37 @@ def test_a_worker_without_this_chainrule_is_named(tmp_path, monkeypatch, rows):
         wanted = r"expected chainrule 9.9 on every worker, but tcp://127.0.0.1:\d+ has '0"
         with pytest.raises(ClusterError, match=wanted), connected(1):
             pass
+
+
+def test_an_interrupt_of_all_processes_stops_the_run_and_not_its_workers(tmp_path):
+    settings = ("--chunk-rows", "600", "--batch", "all", "--steps", "100000", "--report-every", "5")
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "chainrule",
+        "train",
+        *settings,
+        "--workers",
+        "2",
+        "--out",
+        tmp_path,
+    ]
+    # In a group of its own, which gets Ctrl-C as one from a terminal does.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        looks = (line for line in process.stdout if line.startswith("  cost"))
+        assert next(looks)
+        assert next(looks)
+        workers = psutil.Process(process.pid).children(recursive=True)
+        os.killpg(process.pid, signal.SIGINT)
+        rest, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert "interrupted; what was learnt is kept" in rest
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
 
 
 def test_workers_end_with_the_block_and_share_the_processors_out():

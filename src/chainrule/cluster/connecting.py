@@ -1,5 +1,7 @@
 """Where chunks are computed: by threads of this process, by processes of this machine, or by a user's own cluster."""
 
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
@@ -54,22 +56,37 @@ def connected(
         if workers is not None:
             if workers < 1:
                 raise ValueError(f"connected: expected workers from 1 up, got {workers}")
-            with (
-                distributed.LocalCluster(
+            with _interrupts_ignored():
+                cluster = distributed.LocalCluster(
                     n_workers=workers,
                     threads_per_worker=max(1, machine.cpu_count() // workers),
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",
                     memory_limit=memory,
-                ) as cluster,
-                distributed.Client(cluster) as client,
-            ):
-                check_workers(client)
+                )
+            with cluster, distributed.Client(cluster) as client:
+                _check_first(client)
                 yield client
             return
         with _client_of(str(scheduler)) as client:
-            check_workers(client)
+            _check_first(client)
             yield client
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Have processes that are started inside ignore Ctrl-C, which a terminal sends to all of them at once.
+
+    What stops a run is this process, which still needs them to bring it to its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -103,16 +120,22 @@ def memory_limit() -> float:
     return float(sum(limits)) if all(limits) else float("inf")
 
 
-def check_workers(client: Any) -> None:
-    """Raise ClusterError, naming it, for a worker that has no chainrule or another version of it; and for none."""
-    seen = _checked.setdefault(client, _Checked())
-    seen.looked = time.monotonic()
-    there = set(_workers(client))
-    if not there:
+def _check_first(client: Any) -> None:
+    # Later on they may all be on their way back, for which Dask waits.
+    if not _workers(client):
         raise ClusterError(
             "the scheduler has no workers; start some with `dask worker` and the scheduler's address"
         )
-    new = sorted(there - seen.workers)
+    check_workers(client)
+
+
+def check_workers(client: Any) -> None:
+    """Raise ClusterError, naming it, for a worker that has no chainrule or another version of it."""
+    seen = _checked.setdefault(client, _Checked())
+    seen.looked = time.monotonic()
+    new = sorted(set(_workers(client)) - seen.workers)
+    if not new:
+        return
     # Of Python's own, because a function of ours could not arrive where chainrule is missing.
     answers = client.run(eval, "__import__('chainrule').__version__", workers=new, on_error="return")
     ours = version("chainrule")
