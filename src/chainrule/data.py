@@ -23,6 +23,7 @@ __all__ = [
     "Scaling",
     "load",
     "load_test",
+    "numbered",
     "plane_order",
     "read_image",
     "read_rows",
@@ -164,21 +165,21 @@ def load(
     path, kind = _kind(Path(path), label)
     with faults_named(path):
         if kind == ".h5":
-            train = _dataset(read_h5(path, "train", "test"))
+            train = numbered(read_h5(path, "train", "test"))
             beside = path.with_name(path.name.replace("train", "test"))
             return train, load_test(beside, train) if beside != path and beside.is_file() else None
         if kind in (".npz", "idx"):
             rows, held_out = read_npz(path) if kind == ".npz" else read_idx(path)
-            train = _dataset(rows)
-            return train, _dataset(held_out, train) if held_out else None
+            train = numbered(rows)
+            return train, numbered(held_out, train) if held_out else None
         if kind == ".csv":
-            return _dataset(read_csv(path, label)), None
+            return numbered(read_csv(path, label)), None
         image = ImageShape(image_size, image_size, 3)
         test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
         if test is None or not (path / "train").is_dir():
-            return _dataset(read_folder(path, image)), None
-        train = _dataset(read_folder(path / "train", image))
-        return train, _dataset(read_folder(test, image), train)
+            return numbered(read_folder(path, image)), None
+        train = numbered(read_folder(path / "train", image))
+        return train, numbered(read_folder(test, image), train)
 
 
 def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> Dataset:
@@ -191,17 +192,17 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
     path, kind = _kind(Path(path), label)
     with faults_named(path):
         if kind == ".h5":
-            return _dataset(read_h5(path, "test"), train)
+            return numbered(read_h5(path, "test"), train)
         if kind == ".npz":
-            return _dataset(read_npz(path)[0], train)
+            return numbered(read_npz(path)[0], train)
         if kind == ".csv":
-            return _dataset(read_csv(path, label), train)
+            return numbered(read_csv(path, label), train)
         if kind == "idx":
-            return _dataset(read_idx_test(path), train)
+            return numbered(read_idx_test(path), train)
         if train.image is None:
             expected = f"a table with {train.X.shape[1]} features as in {train.source}"
             raise fault(path, expected, "a folder of pictures", "give test data of the same layout")
-        return _dataset(read_folder(path, train.image), train)
+        return numbered(read_folder(path, train.image), train)
 
 
 def split(dataset: Dataset, *, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
@@ -239,8 +240,11 @@ def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray
     return (dataset.y == classes.index(positive)).astype(np.int64), positive
 
 
-def _dataset(raw: Raw, train: Dataset | None = None) -> Dataset:
-    """Number the classes and check the whole: as training data, or as held-out data against `train`."""
+def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
+    """Number the classes and check the whole: as training data, or as held-out data against `train`.
+
+    X is looked at for its shape and dtype alone, so it may be an array of Dask.
+    """
     names, inverse = raw.names()
     if train is None:
         classes = raw.classes or tuple(names)

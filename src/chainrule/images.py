@@ -127,6 +127,16 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
     return Raw(X, np.array([path.parent.name for path in paths]), image, str(folder))
 
 
+def own_dataset(path: Path, file: Any, key: str) -> Any:
+    """Return a dataset of an open .h5 file; DataError for a link, which would read another file in this one's name."""
+    import h5py
+
+    own = isinstance(file.get(key, getlink=True), h5py.HardLink) and isinstance(file[key], h5py.Dataset)
+    if not own or file[key].is_virtual or file[key].external:
+        raise fault(path, f"{key} as a dataset in the file itself", "a group or a link", "copy it in")
+    return file[key]
+
+
 def read_h5(path: Path, *parts: str) -> Raw:
     """The pictures, labels and class names of an .h5 file in the cat layout.
 
@@ -140,14 +150,7 @@ def read_h5(path: Path, *parts: str) -> Raw:
         missing = [key for key in keys if key not in file]
         if missing:
             raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), f"add {some(missing)}")
-        for key in keys:
-            # A link or an external store would read some other file in this one's name.
-            own = isinstance(file.get(key, getlink=True), h5py.HardLink) and isinstance(
-                file[key], h5py.Dataset
-            )
-            if not own or file[key].is_virtual or file[key].external:
-                raise fault(path, f"{key} as a dataset in the file itself", "a group or a link", "copy it in")
-        pictures, y, listed = (file[key][...] for key in keys)
+        pictures, y, listed = (own_dataset(path, file, key)[...] for key in keys)
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape:
         got = f"{pictures.dtype} {pictures.shape}"
         raise fault(path, f"{keys[0]} as uint8 (m, h, w, 3)", got, "store RGB pictures of one size")

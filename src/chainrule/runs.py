@@ -131,7 +131,8 @@ def save(
         titles = [
             f"{classes[verdict.y[i]]}\np({classes[said[i]]}) = {verdict.P[i, said[i]]:.3f}" for i in chosen
         ]
-        files["mistakes.png"] = pictures.mistakes(test.X[chosen], titles, image, f"{heading}, held out")
+        rows_shown = np.asarray(test.X[chosen])
+        files["mistakes.png"] = pictures.mistakes(rows_shown, titles, image, f"{heading}, held out")
         words = "; ".join(f"a {classes[verdict.y[i]]} taken for {classes[said[i]]}" for i in chosen)
         caption = "Above each picture its class, and the probability of the answer."
         shown["Worst mistakes"] = Picture(files["mistakes.png"], f"{heading}: {words}", caption)

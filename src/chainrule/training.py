@@ -12,7 +12,7 @@ import numpy as np
 from chainrule import data, logistic, machine
 from chainrule.batches import Batches, on_rows
 from chainrule.checkpoints import Keeper, fingerprint, load_checkpoint
-from chainrule.descent import Descent, Report, descend
+from chainrule.descent import CostAndGradients, Descent, Report, Sampler, descend
 from chainrule.device import Device, namespace
 from chainrule.files import Model
 from chainrule.mlp import MLP
@@ -55,7 +55,15 @@ def classes_of(
     return one, other
 
 
-def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed: int) -> Task:
+def prepare(
+    train: data.Dataset,
+    test: data.Dataset,
+    *,
+    validation: float,
+    seed: int,
+    split: Callable[..., tuple[data.Dataset, data.Dataset]] = data.split,
+    fit: Callable[[data.Dataset], data.Scaling] = data.Scaling.fit,
+) -> Task:
     """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
     held_back = None
     if validation:
@@ -64,8 +72,8 @@ def prepare(train: data.Dataset, test: data.Dataset, *, validation: float, seed:
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
             )
-        train, held_back = data.split(train, held_out=validation, seed=seed)
-    return Task(train, held_back, test, data.Scaling.fit(train))
+        train, held_back = split(train, held_out=validation, seed=seed)
+    return Task(train, held_back, test, fit(train))
 
 
 class Run:
@@ -93,21 +101,16 @@ class Run:
         The way is kept in the file `checkpoint`. `on_begin` is told the number of the step that the run begins with,
         and `on_fault` the first time that the way cannot be kept.
         """
-        net, X, y = recipe.net, self.X, self._targets(recipe.net, self.task.train)
+        net = recipe.net
         optimizer = recipe.make_optimizer()
         params = net.init(recipe.seed, self.place, self.dtype, weights=recipe.weights)
-        cost_and_gradients: Callable[..., Any] = partial(on_all_rows, net, X, y)
-        batches = None
-        if recipe.batch is not None:
-            batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
-            cost_and_gradients = on_rows(net.cost_and_gradients, X, y)
-        held_back = self._held_back(net)
+        cost_and_gradients, batches = self._sampled(recipe)
         # What others follow from stands before them: a refusal names the first that differs.
         settings = {
             "seed": recipe.seed,
             "dtype": str(self.dtype),
             "device": self.place.name,
-            "data": fingerprint(X, y, *held_back),
+            "data": self._fingerprint(net),
             **recipe.settings(),
         }
         snapshot = None
@@ -115,10 +118,7 @@ class Run:
             snapshot = load_checkpoint(checkpoint, settings, params, optimizer.init(params), self.place)
         if on_begin:
             on_begin(snapshot.step if snapshot else 0)
-        threads: AbstractContextManager[None] = nullcontext()
-        if takes_one_thread(net, recipe.batch):
-            threads = machine.one_blas_thread()
-        with Keeper(checkpoint, settings, on_fault) as keeper, threads:
+        with Keeper(checkpoint, settings, on_fault) as keeper, self._threads(recipe):
             return descend(
                 cost_and_gradients,
                 params,
@@ -127,14 +127,21 @@ class Run:
                 batches=batches,
                 report_every=recipe.report_every,
                 tol=recipe.tol,
-                # Without the penalty, which says nothing about rows that are not learnt from.
-                validate=partial(_cost, replace(net, penalty=None), *held_back) if held_back else None,
+                validate=self._validation(net),
                 patience=recipe.patience,
                 on_report=on_report,
                 on_snapshot=keeper,
                 stop=stop,
                 resume=snapshot,
             )
+
+    def rows_an_epoch(self, batch: str | None) -> int:
+        """Return for how many rows an epoch of mini-batches counts, from the text of their size."""
+        return len(self.task.train.y)
+
+    def spent(self) -> dict[str, Any]:
+        """Return what the report says of where the time went, beside how long it took."""
+        return {}
 
     def model(self, net: MLP, params: Any) -> Model:
         """Return what was learnt with all that a new sample needs."""
@@ -147,8 +154,33 @@ class Run:
 
         Softmax curves twice as much as a sigmoid, and a penalty of squares adds its own to that.
         """
-        rate = logistic.learning_rate_bound(self.X) / (2 if net.output == "softmax" else 1)
+        return self._safe_rate_of(net, logistic.learning_rate_bound(self.X))
+
+    @staticmethod
+    def _safe_rate_of(net: MLP, bound: float) -> float:
+        rate = bound / (2 if net.output == "softmax" else 1)
         return 1 / (1 / rate + (net.penalty.strength if net.penalty else 0))
+
+    def _sampled(self, recipe: Recipe) -> tuple[CostAndGradients, Sampler | None]:
+        """Return what the run learns by, and its mini-batches or None where a step takes all rows."""
+        net, X, y = recipe.net, self.X, self._targets(recipe.net, self.task.train)
+        if recipe.batch is None:
+            return partial(on_all_rows, net, X, y), None
+        batches = Batches(X.shape[0], recipe.batch, seed=recipe.seed, like=X)
+        return on_rows(net.cost_and_gradients, X, y), batches
+
+    def _validation(self, net: MLP) -> Callable[[Any], Any] | None:
+        """Return what the best step is chosen by: the cost without the penalty, which says nothing of new rows."""
+        held_back = self._held_back(net)
+        return partial(_cost, replace(net, penalty=None), *held_back) if held_back else None
+
+    def _fingerprint(self, net: MLP) -> str:
+        """Return a text that differs where any number differs that the run learns from or chooses by."""
+        return fingerprint(self.X, self._targets(net, self.task.train), *self._held_back(net))
+
+    def _threads(self, recipe: Recipe) -> AbstractContextManager[None]:
+        """Return a context in which the products of a mini-batch take as many threads as are good for them."""
+        return machine.one_blas_thread() if takes_one_thread(recipe.net, recipe.batch) else nullcontext()
 
     def _held_back(self, net: MLP) -> tuple[Any, ...]:
         """Return the rows to validate by and their targets, or nothing."""
@@ -171,7 +203,8 @@ def takes_one_thread(net: MLP, batch: int | None) -> bool:
 
 def goes_by_tiles(net: MLP) -> bool:
     """Whether steps on all rows pass over X once: those of logistic regression do."""
-    return len(net.shapes) == 1 and (net.output, net.cost) == ("sigmoid", "cross_entropy")
+    kind = net.output, net.cost, net.bias_gradient
+    return len(net.shapes) == 1 and kind == ("sigmoid", "cross_entropy", "exact")
 
 
 def on_all_rows(net: MLP, X: Any, y: Any, params: Any) -> Any:

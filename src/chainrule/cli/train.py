@@ -17,9 +17,10 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule import checkpoints, data, machine, runs, training
+from chainrule import checkpoints, machine, runs, training
 from chainrule.cli.live import follow
 from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
+from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
 from chainrule.descent import Descent
 from chainrule.device import Device, get_device
 from chainrule.mlp import ACTIVATIONS
@@ -157,6 +158,9 @@ def train(
     image_size: Annotated[
         int, typer.Option(help="Side in pixels to which a folder's pictures are brought.", min=1)
     ] = 64,
+    chunk_rows: ChunkRowsOption = None,
+    workers: WorkersOption = None,
+    scheduler: SchedulerOption = None,
     seed: Annotated[
         int, typer.Option(help="Seed of splits, first weights and the order of rows.", min=0)
     ] = 0,
@@ -176,15 +180,15 @@ def train(
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
-    with faults_told():
+    with faults_told(), Where(chunk_rows, workers, scheduler).stages(path) as at:
         check_folder(folder)
         place = get_device(device)
         reading = time.perf_counter()
-        train_set, test_set = data.load(path, label=label, image_size=image_size)
+        train_set, test_set = at.load(path, label=label, image_size=image_size)
         if test is not None:
-            test_set = data.load_test(test, train_set, label=label)
+            test_set = at.load_test(test, train_set, label=label)
         if test_set is None:
-            train_set, test_set = data.split(train_set, held_out=held_out, seed=seed)
+            train_set, test_set = at.split(train_set, held_out=held_out, seed=seed)
         reading = time.perf_counter() - reading
         wishes = Wishes(
             model=model,
@@ -206,11 +210,11 @@ def train(
             seed=seed,
         )
         train_set, test_set = training.classes_of(train_set, test_set, positive)
-        wishes = wishes.settled(len(train_set.classes))
-        task = training.prepare(train_set, test_set, validation=wishes.validation or 0.0, seed=seed)
-        run = training.Run(place, task, dtype)
+        wishes = at.settled(wishes, train_set)
+        task = at.prepare(train_set, test_set, validation=wishes.validation or 0.0, seed=seed)
+        run = at.run(place, task, dtype)
         recipe = wishes.recipe(
-            len(task.train.y), task.train.X.shape[1], len(task.classes), run.longest_safe_rate
+            run.rows_an_epoch(wishes.batch), task.train.X.shape[1], len(task.classes), run.longest_safe_rate
         )
         checkpoint = folder / "checkpoint.safetensors"
         if resume and report_every is None:
@@ -222,18 +226,13 @@ def train(
         result, first = _learn(run, recipe, checkpoint, resume)
         seconds = time.perf_counter() - started
         learnt = run.model(recipe.net, result.params)
-
-        def verdict(rows: data.Dataset) -> runs.Verdict:
-            return runs.Verdict(runs.probabilities(place, learnt, rows.X), rows.y)
-
-        said = verdict(task.test)
-        verdicts = {"train": verdict(task.train), "held out": said}
-        if task.validation is not None:
-            verdicts["validation"] = verdict(task.validation)
+        verdicts = at.verdicts(place, learnt, task)
+        said = verdicts["held out"]
         _conclude(result, seconds, verdicts["train"], said)
+        tell_spent(run.spent())
         report = _about(place, dtype, run, recipe, result)
         report |= {"resumed after step": first or None, "seconds reading": reading, "seconds": seconds}
-        report |= runs.judged(learnt.classes, verdicts)
+        report |= run.spent() | runs.judged(learnt.classes, verdicts)
         names = runs.save(folder, learnt, result.history, report, task.test, said)
     tell("saved", f"{folder}{sep}: {', '.join(names)}")
 

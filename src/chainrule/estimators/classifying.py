@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
-from chainrule.estimators.inputs import Place, on_host
+from chainrule.estimators.inputs import Place, by_chunks, on_host
 from chainrule.gates.activations_and_costs import sigmoid, softmax
 
 Array = Any
@@ -23,6 +23,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
         """Return Z, (m,) for two classes and (m, k) for more, and the place of X, where results go."""
 
+    @by_chunks
     def predict(self, X: Any) -> Array:
         """Return the label (m,) of each row: where X lives, or on the host where they are no numbers, or not there."""
         Z, home = self._logits(X, "predict")
@@ -35,11 +36,13 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
                 return home.xp.take(labels, chosen, axis=0)
         return self.classes_[on_host(chosen)]
 
+    @by_chunks
     def predict_proba(self, X: Any) -> Array:
         """Return the probability (m, k) of each class, in the order of `classes_`, where X lives."""
         Z, home = self._logits(X, "predict_proba")
         return home.bring(_probabilities(Z))
 
+    @by_chunks
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm (m, k) of `predict_proba`: minus infinity where that is rounded to 0."""
         Z, home = self._logits(X, "predict_log_proba")

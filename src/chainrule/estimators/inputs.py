@@ -7,6 +7,8 @@ data are those of scikit-learn's own checks, whatever the library.
 import math
 import numbers
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial, wraps
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -14,7 +16,9 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from chainrule.descent import CostAndGradients
 from chainrule.device import asked_for, get_device, namespace, to_numpy
+from chainrule.mlp import MLP
 
 Array = Any
 
@@ -30,15 +34,25 @@ class Place(NamedTuple):
         """Return where x lives."""
         return cls(namespace(x), array_api_compat.device(x))
 
+    @classmethod
+    def home_of(cls, X: Array) -> "Place":
+        """Return where what is learnt from X belongs: where X lives, but on the host where X is in Dask's chunks."""
+        return HOST if in_chunks(X) else cls.of(X)
+
     def bring(self, x: Array) -> Array:
         """Return x here, as it is where it lives here already."""
         return x if Place.of(x) == self else self.xp.asarray(on_host(x), device=self.device)
 
 
-class Data(NamedTuple):
+HOST = Place(np, "cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
     """Rows to learn from, in one place: X (m, n), y (m, ...), weight (m,) or None where all count alike.
 
-    `total` is the sum of the weights, m where there are none.
+    `total` is the sum of the weights, m where there are none. A Dask X stays in its chunks, and is computed where
+    they are; y and weight are then on the host.
     """
 
     X: Array
@@ -54,22 +68,75 @@ class Data(NamedTuple):
             kept = np.flatnonzero(weight)
             X, y, weight = take(X, kept), y[kept], weight[kept]
         total = float(X.shape[0] if weight is None else weight.sum())
-        X = place.bring(X)
+        if in_chunks(X):
+            place = HOST
+        else:
+            X = place.bring(X)
         kind = np.dtype("float32" if X.dtype == place.xp.float32 else "float64")
         weight = None if weight is None else place.bring(weight.astype(kind))
         return cls(X, place.bring(y.astype(kind)), weight, total)
 
     def rows(self, numbers: np.ndarray) -> "Data":
-        """Return these rows."""
+        """Return these rows, in any order where X is in chunks, which an order would mix."""
+        if in_chunks(self.X):
+            numbers = np.sort(numbers)
         weight = None if self.weight is None else take(self.weight, numbers)
         total = float(len(numbers)) if weight is None else float(namespace(weight).sum(weight))
         return Data(take(self.X, numbers), take(self.y, numbers), weight, total)
 
+    @property
+    def place(self) -> Place:
+        """Where parameters are kept that learn from these rows."""
+        return Place.home_of(self.X)
+
+    @cached_property
+    def chunks(self) -> Any:
+        """Return the rows as `cluster.ChunkedRows`; X is Dask's."""
+        from chainrule.cluster import ChunkedRows
+
+        return ChunkedRows(self.X, self.y, self.weight)
+
+    def forward(self, network: MLP) -> Callable[[Any], Array]:
+        """Return f(params), what a network makes of all rows."""
+        if in_chunks(self.X):
+            return partial(self.chunks.forward, network)
+        return lambda params: network.forward(params, self.X)
+
+    def cost_and_gradients(self, network: MLP) -> CostAndGradients:
+        """Return f(params), a network's cost of all rows and its gradients."""
+        if in_chunks(self.X):
+            return self.chunks.cost_and_gradients(network)  # type: ignore[no-any-return]
+        return lambda params: network.cost_and_gradients(params, self.X, self.y, sample_weight=self.weight)
+
 
 def take(x: Array, rows: np.ndarray) -> Array:
-    """Return these rows of x, where it lives."""
+    """Return these rows of x, where it lives; of a Dask x in the order of its rows."""
+    if in_chunks(x):
+        from chainrule.cluster import taken
+
+        return taken(x, rows)
     place = Place.of(x)
     return place.xp.take(x, place.bring(rows), axis=0)
+
+
+def in_chunks(x: Any) -> bool:
+    """Return whether x is an array of Dask."""
+    return bool(array_api_compat.is_dask_array(x))
+
+
+def by_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method of X give for a Dask X a Dask array: of each chunk what it gives for that."""
+
+    @wraps(method)
+    def of_rows(self: Any, X: Any) -> Any:
+        if not in_chunks(X):
+            return method(self, X)
+        like = method(self, np.zeros((1, X.shape[1]), X.dtype))
+        X = X.rechunk({1: -1})
+        axes = {"drop_axis": 1} if like.ndim == 1 else {"chunks": (X.chunks[0], like.shape[1:])}
+        return X.map_blocks(partial(method, self), dtype=like.dtype, meta=like[:0], **axes)
+
+    return of_rows
 
 
 def elsewhere(x: Any) -> bool:
@@ -166,6 +233,11 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
     if not elsewhere(X):
         out = validate_data(estimator, X, y, reset=reset, dtype=dtypes, **settings)
         return out if with_y else (out, None)
+    if in_chunks(X) and any(math.isnan(k) for k in X.shape):
+        raise ValueError(
+            f"{type(estimator).__name__}: expected a Dask X whose chunks have known sizes, got shape {X.shape}; call "
+            "X.compute_chunk_sizes() first"
+        )
     xp = namespace(X)
     real = xp.isdtype(X.dtype, ("bool", "integral", "real floating"))
     floating = real and xp.isdtype(X.dtype, "real floating")

@@ -14,11 +14,13 @@ from chainrule.estimators.classifying import Classifier
 from chainrule.estimators.inputs import (
     Data,
     Place,
+    by_chunks,
     check_parameters,
     checked_data,
     checked_rows,
     checked_weight,
     computing,
+    in_chunks,
     is_count,
     is_size,
 )
@@ -64,7 +66,8 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     X may be an array of any library of the array API standard, a list or a DataFrame. float32 stays float32, other
     numbers become float64. What is learnt and predicted is returned where X lives, on whichever device it was
     computed; labels that are not numbers, and `classes_`, are NumPy's. Rows of weight k count as k rows, of weight 0
-    as none. Nothing is random.
+    as none. Nothing is random. The chunks of a Dask X are computed by Dask's workers, each on its own device; `device`
+    is not looked at, what is learnt is NumPy's, and what is predicted Dask's.
 
     After `fit`: `coef_` (1, n), or (k, n) for k > 2 classes; `intercept_` (1,) or (k,); `classes_`; `n_iter_`, steps
     taken; `loss_curve_`, J after each; `n_features_in_`, and `feature_names_in_` where X names its columns.
@@ -101,7 +104,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         if self.class_weight is not None:
             weight = np.ones(len(y)) if weight is None else weight
             weight = weight * self._weight_of_classes(numbers, weight)[numbers]
-        home = Place.of(X)
+        home = Place.home_of(X)
         k = len(self.classes_) if len(self.classes_) > 2 else 1
         data = Data.at(computing(self.device, home), X, numbers, weight)
         run = self._minimised(data, self._start(data, k, again))
@@ -125,6 +128,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             )
         return self
 
+    @by_chunks
     def decision_function(self, X: Any) -> Array:
         """Return X w + b where X lives, (m,) for two classes (positive: the second) and (m, k) for more."""
         Z, home = self._logits(X, "decision_function")
@@ -162,7 +166,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
 
     def _start(self, data: Data, k: int, again: bool) -> list[Array]:
         """Return [w (n,), b ()] for the spelling by tiles, [W (n, k), b (k,)] for a network; without b if unwanted."""
-        at, (_, n) = Place.of(data.X), data.X.shape
+        at, (_, n) = data.place, data.X.shape
         shapes: list[tuple[int, ...]] = [(n,), ()] if _by_tiles(data, k) else [(n, k), (k,)]
         if again:
             last = [at.xp.matrix_transpose(at.bring(self.coef_)), at.bring(self.intercept_)]
@@ -187,7 +191,8 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
 
 
 def _by_tiles(data: Data, k: int) -> bool:
-    return k == 1 and data.weight is None
+    # A chunk of a Dask X goes by tiles too, by a choice that is made where it is computed.
+    return k == 1 and data.weight is None and not in_chunks(data.X)
 
 
 def _cost_by_tiles(data: Data, strength: float) -> Callable[[list[Array]], tuple[Array, list[Array]]]:
@@ -207,12 +212,13 @@ def _cost_by_network(
 ) -> Callable[[list[Array]], tuple[Array, list[Array]]]:
     n, k = start[0].shape
     network = MLP((n, k), output="softmax" if k > 1 else "sigmoid", penalty=L2(strength))
-    place = Place.of(data.X)
+    cost_and_gradients = data.cost_and_gradients(network)
+    place = data.place
     none = place.xp.zeros(k, dtype=data.X.dtype, device=place.device)
 
     def cost(params: list[Array]) -> tuple[Array, list[Array]]:
         W, b = params if len(params) == 2 else (params[0], none)
-        J, [(dW, db)] = network.cost_and_gradients([(W, b)], data.X, data.y, sample_weight=data.weight)
+        J, [(dW, db)] = cost_and_gradients([(W, b)])
         return J, [dW, db][: len(params)]
 
     return cost
@@ -221,8 +227,12 @@ def _cost_by_network(
 def _learning_rate(data: Data, strength: float, *, softmax: bool) -> float:
     """Return 1 over a bound of J's curvature: that of logistic regression, twice it for softmax, and the penalty's."""
     X = data.X
-    if data.weight is not None:
+    if in_chunks(X):
+        bound = float(data.chunks.learning_rate_bound())
+    elif data.weight is not None:
         # Rows times the root of their share: their mean square is the weighed mean of the squares.
         xp = Place.of(X).xp
-        X = X * xp.sqrt(data.weight * (X.shape[0] / data.total))[:, None]
-    return 1 / ((2 if softmax else 1) / learning_rate_bound(X) + strength)
+        bound = learning_rate_bound(X * xp.sqrt(data.weight * (X.shape[0] / data.total))[:, None])
+    else:
+        bound = learning_rate_bound(X)
+    return 1 / ((2 if softmax else 1) / bound + strength)

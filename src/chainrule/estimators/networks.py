@@ -9,7 +9,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.estimators.classifying import Classifier
-from chainrule.estimators.inputs import Data, Place, checked_data, checked_weight, computing, on_host
+from chainrule.estimators.inputs import (
+    Data,
+    Place,
+    by_chunks,
+    checked_data,
+    checked_weight,
+    computing,
+    on_host,
+)
 from chainrule.estimators.training import Network
 
 Array = Any
@@ -61,6 +69,10 @@ class MLPClassifier(Classifier, Network):
     lives, on whichever device it was computed; labels that are not numbers, and `classes_`, are NumPy's. For one
     random_state all devices start alike and see the same batches.
 
+    The chunks of a Dask X are computed by Dask's workers, each on its own device; `device` is not looked at. Whole
+    chunks are then the mini-batches, one ("auto") or as many as go into batch_size; what is learnt is NumPy's, and what
+    is predicted Dask's.
+
     A row of weight k counts as k rows in J, and one of weight 0 is left out. Where one batch holds all rows a fit with
     weights is that with repeated rows; else the batches differ, and each step follows its rows' share of J. The
     held-out score is weighed too, but rows are held out one by one, whatever they weigh.
@@ -108,7 +120,7 @@ class MLPClassifier(Classifier, Network):
         X, y = checked_data(self, X, y, reset=first)
         weight = checked_weight(self, weight, len(y))
         numbers = self._numbered(y, given=classes, kept=not first)
-        home, k = Place.of(X), len(self.classes_)
+        home, k = Place.home_of(X), len(self.classes_)
         data = Data.at(computing(self.device, home), X, numbers, weight)
         self._shape(k if k > 2 else 1, "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
         return data, home, numbers if weight is None else numbers[weight > 0]
@@ -144,6 +156,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         data, home = self._data(X, y, sample_weight, first=not hasattr(self, "coefs_"))
         return self._partial_fit(data, home)
 
+    @by_chunks
     def predict(self, X: Any) -> Array:
         """Return y_hat, (m,) for one output and (m, k) for several, where X lives."""
         y_hat, home = self._forward(X, "predict")
@@ -163,7 +176,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         k = 1 if y.ndim == 1 else y.shape[1]
         if not first and k != self.n_outputs_:
             raise ValueError(f"MLPRegressor: expected y of {self.n_outputs_} outputs as before, got {k}")
-        home = Place.of(X)
+        home = Place.home_of(X)
         data = Data.at(computing(self.device, home), X, y, weight)
         self._shape(k, "identity", "squared_error", anew=first)
         return data, home

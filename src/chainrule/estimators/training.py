@@ -22,6 +22,7 @@ from chainrule.estimators.inputs import (
     check_parameters,
     checked_rows,
     computing,
+    in_chunks,
     is_count,
     is_size,
 )
@@ -191,7 +192,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         else:
             params = self._learnt(data)
         method, state = self._state
-        state = _brought(state, Place.of(data.X), data.X.dtype) if method == self._method() else None
+        state = _brought(state, data.place, data.X.dtype) if method == self._method() else None
         run = self._by_epochs(data, params, 1, first=self.n_iter_, state=state)
         self._keep(run, home)
         self.n_iter_ += 1
@@ -202,14 +203,14 @@ class Network(BaseEstimator):  # type: ignore[misc]
         first, self._seed, split = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
         if not anew:
             return self._learnt(data), split
-        place = Place.of(data.X)
+        place = data.place
         dtype = "float32" if data.X.dtype == place.xp.float32 else "float64"
         # Drawn on the host whatever the device, so that all start alike.
         params = self._network.init(first, "cpu", dtype)
         return [(place.bring(W), place.bring(b)) for W, b in params], split
 
     def _learnt(self, data: Data) -> Params:
-        return self._params(Place.of(data.X), data.X.dtype)
+        return self._params(data.place, data.X.dtype)
 
     def _params(self, place: Place, dtype: Any) -> Params:
         """Return what was learnt at `place` in a dtype."""
@@ -235,11 +236,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         return network.forward(self._params(at, X.dtype), X), home
 
     def _by_lbfgs(self, data: Data, params: Params) -> Descent:
-        network = replace(self._network, penalty=self._penalty(data))
-
-        def cost(params: Params) -> tuple[Array, Params]:
-            return network.cost_and_gradients(params, data.X, data.y, sample_weight=data.weight)
-
+        cost = data.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
         return lbfgs(
             cost, params, steps=int(self.max_iter), tol=float(self.tol), on_report=self._announce(0, 1)
         )
@@ -257,22 +254,31 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """Learn for so many epochs, the first of which is number `first`."""
         m = data.X.shape[0]
         size = min(200, m) if self.batch_size == "auto" else min(int(self.batch_size), m)
-        batches = Batches(m, size, seed=self._seed, like=data.X, shuffle=bool(self.shuffle) and size < m)
-        xp = Place.of(data.X).xp
+        shuffle = bool(self.shuffle) and size < m
+        batches: Any
+        if in_chunks(data.X):
+            rows = data.chunks
+            batches = rows.batches(1 if self.batch_size == "auto" else size, seed=self._seed, shuffle=shuffle)
+            cost = rows.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
+        else:
+            batches = Batches(m, size, seed=self._seed, like=data.X, shuffle=shuffle)
+            cost = _cost_of_rows(self._network, self._penalty(data), data, whole=size == m)
+        validate = None
+        if held is not None:
+            score, forward, xp = self._held_out_score, held.forward(self._network), held.place.xp
 
-        def validate(params: Params) -> Array:
-            assert held is not None
-            return -self._held_out_score(xp, self._network.forward(params, held.X), held)
+            def validate(params: Params) -> Array:
+                return -score(xp, forward(params), held)
 
         patience = None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change)
         return descend(
-            _cost_of_rows(self._network, self._penalty(data), data, whole=size == m),
+            cost,
             params,
             steps=epochs * len(batches),
             optimizer=self._optimizer(),
             batches=_From(batches, first * len(batches)),
             report_every=len(batches),
-            validate=validate if held is not None else None,
+            validate=validate,
             patience=patience,
             min_improvement=float(self.tol),
             on_report=self._announce(first, len(batches)),

@@ -1,0 +1,101 @@
+"""Where the stages of `train` take place: in the memory of this process, or chunk by chunk on workers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule import data, runs, training
+from chainrule.cli.shared import tell
+from chainrule.device import Device
+from chainrule.files import Model
+from chainrule.recipes import Wishes
+
+ChunkRowsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Read and compute so many rows at a time, on Dask; for a .zarr, an .h5 or a folder of .npy files larger "
+        "than memory. Default with --workers or --scheduler: as many as take 64 MiB.",
+        min=1,
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(help="Compute chunks on so many processes of this machine.", min=1)
+]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Compute chunks on the cluster of this Dask scheduler, such as tcp://10.0.0.1:8786.",
+        envvar="CHAINRULE_SCHEDULER",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What was asked for: rows of a chunk, local workers, or a scheduler; nothing for this process's own memory."""
+
+    chunk_rows: int | None
+    workers: int | None
+    scheduler: str | None
+
+    @contextmanager
+    def stages(self, path: Path | None) -> Iterator[Any]:
+        """Yield what loads, splits, prepares, runs and judges there."""
+        # An address in the environment is for those who ask for nothing else.
+        scheduler = None if self.workers is not None else self.scheduler
+        zarr = path is not None and path.suffix.lower() == ".zarr"
+        if self.chunk_rows is None and self.workers is None and scheduler is None and not zarr:
+            yield _Whole()
+            return
+        from chainrule.cluster import connected
+        from chainrule.cluster.learning import Chunks
+
+        with connected(self.workers, scheduler) as client:
+            if client is None:
+                tell("workers", "threads of this process")
+            else:
+                tell("workers", f"{len(client.nthreads())} of {client.scheduler.address}")
+                tell("seen at", client.dashboard_link)
+            yield Chunks(self.chunk_rows)
+
+
+class _Whole:
+    """The stages for rows that are in memory."""
+
+    load = staticmethod(data.load)
+    load_test = staticmethod(data.load_test)
+    split = staticmethod(data.split)
+    prepare = staticmethod(training.prepare)
+    run = staticmethod(training.Run)
+
+    @staticmethod
+    def settled(wishes: Wishes, rows: data.Dataset) -> Wishes:
+        return wishes.settled(len(rows.classes))
+
+    @staticmethod
+    def verdicts(place: Device, model: Model, task: training.Task) -> dict[str, runs.Verdict]:
+        parts = {"train": task.train, "held out": task.test}
+        if task.validation is not None:
+            parts["validation"] = task.validation
+        return {
+            name: runs.Verdict(runs.probabilities(place, model, rows.X), rows.y)
+            for name, rows in parts.items()
+        }
+
+
+def tell_spent(spent: dict[str, Any]) -> None:
+    """Print where the seconds of steps on chunks went."""
+    if not spent:
+        return
+    chunks = spent["chunks"]
+    wall, computing = chunks["seconds of steps"], chunks["seconds of computing, over all threads"]
+    kept = "kept on workers" if chunks["kept on workers"] else "read again at each step"
+    tell("chunks", f"{chunks['number']} of up to {chunks['rows of the tallest']} rows, {kept}")
+    tell(
+        "spent",
+        f"{wall:.2f} s in {chunks['steps computed']} steps, {computing:.2f} s of computing on all threads",
+    )

@@ -1,0 +1,11 @@
+"""Rows in chunks, on Dask: data that no memory holds, computed by threads, by processes or by other machines."""
+
+try:
+    from chainrule.cluster.connecting import ClusterError, connected
+    from chainrule.cluster.rows import ChunkBatches, ChunkedRows, taken
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
+        raise
+    raise ImportError('rows in chunks need Dask: pip install "chainrule[cluster]"') from error
+
+__all__ = ["ChunkBatches", "ChunkedRows", "ClusterError", "connected", "taken"]
