@@ -1,7 +1,7 @@
 """The logistic step of two classes as compiled code that takes each row of X from memory once. Needs Numba.
 
 Four rows at a time: one sweep over their columns gives their z, a second one adds dz x to dw. The rows are then still
-in a core's own cache, and the next four are on their way there: a processor that sees four short streams asks for
+in a core's own cache, and the next ones are on their way there: a processor that sees four short streams asks for
 them too late by itself.
 """
 
@@ -115,11 +115,12 @@ def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
     cost = db = 0.0
     for i in range(0, m, ROWS):
         start = i * step
-        after = start + ROWS * step
+        # Two rows more than the next four: what is asked for in this sweep may still be on its way in the next.
+        ahead = start + (ROWS + 2) * step
         z[:] = b
         for j in range(0, n, _PANEL):
             end = min(j + _PANEL, n)
-            _fetch_two_rows(X, after + j, step, end - j)
+            _fetch_two_rows(X, ahead + j, step, end - j)
             _forward(X, start + j, step, w[j:end], z)
         others = 0.0
         for r in range(ROWS):
@@ -133,7 +134,7 @@ def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
         cost += math.log1p(others)
         for j in range(0, n, _PANEL):
             end = min(j + _PANEL, n)
-            _fetch_two_rows(X, after + 2 * step + j, step, end - j)
+            _fetch_two_rows(X, ahead + 2 * step + j, step, end - j)
             _backward(X, start + j, step, dz, recent[j:end])
         # A sum of many rows would lose digits in float32.
         if i % 256 == 256 - ROWS or i + ROWS >= m:
