@@ -45,7 +45,9 @@ ARROWS = {
     "descent": {"device", "optimizers", "trees"},
     "lbfgs": {"descent", "device", "optimizers", "trees"},
     "mlp": {"device", "fusing", "gates", "penalties"},
-    "logistic": {"descent", "fusing", "gates", "loops", "device", "machine"},
+    "logistic": {"descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
+    # Compiled code, loaded where Numba is installed and not before a step asks for it.
+    "one_pass": set(),
     "line_chart": set(),
     "report_page": {"line_chart"},
     "runs": {"data", "descent", "device", "files", "pictures", "report_page"},
@@ -156,6 +158,15 @@ def test_every_import_follows_an_arrow(path):
 def test_only_the_device_room_names_cupy():
     naming = {room_of(path) for path in FILES if "cupy" in {name.split(".")[0] for name in imports(path)}}
     assert naming == {"device"}
+
+
+def test_only_the_compiled_room_names_numba():
+    naming = {
+        room_of(path)
+        for path in FILES
+        if {"numba", "llvmlite"} & {name.split(".")[0] for name in imports(path)}
+    }
+    assert naming == {"one_pass"}
 
 
 def test_a_gate_uses_the_namespace_that_it_is_handed_and_no_other():

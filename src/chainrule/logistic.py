@@ -32,6 +32,9 @@ from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.fusing import fused
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
 
+# Features from which compiled code is the faster one: with fewer, most of its time is the exponential of each row.
+_KERNEL_FROM = 256
+
 Array = Any
 Step = tuple[Array, Array, Array]
 
@@ -85,24 +88,37 @@ def by_tiles(
     product in its own worker. Beyond X, y and what it returns, each worker needs memory for one gradient and some
     twenty numbers (for each class) a row of its tile, however many rows X has; an X that is not in C order is copied
     a tile at a time.
+
+    Where the extra `fast` (Numba) is installed, an X of two classes that is larger than the last cache, with rows in
+    one piece and 256 features or more, goes through compiled code instead of tiles, unless `rows` asks for them. It
+    needs memory for three gradients a worker. A process's first such step loads it, and the first on a machine compiles
+    it, for each dtype. Ctrl-C is answered after the step.
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
     for name, value in (("rows", rows), ("workers", workers)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
+    kernel = None
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
         rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
+        if rows < m and xp is np and w.ndim == 1 and n >= _KERNEL_FROM:
+            kernel = _kernel()
     if workers is None:
         workers = machine.blas_threads() if rows < m else 1
     workers = min(workers, -(-m // rows))
-    if workers > 1 and xp is np and machine.can_limit_blas():
-        bounds = [m * k // workers for k in range(workers + 1)]
-        shares = [slice(*pair) for pair in pairwise(bounds)]
+    if kernel and kernel.takes(X):
+        fours = m // kernel.ROWS
+        workers = min(workers, fours)
+        bounds = [fours * k // workers * kernel.ROWS for k in range(workers + 1)]
+        sums = _of_shares(lambda share: kernel.sums(X[share], y[share], w, b), bounds)
+        if bounds[-1] < m:
+            sums.append(_sum_of_tiles(np, X[bounds[-1] :], y[bounds[-1] :], w, b, rows))
+    elif workers > 1 and xp is np and machine.can_limit_blas():
         with machine.one_blas_thread():
-            pool = _pool(workers, os.getpid())
-            sums = list(pool.map(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), shares))
+            bounds = [m * k // workers for k in range(workers + 1)]
+            sums = _of_shares(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), bounds)
     else:
         sums = [_sum_of_tiles(xp, X, y, w, b, rows)]
     cost, dw, db = (reduce(operator.add, parts) / m for parts in zip(*sums, strict=True))
@@ -223,6 +239,21 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
         sums = [total + part for total, part in zip(sums, parts, strict=True)] if sums else parts
     cost, dw, db = sums
     return cost, dw, db
+
+
+def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step]:
+    shares = [slice(*pair) for pair in pairwise(bounds)]
+    return list(_pool(len(shares), os.getpid()).map(sums_of, shares))
+
+
+@cache
+def _kernel() -> Any:
+    """Return the compiled kernel, or None without a Numba that works here."""
+    try:
+        from chainrule import one_pass
+    except ImportError:
+        return None
+    return one_pass
 
 
 @cache
