@@ -4,6 +4,7 @@ With a third argument k, of softmax regression of k classes.
 """
 
 import functools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -33,6 +34,16 @@ def with_spelling(name, put, *numbers):
 
     arrays = [put(x) for x in numbers]
     return lambda: logistic.SPELLINGS[name](*arrays), lambda out: [to_numpy(x) for x in out]
+
+
+def with_tiles_of_arrays(put, *numbers):
+    """by_tiles as it is without Numba: where a height of tiles is asked for, nothing is compiled."""
+    from chainrule import logistic
+    from chainrule.device import tile_height, to_numpy
+
+    X, y, w, b = (put(x) for x in numbers)
+    rows = tile_height(X, (X.shape[1] + 16 * math.prod(w.shape[1:])) * numbers[0].itemsize)
+    return lambda: logistic.by_tiles(X, y, w, b, rows=rows), lambda out: [to_numpy(x) for x in out]
 
 
 def with_numpy(put, X, y, w, b):
@@ -131,6 +142,7 @@ def limit(put, X, y, w, b):
 _SPELLINGS = ("by_loops", "by_sample", "by_scaling", "by_matmul", "by_tiles")
 CONTENDERS = {name: functools.partial(with_spelling, name) for name in _SPELLINGS} | {
     "by_tiles on cpu": functools.partial(with_spelling, "by_tiles"),
+    "by_tiles, no Numba": with_tiles_of_arrays,
     "one_pass_kernel": with_one_pass,
     "numpy": with_numpy,
     "torch": with_torch,

@@ -74,7 +74,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
 
     gpu = device.name.startswith("cuda")
     for m, n in LOGISTIC[way] + ON_A_GPU[way] * gpu:
-        rivals = ("by_tiles", *(("one_pass_kernel",) if gpu else ()), "by_matmul", "by_scaling")
+        rivals = ("by_tiles", "one_pass_kernel" if gpu else "by_tiles, no Numba", "by_matmul", "by_scaling")
         rivals += ("numpy", "torch", "jax", "sklearn", "limit")
         add("logistic", f"{m} x {n}", "logistic_step", (m, n), rivals, 4.0 * m * n, "B")
     for m, n, k in CLASSES[way]:
@@ -178,7 +178,7 @@ def _row(facts: dict, stats: dict | None) -> dict:
 
 def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
     """Return the facts that stand above every figure."""
-    names = ("chainrule", "numpy", "array-api-compat", "pytest-benchmark")
+    names = ("chainrule", "numpy", "array-api-compat", "numba", "pytest-benchmark")
     described = {name: fact for name, fact in device.describe().items() if name != "threads"}
     tf32 = "none on this device"
     if device.name.startswith("cuda"):
