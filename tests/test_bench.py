@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -263,6 +264,31 @@ def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
         np.testing.assert_array_equal(mine, other)
         tolerance = 1e-5 if dtype == "float32" else 1e-12
         np.testing.assert_allclose(mine, want, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("asleep", [True, False])
+def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatch, asleep):
+    asked, module = [], importlib.import_module("logistic_step")
+
+    class Pool:
+        def __init__(self, threads):
+            assert threads == 3
+
+        def map(self, read, shares):
+            asked.append(len(shares))
+            if not asleep:
+                return [0]
+            time.sleep(0.05)
+            return map(read, shares)
+
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr("chainrule.machine.blas_threads", lambda: 3)
+    X, *others = module.problem(500, 700)
+    step, read = module.limit(lambda X: X, X, *others)
+    asked.clear()
+    every_bit = np.bitwise_or.reduce(X.view("uint32"), axis=None)
+    assert (step(), asked) == ((every_bit, []) if asleep else (0, [3]))
+    assert read(step()) == []
 
 
 def test_what_memory_cannot_hold_is_not_tried():
