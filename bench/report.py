@@ -21,8 +21,10 @@ HOW = (
     "Every result was compared with the others' before its time was believed. Of loops against vectors a time is the "
     "median over the rounds of one process, with the quartiles. Elsewhere each contender is a process of its own with "
     "as many threads as the others, rounds go in turn A B C A B C, a time is the median of the rounds and a ratio the "
-    "median of the rounds' ratios, each with its extremes. The device was synchronised inside the timed call. The "
-    "first call is what it cost cold, compiling included; the transfer is what bringing the data to the device cost. "
+    "median of the rounds' ratios, each with its extremes. NumPy and PyTorch run each operation as it is written, JAX "
+    "what it compiled. The device was synchronised inside the timed call. The first call is what it cost cold, "
+    "compiling included, but that of scikit-learn where it had to fit once to be set up; the transfer is what bringing "
+    "the data to the device cost. "
     "The peak is what a step allocates beyond its data; of PyTorch and JAX on a CPU, by how much the process grew, "
     "pages that they had kept not counted. Nothing is extrapolated, and nothing is said of other machines."
 )
@@ -49,6 +51,10 @@ def read(path: Path) -> dict:
     kinds = {"about": dict, "rows": list, "faults": list}
     if not isinstance(saved, dict) or any(not isinstance(saved.get(k), kind) for k, kind in kinds.items()):
         raise ResultsError(f"{path}: expected what `python bench/run.py` writes: about, rows and faults")
+    if not isinstance(saved["about"].get("device"), str):
+        raise ResultsError(
+            f"{path}: about: the name of the device is missing; run `python bench/run.py` again"
+        )
     for number, row in enumerate(saved["rows"], 1):
         try:
             _check(row)
@@ -59,10 +65,20 @@ def read(path: Path) -> dict:
 
 
 def _check(row: dict) -> None:
-    needed = ["case", "contender", "why", "grows"]
-    needed += ["direction", "m", "n"] if row["part"] == "loops" else ["ours", "amount", "unit"]
-    for name in needed:
-        row[name]
+    kinds = dict.fromkeys(("part", "case", "contender", "why"), str)
+    if row["part"] == "loops":
+        kinds |= {"direction": str, "m": int, "n": int, "grows": str | None}
+    else:
+        kinds |= {"ours": str, "unit": str, "amount": int | float, "grows": list | None}
+    if row.get("peak") is not None:
+        kinds["peak"] = int | float
+    for name, kind in kinds.items():
+        if not isinstance(row[name], kind):
+            raise ValueError(f"{name}: expected {getattr(kind, '__name__', kind)}, got {row[name]!r}")
+    if row["part"] == "growth" and (not row["grows"] or len(row["grows"]) != 2 or not row["grows"][1] > 0):
+        raise ValueError(f"grows: expected what grows and its value, got {row['grows']}")
+    if row["part"] == "memory" and not row["amount"] > 0:
+        raise ValueError(f"amount: expected the bytes of X, got {row['amount']}")
     for name in ("seconds", "first", "transfer"):
         # A transfer that there is no need for takes no time.
         if not all(math.isfinite(value) and (value > 0 or name == "transfer") for value in row[name]):
@@ -77,7 +93,9 @@ def markdown(title: str, sections: list[tables.Section]) -> str:
         if section.rows:
             lines += [""] * bool(section.sentences)
             lines += ["| " + " | ".join(section.header) + " |", "|---" * len(section.header) + "|"]
-            lines += ["| " + " | ".join(row) + " |" for row in section.rows]
+            lines += [
+                "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in section.rows
+            ]
     return "\n".join([*lines, ""])
 
 
@@ -134,6 +152,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _write(read(options.results), options)
     except ResultsError as error:
         print(f"report: {error}", file=sys.stderr)
+    except OSError as error:
+        print(
+            f"report: cannot write {error.filename}: {error.strerror}; name a file that can be",
+            file=sys.stderr,
+        )
     except ModuleNotFoundError as error:
         print(
             f'report: {error.name}, which draws the figures, is missing; pip install "chainrule[app]"',
@@ -145,6 +168,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _write(saved: dict, options: argparse.Namespace) -> int:
     import figures
 
+    there = {(row["part"], row["case"], row["contender"]) for row in saved["rows"]}
+    for number, row in enumerate(saved["rows"], 1):
+        if row["part"] in tables.PARTS and (row["part"], row["case"], row["ours"]) not in there:
+            fault = f"row {number}: its case has no row of {row['ours']}, which it is set against"
+            raise ResultsError(f"{options.results}: {fault}")
     title = f"Benchmarks of chainrule on {saved['about'].get('device', 'a device')}"
     found = tables.sections(saved)
     found[0] = found[0]._replace(sentences=[HOW])

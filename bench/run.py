@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -125,6 +126,18 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
     return found
 
 
+def threads_asked_for() -> int:
+    """Return how many threads each process is to have, or raise ValueError."""
+    name = next((name for name in machine.THREAD_VARIABLES if os.environ.get(name)), None)
+    if name is None:
+        return machine.cpu_count()
+    if not re.fullmatch("[1-9][0-9]{0,3}", os.environ[name]):
+        raise ValueError(
+            f"{name}: expected a number of threads from 1 up, got {os.environ[name]!r}; set it, or none"
+        )
+    return int(os.environ[name])
+
+
 def missing_memory(case: Contest) -> str:
     """Say why this machine cannot hold a step on X, or nothing."""
     memory = machine.memory_bytes()
@@ -214,8 +227,7 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
 
     way, only = options.sizes, tuple(options.only or PARTS)
     rounds, _, each, for_loops = WAYS[way]
-    asked = next((os.environ[name] for name in machine.THREAD_VARIABLES if name in os.environ), None)
-    threads = int(asked or machine.cpu_count())
+    threads = threads_asked_for()
     cases = contests(way, only, device, threads)
     total = rounds * each * sum(len(case.contenders) for case in cases) + for_loops * ("loops" in only)
     saved = {"about": about(device, threads, way), "rows": [], "faults": []}
@@ -290,14 +302,26 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("results.json"), help="default: results.json")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     options = parser.parse_args()
+    # Now, and not when all is measured.
+    if shutil.which(options.python) is None:
+        parser.error(f"--python: no program at {options.python}; give a Python that has the peers, or none")
+    if options.out.is_dir() or options.out.suffix in (".html", ".md"):
+        parser.error(
+            f"--out: expected a file such as results.json, got {options.out}; the page and the table stand beside it"
+        )
     try:
         device = cr.get_device()
+        threads_asked_for()
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=options.out.parent):
+            pass
     except (ValueError, DeviceError) as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"--out: {options.out} cannot be written: {error.strerror}; name another file")
     # Every process of the run is to be on the same device, whatever it would choose by itself.
     os.environ["CHAINRULE_DEVICE"] = device.name
     saved = measure(options, device)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     report.replace(options.out, json.dumps(saved, indent=1))
     for fault in saved["faults"]:
         print(f"run: {fault}", file=sys.stderr)

@@ -66,8 +66,11 @@ def _losses(saved) -> Section:
     for part in PARTS:
         for case, rows in cases(of(saved, part)).items():
             for row in rows.values():
-                found = ratio(rows[row["ours"]], row) if is_rival(row) else None
-                if found and found[0] > 1:
+                ours = rows[row["ours"]]
+                found = ratio(ours, row) if is_rival(row) else None
+                if row is ours and not row["seconds"]:
+                    lines.append(f"- {part}, {case}: ours, {row['contender']}, has no time: {row['why']}")
+                elif found and found[0] > 1:
                     lines.append(
                         f"- {part}, {case}: {times(found)} the time of {row['contender']}: {verdict(found)}"
                     )

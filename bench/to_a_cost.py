@@ -102,7 +102,7 @@ def with_torch(solver, put, X, y, k, target, rate):
     )
 
     def step():
-        W = torch.zeros((X.shape[1], k), device=X.device, requires_grad=True)
+        W = torch.zeros((k, X.shape[1]), device=X.device, requires_grad=True)
         b = torch.zeros(k, device=X.device, requires_grad=True)
         if solver == "lbfgs":
             rule = torch.optim.LBFGS([W, b], max_iter=10_000, line_search_fn="strong_wolfe")
@@ -113,7 +113,7 @@ def with_torch(solver, put, X, y, k, target, rate):
         def closure():
             nonlocal looks
             rule.zero_grad()
-            cost = entropy(X @ W + b, y) + (W * W).sum() / (2 * m)
+            cost = entropy(torch.nn.functional.linear(X, W, b), y) + (W * W).sum() / (2 * m)
             if (solver == "lbfgs" or looks % LOOK == 0) and cost.item() <= target:
                 raise StopIteration
             looks += 1
@@ -126,7 +126,7 @@ def with_torch(solver, put, X, y, k, target, rate):
                 rule.step(closure)
         return W, b
 
-    return step, lambda params: read([x.detach().cpu() for x in params])
+    return step, lambda params: read([x.detach().cpu().numpy().T for x in params])
 
 
 def with_sklearn(put, X, y, k, target, rate):

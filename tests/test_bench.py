@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import types
 
 import numpy as np
@@ -265,6 +266,31 @@ def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
         np.testing.assert_allclose(mine, want, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("asleep", [True, False])
+def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatch, asleep):
+    asked, module = [], importlib.import_module("logistic_step")
+
+    class Pool:
+        def __init__(self, threads):
+            assert threads == 3
+
+        def map(self, read, shares):
+            asked.append(len(shares))
+            if not asleep:
+                return [0]
+            time.sleep(0.05)
+            return map(read, shares)
+
+    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr("chainrule.machine.blas_threads", lambda: 3)
+    X, *others = module.problem(500, 700)
+    step, read = module.limit(lambda X: X, X, *others)
+    asked.clear()
+    every_bit = np.bitwise_or.reduce(X.view("uint32"), axis=None)
+    assert (step(), asked) == ((every_bit, []) if asleep else (0, [3]))
+    assert read(step()) == []
+
+
 def test_what_memory_cannot_hold_is_not_tried():
     (case,) = (contest.Contest("logistic", "", "logistic_step", (10**9, 10**5), (), "", 1),)
     assert re.fullmatch(r"needs [\d.]+ GiB of memory, [\d.]+ GiB free", suite.missing_memory(case))
@@ -312,6 +338,12 @@ def test_every_line_in_which_we_lose_is_named(theirs, line):
     found = saved(OURS, row("torch", *theirs), row("by_matmul", 0.1, 0.1, 0.1, library="chainrule 0.1.0"))
     (losses,) = (section for section in tables.sections(found) if section.title == "Where we lose")
     assert losses.sentences == [line]
+
+
+def test_a_step_of_ours_without_a_time_is_no_victory():
+    found = saved(row("by_tiles", why="unequal: off"), row("torch", 1.0, 1.0))
+    (losses,) = (section for section in tables.sections(found) if section.title == "Where we lose")
+    assert losses.sentences == ["- logistic, 30 x 7: ours, by_tiles, has no time: unequal: off"]
 
 
 def test_a_contest_says_how_far_the_limit_is():
@@ -438,3 +470,63 @@ def test_the_memory_of_a_library_that_python_does_not_see():
 
 def _with(folder):
     return os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"why": "a | b", "seconds": []}, None),
+        ({"case": 3}, "row 1: case: expected str, got 3"),
+        ({"ours": "nobody"}, "row 1: its case has no row of nobody"),
+        ({"peak": "much"}, "row 1: peak: expected int | float, got 'much'"),
+        ({"part": "growth"}, "row 1: grows: expected what grows and its value, got None"),
+        ({"part": "memory", "amount": 0}, "row 1: amount: expected the bytes of X, got 0"),
+        ({"seconds": "ab"}, "row 1: must be real number, not str"),
+    ],
+)
+def test_a_file_of_results_that_is_off_is_told_so_and_not_drawn(tmp_path, change, fault):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(saved(OURS | change)))
+    done = run("bench/report.py", path)
+    assert "Traceback" not in done.stderr
+    if fault is None:
+        assert done.returncode == 0
+        assert r"a \| b" in path.with_suffix(".md").read_text(encoding="utf-8")
+    else:
+        assert (done.returncode, f"report: {path}: {fault}" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_file_of_no_device_and_a_page_that_cannot_be_written(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(saved(OURS) | {"about": {}}))
+    assert "about: the name of the device is missing" in run("bench/report.py", path).stderr
+    path.write_text(json.dumps(saved(OURS)))
+    done = run("bench/report.py", path, "--html", path / "page.html")
+    assert done.returncode == 2
+    assert "report: cannot write " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "fault"),
+    [
+        (["--python", "/no/python"], {}, "--python: no program at /no/python"),
+        (["--out", "."], {}, "--out: expected a file such as results.json, got ."),
+        (["--out", "page.html"], {}, "--out: expected a file such as results.json, got page.html"),
+        (
+            ["--out", "pyproject.toml/results.json"],
+            {},
+            "--out: pyproject.toml/results.json cannot be written",
+        ),
+        (
+            [],
+            {"OMP_NUM_THREADS": "2,1"},
+            "OMP_NUM_THREADS: expected a number of threads from 1 up, got '2,1'",
+        ),
+        ([], {"OMP_NUM_THREADS": "0"}, "OMP_NUM_THREADS: expected a number of threads from 1 up, got '0'"),
+    ],
+)
+def test_what_cannot_end_well_does_not_begin(options, variables, fault):
+    done = run("bench/run.py", "--sizes", "tiny", "--only", "memory", *options, **variables)
+    assert (done.returncode, fault in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr

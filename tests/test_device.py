@@ -349,3 +349,19 @@ class TestImport:
             print(max(faults_of_a_step() for _ in range(5)))
         """
         assert int(in_a_new_process(code)) < 100
+
+    def test_an_import_needs_no_memory_for_it(self):
+        resource = pytest.importorskip("resource")
+        if not hasattr(resource, "RLIMIT_AS") or not sys.platform.startswith("linux"):
+            pytest.skip("only Linux says how much a process has, and limits it")
+        code = """
+            import pathlib, resource
+            import array_api_compat, numpy
+
+            has = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+            resource.setrlimit(resource.RLIMIT_AS, (has + (25 << 20),) * 2)
+            import chainrule
+
+            print(chainrule.get_device("cpu").name)
+        """
+        assert in_a_new_process(code) == "cpu"

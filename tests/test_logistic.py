@@ -368,3 +368,25 @@ def test_descending_by_three_nested_loops_is_descending_by_matmul():
     np.testing.assert_allclose(costs, seen, rtol=1e-12)
     np.testing.assert_allclose(by_loops_w, w, rtol=1e-12)
     np.testing.assert_allclose(by_loops_b, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda X, y, w: logistic.one_sample(X, y, w, 0.0),
+            r"one_sample: .* x \(n,\), no size 0, got \(4, 3\)",
+        ),
+        (lambda X, y, w: logistic.one_sample([1.0], 0.0, w, 0.0), r"one_sample: .* x \(n,\).* got list"),
+        (lambda X, y, w: logistic.backward(X, y[:2]), r"backward: expected dz \(4,\).* got \(2,\); forward"),
+        (lambda X, y, w: logistic.backward(w, y), r"backward: .* X \(m, n\).* got \(3,\)"),
+        (lambda X, y, w: logistic.learning_rate_bound(X[:0]), r"learning_rate_bound: .* got \(0, 3\)"),
+        (
+            lambda X, y, w: logistic.learning_rate_bound([[1.0]]),
+            r"learning_rate_bound: .* got list; make one",
+        ),
+    ],
+)
+def test_what_is_no_sample_no_slope_or_no_samples(call, said):
+    with pytest.raises(ValueError, match=said):
+        call(np.ones((4, 3)), np.zeros(4), np.ones(3))

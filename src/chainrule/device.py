@@ -16,7 +16,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -33,7 +33,8 @@ KNOWN = ("cpu", "cuda", "cuda:N", "auto", "strict", "strict:device1")
 # glibc keeps as much freed memory as twice the largest block (up to 32 MiB) that it has seen freed, and gives the rest
 # back to the system: a step would take page faults for its temporaries anew each time, a seventh of its time where they
 # are of 1 MiB. No page of this block is touched, so it takes no memory itself.
-np.empty(31 << 20, dtype="uint8")
+with suppress(MemoryError):
+    np.empty(31 << 20, dtype="uint8")
 
 _in_use: ContextVar[str | None] = ContextVar("chainrule_device", default=None)
 

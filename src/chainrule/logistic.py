@@ -132,6 +132,7 @@ SPELLINGS: dict[str, Callable[..., Step]] = {
 
 def one_sample(x: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (loss, dw, db) of a single sample x (n,) with target y ()."""
+    _shaped("one_sample", "x (n,)", x, 1)
     xp, y, b = _checked("one_sample", x[None, :], y, w, b)
     return _one_sample(xp, x, y, w, b)
 
@@ -149,7 +150,12 @@ def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
 
 
 def backward(X: Array, dz: Array) -> tuple[Array, Array]:
-    """Return (dw, db) from the dz that `forward` kept."""
+    """Return (dw (n,), db ()) from X (m, n) and the dz (m,) that `forward` kept."""
+    _shaped("backward", "X (m, n)", X, 2)
+    if getattr(dz, "shape", None) != X.shape[:1]:
+        raise ValueError(
+            f"backward: expected dz {tuple(X.shape[:1])}, one number a row of X, got {_shape(dz)}; forward returns it"
+        )
     return _backward(namespace(X, dz), X, dz)
 
 
@@ -165,6 +171,7 @@ def learning_rate_bound(X: Array) -> float:
     Source: Nesterov, Introductory Lectures on Convex Optimization, section 2.1.5 (2004); Bohning, Multinomial
     logistic regression algorithm (1992).
     """
+    _shaped("learning_rate_bound", "X (m, n)", X, 2)
     xp, _, _ = _checked("learning_rate_bound", X, None, X[0, :], 0.0)
     largest = float(xp.max(xp.abs(X)))
     # Squares of numbers up to 1 cannot overflow.
@@ -269,6 +276,17 @@ def _to_lists(X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Any, Any, fl
 def _from_lists(xp: Any, X: Array, step: tuple[float, list[float], float]) -> Step:
     cost, dw, db = (xp.asarray(part, dtype=X.dtype, device=X.device) for part in step)
     return cost, dw, db
+
+
+def _shaped(who: str, expected: str, x: Array, ndim: int) -> None:
+    if getattr(x, "ndim", None) != ndim or 0 in x.shape:
+        raise ValueError(
+            f"{who}: expected an array {expected}, no size 0, got {_shape(x)}; make one with get_device().asarray"
+        )
+
+
+def _shape(x: Any) -> str:
+    return str(tuple(x.shape)) if hasattr(x, "shape") else type(x).__name__
 
 
 def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:

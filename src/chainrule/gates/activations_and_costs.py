@@ -13,9 +13,9 @@ def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
 
 
 def log_sigmoid(xp: Any, z: Array, /) -> Result:
-    """log s(z), without taking the logarithm of a 0."""
-    s, e, positive = _sigmoid(xp, z)
-    return xp.where(positive > 0, 0, z) - xp.log1p(e), (lambda g: g * (1 - s),)
+    """log s(z), without taking the logarithm of a 0; the slope s(-z) without taking a number near 1 from 1."""
+    y, (slope,) = softplus(xp, -z)
+    return -y, (slope,)
 
 
 def softplus(xp: Any, z: Array, /) -> Result:
