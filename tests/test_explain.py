@@ -134,6 +134,11 @@ class TestFunctions:
         assert gates(graph) == ["cube"]
         assert float(graph.node("x").gradient) == 12
 
+    def test_integers_are_told_why_no_gradient_flows_to_them(self):
+        said = "no gradient flows to x, int32; give floats to see one"
+        assert said in cr.explain("x * y", x=np.array([1, 2], np.int32), y=2.0).to_text()
+        assert "no gradient" not in cr.explain("x * y", x=1, y=2.0).to_text()
+
     def test_numbers_may_stand_in_lists_and_dicts_too(self):
         p = [(1.0, 2), {"k": 3.0}]
         graph = cr.explain(lambda p: p[0][0] * p[0][1] * p[1]["k"], p=p)

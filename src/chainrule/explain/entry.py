@@ -31,7 +31,7 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, **values: Any) -
     number is summed, in a node "sum". The computation runs where the arrays are; what the graph shows is on the host.
 
     Raises ValueError for a text that is no such expression, and for values that do not fit it; TypeError for values
-    that do not fit the function, and for a result that is not one array.
+    that are no numbers or do not fit the function, and for a result that is not one array.
     """
     if isinstance(f_or_expression, str):
         tree = expression.parse(f_or_expression, tuple(values))
