@@ -173,6 +173,10 @@ class TestFunctions:
         ):
             with pytest.raises(TypeError, match=said):
                 cr.explain(cost, **values)
+        with pytest.raises(
+            TypeError, match=r"^explain: sigmoid_cross_entropy\(z, y, /\) was given q: missing"
+        ):
+            cr.explain(cr.functions.sigmoid_cross_entropy, q=1.0)
         with pytest.raises(TypeError, match="to return one array, got tuple"):
             cr.explain(lambda x: (x, x), x=1.0)
         with pytest.raises(ValueError, match="x has rows of different lengths"):

@@ -77,7 +77,9 @@ def _arguments(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list
     try:
         signature.bind(*placed, **{key: x for key, x in values.items() if key not in placed})
     except TypeError as error:
-        raise TypeError(f"explain: {name}{signature} was given {_names(values)}: {error}") from None
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        written = signature.replace(parameters=plain, return_annotation=signature.empty)
+        raise TypeError(f"explain: {name}{written} was given {_names(values)}: {error}") from None
     return placed
 
 
