@@ -57,6 +57,12 @@ def test_ci_runs_the_test_command_of_the_readme():
     assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
 
 
+def test_the_first_page_of_the_site_names_every_page():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"]({page.name})" in index or page.name == "index.md", page.name
+
+
 def test_the_places_that_the_readme_names_are_there():
     table = README.split("## Where everything is")[1]
     places = [

@@ -134,6 +134,28 @@ class TestFunctions:
         assert gates(graph) == ["cube"]
         assert float(graph.node("x").gradient) == 12
 
+    def test_integers_are_told_why_no_gradient_flows_to_them(self):
+        said = "no gradient flows to x, int32; give floats to see one"
+        assert said in cr.explain("x * y", x=np.array([1, 2], np.int32), y=2.0).to_text()
+        assert "no gradient" not in cr.explain("x * y", x=1, y=2.0).to_text()
+
+    def test_numbers_may_stand_in_lists_and_dicts_too(self):
+        p = [(1.0, 2), {"k": 3.0}]
+        graph = cr.explain(lambda p: p[0][0] * p[0][1] * p[1]["k"], p=p)
+        assert float(graph.output.value) == 6
+        assert [float(graph.node(name).gradient) for name in ("p[0][0]", "p[1]['k']")] == [6, 2]
+
+    @pytest.mark.parametrize("x", [np.inf, -np.inf, np.nan, 1e308, 0.0])
+    @pytest.mark.parametrize("shape", [(), (2,), (3, 4)])
+    def test_what_is_not_finite_is_shown_without_a_warning(self, x, shape):
+        def f(x, y):
+            return x * y / x + np.log(y) - x**2
+
+        graph = cr.explain(f, x=np.full(shape, x), y=np.full(shape, -1e308))
+        assert "nan" in graph.to_text()
+        assert graph.to_svg()
+        assert graph.to_html()
+
     def test_100_000_gates_in_a_row(self):
         def f(x):
             for _ in range(100_000):
@@ -151,10 +173,33 @@ class TestFunctions:
         ):
             with pytest.raises(TypeError, match=said):
                 cr.explain(cost, **values)
+        with pytest.raises(
+            TypeError, match=r"^explain: sigmoid_cross_entropy\(z, y, /\) was given q: missing"
+        ):
+            cr.explain(cr.functions.sigmoid_cross_entropy, q=1.0)
         with pytest.raises(TypeError, match="to return one array, got tuple"):
             cr.explain(lambda x: (x, x), x=1.0)
         with pytest.raises(ValueError, match="x has rows of different lengths"):
             cr.explain("sum(x)", x=[[1, 2], [3]])
+        with pytest.raises(ValueError, match="x has rows of different lengths"):
+            cr.explain("sum(x)", x=[[1, [2]], [3]])
+        for value, said in (
+            (None, "got NoneType"),
+            ("3", "got str"),
+            (1j, "got complex"),
+            ([], "got list"),
+            (["a"], "got list"),
+            ({"a": 1}, "got dict"),
+            (np.array(["a"]), "got dtype <U1"),
+            (np.array([None]), "got dtype object"),
+        ):
+            with pytest.raises(TypeError, match=f"^explain: expected x to be a.*{said}$"):
+                cr.explain("x*2", x=value)
+        for value in (10**400, [1, 10**400]):
+            with pytest.raises(ValueError, match=r"^explain: x is larger than a float can be"):
+                cr.explain("x*2", x=value)
+        with pytest.raises(TypeError, match="a function of arrays or an MLP, got int"):
+            cr.explain(3, x=1.0)
         with pytest.raises(TypeError, match="call explain outside of grad"):
             cr.grad(lambda x: cr.explain("x*x", x=x).output.value)(2.0)
 

@@ -173,6 +173,28 @@ def test_errors_say_what_to_do():
             cr.explain(text, a=2)
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("3(a + 1)", "'3(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
+    ("a(a + 1)", "'a(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
+    ("(a + 1)(a - 1)", "a product needs its sign"),
+    ("3a + 1", "'3a + 1' is no expression: write 3*a for 3a"),
+    ("2.5a", "write 2.5*a for 2.5a"),
+    ("a^2", "+ - * / ** @ alone are; write ** for ^"),
+    ("a²", "write **2 for ²"),
+    ("2×a", "write * for ×"),
+    ("a−1", "write - for −"),
+    ("ln(a)", "'ln(a)' is not allowed: write log; the functions are abs, "),
+    ("np.exp(a)", "'np.exp(a)' is not allowed: write exp; the functions are abs, "),
+    ("Sin(a)", "write sin; "),
+    ("arctan2(a, a)", "write atan2; "),
+    ("exp * a", "exp is a function; write exp(...) of a value"),
+    ("sin a", "'sin a' is no expression: invalid syntax"),
+])  # fmt: skip
+def test_slips_of_a_beginner_are_told_with_what_to_write(text, said):
+    with pytest.raises(ValueError, match=re.escape(said)):
+        cr.explain(text, a=2)
+
+
 def test_huge_powers_take_no_time():
     with pytest.raises(ValueError, match="no finite number"):
         cr.explain("9**9**9**9**9 * a", a=1)

@@ -40,9 +40,15 @@ def line_chart(
 ) -> str:
     """Return SVG of lines by their names, each of points (x, y) of rising x, with a legend; `label` says it in words.
 
-    On a logarithmic scale points that are not positive are left out. `mark` is a point with a ring around it.
+    Points that are not finite, and on a logarithmic scale those that are not positive, are left out. `mark` is a point
+    with a ring around it.
     """
-    lines = {name: _thinned([p for p in points if not log or p[1] > 0]) for name, points in lines.items()}
+
+    def drawn(y: float) -> bool:
+        return math.isfinite(y) and (not log or y > 0)
+
+    lines = {name: _thinned([p for p in points if drawn(p[1])]) for name, points in lines.items()}
+    mark = mark if mark and drawn(mark[1]) else None
     points = [*(p for line in lines.values() for p in line), *([mark] if mark else [])]
     if not points:
         return "<p>No number to draw.</p>"
@@ -121,4 +127,4 @@ def _decades(low: float, high: float) -> list[float]:
     last = max(first, math.ceil(math.log10(high)))
     every = max(1, -(-(last - first) // 6))
     last += -(last - first) % every
-    return [10.0**k for k in range(first, last + 1, every)]
+    return [10.0 ** min(k, 308) for k in range(first, last + 1, every)]

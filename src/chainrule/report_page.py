@@ -31,10 +31,10 @@ body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 68rem; background: 
   font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .6rem; }
 p { max-width: 46rem; } .soft, figcaption, caption { color: var(--soft); font-size: .9rem; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
 .facts div { background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem; padding: .6rem .8rem; }
 .facts dt { color: var(--soft); font-size: .85rem; }
-.facts dd { margin: 0; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
+.facts dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }
 .wide { overflow-x: auto; margin: .6rem 0; } figure { margin: 0; }
 figure > .wide { max-width: 46rem; }

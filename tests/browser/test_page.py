@@ -6,6 +6,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.explain import network
+from chainrule.explain.show import number
 
 
 def circuit():
@@ -235,6 +236,22 @@ def test_the_frame_of_a_notebook_runs(opened):
     assert frame.locator("#place").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
     frame.locator("#inputs input").first.fill("7")
     assert "f = -48" in frame.locator("#changed").inner_text()
+
+
+def test_a_folded_graph_is_stepped_through_to_its_inputs(opened):
+    def loop(x):
+        y = x
+        for _ in range(100):
+            y = y * x + 0.5
+        return y
+
+    graph = cr.explain(loop, x=0.5)
+    tab = opened(graph)
+    last = int(tab.inner_text("#place").split(" of ")[1])
+    for step in range(1, last + 1):
+        tab.keyboard.press("ArrowRight")
+        assert tab.inner_text("#place") == f"Step {step} of {last}"
+    assert lines(tab)[-1] == f"dx has all its shares: {number(graph.node('x').gradient)}"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,12 @@ def test_bad_input_is_told_in_a_line(arguments, said):
     assert result.stdout == ""
 
 
+def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
+    result = chainrule("explain", tmp_path)
+    assert result.exit_code == 2
+    assert "one sample is explained; name a picture, or a .csv or .npz file" in result.stderr
+
+
 def test_one_picture_through_a_model(pictures, tmp_path, device):
     run = tmp_path / "run"
     answer("train", pictures, "--hidden", 8, "--epochs", 30, "--image-size", 6, "--out", run)

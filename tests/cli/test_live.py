@@ -232,6 +232,15 @@ def test_the_drawing_tells_the_lowest_validation_and_the_time_left(monkeypatch):
     ]
 
 
+@pytest.mark.parametrize("odd", [float("inf"), float("nan")])
+def test_a_validation_that_is_not_finite_is_left_out(odd):
+    costs = [(1, 4.0), (2, 3.0), (3, 2.0)]
+    drawn = [str(line) for line in live.chart(costs, [(1, odd), (2, 2.5), (3, 2.0)], 60, 6)]
+    assert drawn[0].lstrip().startswith("4 ")
+    assert drawn == [str(line) for line in live.chart(costs, [(2, 2.5), (3, 2.0)], 60, 6)]
+    assert live.chart(costs, [(1, odd)], 60, 6) == live.chart(costs, [], 60, 6)
+
+
 def test_the_command_in_a_test_is_on_no_terminal(three_kinds, tmp_path):
     text = chainrule("train", three_kinds, "--steps", 3, "--out", tmp_path).stdout
     assert "cost up to step" in text

@@ -301,6 +301,17 @@ class TestTheChart:
         assert len(self.points_in(drawing)) == 1
         assert line_chart({"a": [(0, 0.0)]}, label="", log=True) == "<p>No number to draw.</p>"
 
+    @pytest.mark.parametrize("log", [False, True])
+    @pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+    def test_what_is_not_finite_is_left_out(self, odd, log):
+        drawing = line_chart({"a": [(0, odd), (1, 5.0), (2, odd)]}, label="", log=log, mark=(0, odd))
+        assert drawing == line_chart({"a": [(1, 5.0)]}, label="", log=log)
+        assert line_chart({"a": [(0, odd)]}, label="", log=log) == "<p>No number to draw.</p>"
+
+    def test_the_largest_numbers_have_an_axis(self):
+        ((first, last),) = self.points_in(line_chart({"a": [(0, 1e308), (1, 1.0)]}, label="", log=True))
+        assert (first[1], last[1]) == (12, 220)
+
     def test_neighbours_differ_in_colour_and_in_dashes(self):
         drawing = line_chart({f"layer {k}": [(0, k), (1, k)] for k in range(28)}, label="")
         kinds = re.findall(r'class="line (c\d d\d)"', drawing.partition("<ul")[2])

@@ -58,6 +58,11 @@ def explain(
     """
     with faults_told(), use_device(device) if device else nullcontext():
         given = rest or []
+        if first and not given and Path(first).is_dir():
+            raise ValueError(
+                f"explain: of the model in {first} one sample is explained; "
+                "name a picture, or a .csv or .npz file of rows"
+            )
         if len(given) == 1 and "=" not in given[0] and Path(first).exists():
             graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png)
         else:

@@ -1,5 +1,6 @@
 """How a training is seen while it runs: drawn where a terminal can draw, told in lines everywhere else."""
 
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -193,8 +194,10 @@ class _Thinned:
 def chart(costs: Points, validations: Points, width: int, height: int) -> list[Text]:
     """Draw the cost as a line and the validation as dots over the steps, with both axes, in `height` + 1 lines.
 
-    Where the numbers are all positive and far apart the scale is logarithmic, which its label says.
+    A validation that is not finite is left out. Where the numbers are all positive and far apart the scale is
+    logarithmic, which its label says.
     """
+    validations = [point for point in validations if math.isfinite(point[1])]
     numbers = [y for _, y in (*costs, *validations)]
     low, high = min(numbers), max(numbers)
     log = low > 0 and high > 20 * low

@@ -31,11 +31,17 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, **values: Any) -
     number is summed, in a node "sum". The computation runs where the arrays are; what the graph shows is on the host.
 
     Raises ValueError for a text that is no such expression, and for values that do not fit it; TypeError for values
-    that do not fit the function, and for a result that is not one array.
+    that are no numbers or do not fit the function, and for a result that is not one array.
     """
     if isinstance(f_or_expression, str):
         tree = expression.parse(f_or_expression, tuple(values))
         space, inputs = _entered(values)
+        for name, x in inputs.items():
+            if not isinstance(x, Traced):
+                raise TypeError(
+                    f"explain: expected {name} to be a number, a list of numbers or an array, "
+                    f"got {type(values[name]).__name__}"
+                )
         # What is not finite is shown where it arises.
         with np.errstate(all="ignore"):
             return _graph(space, tree.run(space, inputs), f_or_expression.strip(), "f")
@@ -43,11 +49,18 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, **values: Any) -
         _expect(values, ("params", "X", "y"))
         return network.graph(f_or_expression, **values)
     f = f_or_expression
+    if not callable(f):
+        raise TypeError(
+            f"explain: expected an expression, a function of arrays or an MLP, got {type(f).__name__}"
+        )
     name = getattr(f, "__name__", type(f).__name__)
     arguments = _arguments(f, name, values)
     space, inputs = _entered(values)
-    result = f(*(inputs[key] for key in arguments), **{k: x for k, x in inputs.items() if k not in arguments})
-    return _graph(space, result, name, name if name.isidentifier() else "f")
+    with np.errstate(all="ignore"):
+        result = f(
+            *(inputs[key] for key in arguments), **{k: x for k, x in inputs.items() if k not in arguments}
+        )
+        return _graph(space, result, name, name if name.isidentifier() else "f")
 
 
 def _arguments(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:
@@ -64,7 +77,9 @@ def _arguments(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list
     try:
         signature.bind(*placed, **{key: x for key, x in values.items() if key not in placed})
     except TypeError as error:
-        raise TypeError(f"explain: {name}{signature} was given {_names(values)}: {error}") from None
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        written = signature.replace(parameters=plain, return_annotation=signature.empty)
+        raise TypeError(f"explain: {name}{written} was given {_names(values)}: {error}") from None
     return placed
 
 
@@ -96,8 +111,8 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
 
     def entered(x: Any, name: str) -> Any:
         if hasattr(x, "dtype"):
-            return space.entered(x, name)
-        return space.entered(space.array(float(x), like), name) if isinstance(x, int | float) else x
+            return space.entered(_numeric(name, x), name)
+        return space.entered(space.array(_float(name, x), like), name) if isinstance(x, int | float) else x
 
     inputs = {}
     for name, value in values.items():
@@ -111,8 +126,10 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
 
 
 def _are_numbers(value: Any) -> bool:
-    found = trees.flat(value)
-    return bool(found) and all(isinstance(x, int | float) and not hasattr(x, "dtype") for x in found)
+    """Tell whether a list, and all lists in it, have nothing but numbers of Python."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_are_numbers, value))
+    return isinstance(value, int | float) and not hasattr(value, "dtype")
 
 
 def _rectangular(name: str, value: Any) -> Any:
@@ -120,6 +137,25 @@ def _rectangular(name: str, value: Any) -> Any:
         return np.asarray(value, dtype=float)
     except ValueError:
         raise ValueError(f"explain: {name} has rows of different lengths; give equal ones") from None
+    except OverflowError:
+        raise _too_large(name) from None
+
+
+def _numeric(name: str, x: Any) -> Any:
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind not in "biufc":
+        raise TypeError(f"explain: expected {name} to be an array of numbers, got dtype {x.dtype}")
+    return x
+
+
+def _float(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise _too_large(name) from None
+
+
+def _too_large(name: str) -> ValueError:
+    return ValueError(f"explain: {name} is larger than a float can be; give a smaller number")
 
 
 def _expect(values: dict[str, Any], names: tuple[str, ...]) -> None:

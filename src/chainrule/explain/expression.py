@@ -5,8 +5,9 @@ The text is never executed: Python's parser makes a tree of it, and whatever in 
 
 import ast
 import math
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -39,6 +40,9 @@ _ALONG_AN_AXIS = (
 _ALIASES = {"s": "sigmoid"}
 _CONSTANTS = {"pi": math.pi, "e": math.e}
 FUNCTIONS = (*_OF_ONE, *_OF_TWO, *_ALONG_AN_AXIS, *_ALIASES)
+# What is written on paper and in other languages, and how it is written here.
+_SIGNS = {"^": "**", "²": "**2", "³": "**3", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "\u2013": "-"}
+_ELSEWHERE = {"amax": "max", "amin": "min", "ln": "log", "tg": "tan"}
 
 
 @final
@@ -123,14 +127,16 @@ def parse(text: str, names: Sequence[str]) -> Expression:
             body = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = getattr(error, "msg", None) or "nested too deeply"
-        raise ValueError(f"explain: {_cut(text)!r} is no expression: {said}") from None
+        raise ValueError(f"explain: {_cut(text)!r} is no expression: {_remedy(text) or said}") from None
     if not body:
         raise ValueError('explain: expected an expression such as "3*(a+b*c)", got an empty text')
     statements: list[tuple[str, ast.expr]] = []
     known, used = {*names}, set[str]()
     for number, line in enumerate(body, start=1):
         name, tree = _statement(text.strip(), line, last=number == len(body))
-        for leaf in _checked(text.strip(), tree):
+        for leaf in _checked(text.strip(), tree, known):
+            if leaf not in known and leaf in FUNCTIONS:
+                raise ValueError(f"explain: {leaf} is a function; write {leaf}(...) of a value")
             if leaf not in known and leaf not in _CONSTANTS:
                 raise ValueError(
                     f"explain: {leaf} has no value; give it one, such as {leaf}=1, besides {_listed(known)}"
@@ -158,7 +164,16 @@ def _statement(text: str, line: ast.stmt, last: bool) -> tuple[str, ast.expr]:
     )
 
 
-def _checked(text: str, tree: ast.expr) -> Iterator[str]:
+def _remedy(text: str) -> str:
+    """Return what to write instead of what no program reads: a sign of paper, or a product without a sign."""
+    for sign, ours in _SIGNS.items():
+        if sign in text:
+            return f"write {ours} for {sign}"
+    product = re.search(r"(?<![\w.])(\d+\.?\d*)([^\W\d]\w*)", text)
+    return f"write {product[1]}*{product[2]} for {product[0]}" if product else ""
+
+
+def _checked(text: str, tree: ast.expr, known: Collection[str]) -> Iterator[str]:
     """Yield the names in a tree of which every node is allowed; ValueError for any other."""
     stack = [(tree, 1)]
     while stack:
@@ -167,7 +182,7 @@ def _checked(text: str, tree: ast.expr) -> Iterator[str]:
             raise ValueError(
                 f"explain: expected parts in at most {_DEEPEST} others, got more; name some of them"
             )
-        fault = _fault(node)
+        fault = _fault(node, known)
         if fault:
             raise ValueError(f"explain: {_shown(text, node)!r} is not allowed: {fault}")
         if isinstance(node, ast.Name):
@@ -175,7 +190,7 @@ def _checked(text: str, tree: ast.expr) -> Iterator[str]:
         stack += [(part, depth + 1) for part in _operands(node)]
 
 
-def _fault(node: ast.expr) -> str:
+def _fault(node: ast.expr, known: Collection[str]) -> str:
     """Return why a node is not allowed, or "" where it is."""
     if isinstance(node, ast.Name):
         return ""
@@ -186,17 +201,21 @@ def _fault(node: ast.expr) -> str:
     if isinstance(node, ast.UnaryOp):
         return "" if isinstance(node.op, ast.USub | ast.UAdd) else "of signs, + and - alone are"
     if isinstance(node, ast.BinOp):
-        return "" if type(node.op) in _OPERATORS else "of operators, + - * / ** @ alone are"
+        power = "; write ** for ^" if isinstance(node.op, ast.BitXor) else ""
+        return "" if type(node.op) in _OPERATORS else f"of operators, + - * / ** @ alone are{power}"
     if isinstance(node, ast.Call):
-        return _fault_of_call(node)
+        return _fault_of_call(node, known)
     kind = type(node).__name__.lower()
     return f"{kind} is none of numbers, names, + - * / ** @ and calls of functions"
 
 
-def _fault_of_call(node: ast.Call) -> str:
+def _fault_of_call(node: ast.Call, known: Collection[str]) -> str:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
     if name not in FUNCTIONS:
-        return f"the functions are {', '.join(FUNCTIONS)}"
+        if name in known or not isinstance(node.func, ast.Name | ast.Attribute):
+            return "a product needs its sign; write * before the parenthesis"
+        meant = _meant(node.func.attr if isinstance(node.func, ast.Attribute) else name)
+        return f"{f'write {meant}; ' if meant else ''}the functions are {', '.join(FUNCTIONS)}"
     counts = (1, 2) if name in ("max", "min") else (2,) if name in _OF_TWO else (1,)
     if len(node.args) not in counts:
         return f"{name} takes {' or '.join(map(str, counts))} values, not {len(node.args)}"
@@ -208,6 +227,13 @@ def _fault_of_call(node: ast.Call) -> str:
         if _integer(keyword.value) is None:
             return "axis is a whole number"
     return "" if len(node.keywords) < 2 else "axis is given twice"
+
+
+def _meant(name: str) -> str:
+    """Return the function that is called by this name elsewhere, or ""."""
+    name = name.lower()
+    name = _ELSEWHERE.get(name, name.replace("arc", "a", 1))
+    return name if name in FUNCTIONS else ""
 
 
 def _integer(node: ast.expr) -> int | None:

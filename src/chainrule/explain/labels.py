@@ -68,6 +68,7 @@ class Label:
         return self.size[1] + (_TALL if self.scalar else LINE) * len(self.lines)
 
 
+@np.errstate(all="ignore")
 def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
     """Return the label of an array of any shape; of None, an empty one."""
     if x is None:

@@ -161,9 +161,9 @@ function describe(step) {
   if (step.kind === "seed") return [`Backward begins at ${box.name}.`, [`d${box.name} = d${box.name}/d${box.name} = 1`]];
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
   if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
-  const done = boxes.filter((other, i) => gradientAt[i] === now && uses(i) > 1);
-  const lines = [...box.backward, ...done.map((other) => `d${other.name} has all its shares: ${other.gradient}`)];
-  return [`Backward: ${what}.`, box.fold ? [] : lines];
+  const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === now && uses(i) > 1);
+  const shares = done.map((other) => `d${other.name} has all its shares: ${other.gradient}`);
+  return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward), ...shares]];
 }
 
 function show(step) {

@@ -83,6 +83,7 @@ class Rule(NamedTuple):
     backward: tuple[str, ...]
 
 
+@np.errstate(all="ignore")
 def rule(graph: Graph, node: Node) -> Rule:
     """Return the rule of the gate of a node with the numbers put in.
 

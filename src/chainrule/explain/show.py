@@ -16,6 +16,7 @@ def number(x: Any) -> str:
     return "0" if text == "-0" else text
 
 
+@np.errstate(all="ignore")
 def brief(x: Any) -> str:
     """Return all numbers of a small array, and shape, range and norm of a large one."""
     x = np.asarray(x)

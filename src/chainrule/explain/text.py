@@ -50,6 +50,10 @@ def text(graph: Graph) -> str:
         elif item.followed:
             said = [_gradient(item), *rule(graph, item).backward]
             lines += row(item, said + ([] if item.inputs else _drawn(item.gradient)))
+        elif item.gate == "input" and item.value.dtype.kind in "iu":
+            lines += row(
+                item, [f"no gradient flows to {item.name}, {item.value.dtype}; give floats to see one"]
+            )
     return "\n".join(line.rstrip() for line in lines)
 
 
