@@ -42,7 +42,8 @@ def test_the_commands_of_the_readme_work_in_their_order(user_files):
         assert result.stdout
 
 
-def test_the_python_of_the_readme_works(capsys):
+def test_the_python_of_the_readme_works(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     scope = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), scope)

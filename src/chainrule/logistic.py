@@ -232,8 +232,10 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
     product = forward = np.dot if xp is np else xp.matmul
     m, n = X.shape
     if w.ndim == 2:
-        # The order in which the BLAS is quicker where classes are few.
-        forward = lambda tile, w: product(w.T, tile.T).T  # noqa: E731
+        # The order in which the BLAS is quicker where classes are few; of long rows it is the other, a copy included.
+        forward = lambda tile, w: (  # noqa: E731
+            product(w.T, tile.T).T if n <= 2048 else xp.asarray(product(tile, w).T, copy=True).T
+        )
     elif xp is np and X.flags.c_contiguous and 64 <= n <= 2048 and 500 < rows < m:
         # Row by row it streams from memory twice as fast as four rows at a time, where a row and w fit the first cache.
         forward = np.vecdot
