@@ -134,9 +134,20 @@ def by_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
         like = method(self, np.zeros((1, X.shape[1]), X.dtype))
         X = X.rechunk({1: -1})
         axes = {"drop_axis": 1} if like.ndim == 1 else {"chunks": (X.chunks[0], like.shape[1:])}
-        return X.map_blocks(partial(method, self), dtype=like.dtype, meta=like[:0], **axes)
+        return X.map_blocks(
+            partial(_of_chunk, method, self, like[:0]),
+            dtype=like.dtype,
+            meta=like[:0],
+            token=method.__name__,
+            **axes,
+        )
 
     return of_rows
+
+
+def _of_chunk(method: Callable[..., Any], estimator: Any, none: Any, X: Any) -> Any:
+    # A chunk may well have no rows, which scikit-learn's checks refuse.
+    return method(estimator, X) if len(X) else none
 
 
 def elsewhere(x: Any) -> bool:
@@ -243,8 +254,14 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
     floating = real and xp.isdtype(X.dtype, "real floating")
     sound = X.ndim == 2 and real and (not floating or bool(xp.all(xp.isfinite(X))))
     # Zeros of X's shape, in the memory of one, serve for every check that reads no number of X; an X that cannot
-    # pass is copied, so that the error shows it.
-    seen = np.broadcast_to(0.0, tuple(X.shape)) if sound else on_host(X)
+    # pass is copied, so that the error shows it, but of a Dask X, which may be larger than memory, a bad row alone.
+    if sound:
+        seen = np.broadcast_to(0.0, tuple(X.shape))
+    elif floating and X.ndim == 2 and in_chunks(X):
+        bad = int(np.argmin(on_host(xp.all(xp.isfinite(X), axis=1))))
+        seen = on_host(X[bad : bad + 1])
+    else:
+        seen = on_host(X)
     out = validate_data(
         estimator, seen, y, reset=reset, dtype=dtypes, ensure_all_finite=not sound, **settings
     )
