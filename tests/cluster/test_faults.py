@@ -15,6 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
+import chainrule as cr
 from chainrule.cluster import ChunkedRows, ClusterError, connected, connecting
 from tests.cli.tools import answer, chainrule, history_in
 from tests.cluster.runs import NETS
@@ -71,8 +72,10 @@ def test_a_scheduler_that_goes_away_costs_what_came_after_the_checkpoint(tmp_pat
 
             def kill():
                 # The first one is of step 0.
-                first = None
+                first, deadline = None, time.monotonic() + 60
                 while not checkpoint.exists() or checkpoint.stat().st_mtime_ns == (first := first or stamp()):
+                    if time.monotonic() > deadline:
+                        break
                     time.sleep(0.01)
                 scheduler.kill()
 
@@ -101,6 +104,43 @@ def test_no_scheduler_and_no_workers_are_told(port):
         pass
     with pytest.raises(ValueError, match="workers from 1 up, got 0"), connected(0):
         pass
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "tcp://127.0.0.1:99999", "tls://127.0.0.1:1", "http://127.0.0.1:1", "what://127.0.0.1:1"],
+)
+def test_an_address_that_no_scheduler_has_is_told(address):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "0.2s"}),
+        pytest.raises(ClusterError, match=f"{address}: no scheduler answers there"),
+        connected(None, address),
+    ):
+        pass
+
+
+def test_an_address_without_the_encryption_that_is_asked_for_is_told():
+    with (
+        dask.config.set({"distributed.comm.require-encryption": True}),
+        pytest.raises(ClusterError, match="encryption required"),
+        connected(None, "tcp://127.0.0.1:1"),
+    ):
+        pass
+
+
+def test_a_worker_that_is_gone_again_is_no_worker_without_chainrule():
+    class Cluster:
+        def scheduler_info(self, n_workers):
+            return {"workers": {"tcp://a": {}, "tcp://b": {}}}
+
+        def run(self, f, text, *, workers, on_error):
+            asked.append(workers)
+            return {"tcp://a": cr.__version__, "tcp://b": OSError("timed out")}
+
+    asked, cluster = [], Cluster()
+    connecting.check_workers(cluster)
+    connecting.check_workers(cluster)
+    assert asked == [["tcp://a", "tcp://b"], ["tcp://b"]]
 
 
 def test_a_worker_without_this_chainrule_is_named(tmp_path, monkeypatch, rows):

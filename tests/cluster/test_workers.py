@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 import dask.array as da
+import distributed
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from chainrule.batches import on_rows
 from chainrule.cluster import ChunkedRows
 from chainrule.descent import descend
 from chainrule.lbfgs import lbfgs
+from chainrule.mlp import MLP
 from chainrule.optimizers import adam
 from chainrule.training import on_all_rows
 from tests.cluster.runs import NETS, assert_same_run, descended, one_machine
@@ -33,6 +35,19 @@ def test_fifty_steps_are_those_of_one_machine_on_any_number_of_workers(workers, 
     assert 0 < chunks.spent.compute < chunks.spent.wall * 16
 
 
+def test_workers_have_no_more_memory_than_there_is(workers):
+    found = workers.scheduler_info(n_workers=-1)["workers"].values()
+    assert 0 < sum(worker["memory_limit"] for worker in found) <= distributed.system.MEMORY_LIMIT
+
+
+def test_many_parameters_travel_without_a_warning(two_workers):
+    net = MLP((1200, 1100, 1))
+    chunks = ChunkedRows(da.from_array(np.eye(4, 1200), chunks=(2, 1200)), np.arange(4) % 2)
+    params = net.init(0, "cpu")
+    assert sum(x.nbytes for layer in params for x in layer) > 10e6
+    chunks.cost_and_gradients(net)(params)
+
+
 def slowly(block, flag):
     if flag.exists():
         time.sleep(0.3)
@@ -48,10 +63,15 @@ def test_a_worker_killed_in_step_25_changes_nothing(two_workers, rows, kind, kee
     whole = chunks.cost_and_gradients(net)
     step, killed = 0, []
 
+    two_workers.wait_for_workers(2, timeout=60)
+    pids = two_workers.run(os.getpid)
+
     def kill():
-        time.sleep(0.2)
-        busy = two_workers.processing()
-        pids = two_workers.run(os.getpid)
+        deadline = time.monotonic() + 20
+        while (
+            not any((busy := two_workers.processing()).values()) and not keep and time.monotonic() < deadline
+        ):
+            time.sleep(0.02)
         address = max(busy, key=lambda worker: len(busy[worker]))
         killed.append((address, len(busy[address])))
         os.kill(pids[address], signal.SIGKILL)

@@ -18,6 +18,8 @@ from chainrule import machine
 
 # Seconds between two looks for workers that have joined.
 _LOOK = 1.0
+# Parameters and targets travel in the graph, which Dask warns of from 10 MB up; they have to travel.
+_LARGE_GRAPHS = {"distributed.admin.large-graph-warning-threshold": "10GB"}
 
 
 class ClusterError(ConnectionError):
@@ -42,35 +44,36 @@ def connected(
     """Compute inside the block on so many local worker processes, on the cluster of a scheduler, or by threads.
 
     `workers` starts as many processes, on the loopback alone, each with its share of the processors and at most
-    `memory` bytes; they end with the block. `scheduler` is the address of a cluster that runs already, such as
-    tcp://10.0.0.1:8786; its workers must have this version of chainrule. Neither: the threads of this process.
-    Yields Dask's Client, or None. Raises ClusterError where that cannot be had.
+    `memory` bytes, by default its share of all; they end with the block. A script that asks for them does so under
+    `if __name__ == "__main__":`, for each of them imports it. `scheduler` is the address of a cluster that runs
+    already, such as tcp://10.0.0.1:8786; its workers must have this version of chainrule. Neither: the threads of this
+    process. Yields Dask's Client, or None. Raises ClusterError where that cannot be had.
     """
     if workers is not None and scheduler:
         raise ValueError("connected: expected workers or a scheduler, got both; give one")
     if workers is None and not scheduler:
         yield None
         return
-    # Parameters travel in the graph, which Dask warns of from 10 MB up; they have to travel.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "10GB"}):
-        if workers is not None:
-            if workers < 1:
-                raise ValueError(f"connected: expected workers from 1 up, got {workers}")
-            with _interrupts_ignored():
-                cluster = distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=max(1, machine.cpu_count() // workers),
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",
-                    memory_limit=memory,
-                )
-            with cluster, distributed.Client(cluster) as client:
-                _check_first(client)
-                yield client
-            return
-        with _client_of(str(scheduler)) as client:
+    if workers is not None:
+        if workers < 1:
+            raise ValueError(f"connected: expected workers from 1 up, got {workers}")
+        # Told "auto" for each of them, Dask would give more workers than processors more memory than there is.
+        limit = {} if memory == "auto" else {"memory_limit": memory}
+        with _interrupts_ignored():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=max(1, machine.cpu_count() // workers),
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                **limit,
+            )
+        with cluster, distributed.Client(cluster) as client:
             _check_first(client)
             yield client
+        return
+    with _client_of(str(scheduler)) as client:
+        _check_first(client)
+        yield client
 
 
 @contextmanager
@@ -93,7 +96,8 @@ def _interrupts_ignored() -> Iterator[None]:
 def _client_of(scheduler: str) -> Iterator[Any]:
     try:
         client = distributed.Client(scheduler)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError) as error:
+        # Of types that no scheduler could have are faults of the address, and of what is set up for TLS.
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
         ) from error
@@ -114,10 +118,19 @@ def memory_limit() -> float:
     client = client_in_use()
     if client is None:
         memory = machine.memory_bytes()
-        return float(memory[1]) if memory else 0.0
+        # A container may have less than the machine.
+        return float(min(memory[1], distributed.system.MEMORY_LIMIT)) if memory else 0.0
     limits = [worker["memory_limit"] for worker in _workers(client).values()]
     # 0 is Dask's word for no limit.
     return float(sum(limits)) if all(limits) else float("inf")
+
+
+def threads() -> int:
+    """Return how many threads compute chunks at the same time."""
+    client = client_in_use()
+    if client is None:
+        return int(dask.config.get("num_workers", None) or dask.system.CPU_COUNT)
+    return sum(client.nthreads().values())
 
 
 def _check_first(client: Any) -> None:
@@ -139,6 +152,8 @@ def check_workers(client: Any) -> None:
     # Of Python's own, because a function of ours could not arrive where chainrule is missing.
     answers = client.run(eval, "__import__('chainrule').__version__", workers=new, on_error="return")
     ours = version("chainrule")
+    # One that is gone again can be asked nothing.
+    answers = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
     wrong = [
         f"{name} has {answer!r}" if isinstance(answer, str) else f"{name} has none ({answer})"
         for name, answer in answers.items()
@@ -151,6 +166,12 @@ def check_workers(client: Any) -> None:
     seen.workers |= set(answers)
 
 
+def persisted(tasks: list[Any]) -> list[Any]:
+    """Return Dask's tasks as ones whose results stay where they are computed."""
+    with dask.config.set(_LARGE_GRAPHS):
+        return list(dask.persist(*tasks))
+
+
 def computed(tasks: list[Any]) -> list[Any]:
     """Return the results of Dask's tasks.
 
@@ -160,7 +181,8 @@ def computed(tasks: list[Any]) -> list[Any]:
     try:
         if client is not None and time.monotonic() - _checked.setdefault(client, _Checked()).looked > _LOOK:
             check_workers(client)
-        found = dask.compute(*tasks)
+        with dask.config.set(_LARGE_GRAPHS):
+            found = dask.compute(*tasks)
     except (distributed.KilledWorker, distributed.scheduler.NoValidWorkerError) as error:
         raise ClusterError(
             f"a task was given up because workers died at it ({error}); give them more memory, or smaller chunks"
