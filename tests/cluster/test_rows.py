@@ -1,5 +1,7 @@
 """Rows in chunks, computed by threads of this process: however they are cut, the numbers are those of all rows."""
 
+import threading
+
 import dask
 import dask.array as da
 import numpy as np
@@ -10,6 +12,9 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import trees
 from chainrule.cluster import ChunkedRows
+from chainrule.cluster import rows as rows_in_chunks
+from chainrule.cluster.rows import height_of_chunk
+from chainrule.estimators import inputs
 from chainrule.mlp import MLP
 from chainrule.penalties import L2
 from tests.cluster.runs import NETS, apart, assert_same_run, descended, one_machine
@@ -147,3 +152,60 @@ def test_an_epoch_of_an_estimator_sees_every_chunk_once(rows):
     batched = cr.MLPClassifier(**settings, batch_size=100, shuffle=False, random_state=0)
     batched.partial_fit(X, y, classes=[0, 1])
     assert apart(fitted.coefs_, batched.coefs_) <= 1e-12
+
+
+def test_seconds_of_threads_that_compute_at_once_count_once(monkeypatch, rows):
+    X, y = rows
+    net, together = NETS["logistic"], threading.Barrier(2, timeout=20)
+
+    def slowly(*arguments):
+        together.wait()
+        together.wait()
+        return net.cost_and_gradients(arguments[3], *arguments[1:3])
+
+    monkeypatch.setattr(rows_in_chunks, "on_all_rows", slowly)
+    chunks = ChunkedRows(da.from_array(X, chunks=(200, 5)), y)
+    with dask.config.set(num_workers=2):
+        chunks.cost_and_gradients(net)(net.init(0, "cpu"))
+    spent = chunks.spent
+    assert spent.compute / 2 <= spent.busiest < min(spent.compute, spent.wall)
+    monkeypatch.undo()
+    chunks = ChunkedRows(da.from_array(X, chunks=(20, 5)), y)
+    with dask.config.set(scheduler="synchronous"):
+        chunks.cost_and_gradients(net)(net.init(0, "cpu"))
+    assert chunks.spent.busiest == pytest.approx(chunks.spent.compute, rel=1e-12)
+    assert chunks.spent.rest == chunks.spent.wall - chunks.spent.busiest > 0
+
+
+def test_chunks_may_have_no_rows(rows):
+    X, y = rows
+    lazy = da.from_array(X, chunks=(100, 5))
+    chosen = np.arange(400) % 200 >= 100
+    some, X, y = lazy[da.from_array(chosen, chunks=100)].compute_chunk_sizes(), X[chosen], y[chosen]
+    assert some.chunks[0] == (0, 100, 0, 100)
+    here = cr.LogisticRegression().fit(X, y)
+    there = cr.LogisticRegression().fit(some, y)
+    np.testing.assert_allclose(there.coef_, here.coef_, rtol=1e-9)
+    for method in ("predict", "predict_proba"):
+        np.testing.assert_allclose(getattr(there, method)(some), getattr(here, method)(X), rtol=1e-8)
+    assert there.score(some, y) == here.score(X, y)
+
+
+def test_of_rows_that_are_not_finite_one_is_looked_at(monkeypatch, rows):
+    X, y = rows
+    X[250, 2] = np.nan
+    seen, copied = [], inputs.on_host
+
+    def on_host(x):
+        seen.append(getattr(x, "shape", None))
+        return copied(x)
+
+    monkeypatch.setattr(inputs, "on_host", on_host)
+    with pytest.raises(ValueError, match="Input X contains NaN"):
+        cr.MLPClassifier().fit(da.from_array(X, chunks=(100, 5)), y)
+    assert X.shape not in seen
+
+
+def test_a_chunk_is_reckoned_in_what_is_computed():
+    assert height_of_chunk((10**6, 1000), 1) == height_of_chunk((10**6, 1000), 4) == 2**26 // 4000
+    assert height_of_chunk((10**6, 1000), 8) == 2**26 // 8000

@@ -1,5 +1,6 @@
 """Where the stages of `train` take place: in the memory of this process, or chunk by chunk on workers."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ import typer
 
 from chainrule import data, runs, training
 from chainrule.cli.shared import tell
-from chainrule.device import Device
+from chainrule.device import Device, get_device
 from chainrule.files import Model
 from chainrule.recipes import Wishes
 
+SCHEDULER = "CHAINRULE_SCHEDULER"
 ChunkRowsOption = Annotated[
     int | None,
     typer.Option(
@@ -29,7 +31,7 @@ SchedulerOption = Annotated[
     str | None,
     typer.Option(
         help="Compute chunks on the cluster of this Dask scheduler, such as tcp://10.0.0.1:8786.",
-        envvar="CHAINRULE_SCHEDULER",
+        envvar=SCHEDULER,
     ),
 ]
 
@@ -46,9 +48,15 @@ class Where:
     def stages(self, path: Path | None) -> Iterator[Any]:
         """Yield what loads, splits, prepares, runs and judges there."""
         # An address in the environment is for those who ask for nothing else.
-        scheduler = None if self.workers is not None else self.scheduler
-        zarr = path is not None and path.suffix.lower() == ".zarr"
-        if self.chunk_rows is None and self.workers is None and scheduler is None and not zarr:
+        scheduler = self.scheduler
+        if self.workers is not None and scheduler == os.environ.get(SCHEDULER):
+            scheduler = None
+        if (
+            self.chunk_rows is None
+            and self.workers is None
+            and scheduler is None
+            and not _only_in_chunks(path)
+        ):
             yield _Whole()
             return
         from chainrule.cluster import connected
@@ -63,9 +71,17 @@ class Where:
             yield Chunks(self.chunk_rows)
 
 
+def _only_in_chunks(path: Path | None) -> bool:
+    """Return whether data are of a kind that is never read whole."""
+    return path is not None and (
+        path.suffix.lower() == ".zarr" or (path.is_dir() and any(path.glob("X*.npy")))
+    )
+
+
 class _Whole:
     """The stages for rows that are in memory."""
 
+    device = staticmethod(get_device)
     load = staticmethod(data.load)
     load_test = staticmethod(data.load_test)
     split = staticmethod(data.split)
@@ -92,10 +108,12 @@ def tell_spent(spent: dict[str, Any]) -> None:
     if not spent:
         return
     chunks = spent["chunks"]
-    wall, computing = chunks["seconds of steps"], chunks["seconds of computing, over all threads"]
-    kept = "kept on workers" if chunks["kept on workers"] else "read again at each step"
-    tell("chunks", f"{chunks['number']} of up to {chunks['rows of the tallest']} rows, {kept}")
+    kept = chunks["kept on workers"]
+    where = "kept on workers" if kept else "read again at each step"
+    tell("chunks", f"{chunks['number']} of up to {chunks['rows of the tallest']} rows, {where}")
+    computing = f"{chunks['seconds of computing']:.2f} s computing in the busiest thread of each"
+    rest = f"{chunks['seconds of moving, reading and waiting']:.2f} s moving{'' if kept else ', reading'} and waiting"
     tell(
         "spent",
-        f"{wall:.2f} s in {chunks['steps computed']} steps, {computing:.2f} s of computing on all threads",
+        f"{chunks['seconds of steps']:.2f} s in {chunks['steps computed']} steps: {computing}, {rest}",
     )

@@ -22,7 +22,7 @@ from chainrule.cli.live import follow
 from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
 from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
 from chainrule.descent import Descent
-from chainrule.device import Device, get_device
+from chainrule.device import Device
 from chainrule.mlp import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.recipes import Recipe, Wishes
@@ -74,8 +74,8 @@ def train(
             metavar="[DATA]",
             help="A .h5 file in the layout of the cat pictures (its test file is found beside it), an .npz file "
             "with X and y, a .csv file with a label column, a folder with one subfolder of pictures per "
-            "class, or a folder with the idx files of MNIST or Fashion-MNIST, .gz or not. Default: scikit-learn's "
-            "handwritten digits.",
+            "class, a folder with the idx files of MNIST or Fashion-MNIST, .gz or not, a .zarr group with X and y, or "
+            "a folder with X.npy and y.npy. Default: scikit-learn's handwritten digits.",
         ),
     ] = None,
     model: Annotated[
@@ -182,7 +182,7 @@ def train(
     """
     with faults_told(), Where(chunk_rows, workers, scheduler).stages(path) as at:
         check_folder(folder)
-        place = get_device(device)
+        place = at.device(device)
         reading = time.perf_counter()
         train_set, test_set = at.load(path, label=label, image_size=image_size)
         if test is not None:

@@ -12,11 +12,11 @@ from dask import delayed
 
 from chainrule import data, runs, training
 from chainrule.checkpoints import fingerprint
-from chainrule.cluster.connecting import computed
-from chainrule.cluster.rows import ChunkedRows, taken
+from chainrule.cluster.connecting import computed, threads
+from chainrule.cluster.rows import ChunkedRows, can_be_kept, taken
 from chainrule.cluster.stores import chunked, is_store, open_rows, open_test
 from chainrule.descent import CostAndGradients, Sampler
-from chainrule.device import Device, get_device
+from chainrule.device import VARIABLE, Device, get_device
 from chainrule.files import Model
 from chainrule.logistic import learning_rate_bound
 from chainrule.mlp import MLP
@@ -31,6 +31,15 @@ class Chunks:
     """The stages of a training run for rows in chunks of `height` rows, by default of 64 MiB."""
 
     height: int | None = None
+
+    def device(self, name: str | None) -> Device:
+        """Return the device of this process, which computes what is small; chunks are computed on each worker's own."""
+        if name is not None:
+            raise ValueError(
+                f"--device: chunks are computed on each worker's own device, got {name!r}; leave it out, and set "
+                f"{VARIABLE} where the workers start"
+            )
+        return get_device("cpu")
 
     def load(
         self, path: Path | None, *, label: str | None, image_size: int
@@ -107,6 +116,9 @@ class ChunkedRun(training.Run):
         self.place, self.task, self.dtype = get_device("cpu"), task, dtype
         # Rows that cannot be judged in the end are told before all the learning.
         _mapped(task.test.X, _scaled_extremes, task.scaling, dtype)
+        held_back = [] if task.validation is None else [task.validation]
+        numbers = sum(rows.X.size for rows in (task.train, *held_back))
+        self._keep = can_be_kept(numbers * np.dtype(dtype).itemsize)
         self.rows = self._rows_of(task.train)
         self._bound, self._text = _survey(self.rows)
         self.held_back = None if task.validation is None else self._rows_of(task.validation)
@@ -124,24 +136,28 @@ class ChunkedRun(training.Run):
         return len(self.rows.batches(int(batch))) * int(batch)
 
     def spent(self) -> dict[str, Any]:
-        """Return chunks and seconds: of all steps, and of the computing in them, summed over all threads."""
-        spent = self.rows.spent
+        """Return how many threads computed, and of the chunks where the seconds of all steps went, as Spent has it."""
+        spent, validated = self.rows.spent, self.held_back.spent.wall if self.held_back else 0.0
         return {
+            "threads while learning": threads(),
             "chunks": {
                 "number": len(self.rows.heights),
                 "rows of the tallest": max(self.rows.heights),
                 "kept on workers": self.rows.kept,
                 "steps computed": spent.steps,
                 "seconds of steps": spent.wall,
-                "seconds of computing, over all threads": spent.compute,
-            }
+                "seconds of computing": spent.busiest,
+                "seconds of moving, reading and waiting": spent.rest,
+                "seconds of computing, summed over all threads": spent.compute,
+                "seconds of validating, beside the steps": validated,
+            },
         }
 
     def _rows_of(self, rows: data.Dataset) -> ChunkedRows:
         X: Any = rows.X
         scaled = X.map_blocks(_scaled, self.task.scaling, str(self.dtype), dtype=self.dtype)
         # One byte a row goes further than eight.
-        return ChunkedRows(scaled, rows.y.astype(np.min_scalar_type(len(rows.classes))))
+        return ChunkedRows(scaled, rows.y.astype(np.min_scalar_type(len(rows.classes))), keep=self._keep)
 
     def _sampled(self, recipe: Recipe) -> tuple[CostAndGradients, Sampler | None]:
         batches = None if recipe.batch is None else self.rows.batches(recipe.batch, seed=recipe.seed)

@@ -7,20 +7,22 @@ processors and libraries are alike.
 """
 
 import math
+import os
+import platform
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-import dask
 import dask.array as da
 import numpy as np
 from dask import delayed
 
 from chainrule import machine, trees
 from chainrule.batches import Batches
-from chainrule.cluster.connecting import client_in_use, computed, memory_limit
+from chainrule.cluster.connecting import client_in_use, computed, memory_limit, persisted
 from chainrule.device import get_device, namespace, to_numpy
 from chainrule.logistic import learning_rate_bound
 from chainrule.mlp import MLP, Params
@@ -42,17 +44,35 @@ def is_dask(x: Any) -> bool:
 
 
 def height_of_chunk(shape: Sequence[int], itemsize: int) -> int:
-    """Return how many rows make a chunk of about 64 MiB."""
-    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * itemsize)))
+    """Return how many rows make a chunk of about 64 MiB, reckoned as float32, in which it is computed, or larger."""
+    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * max(4, itemsize))))
+
+
+def can_be_kept(size: int) -> bool:
+    """Return whether the memory of all workers is for rows of so many bytes, and for what is computed of them."""
+    return size <= _SHARE_OF_MEMORY * memory_limit()
 
 
 @dataclass
 class Spent:
-    """Seconds: `wall` of all steps as the caller saw them, `compute` in cost and gradients, summed over all threads."""
+    """Seconds of all steps: `wall` as the caller saw them, of which cost and gradients were computed in some.
+
+    `compute` is summed over all threads; `busiest` counts at each step only the thread that computed longest, for
+    threads compute at the same time.
+    """
 
     steps: int = 0
     wall: float = 0.0
     compute: float = 0.0
+    busiest: float = 0.0
+
+    @property
+    def rest(self) -> float:
+        """The seconds of steps in which the busiest thread did not compute.
+
+        They went into moving, scheduling and waiting, and into reading rows that are not kept.
+        """
+        return self.wall - self.busiest
 
 
 class ChunkedRows:
@@ -87,13 +107,13 @@ class ChunkedRows:
         self.dtype, self.shape, self.heights = X.dtype, X.shape, heights
         self.spent = Spent()
         blocks = [x if x is None else x.to_delayed().reshape(-1).tolist() for x in (X, *columns)]
-        self.kept = X.nbytes <= _SHARE_OF_MEMORY * memory_limit() if keep is None else keep
+        self.kept = can_be_kept(X.nbytes) if keep is None else keep
         place = delayed(_placed, pure=False)
         parts = [
             place(*(None if column is None else column[i] for column in blocks), str(X.dtype))
             for i in range(len(heights))
         ]
-        self.parts = list(dask.persist(*parts)) if self.kept else parts
+        self.parts = persisted(parts) if self.kept else parts
         self.weights = [float(k) for k in heights]
         if weight is not None:
             self.weights = [float(total) for total in self.each(_weight_of)]
@@ -177,9 +197,10 @@ class ChunkedRows:
         while len(sums) > 1:
             sums = [add(*sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
         (found,) = self._computed(sums)
-        compute, *leaves = found
+        seconds, *leaves = found
         self.spent.steps += 1
-        self.spent.compute += compute
+        self.spent.compute += math.fsum(seconds.values())
+        self.spent.busiest += max(seconds.values())
         self.spent.wall += time.perf_counter() - started
         return [np.asarray(leaf) for leaf in leaves]
 
@@ -270,7 +291,7 @@ def _forward(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params])
 def _cost_and_gradients(
     part: tuple[Array, Array, Array | None], given: tuple[MLP, Params], share: float, bias_share: float
 ) -> list[Any]:
-    """Return [seconds, share of J, share of dW_1, share of db_1, ...] of a chunk, on the host."""
+    """Return [seconds by thread, share of J, share of dW_1, share of db_1, ...] of a chunk, on the host."""
     started = time.perf_counter()
     (X, y, weight), (net, params) = part, _at_hand(given)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -280,18 +301,18 @@ def _cost_and_gradients(
             cost, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
         leaves = [x for dW, db in gradients for x in (dW * share, db * bias_share)]
         found = [to_numpy(x) for x in (cost * share, *leaves)]
-    return [time.perf_counter() - started, *found]
+    return [_seconds_since(started), *found]
 
 
 def _cost_alone(
     part: tuple[Array, Array, Array | None], given: tuple[MLP, Params], share: float, bias_share: float
 ) -> list[Any]:
-    """Return [seconds, share of J] of a chunk, on the host."""
+    """Return [seconds by thread, share of J] of a chunk, on the host."""
     started = time.perf_counter()
     (X, y, weight), (net, params) = part, _at_hand(given)
     with np.errstate(over="ignore", invalid="ignore"):
         cost = to_numpy(net.cost_of(params, X, y, sample_weight=weight) * share)
-    return [time.perf_counter() - started, cost]
+    return [_seconds_since(started), cost]
 
 
 def _at_hand(given: tuple[MLP, Params]) -> tuple[MLP, Params]:
@@ -301,6 +322,16 @@ def _at_hand(given: tuple[MLP, Params]) -> tuple[MLP, Params]:
     return net, [(place.asarray(W), place.asarray(b)) for W, b in params]
 
 
+def _seconds_since(started: float) -> dict[str, float]:
+    """Return the seconds since then under the name of this thread, which no thread of any worker shares."""
+    thread = f"{platform.node()} {os.getpid()} {threading.get_ident()}"
+    return {thread: time.perf_counter() - started}
+
+
 def _added(*sums: list[Any]) -> list[Any]:
     # Never in place: what a task was handed may be handed to another one too.
-    return [sum(column[1:], start=column[0]) for column in zip(*sums, strict=True)]
+    times, *columns = zip(*sums, strict=True)
+    seconds: dict[str, float] = {}
+    for thread, time_of_it in (pair for found in times for pair in found.items()):
+        seconds[thread] = seconds.get(thread, 0.0) + time_of_it
+    return [seconds, *(sum(column[1:], start=column[0]) for column in columns)]
