@@ -149,7 +149,8 @@ def read_h5(path: Path, *parts: str) -> Raw:
         keys = [f"{part}_set_x", f"{part}_set_y", "list_classes"]
         missing = [key for key in keys if key not in file]
         if missing:
-            raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), f"add {some(missing)}")
+            remedy = "have X and y read in chunks, by --chunk-rows" if "X" in file else f"add {some(missing)}"
+            raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), remedy)
         pictures, y, listed = (own_dataset(path, file, key)[...] for key in keys)
     if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape:
         got = f"{pictures.dtype} {pictures.shape}"

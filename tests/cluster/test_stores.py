@@ -1,19 +1,26 @@
 """Stores that are opened lazily hold what the same rows hold in memory."""
 
+import json
+import os
+import pickle
 import re
 
 import dask.array as da
 import h5py
+import numcodecs
 import numpy as np
 import pytest
 import zarr
 
 import chainrule as cr
 from chainrule import data
+from chainrule.cluster import rows as rows_in_chunks
 from chainrule.cluster.learning import Chunks, fit_scaling
 from chainrule.cluster.stores import chunked, is_store, open_rows, open_test
 from chainrule.recipes import Wishes
 from tests.cli.tools import OUTPUTS, answer, chainrule, history_in
+
+PICKLE = {"id": "pickle", "protocol": 4}
 
 
 @pytest.fixture
@@ -111,7 +118,7 @@ def test_rows_in_chunks_are_split_as_rows_in_memory(store, arrays, tmp_path):
     ("change", "fault"),
     [
         ({"y": None}, "the arrays X and y, got .* save 'y' too"),
-        ({"y": np.arange(80) % 3}, "got shape .80,. for 90 samples"),
+        ({"y": np.arange(80) % 3}, "got shape .80,. for 90 samples|as many rows, got .50,. and .40,."),
         ({"y": np.zeros(90, int)}, "samples of at least two classes"),
         ({"y": np.full(90, 0.5)}, "whole numbers or names"),
         ({"X": np.zeros((90, 4), complex)}, "X of real numbers"),
@@ -140,6 +147,70 @@ def test_no_pickle_and_no_link_is_followed(tmp_path, arrays):
         file["y"] = h5py.ExternalLink("other.h5", "y")
     with pytest.raises(data.DataError, match="dataset in the file itself"):
         open_rows(tmp_path / "rows.h5")
+
+
+class Payload:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize(("place", "codecs"), [("filters", [PICKLE]), ("compressor", PICKLE)])
+def test_no_pickle_in_a_zarr_is_opened(tmp_path, arrays, monkeypatch, place, codecs):
+    # Newer versions of numcodecs refuse it of themselves.
+    monkeypatch.setattr(numcodecs.pickles, "ALLOW_UNSAFE_PICKLE_DECODE", True, raising=False)
+    group = zarr.open_group(tmp_path / "rows.zarr", mode="w", zarr_format=2)
+    for name in ("X", "y"):
+        group.create_array(name, data=arrays[name], chunks=arrays[name].shape)
+    about = tmp_path / "rows.zarr" / "y" / ".zarray"
+    told = json.loads(about.read_text()) | {"filters": None, "compressor": None, place: codecs}
+    about.write_text(json.dumps(told))
+    (about.parent / "0").write_bytes(pickle.dumps(Payload(str(tmp_path / "ran"))))
+    with pytest.raises(data.DataError, match="fault on reading"):
+        open_rows(tmp_path / "rows.zarr")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("files", "fault"),
+    [
+        ({"X": 90, "X-0": 40, "y": 130}, "one file for each number of X, got 'X-0.npy', 'X.npy'"),
+        ({"X-1": 40, "X-01": 50, "y": 90}, "one file for each number of X"),
+        ({"X-0": 40, "X-1": 50, "y-0": 50, "y-1": 40}, r"as many rows, got \(40,\) and \(50,\)"),
+        ({"X-0": 40, "X-2": 50, "y-0": 40, "y-1": 50}, r"X-1.npy and y-1.npy of as many rows, got none"),
+    ],
+)
+def test_files_that_are_no_pairs_are_refused(tmp_path, files, fault):
+    for name, m in files.items():
+        np.save(tmp_path / f"{name}.npy", np.ones((m, 2)) if name.startswith("X") else np.arange(m) % 2)
+    with pytest.raises(data.DataError, match=fault):
+        open_rows(tmp_path)
+
+
+def test_labels_of_all_pieces_may_lie_in_one_file(tmp_path):
+    for name, m in {"X-0": 40, "X-1": 50}.items():
+        np.save(tmp_path / f"{name}.npy", np.ones((m, 2)))
+    np.save(tmp_path / "y.npy", np.arange(90) % 2)
+    assert open_rows(tmp_path, 30)[0].X.chunks[0] == (30, 10, 30, 20)
+
+
+def test_chunks_of_no_rows_are_refused(store):
+    for height in (0, -1):
+        with pytest.raises(data.DataError, match="a number of rows from 1 up, or None, got"):
+            open_rows(store, height)
+
+
+def test_rows_to_learn_from_and_to_validate_by_are_kept_together_or_not_at_all(arrays, monkeypatch):
+    rows = chunked(data.Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up"), 25)
+    chunks = Chunks(25)
+    task = chunks.prepare(rows, rows, validation=0.5, seed=0)
+    size = arrays["X"].nbytes
+    for memory, kept in ((size / 0.39, True), (size / 0.41, False)):
+        monkeypatch.setattr(rows_in_chunks, "memory_limit", lambda memory=memory: memory)
+        run = chunks.run(cr.get_device("cpu"), task, "float64")
+        assert run.rows.kept is run.held_back.kept is kept
 
 
 def test_nothing_to_scale_by_is_told(tmp_path, arrays):
@@ -194,3 +265,36 @@ def test_any_data_can_be_cut_and_a_mini_batch_is_a_chunk(tmp_path):
     # 1797 rows in 6 chunks, of each of which a part is held out.
     assert re.search(r"steps: +12 by adam of learning rate 0.001, 2\d\d rows each", said)
     assert len(history_in(tmp_path / "digits")) == 2
+
+
+def test_what_is_never_read_whole_needs_no_option(tmp_path, arrays):
+    as_npy(tmp_path / "rows", arrays)
+    np.savez(tmp_path / "rows.npz", **arrays)
+    settings = ("--positive", 1, *SETTINGS, "--validation", 0.2)
+    said = answer("train", tmp_path / "rows", *settings, "--out", tmp_path / "chunks")
+    answer("train", tmp_path / "rows.npz", *settings, "--out", tmp_path / "whole")
+    np.testing.assert_allclose(costs(tmp_path / "chunks"), costs(tmp_path / "whole"), rtol=1e-10)
+    assert re.search(r"spent: +\d+\.\d\d s in \d+ steps: .* s computing .*, \d.* s moving and waiting", said)
+    report = json.loads((tmp_path / "chunks" / "report.json").read_text())
+    seconds = {name: value for name, value in report["chunks"].items() if name.startswith("seconds")}
+    wall, computing, rest, of_all, validating = seconds.values()
+    assert wall == pytest.approx(computing + rest)
+    assert min(computing, rest, validating) > 0
+    assert of_all >= computing
+    assert report["threads while learning"] >= 1
+    as_h5(tmp_path / "rows.h5", arrays)
+    whole = chainrule("train", tmp_path / "rows.h5")
+    assert "--chunk-rows" in whole.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        (("--workers", 1, "--scheduler", "tcp://127.0.0.1:1"), "expected workers or a scheduler, got both"),
+        (("--chunk-rows", 300, "--device", "cpu"), "set CHAINRULE_DEVICE where the workers start"),
+    ],
+)
+def test_options_that_contradict_are_told(tmp_path, options, fault):
+    told = chainrule("train", *options, "--out", tmp_path)
+    assert told.exit_code == 2
+    assert fault in told.stderr

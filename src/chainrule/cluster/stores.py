@@ -4,7 +4,7 @@ Nothing is unpickled. Every worker reads by the path, so it must name the same f
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,8 @@ def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[data.Dat
 
     .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test
     .h5      datasets of these names; or the layout of the cat pictures, as `data.load` has it
-    a folder of .npy files: X.npy and y.npy; or X-0.npy, X-1.npy, ... and y-0.npy, ..., of which the rows are one below
-             the other in the order of the numbers; X_test and y_test alike
+    a folder of .npy files: X.npy and y.npy; or X-0.npy, X-1.npy, ..., of which the rows are one below the other in the
+             order of the numbers, with y.npy, or y-0.npy, ... cut at the same rows; X_test and y_test alike
 
     `chunk_rows` rows are a chunk, by default as many as take 64 MiB; files of a folder are never mixed in one. y is
     read whole. Raises DataError for what cannot be used, ImportError where the package that reads it is missing.
@@ -83,11 +83,16 @@ def open_test(path: str | Path, train: data.Dataset, chunk_rows: int | None = No
 
 def chunked(rows: data.Dataset, chunk_rows: int | None = None) -> data.Dataset:
     """Return rows that are in memory with X as a Dask array."""
-    from dataclasses import replace
-
     X = rows.X
-    height = chunk_rows or height_of_chunk(X.shape, X.itemsize)
-    return replace(rows, X=da.from_array(X, chunks=(height, *X.shape[1:])))
+    return replace(rows, X=da.from_array(X, chunks=(_height(chunk_rows, X.shape, X.dtype), *X.shape[1:])))
+
+
+def _height(chunk_rows: int | None, shape: tuple[int, ...], dtype: Any) -> int:
+    if chunk_rows is None:
+        return height_of_chunk(shape, np.dtype(dtype).itemsize)
+    if chunk_rows < 1:
+        raise fault("chunk_rows", "a number of rows from 1 up, or None", f"{chunk_rows}", "correct it")
+    return chunk_rows
 
 
 def _arrays(path: Path) -> dict[str, list[Any]]:
@@ -124,14 +129,29 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
         name = _NPY.fullmatch(entry.name)
         if name:
             found.setdefault(name[1], []).append((int(name[2] or 0), entry))
-    arrays = {}
+    arrays: dict[str, list[Any]] = {}
+    heights: dict[str, dict[int, tuple[int, ...]]] = {}
     for key, pieces in found.items():
+        if len({number for number, _ in pieces}) < len(pieces):
+            got = some(sorted(p.name for _, p in pieces))
+            raise fault(path, f"one file for each number of {key}", got, "take out what is there twice")
         # Of its header alone; pickles are refused there.
         heads = [(p, np.load(p, mmap_mode="r", allow_pickle=False)) for _, p in sorted(pieces)]
         arrays[key] = [_Stored(p, key, x.shape, x.dtype) for p, x in heads]
         if len({(x.shape[1:], str(x.dtype)) for _, x in heads}) > 1:
             got = some([f"{p.name}: {x.dtype} {x.shape}" for p, x in heads])
             raise fault(path, f"{key} of one width and dtype", got, "make them alike")
+        heights[key] = {
+            number: x.shape[:1] for (number, _), (_, x) in zip(sorted(pieces), heads, strict=True)
+        }
+    for key, labels in (("X", "y"), ("X_test", "y_test")):
+        one, other = heights.get(key, {}), heights.get(labels, {})
+        odd = [number for number in sorted({*one, *other}) if one.get(number) != other.get(number)]
+        # Labels of all rows may lie in one file.
+        if odd and len(other) > 1:
+            expected = f"{key}-{odd[0]}.npy and {labels}-{odd[0]}.npy of as many rows"
+            got = f"{one.get(odd[0], 'none')} and {other.get(odd[0], 'none')}"
+            raise fault(path, expected, got, f"cut {key} and {labels} at the same rows")
     return arrays
 
 
@@ -153,7 +173,7 @@ def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk
         )
     if any(np.dtype(piece.dtype).kind not in "biufSU" for piece in arrays[y_key]):
         raise fault(path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such")
-    height = chunk_rows or height_of_chunk(shape, np.dtype(first.dtype).itemsize)
+    height = _height(chunk_rows, shape, first.dtype)
     X = da.concatenate([_lazy(piece, height) for piece in arrays[x_key]])
     y = np.concatenate([np.asarray(piece[...]) for piece in arrays[y_key]])
     check_labels(path, y_key, y, X)
