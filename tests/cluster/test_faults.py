@@ -119,15 +119,6 @@ def test_an_address_that_no_scheduler_has_is_told(address):
         pass
 
 
-def test_an_address_without_the_encryption_that_is_asked_for_is_told():
-    with (
-        dask.config.set({"distributed.comm.require-encryption": True}),
-        pytest.raises(ClusterError, match="encryption required"),
-        connected(None, "tcp://127.0.0.1:1"),
-    ):
-        pass
-
-
 def test_a_worker_that_is_gone_again_is_no_worker_without_chainrule():
     class Cluster:
         def scheduler_info(self, n_workers):

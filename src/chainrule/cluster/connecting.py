@@ -96,7 +96,7 @@ def _interrupts_ignored() -> Iterator[None]:
 def _client_of(scheduler: str) -> Iterator[Any]:
     try:
         client = distributed.Client(scheduler)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         # Of types that no scheduler could have are faults of the address, and of what is set up for TLS.
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
