@@ -112,7 +112,7 @@ def test_what_tls_lacks_is_told(monkeypatch):
 
     monkeypatch.setattr(connecting.distributed, "Client", client)
     with (
-        pytest.raises(ClusterError, match="no scheduler answers there .TLS expects"),
+        pytest.raises(ClusterError, match=r"no scheduler answers there .TLS expects"),
         connected(None, "tls://a:1"),
     ):
         pass
