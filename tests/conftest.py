@@ -5,6 +5,7 @@ A device that was asked for and cannot work fails its tests; one that was not as
 """
 
 import os
+import tempfile
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -16,6 +17,10 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+
+# Numba would take what it compiled of an older vectors.py: it looks at the file of the function alone.
+_compiled = tempfile.TemporaryDirectory(prefix="chainrule-compiled-")
+os.environ["NUMBA_CACHE_DIR"] = _compiled.name
 
 ALWAYS = ("cpu", "strict", "strict:device1")
 ASKED = tuple(

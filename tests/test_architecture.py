@@ -47,7 +47,8 @@ ARROWS = {
     "mlp": {"device", "fusing", "gates", "penalties"},
     "logistic": {"descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
     # Compiled code, loaded where Numba is installed and not before a step asks for it.
-    "one_pass": set(),
+    "one_pass": {"vectors"},
+    "vectors": set(),
     "line_chart": set(),
     "report_page": {"line_chart"},
     "runs": {"data", "descent", "device", "files", "pictures", "report_page"},
@@ -160,13 +161,13 @@ def test_only_the_device_room_names_cupy():
     assert naming == {"device"}
 
 
-def test_only_the_compiled_room_names_numba():
+def test_only_the_compiled_rooms_name_numba():
     naming = {
         room_of(path)
         for path in FILES
         if {"numba", "llvmlite"} & {name.split(".")[0] for name in imports(path)}
     }
-    assert naming == {"one_pass"}
+    assert naming == {"one_pass", "vectors"}
 
 
 def test_a_gate_uses_the_namespace_that_it_is_handed_and_no_other():

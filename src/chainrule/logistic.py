@@ -20,7 +20,7 @@ import math
 import operator
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache, reduce
 from itertools import pairwise
 from typing import Any
@@ -89,8 +89,8 @@ def by_tiles(
     twenty numbers (for each class) a row of its tile, however many rows X has; an X that is not in C order is copied
     a tile at a time.
 
-    Where the extra `fast` (Numba) is installed, an X of two classes that is larger than the last cache, with rows in
-    one piece and 256 features or more, goes through compiled code instead of tiles, unless `rows` asks for them. It
+    Where the extra `fast` (Numba) is installed, an X of two classes that fills the last cache, with rows in one piece
+    and 256 features or more, goes through compiled code instead of tiles, unless `rows` asks for them. It
     needs memory for three gradients a worker. A process's first such step loads it, and the first on a machine compiles
     it, for each dtype. Ctrl-C is answered after the step.
     """
@@ -103,11 +103,11 @@ def by_tiles(
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
         rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
-        if rows < m and xp is np and w.ndim == 1 and n >= _KERNEL_FROM:
+        # Of less, most stays in the cache, and waking up threads costs more than is saved.
+        if xp is np and w.ndim == 1 and n >= _KERNEL_FROM and X.nbytes > machine.cache_bytes(3) * 3 // 4:
             kernel = _kernel()
     if workers is None:
-        workers = machine.blas_threads() if rows < m else 1
-    workers = min(workers, -(-m // rows))
+        workers = machine.blas_threads() if kernel or rows < m else 1
     if kernel and kernel.takes(X):
         fours = m // kernel.ROWS
         workers = min(workers, fours)
@@ -115,7 +115,7 @@ def by_tiles(
         sums = _of_shares(lambda share: kernel.sums(X[share], y[share], w, b), bounds)
         if bounds[-1] < m:
             sums.append(_sum_of_tiles(np, X[bounds[-1] :], y[bounds[-1] :], w, b, rows))
-    elif workers > 1 and xp is np and machine.can_limit_blas():
+    elif (workers := min(workers, -(-m // rows))) > 1 and xp is np and machine.can_limit_blas():
         with machine.one_blas_thread():
             bounds = [m * k // workers for k in range(workers + 1)]
             sums = _of_shares(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), bounds)
@@ -251,8 +251,13 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
 
 
 def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step]:
-    shares = [slice(*pair) for pair in pairwise(bounds)]
-    return list(_pool(len(shares), os.getpid()).map(sums_of, shares))
+    first, *others = (slice(*pair) for pair in pairwise(bounds))
+    # The caller takes a share itself: a thread that has to wake up costs as much as reading a megabyte.
+    waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
+    try:
+        return [sums_of(first), *(share.result() for share in waiting)]
+    finally:
+        wait(waiting)
 
 
 @cache

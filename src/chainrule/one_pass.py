@@ -6,17 +6,18 @@ them too late by itself.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from chainrule.vectors import Vectors, opened
+
 ROWS = 4
-# Columns between two requests for memory: fewer cost more than they bring, more come in bursts that have to queue.
-_PANEL = 256
+# Bytes that a core goes through while memory answers, when short rows follow one another.
+_LEAD = 16384
 # Sums may be taken in any order, as in a BLAS; NaN and infinity keep their meaning.
 _SETTINGS = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
 
@@ -57,71 +58,77 @@ def _kept(function: Callable[..., Any]) -> Any:
         return njit(**_SETTINGS)(function)
 
 
-def _fetch_line(_: Any, X: Any, at: Any) -> Any:
-    """Ask for the cache line of X[at] to be brought into the core's second cache; X may end before it."""
+def _forward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, w: Any, z: Any) -> Any:
+    """Add to z (ROWS,) the rows of X from `start` on times w, and ask for two rows from `ahead` on.
+
+    A request goes with each line that is read: more at a time would have to queue.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        number, pointer = ir.IntType(32), ir.IntType(8).as_pointer()
-        place = builder.bitcast(builder.gep(data, [arguments[1]]), pointer)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        request = builder.module.globals.get("llvm.prefetch.p0") or ir.Function(
-            builder.module, kind, "llvm.prefetch.p0"
-        )
-        builder.call(request, [place, number(0), number(2), number(1)])
+        vectors = Vectors(context, builder, X.dtype)
+        x, start, step, ahead, weights, sums = opened(context, builder, signature, arguments)
+        totals = [vectors.zeros() for _ in range(ROWS)]
+
+        def add(column: Any, mask: Any) -> None:
+            weight = vectors.load(weights.data, column, mask)
+            for total, at in zip(totals, _places(builder, start, step, column, ROWS), strict=True):
+                product = vectors.add_product(builder.load(total), vectors.load(x.data, at, mask), weight)
+                builder.store(product, total)
+            for at in _places(builder, ahead, step, column, 2):
+                vectors.fetch(x.data, at)
+
+        vectors.over(weights, add)
+        for r, total in enumerate(totals):
+            place = builder.gep(sums.data, [start.type(r)])
+            wide = context.cast(builder, vectors.sum(builder.load(total)), X.dtype, types.float64)
+            builder.store(builder.fadd(builder.load(place), wide), place)
         return context.get_dummy_value()
 
-    return types.void(X, types.intp), generate
+    return types.void(X, types.intp, types.intp, types.intp, w, z), generate
 
 
-_fetch = intrinsic(_fetch_line)
+def _backward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, dz: Any, dw: Any) -> Any:
+    """Add dz (ROWS,) times the rows of X from `start` on to dw, and ask for two rows from `ahead` on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vectors = Vectors(context, builder, X.dtype)
+        x, start, step, ahead, slopes, gradient = opened(context, builder, signature, arguments)
+        factors = [vectors.all(builder.load(builder.gep(slopes.data, [start.type(r)]))) for r in range(ROWS)]
+
+        def add(column: Any, mask: Any) -> None:
+            total = vectors.load(gradient.data, column, mask)
+            for factor, at in zip(factors, _places(builder, start, step, column, ROWS), strict=True):
+                total = vectors.add_product(total, vectors.load(x.data, at, mask), factor)
+            vectors.store(total, gradient.data, column, mask)
+            for at in _places(builder, ahead, step, column, 2):
+                vectors.fetch(x.data, at)
+
+        vectors.over(gradient, add)
+        return context.get_dummy_value()
+
+    return types.void(X, types.intp, types.intp, types.intp, dz, dw), generate
 
 
-def _fetch_two_rows(X: Any, start: int, step: int, columns: int) -> None:
-    line = 64 // X.itemsize
-    for j in range(start, start + columns, line):
-        _fetch(X, j)
-        _fetch(X, j + step)
+def _places(builder: Any, start: Any, step: Any, column: Any, rows: int) -> Iterator[Any]:
+    place = builder.add(start, column)
+    for _ in range(rows):
+        yield place
+        place = builder.add(place, step)
 
 
-def _forward(X: Any, start: int, step: int, w: Any, z: Any) -> None:
-    n = len(w)
-    x0, x1 = X[start : start + n], X[start + step : start + step + n]
-    x2, x3 = X[start + 2 * step : start + 2 * step + n], X[start + 3 * step : start + 3 * step + n]
-    z0 = z1 = z2 = z3 = X.dtype.type(0)
-    for j in range(n):
-        z0 += x0[j] * w[j]
-        z1 += x1[j] * w[j]
-        z2 += x2[j] * w[j]
-        z3 += x3[j] * w[j]
-    z[0] += z0
-    z[1] += z1
-    z[2] += z2
-    z[3] += z3
-
-
-def _backward(X: Any, start: int, step: int, dz: Any, dw: Any) -> None:
-    n = len(dw)
-    x0, x1 = X[start : start + n], X[start + step : start + step + n]
-    x2, x3 = X[start + 2 * step : start + 2 * step + n], X[start + 3 * step : start + 3 * step + n]
-    dz0, dz1, dz2, dz3 = dz[0], dz[1], dz[2], dz[3]
-    for j in range(n):
-        dw[j] += dz0 * x0[j] + dz1 * x1[j] + dz2 * x2[j] + dz3 * x3[j]
+_forward, _backward = intrinsic(_forward_code), intrinsic(_backward_code)
 
 
 def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
     m, n = len(y), len(w)
+    # Beyond the next four rows: what is asked for in this sweep may still be on its way in the next.
+    lead = (ROWS + max(2, _LEAD // (n * X.itemsize))) * step
     z, dz, recent = np.empty(ROWS), np.empty(ROWS, X.dtype), np.zeros(n, X.dtype)
     cost = db = 0.0
     for i in range(0, m, ROWS):
         start = i * step
-        # Two rows more than the next four: what is asked for in this sweep may still be on its way in the next.
-        ahead = start + (ROWS + 2) * step
         z[:] = b
-        for j in range(0, n, _PANEL):
-            end = min(j + _PANEL, n)
-            _fetch_two_rows(X, ahead + j, step, end - j)
-            _forward(X, start + j, step, w[j:end], z)
+        _forward(X, start, step, start + lead, w, z)
         others = 0.0
         for r in range(ROWS):
             e = math.exp(-abs(z[r]))
@@ -132,10 +139,7 @@ def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
             db += slope
             dz[r] = slope
         cost += math.log1p(others)
-        for j in range(0, n, _PANEL):
-            end = min(j + _PANEL, n)
-            _fetch_two_rows(X, ahead + 2 * step + j, step, end - j)
-            _backward(X, start + j, step, dz, recent[j:end])
+        _backward(X, start, step, start + lead + 2 * step, dz, recent)
         # A sum of many rows would lose digits in float32.
         if i % 256 == 256 - ROWS or i + ROWS >= m:
             for j in range(n):
@@ -144,7 +148,4 @@ def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
     return cost, db
 
 
-_fetch_two_rows, _forward, _backward = (
-    njit(**_SETTINGS)(part) for part in (_fetch_two_rows, _forward, _backward)
-)
 _kernel = _kept(_sums)
