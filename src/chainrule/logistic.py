@@ -68,12 +68,7 @@ def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
     Takes two classes, w (n,), or many, w (n, k).
     """
     xp, y, b = _checked("by_matmul", X, y, w, b)
-    losses, dz = _losses_and_dz("by_matmul", xp, X @ w + b, y)
-    return (
-        xp.mean(losses),
-        (dz.T @ X).T / X.shape[0] if w.ndim == 2 else (dz @ X) / X.shape[0],
-        xp.mean(dz, axis=0),
-    )
+    return _by_matmul("by_matmul", xp, X, y, w, b)
 
 
 def by_tiles(
@@ -106,6 +101,8 @@ def by_tiles(
         # Of less, most stays in the cache, and waking up threads costs more than is saved.
         if xp is np and w.ndim == 1 and n >= _KERNEL_FROM and X.nbytes > machine.cache_bytes(3) * 3 // 4:
             kernel = _kernel()
+    if not kernel and rows >= m and w.ndim == 1:
+        return _by_matmul("by_tiles", xp, X, y, w, b)
     if workers is None:
         workers = machine.blas_threads() if kernel or rows < m else 1
     if kernel and kernel.takes(X):
@@ -221,6 +218,12 @@ def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]
     return losses, to_z(xp.ones_like(losses))
 
 
+def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Step:
+    losses, dz = _losses_and_dz(who, xp, X @ w + b, y)
+    m = X.shape[0]
+    return xp.sum(losses) / m, ((dz.T @ X).T if w.ndim == 2 else dz @ X) / m, xp.sum(dz, axis=0) / m
+
+
 def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
     return (dz @ X) / X.shape[0], xp.mean(dz)
 
@@ -323,9 +326,10 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
             raise ValueError(
                 f"{who}: expected y {tuple(X.shape[:1])}, one target a row of X, got {tuple(y.shape)}"
             )
-        if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
-            raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
-        y = xp.astype(y, X.dtype, copy=False)
+        if y.dtype != X.dtype:
+            if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
+                raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
+            y = xp.astype(y, X.dtype, copy=False)
     b = xp.asarray(b, dtype=X.dtype, device=X.device)
     if b.shape != w.shape[1:]:
         wanted = f"{tuple(w.shape[1:])}, a number for each class" if w.ndim == 2 else "one number"
