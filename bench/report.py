@@ -70,8 +70,7 @@ def _check(row: dict) -> None:
         kinds |= {"direction": str, "m": int, "n": int, "grows": str | None}
     else:
         kinds |= {"ours": str, "unit": str, "amount": int | float, "grows": list | None}
-    if row.get("peak") is not None:
-        kinds["peak"] = int | float
+    kinds |= {name: int | float for name in ("peak", "passes", "result") if row.get(name) is not None}
     for name, kind in kinds.items():
         if not isinstance(row[name], kind):
             raise ValueError(f"{name}: expected {getattr(kind, '__name__', kind)}, got {row[name]!r}")

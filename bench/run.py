@@ -26,6 +26,7 @@ import contest
 import engine
 import network
 import report
+import to_a_cost
 from chainrule import machine
 from chainrule.device import DeviceError
 from contest import HERE, Contest
@@ -92,8 +93,8 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         case = f"{engine.LAYERS} tanh layers, {n} x {n}"
         add("engine", case, "engine", (n,), tuple(engine.CONTENDERS), engine.products(n), "flop", threads=1)
     for name in DATA[way]:
-        rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn")
-        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals)
+        rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn", "limit")
+        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals, to_a_cost.products(name), "flop")
     for m, n in MEMORY[way]:
         names = ["by_tiles", "by_matmul", "by_scaling"]
         names += ["by_sample"] * (m <= FEW_SAMPLES) + ["by_loops"] * (m * n <= FEW_NUMBERS)
