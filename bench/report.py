@@ -172,7 +172,9 @@ def _write(saved: dict, options: argparse.Namespace) -> int:
         if row["part"] in tables.PARTS and (row["part"], row["case"], row["ours"]) not in there:
             fault = f"row {number}: its case has no row of {row['ours']}, which it is set against"
             raise ResultsError(f"{options.results}: {fault}")
-    title = f"Benchmarks of chainrule on {saved['about'].get('device', 'a device')}"
+    title = f"Benchmarks of chainrule on {saved['about']['device']}" + ", partial" * (
+        "partial" in saved["about"]
+    )
     found = tables.sections(saved)
     found[0] = found[0]._replace(sentences=[HOW])
     drawn = {

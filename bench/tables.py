@@ -60,6 +60,8 @@ def sections(saved) -> list[Section]:
         *_memory(saved),
         *_growth(saved),
     ]
+    if partial := saved["about"].get("partial"):
+        found.insert(1, Section("What is missing", [f"This report is partial: {partial}."]))
     if saved["faults"]:
         found.insert(1, Section("What failed", [f"- {fault}" for fault in saved["faults"]]))
     return found

@@ -590,3 +590,87 @@ def test_what_cannot_end_well_does_not_begin(options, variables, fault):
     done = run("bench/run.py", "--sizes", "tiny", "--only", "memory", *options, **variables)
     assert (done.returncode, fault in done.stderr) == (2, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Of the three contests the second waits until it is told to end in some way.
+STOPPED = """
+import os, signal, sys, time
+from pathlib import Path
+import contest, run
+
+held, turns = contest.hold, []
+
+def hold(case, *arguments, **settings):
+    turns.append(case)
+    if len(turns) == 2:
+        for number in {numbers}:
+            os.kill(os.getpid(), number)
+        {then}
+    return held(case, *arguments, **settings)
+
+contest.hold = hold
+plan = run.contests
+run.contests = lambda *arguments: plan(*arguments)[:3]
+sys.argv = ["run.py", "--sizes", "tiny", "--only", "memory", "growth", "--out", sys.argv[1]]
+sys.exit(run.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "then", "status", "said"),
+    [
+        ("[signal.SIGINT]", "time.sleep(60)", 1, "interrupted by Ctrl-C"),
+        ("[signal.SIGTERM]", "time.sleep(60)", 1, "interrupted by SIGTERM"),
+        ("[]", "raise ValueError('out of order')", 1, "ended by ValueError: out of order"),
+        ("[signal.SIGKILL]", "time.sleep(60)", -9, "the run is under way, or was killed"),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "crash", "SIGKILL"],
+)
+def test_what_was_measured_before_the_end_is_kept(tmp_path, numbers, then, status, said):
+    (tmp_path / "stopped.py").write_text(STOPPED.format(numbers=numbers, then=then))
+    path = tmp_path / "results.json"
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    assert done.returncode == status, done.stderr
+    found = json.loads(path.read_text())
+    assert {found_row["part"] for found_row in found["rows"]} == {"memory"}
+    assert found["about"]["partial"] == f"1 of 3 contests; {said}"
+    if status > 0:
+        assert f"run: {said}: what followed was not run" in done.stderr
+    else:
+        assert run("bench/report.py", path).returncode == 0
+    table = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert table.startswith("# Benchmarks of chainrule on cpu, partial")
+    assert f"This report is partial: 1 of 3 contests; {said}." in table
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".html", ".json", ".md", ".py"]
+
+
+def test_a_run_that_measured_nothing_leaves_the_results_of_another(tmp_path):
+    text = STOPPED.format(numbers="[]", then="").replace(
+        "turns = contest.hold, []", "turns = contest.hold, [0]"
+    )
+    (tmp_path / "stopped.py").write_text(text.replace("in []", "in [signal.SIGTERM]"))
+    path = tmp_path / "results.json"
+    path.write_text("another's")
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    assert done.returncode == 1, done.stderr
+    assert f"run: nothing was measured, and {path} was not written" in done.stderr
+    assert path.read_text() == "another's"
+
+
+def test_an_interrupted_run_of_loops_leaves_no_process_behind(monkeypatch):
+    begun = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, command, **settings):
+            super().__init__(
+                [sys.executable, "-c", "print(' [ 1%]', flush=True); input()"], **settings, stdin=-1
+            )
+            begun.append(self)
+
+    def tell(percent):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suite.subprocess, "Popen", Popen)
+    with pytest.raises(KeyboardInterrupt):
+        suite.loops("tiny", tell)
+    assert begun[0].wait(10) == -9
