@@ -91,9 +91,7 @@ def by_tiles(
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
-    for name, value in (("rows", rows), ("workers", workers)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
+    rows, workers = _count("rows", rows), _count("workers", workers)
     kernel = None
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
@@ -226,6 +224,18 @@ def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Ste
 
 def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
     return (dz @ X) / X.shape[0], xp.mean(dz)
+
+
+def _count(name: str, value: int | None) -> int | None:
+    """Return a whole number of any kind, NumPy's too, as Python's; None stays None."""
+    try:
+        number = None if value is None else operator.index(value)
+    except TypeError:
+        number = 0
+    # True is a whole number to Python, and a slip here.
+    if isinstance(value, bool) or (number is not None and number < 1):
+        raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
+    return number
 
 
 def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) -> Step:
