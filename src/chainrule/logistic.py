@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import loops, machine
+from chainrule.checks import whole_number
 from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.fusing import fused
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
@@ -91,7 +92,10 @@ def by_tiles(
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
-    rows, workers = _count("rows", rows), _count("workers", workers)
+    rows, workers = (
+        value if value is None else whole_number("by_tiles", name, value, 1)
+        for name, value in (("rows", rows), ("workers", workers))
+    )
     kernel = None
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
@@ -226,18 +230,6 @@ def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
     return (dz @ X) / X.shape[0], xp.mean(dz)
 
 
-def _count(name: str, value: int | None) -> int | None:
-    """Return a whole number of any kind, NumPy's too, as Python's; None stays None."""
-    try:
-        number = None if value is None else operator.index(value)
-    except TypeError:
-        number = 0
-    # True is a whole number to Python, and a slip here.
-    if isinstance(value, bool) or (number is not None and number < 1):
-        raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
-    return number
-
-
 def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) -> Step:
     """Return the sums of losses, of dw (of many classes (k, n), its transpose) and of db."""
     # np.matmul and np.vecdot hold Python's global lock for fewer than 500 results, so tiles would wait for each other;
@@ -311,8 +303,10 @@ def _shape(x: Any) -> str:
 
 def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
     """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
-    arrays = [x for x in (X, y, w) if x is not None]
+    arrays = (X, w) if who in ("predict", "learning_rate_bound") else (X, y, w)
     try:
+        if not all(hasattr(x, "dtype") for x in arrays):
+            raise TypeError("expected arrays")
         xp = namespace(*arrays)
     except TypeError as error:
         raise TypeError(

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule import trees
+from chainrule.checks import real_number
 from chainrule.device import namespace
 from chainrule.fusing import fused
 
@@ -97,7 +98,7 @@ def adamw(
 
     Source: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2.
     """
-    if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+    if not (real_number("adamw", "weight_decay", weight_decay) >= 0 and math.isfinite(weight_decay)):
         raise ValueError(f"adamw: weight_decay must be a finite number from 0 up, got {weight_decay}")
     return _adam("adamw", learning_rate, beta1, beta2, epsilon, float(weight_decay))
 
@@ -122,6 +123,8 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
 
     Source: Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013, algorithm 1.
     """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"clipped: expected an optimiser such as adam(), got {type(optimizer).__name__}")
     (largest_norm,) = _positive("clipped", largest_norm=largest_norm)
 
     def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
@@ -156,7 +159,7 @@ def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5.
     """
     _positive("cosine", rate=rate, steps=steps)
-    if not 0 <= floor <= rate:
+    if not 0 <= real_number("cosine", "floor", floor) <= rate:
         raise ValueError(f"cosine: floor must be from 0 to the rate {rate}, got {floor}")
     return partial(_cosine, rate, steps, floor)
 
@@ -247,6 +250,9 @@ def _optimizer(
     schedule = _schedule(who, learning_rate)
 
     def init(params: Params) -> State:
+        for name, p in trees.leaves(params, "params"):
+            if not hasattr(p, "dtype"):
+                raise TypeError(f"{who}: expected {name} to be an array, got {type(p).__name__}")
         # Zeros by multiplication would keep a NaN.
         zeros = [namespace(p).zeros_like(p) for p in trees.flat(params)] if kept else []
         return {"step": 0} | {name: tuple(zeros) for name in kept}
@@ -254,8 +260,12 @@ def _optimizer(
     def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
         old = trees.flat(params)
         leaves = trees.along(gradients, params, "gradients")
+        if not isinstance(state, dict) or "step" not in state:
+            raise TypeError(
+                f"{who}: expected the state of init or of the last update, got {type(state).__name__}"
+            )
         _fit(who, old, leaves, params)
-        step, xp = state["step"], namespace(*old)
+        step, xp = state["step"], namespace(*old, *leaves)
         # A Python number, because NumPy's scalars would widen float32.
         now = numbers(float(schedule(step)), step)
         rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
@@ -268,6 +278,8 @@ def _optimizer(
 def _fit(who: str, old: _Leaves, leaves: _Leaves, params: Params) -> None:
     """Refuse gradients that would broadcast a parameter to another shape or widen its dtype."""
     for i, (p, g) in enumerate(zip(old, leaves, strict=True)):
+        if not hasattr(g, "dtype"):
+            raise TypeError(f"{who}: expected gradients that are arrays, got {type(g).__name__}")
         if p.shape != g.shape or p.dtype != g.dtype:
             name = [name for name, _ in trees.leaves(params, "params")][i]
             raise ValueError(
@@ -304,13 +316,13 @@ def _warm_up(after: Schedule, steps: int, step: int) -> float:
 
 def _positive(who: str, **values: float) -> list[float]:
     for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
+        if not (real_number(who, name, value) > 0 and math.isfinite(value)):
             raise ValueError(f"{who}: {name} must be a positive, finite number, got {value}")
     return [float(value) for value in values.values()]
 
 
 def _fractions(who: str, **values: float) -> list[float]:
     for name, value in values.items():
-        if not 0 <= value < 1:
+        if not 0 <= real_number(who, name, value) < 1:
             raise ValueError(f"{who}: {name} must be from 0 up and under 1, got {value}")
     return [float(value) for value in values.values()]
