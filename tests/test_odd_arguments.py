@@ -224,3 +224,30 @@ def test_explain_of_complex_numbers():
 def test_the_error_says_what_was_wrong(call, kind, words):
     with pytest.raises(kind, match=words):
         call()
+
+
+@pytest.mark.parametrize(
+    ("decompose", "words"),
+    [
+        (lambda xp, x: xp.linalg.svd(x)[1], "svd: the extra vectors .*; use full_matrices=False"),
+        (lambda xp, x: xp.linalg.qr(x, mode="complete")[1], "qr: the extra columns .*; use mode='reduced'"),
+    ],
+    ids=["svd", "qr"],
+)
+def test_a_basis_of_what_is_left_over_has_no_gradient(decompose, words):
+    xp = cr.differentiable(np)
+    with pytest.raises(NotImplementedError, match=words):
+        cr.grad(lambda x: xp.sum(decompose(xp, x)))(np.ones((3, 2)))
+    cr.grad(lambda x: xp.sum(decompose(xp, x)))(np.diag([1.0, 2.0]) + 0.1)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_of_no_class_is_told_or_gives_nan(label):
+    def cost(name):
+        device = cr.get_device(name)
+        there = (device.asarray(x) for x in (np.ones((3, 2)), [0, 1, label], np.zeros((2, 3)), np.zeros(3)))
+        return [to_numpy(part) for part in logistic.by_matmul(*there)]
+
+    with pytest.raises(ValueError, match=f"y must hold class numbers from 0 to 2, got {label}"):
+        cost("cpu")
+    assert all(np.isnan(part).all() for part in cost("strict"))

@@ -10,7 +10,8 @@ Recognition and Machine Learning, section 4.3.2 (2006).
 
 Of k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz is
 softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul` and
-`by_tiles` take these too.
+`by_tiles` take these too. A class number that is none is a ValueError with NumPy's arrays, and cost and gradients of
+NaN with others, where looking at y would wait for the device at every step.
 
 Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
 b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.

@@ -99,7 +99,9 @@ class MLP:
 
     Targets y are (m,) of 0 and 1 for one output; class numbers (m,) or rows (m, k) for softmax and the hinges; rows
     (m, k) for several outputs else. With sample_weight (m,), the mean over samples is sum(weight * loss) / sum(weight).
-    All arrays of a call are of one device and of one dtype, float32 or float64; y may hold integers or booleans.
+    All arrays of a call are of one device and of one dtype, float32 or float64; y may hold integers or booleans. A
+    target that is no class is a ValueError with NumPy's arrays; with others, where looking at y would wait for the
+    device at every step, a class number that is none makes cost and gradients NaN.
 
     Source: Goodfellow, Bengio and Courville, Deep Learning, section 6.5.4 (2016); Rumelhart, Hinton and Williams,
     Learning representations by back-propagating errors, Nature 323 (1986).
