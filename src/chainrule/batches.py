@@ -1,6 +1,7 @@
 """Mini-batches: which rows serve which step, shuffled by a seed, equal on all devices."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ class Batches:
         self.shuffle = shuffle
         self._xp, self._device = namespace(like), like.device
         self._drawn: tuple[int | None, Array] = None, None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A namespace cannot be pickled; an array of nothing brings it along.
+        like = self._xp.empty(0, device=self._device)
+        return partial(Batches, seed=self.seed, like=like, shuffle=self.shuffle), (self.m, self.size)
 
     def __len__(self) -> int:
         return -(-self.m // self.size)

@@ -78,20 +78,20 @@ class Device(ABC):
 
         They are drawn by NumPy in float64, then rounded to `dtype`, then moved.
         """
-        generator = np.random.default_rng(whole_number("standard_normal", "seed", seed))
-        return self.asarray(generator.standard_normal(shape), dtype)
+        seed = whole_number("standard_normal", "seed", seed)
+        return self.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_device, (self.name,)
 
     def _dtype(self, dtype: Any) -> Any:
         found = getattr(self.xp, dtype, None) if isinstance(dtype, str) else dtype
-        try:
-            known = dtype is None or (found is not None and self.xp.empty(0, dtype=found) is not None)
-        except (TypeError, ValueError):
-            known = False
-        if not known:
-            raise ValueError(
-                f"asarray: dtype must be a dtype of the array API standard such as 'float32', got {dtype!r}"
-            )
-        return found
+        with suppress(TypeError, ValueError):
+            if dtype is None or (found is not None and self.xp.empty(0, dtype=found) is not None):
+                return found
+        raise ValueError(
+            f"asarray: dtype must be a dtype of the array API standard such as 'float32', got {dtype!r}"
+        )
 
 
 @final
