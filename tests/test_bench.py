@@ -453,6 +453,7 @@ def test_the_size_from_which_vectors_beat_loops():
 
     def sentence(*rows):
         (dot,) = (s for s in tables.sections(saved(*rows)) if s.title.startswith("The dot"))
+        assert "Over 100 %:" in dot.sentences[-1]
         return dot.sentences[0]
 
     small, even, large = of(1, (1, 1, 1), (5, 5, 5)), of(3, (2, 3, 9), (1, 2, 3)), of(9, (7, 8, 9), (1, 2, 3))
