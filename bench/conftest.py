@@ -33,7 +33,7 @@ def pytest_configure(config):
 def pytest_generate_tests(metafunc):
     if "size" in metafunc.fixturenames:
         plan = measuring.PLANS[metafunc.config.getoption("sizes")]
-        sizes = plan.dots if _direction(metafunc.definition) == "dot" else plan.steps
+        sizes = plan.dots if _direction(metafunc.definition).startswith("dot") else plan.steps
         metafunc.parametrize("size", sizes, ids=lambda size: f"{size.m}x{size.n}")
 
 

@@ -6,7 +6,8 @@ is one such process: it prints what it measured as a line of JSON and leaves the
 MODULE has `problem(*arguments)`, the numbers that all start from, and CONTENDERS, {name: make}: make(put, *numbers)
 returns the step to be timed and read(what the step returned), a list of arrays that must agree with everyone else's
 before a time is believed. `put` brings an array to the contender's device, which is CHAINRULE_DEVICE for all that can
-use it. No peer needs chainrule.
+use it. A MODULE of whole runs has `passes(what the step returned)` too, how often the run went over the data. No peer
+needs chainrule.
 """
 
 import ctypes
@@ -197,9 +198,12 @@ def work(module, contender, seconds, proof, *arguments):
     start = time.perf_counter()
     result = timed()
     first = time.perf_counter() - start
-    np.savez(proof, *(np.asarray(part, dtype="float64") for part in read(result)))
-    del result
-    found = {"seconds": clock(timed, float(seconds)), "first": first, "transfer": place.transfer}
+    parts = [np.asarray(part) for part in read(result)]
+    np.savez(proof, *(part.astype("float64") for part in parts))
+    about = {"passes": int(case.passes(result))} if hasattr(case, "passes") else {}
+    about["result"] = sum(part.nbytes for part in parts)
+    del result, parts
+    found = about | {"seconds": clock(timed, float(seconds)), "first": first, "transfer": place.transfer}
     print(json.dumps(found | {"peak": place.peak(timed), "where": place.name, "library": place.library}))
 
 

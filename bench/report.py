@@ -70,8 +70,7 @@ def _check(row: dict) -> None:
         kinds |= {"direction": str, "m": int, "n": int, "grows": str | None}
     else:
         kinds |= {"ours": str, "unit": str, "amount": int | float, "grows": list | None}
-    if row.get("peak") is not None:
-        kinds["peak"] = int | float
+    kinds |= {name: int | float for name in ("peak", "passes", "result") if row.get(name) is not None}
     for name, kind in kinds.items():
         if not isinstance(row[name], kind):
             raise ValueError(f"{name}: expected {getattr(kind, '__name__', kind)}, got {row[name]!r}")
@@ -173,7 +172,9 @@ def _write(saved: dict, options: argparse.Namespace) -> int:
         if row["part"] in tables.PARTS and (row["part"], row["case"], row["ours"]) not in there:
             fault = f"row {number}: its case has no row of {row['ours']}, which it is set against"
             raise ResultsError(f"{options.results}: {fault}")
-    title = f"Benchmarks of chainrule on {saved['about'].get('device', 'a device')}"
+    title = f"Benchmarks of chainrule on {saved['about']['device']}" + ", partial" * (
+        "partial" in saved["about"]
+    )
     found = tables.sections(saved)
     found[0] = found[0]._replace(sentences=[HOW])
     drawn = {

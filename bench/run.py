@@ -5,6 +5,9 @@
 PEERS is a Python that has the peers (`pip install '.[peers]'`), by default this one; a peer that it lacks is named
 and left out. Every result is proved equal to the others' before its time is believed. Leaves results.json and beside it
 results.html and results.md, which `python bench/report.py` writes again. The exit status is 1 if something failed.
+
+results.json is written anew after each contest, so whatever ends the run early, what was measured until then is there;
+Ctrl-C and SIGTERM write the report of it too. Both say that they are partial.
 """
 
 import argparse
@@ -14,10 +17,13 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,6 +32,7 @@ import contest
 import engine
 import network
 import report
+import to_a_cost
 from chainrule import machine
 from chainrule.device import DeviceError
 from contest import HERE, Contest
@@ -92,8 +99,8 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         case = f"{engine.LAYERS} tanh layers, {n} x {n}"
         add("engine", case, "engine", (n,), tuple(engine.CONTENDERS), engine.products(n), "flop", threads=1)
     for name in DATA[way]:
-        rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn")
-        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals)
+        rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn", "limit")
+        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals, to_a_cost.products(name), "flop")
     for m, n in MEMORY[way]:
         names = ["by_tiles", "by_matmul", "by_scaling"]
         names += ["by_sample"] * (m <= FEW_SAMPLES) + ["by_loops"] * (m * n <= FEW_NUMBERS)
@@ -163,10 +170,14 @@ def loops(way: str, tell) -> tuple[list[dict], list[str]]:
         with subprocess.Popen(
             command, cwd=HERE.parent, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
-            for line in process.stdout:
-                lines.append(line.rstrip())
-                if percent := re.search(r"\[ *(\d+)%\]$", line.rstrip()):
-                    tell(int(percent[1]))
+            try:
+                for line in process.stdout:
+                    lines.append(line.rstrip())
+                    if percent := re.search(r"\[ *(\d+)%\]$", line.rstrip()):
+                        tell(int(percent[1]))
+            except BaseException:
+                process.kill()
+                raise
         faults = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
         if process.returncode and not faults:
             faults = [f"pytest ended with {process.returncode}: {' '.join(lines[-3:])}"]
@@ -223,6 +234,7 @@ def _version(name: str) -> str:
 
 
 def measure(options: argparse.Namespace, device: cr.Device) -> dict:
+    """Run all contests and return the results, which are in the file too after each of them."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -234,6 +246,7 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
     saved = {"about": about(device, threads, way), "rows": [], "faults": []}
     start = time.perf_counter()
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    ended, done, many = "", 0, len(cases) + ("loops" in only)
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
         task = bar.add_task("", total=total)
 
@@ -241,19 +254,39 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
             bar.update(task, advance=advance, description=what)
 
         try:
-            _measure_all(saved, cases, options, tell)
-        except KeyboardInterrupt:
-            saved["faults"].append("interrupted: the rest was not run")
-    saved["about"]["took"] = f"{time.perf_counter() - start:.0f} s"
-    libraries = sorted({row["library"] for row in saved["rows"] if row.get("library")})
-    saved["about"]["peers"] = ", ".join(
-        name for name in libraries if not name.startswith(("chainrule", "numpy"))
-    )
+            for done, _ in enumerate(_contests_held(saved, cases, options, tell), 1):
+                _keep(saved, options.out, start, _partial(done, many, "the run is under way, or was killed"))
+        except KeyboardInterrupt as interrupt:
+            ended = f"interrupted by {str(interrupt) or 'Ctrl-C'}"
+        except Exception as error:
+            ended = f"ended by {type(error).__name__}: {error}"
+            traceback.print_exc()
+    if ended:
+        saved["faults"].append(f"{ended}: what followed was not run")
+        # Nothing is no reason to write over the results of another run.
+        if done:
+            _keep(saved, options.out, start, _partial(done, many, ended))
     return saved
 
 
-def _measure_all(saved: dict, cases: list[Contest], options: argparse.Namespace, tell) -> None:
-    """Add rows and faults to `saved`; `tell` gets the seconds that a piece was thought to take, and its name."""
+def _partial(done: int, many: int, why: str) -> str:
+    return f"{done} of {many} contests; {why}" if done < many else ""
+
+
+def _keep(saved: dict, out: Path, start: float, partial: str) -> None:
+    about, libraries = saved["about"], sorted({row["library"] for row in saved["rows"] if row.get("library")})
+    about["took"] = f"{time.perf_counter() - start:.0f} s"
+    about["peers"] = ", ".join(name for name in libraries if not name.startswith(("chainrule", "numpy")))
+    about.pop("partial", "")
+    about |= {"partial": partial} if partial else {}
+    report.replace(out, json.dumps(saved, indent=1))
+
+
+def _contests_held(saved: dict, cases: list[Contest], options: argparse.Namespace, tell) -> Iterator[None]:
+    """Add rows and faults to `saved`, and yield after each contest, the loops being one.
+
+    `tell` gets the seconds that a piece was thought to take, and its name.
+    """
     rounds, seconds, each, for_loops = WAYS[options.sizes]
     if "loops" in (options.only or PARTS):
         tell(0, "loops against vectors")
@@ -267,11 +300,13 @@ def _measure_all(saved: dict, cases: list[Contest], options: argparse.Namespace,
         rows, faults = loops(options.sizes, percent)
         saved["rows"] += rows
         saved["faults"] += faults
+        yield
     for case in cases:
         name = f"{case.part}, {case.case}"
         if why := missing_memory(case):
             saved["rows"] += contest.blank(case, f"not run: {why}")
             tell(each * rounds * len(case.contenders), name)
+            yield
             continue
         pythons = {who: options.python for who in case.contenders if who.split()[0] in PEERS}
         rows = contest.hold(
@@ -287,6 +322,7 @@ def _measure_all(saved: dict, cases: list[Contest], options: argparse.Namespace,
             for row in rows
             if row["why"].startswith(("failed", "unequal"))
         ]
+        yield
 
 
 def main() -> int:
@@ -322,12 +358,19 @@ def main() -> int:
         parser.error(f"--out: {options.out} cannot be written: {error.strerror}; name another file")
     # Every process of the run is to be on the same device, whatever it would choose by itself.
     os.environ["CHAINRULE_DEVICE"] = device.name
+    signal.signal(signal.SIGTERM, _interrupted)
     saved = measure(options, device)
-    report.replace(options.out, json.dumps(saved, indent=1))
     for fault in saved["faults"]:
         print(f"run: {fault}", file=sys.stderr)
+    if "took" not in saved["about"]:
+        print(f"run: nothing was measured, and {options.out} was not written", file=sys.stderr)
+        return 1
     status = report.main([str(options.out)])
     return status or int(bool(saved["faults"]))
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ PARTS = {
     ),
     "cost": (
         "Time to a given cost",
-        "Logistic regression from zeros to within a hundredth of the lowest cost. Descent and SGD take the same steps.",
+        "Logistic regression from zeros to within a hundredth of the lowest cost. Descent and SGD take the same steps. "
+        "A pass is one cost with its gradient over all rows. The limit is the bare matrix products of as many passes "
+        "as each took; of scikit-learn its iterations are counted, which are passes at the least.",
     ),
 }
 ROW_OF_SIZES = {"m": "samples grow", "n": "features grow", "m and n": "both grow"}
@@ -38,6 +40,7 @@ CONTEST = (
     "of the limit (min .. max)",
 )
 CONTEST += ("first call", "transfer", "peak beyond the data")
+ELSEWHERE = "not of this device"
 
 
 class Section(NamedTuple):
@@ -48,14 +51,17 @@ class Section(NamedTuple):
 
 
 def sections(saved) -> list[Section]:
+    gpu = () if saved["about"]["device"].startswith("cuda") else (("GPU", "not run on a GPU"),)
     found = [
-        Section("The machine", [], ("", ""), tuple(saved["about"].items())),
+        Section("The machine", [], ("", ""), (*saved["about"].items(), *gpu)),
         _losses(saved),
         *_loops(saved),
         *(_contest(saved, part) for part in PARTS if of(saved, part)),
         *_memory(saved),
         *_growth(saved),
     ]
+    if partial := saved["about"].get("partial"):
+        found.insert(1, Section("What is missing", [f"This report is partial: {partial}."]))
     if saved["faults"]:
         found.insert(1, Section("What failed", [f"- {fault}" for fault in saved["faults"]]))
     return found
@@ -79,29 +85,28 @@ def _losses(saved) -> Section:
 
 def _loops(saved):
     rows = of(saved, "loops")
-    reads = {(row["m"], row["n"]): row for row in rows if row["direction"] == "one read"}
+    reads = {(row["direction"], row["m"], row["n"]): row for row in rows}
     for direction, title in DIRECTIONS.items():
         chosen = [row for row in rows if row["direction"] == direction]
         if not chosen:
             continue
         by_case = cases(chosen)
         lines = [_crossing(by_case, grows) for grows in ROW_OF_SIZES]
-        # A dot product reads more than X.
-        limits = reads if direction != "dot" else {}
-        if limits:
-            lines.append("The limit is one read of X, whatever else a step has to read and to compute.")
+        read, what = ("dot read", "both vectors") if direction == "dot" else ("one read", "X")
+        lines.append(f"The limit is one read of {what}, whatever else there is to read and to compute.")
+        if direction == "dot":
+            lines.append(
+                "Over 100 %: a read of so few numbers is mostly NumPy's call, or they are in the first cache."
+            )
         table = []
         for case, spellings in by_case.items():
             for name, row in spellings.items():
-                faster, own, near = (
+                faster, own = (
                     ratio(a, b, paired=False) if a and b else None
-                    for a, b in (
-                        (spellings.get("by_loops"), row),
-                        (row, spellings.get("by_matmul")),
-                        (limits.get((row["m"], row["n"])), row),
-                    )
+                    for a, b in ((spellings.get("by_loops"), row), (row, spellings.get("by_matmul")))
                 )
-                said = (times(faster), times(own), *([percent(near)] if limits else []))
+                near = _near(reads.get((read, row["m"], row["n"])), row, paired=False)
+                said = times(faster), times(own), near
                 table.append((case.rpartition(", ")[2], name, took(row), *said, *_once(row)))
         header = (
             "m x n",
@@ -110,7 +115,7 @@ def _loops(saved):
             "times faster than by_loops",
             "time, by_matmul = 1",
         )
-        header += ("of the limit",) * bool(limits) + ("first call", "transfer of X")
+        header += ("of the limit", "first call", "transfer of X")
         yield Section(title, [line for line in lines if line], header, tuple(table))
 
 
@@ -147,16 +152,30 @@ def _contest(saved, part) -> Section:
             if name == "limit":
                 of_limit, found = rate(row), None
             else:
-                of_limit = percent(ratio(limit, row)) if limit and limit.get("where") == where else ""
+                of_limit = _near(limit, row)
             said = verdict(found) if found and is_rival(row) else ""
             peak = size(row.get("peak")) if row["seconds"] else ""
-            table.append((case, name, where, took(row), times(found), said, of_limit, *_once(row), peak))
+            passes = (str(row.get("passes", "not counted") if row["seconds"] else ""),) * (part == "cost")
+            cells = (case, name, where, took(row), times(found), said, of_limit, *passes)
+            table.append((*cells, *_once(row), peak))
     return Section(
         title,
         [sentence, f"Under 1, ours ({', '.join(_ours(saved, part))}) takes less time."],
-        CONTEST,
+        (*CONTEST[:7], *("passes",) * (part == "cost"), *CONTEST[7:]),
         tuple(table),
     )
+
+
+def _near(limit, row, *, paired=True):
+    """Return how near a row is to its limit, or why that is not known; of a run, the limit of all its passes."""
+    if not row["seconds"]:
+        return ""
+    if not limit or not limit["seconds"]:
+        return "limit not measured"
+    if limit.get("where") != row.get("where"):
+        return ELSEWHERE
+    passes = row.get("passes", 1)
+    return percent([passes * value for value in ratio(limit, row, paired=paired)])
 
 
 def _ours(saved, part):
@@ -168,14 +187,18 @@ def _memory(saved):
     for row in of(saved, "memory"):
         peak = row.get("peak") if row["seconds"] else None
         share = f"{100 * peak / row['amount']:.3g} %" if peak is not None else ""
-        table.append((row["case"], row["contender"], size(peak) if row["seconds"] else row["why"], share))
-    sentence = (
-        "The largest sum of all that a step holds at a time, its results among it, beside X and the targets."
-    )
-    if table:
-        yield Section(
-            "Memory of a step", [sentence], ("case", "spelling", "peak", "of X's own"), tuple(table)
+        least = row.get("result") if peak else None
+        near = f"{100 * least / peak:.2g} %" if least else "limit not measured" if row["seconds"] else ""
+        table.append(
+            (row["case"], row["contender"], size(peak) if row["seconds"] else row["why"], share, near)
         )
+    sentences = [
+        "The largest sum of all that a step holds at a time, its results among it, beside X and the targets.",
+        "The limit is what the results take, the cost and the gradients: no step can hold less.",
+    ]
+    if table:
+        header = ("case", "spelling", "peak", "of X's own", "of the limit")
+        yield Section("Memory of a step", sentences, header, tuple(table))
 
 
 def _growth(saved):
@@ -188,11 +211,7 @@ def _growth(saved):
         for name, rows in curves.items():
             found = exponent(rows)
             at = ", ".join(f"{row['grows'][1]}: {seconds(spread(row['seconds'])[0])}" for row in rows)
-            near = ", ".join(
-                f"{value}: {percent(ratio(limits[value], row))}"
-                for row in rows
-                if (value := row["grows"][1]) in limits and limits[value].get("where") == row.get("where")
-            )
+            near = ", ".join(f"{row['grows'][1]}: {_near(limits.get(row['grows'][1]), row)}" for row in rows)
             near = near if name != "limit" else ""
             table.append((what, name, at, times(found) if found else "too few points", near))
         if {"by_tiles", "by_tiles on cpu"} <= curves.keys():
@@ -227,11 +246,13 @@ def compared(old, new) -> Section:
     for key in {**mine, **theirs}:
         before, after = mine.get(key), theirs.get(key)
         if not before or not after:
-            table.append((*key, "", "", "", f"only in the {'first' if before else 'second'}"))
+            table.append((*key, "", "", "", f"only in the {'first' if before else 'second'}", ""))
             continue
         found = ratio(after, before, paired=False)
-        table.append((*key, took(before), took(after), times(found), _change(found)))
-    header = ("part", "case", "contender", "first", "second", "second / first", "change")
+        peaks = [size(row["peak"]) for row in (before, after) if row.get("peak") is not None]
+        peak = " -> ".join(dict.fromkeys(peaks))
+        table.append((*key, took(before), took(after), times(found), _change(found), peak))
+    header = ("part", "case", "contender", "first", "second", "second / first", "change", "peak")
     return Section("What changed", lines, header, tuple(table))
 
 

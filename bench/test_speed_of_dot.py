@@ -1,9 +1,11 @@
-"""The dot product: one product at a time, and by `@`."""
+"""The dot product: one product at a time, and by `@`; and one read of both vectors."""
 
+import numpy as np
 import pytest
 
+import logistic_step
 from chainrule import loops
-from chainrule.device import to_numpy
+from chainrule.device import namespace, to_numpy
 
 SPELLINGS = {"by_loops": loops.dot, "by_matmul": lambda x, w: x @ w}
 
@@ -18,3 +20,13 @@ def test_dot(measure, problem, spelling):
     measure(
         SPELLINGS[spelling], tuple(v.tolist() for v in on_host) if spelling == "by_loops" else vectors, want
     )
+
+
+@pytest.mark.parametrize("spelling", ["limit"])
+def test_dot_read(measure, problem, spelling):
+    X, _, w, _ = problem.arrays
+    xp = namespace(X, w)
+    both = xp.stack([X[0, :], w])
+    step, _ = logistic_step.limit(lambda _: both, *problem.host)
+    want = np.bitwise_or.reduce(both.view("uint32"), axis=None) if xp is np else xp.max(both)
+    measure(step, (), {"read": to_numpy(want)})

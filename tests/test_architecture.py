@@ -12,7 +12,9 @@ SOURCE = Path(chainrule.__file__).parent
 # Device is the leaf that every room but the pure ones may lean on, and `machine` is a part of it.
 ARROWS = {
     "machine": set(),
-    "device": {"machine"},
+    # What all public rooms ask alike; they may lean on it as on the device.
+    "checks": set(),
+    "device": {"checks", "machine"},
     # For those who compute: what CuPy does with a chain of elementwise operations.
     "fusing": set(),
     "loops": set(),
@@ -39,13 +41,13 @@ ARROWS = {
     },
     "gradcheck": {"device", "trees"},
     "pictures": {"data", "descent"},
-    "penalties": set(),
-    "batches": {"device"},
-    "optimizers": {"device", "fusing", "trees"},
+    "penalties": {"checks"},
+    "batches": {"checks", "device"},
+    "optimizers": {"checks", "device", "fusing", "trees"},
     "descent": {"device", "optimizers", "trees"},
     "lbfgs": {"descent", "device", "optimizers", "trees"},
-    "mlp": {"device", "fusing", "gates", "penalties"},
-    "logistic": {"descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
+    "mlp": {"checks", "device", "fusing", "gates", "penalties"},
+    "logistic": {"checks", "descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
     # Compiled code, loaded where Numba is installed and not before a step asks for it.
     "one_pass": {"vectors"},
     "vectors": set(),
@@ -70,6 +72,7 @@ ARROWS = {
         "trees",
     },
     "estimators": {
+        "checks",
         "batches",
         "cluster",
         "descent",
@@ -87,12 +90,12 @@ ARROWS = {
     "traced": {"protocols", "gates"},
     "tape": {"traced", "gates"},
     "makers": {"tape", "traced", "gates"},
-    "namespace": {"makers", "tape", "traced", "gates"},
-    "transforms": {"namespace", "tape", "traced", "trees", "gates"},
-    "checking": {"transforms", "namespace", "traced", "trees", "gates"},
-    "checkpointing": {"transforms", "tape", "traced", "gates"},
+    "namespace": {"checks", "makers", "tape", "traced", "gates"},
+    "transforms": {"checks", "namespace", "tape", "traced", "trees", "gates"},
+    "checking": {"checks", "transforms", "namespace", "traced", "trees", "gates"},
+    "checkpointing": {"checks", "transforms", "tape", "traced", "gates"},
     "functions": {"transforms", "namespace", "traced", "gates"},
-    "explain": {"device", "gates", "mlp", "namespace", "tape", "traced", "trees"},
+    "explain": {"checks", "device", "gates", "mlp", "namespace", "tape", "traced", "trees"},
     "cli": {
         "checkpoints",
         "cluster",

@@ -122,20 +122,23 @@ def test_on_rows_hands_over_those_rows_of_each_array(device):
 
 
 class TestRefusals:
-    @pytest.mark.parametrize(
-        ("m", "size", "seed"), [(0, 1, 0), (-3, 1, 0), (5, 0, 0), (5, -2, 0), (5, 1, -1)]
-    )
-    def test_numbers_out_of_range(self, m, size, seed):
-        with pytest.raises(
-            ValueError,
-            match=f"^Batches: expected m >= 1, size >= 1, seed >= 0, got m={m}, size={size}, seed={seed}$",
-        ):
-            Batches(m, size, seed=seed, like=LIKE)
+    @pytest.mark.parametrize("wrong", [{"m": 0}, {"m": -3}, {"size": 0}, {"size": -2}, {"seed": -1}])
+    def test_numbers_out_of_range(self, wrong):
+        ((name, value),) = wrong.items()
+        least = 0 if name == "seed" else 1
+        wanted = f"^Batches: {name} must be a whole number from {least} up, got {value}$"
+        with pytest.raises(ValueError, match=wanted):
+            Batches(**({"m": 5, "size": 1, "seed": 0, "like": LIKE} | wrong))
 
-    @pytest.mark.parametrize("wrong", [{"m": 3.0}, {"size": 2.5}, {"seed": None}])
+    @pytest.mark.parametrize("wrong", [{"m": 3.0}, {"size": 2.5}, {"seed": None}, {"m": True}])
     def test_what_is_no_whole_number(self, wrong):
-        with pytest.raises(TypeError, match="integer"):
+        with pytest.raises(TypeError, match=r"^Batches: \w+ must be a whole number from"):
             Batches(**({"m": 4, "size": 2, "seed": 0, "like": LIKE} | wrong))
+
+    @pytest.mark.parametrize("like", [None, [1.0], 3], ids=str)
+    def test_what_is_no_array(self, like):
+        with pytest.raises(TypeError, match=r"^Batches: like must be an array, such as X, got"):
+            Batches(4, 2, like=like)
 
     def test_a_step_before_the_first(self):
         with pytest.raises(ValueError, match="non-negative"):

@@ -348,10 +348,66 @@ def test_a_step_of_ours_without_a_time_is_no_victory():
 
 def test_a_contest_says_how_far_the_limit_is():
     limit = row("limit", 0.25, 0.5, 0.55, library="chainrule 0.1.0")
-    (section,) = (s for s in tables.sections(saved(OURS, limit)) if s.title == "Logistic step beside peers")
-    ours, bound = section.rows
-    assert ours[6] == "50 % (25 .. 50)"
-    assert bound[6] == "= 16 GB/s"
+    far, none = row("numpy", 1.0, 1.0, 1.0, where="another"), row("torch")
+    found = saved(OURS, limit, far, none)
+    (section,) = (s for s in tables.sections(found) if s.title == "Logistic step beside peers")
+    assert [cells[6] for cells in section.rows] == ["50 % (25 .. 50)", "= 16 GB/s", "not of this device", ""]
+    (section,) = (s for s in tables.sections(saved(OURS)) if s.title == "Logistic step beside peers")
+    assert section.rows[0][6] == "limit not measured"
+
+
+def test_a_run_is_set_against_the_limit_of_all_its_passes():
+    rows = [row("chainrule lbfgs", 1.0, 1.5, passes=3), row("limit", 0.1, 0.1, passes=1)]
+    rows = [found | {"part": "cost", "ours": "chainrule lbfgs"} for found in rows]
+    (section,) = (s for s in tables.sections(saved(*rows)) if s.title == "Time to a given cost")
+    ours = dict(zip(section.header, section.rows[0], strict=True))
+    assert (ours["passes"], ours["of the limit (min .. max)"]) == ("3", "25 % (20 .. 30)")
+
+
+def test_memory_is_set_against_what_the_results_take():
+    rows = [row("by_tiles", 1.0, part="memory", peak=400, result=40), row("by_loops", part="memory")]
+    (section,) = (s for s in tables.sections(saved(*rows)) if s.title == "Memory of a step")
+    assert [cells[4] for cells in section.rows] == ["10 %", ""]
+
+
+@pytest.mark.parametrize("name", ["breast_cancer", "digits"])
+def test_the_products_of_a_pass_are_those_of_its_data(name):
+    module = importlib.import_module("to_a_cost")
+    X, _, k, *_ = module.problem(name)
+    assert module.SIZES[name] == (*X.shape, k)
+
+
+def test_the_passes_of_whole_runs_are_counted():
+    module = importlib.import_module("to_a_cost")
+    numbers = module.problem("breast_cancer")
+    counts = {}
+    for name in ("chainrule lbfgs", "chainrule descent", "sklearn", "limit"):
+        step, _ = module.CONTENDERS[name](np.asarray, *numbers)
+        counts[name] = module.passes(step())
+    assert counts.pop("limit") == 1
+    # Descent looks at its cost every tenth step, by a pass of its own in the end.
+    assert counts["chainrule descent"] % module.LOOK in (1, 2)
+    assert 1 < min(counts.values()) <= max(counts.values()) < 1000
+
+
+def test_every_row_of_a_whole_run_says_how_near_its_limit_is(tmp_path):
+    path = tmp_path / "results.json"
+    done = measured(path, "cost", "memory")
+    assert done.returncode == 0, done.stderr
+    for section in tables.sections(json.loads(path.read_text())):
+        for cells in section.rows if section.title.startswith(("Time", "Memory")) else ():
+            facts = dict(zip(section.header, cells, strict=True))
+            (near,) = (text for name, text in facts.items() if name.startswith("of the limit"))
+            timed = "not installed" not in " ".join(cells) and facts.get("contender") != "limit"
+            assert bool(re.search(r"\d %", near)) == timed, cells
+            if section.title.startswith("Memory"):
+                assert 0 < float(near.removesuffix(" %")) <= 100
+
+
+def test_where_there_was_no_gpu_the_report_says_so():
+    for device, said in (("cpu", True), ("cuda", False)):
+        machine = tables.sections(saved(OURS, device=device))[0]
+        assert (("GPU", "not run on a GPU") in machine.rows) == said
 
 
 def test_a_step_by_loops_and_by_vectors_is_set_against_one_read():
@@ -380,10 +436,10 @@ def test_growth_has_the_exponent_and_where_the_device_beats_the_cpu():
     ]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
     assert growth.rows[0][3] == "1.5 (1.000 .. 2)"
-    assert growth.rows[0][4] == ""
+    assert growth.rows[0][4] == ", ".join(f"{m}: limit not measured" for m in curve)
     limit = row("limit", 2.0, 3.0, part="growth", case="20", grows=["m", 20], library="chainrule 0.1.0")
     (near,) = (s for s in tables.sections(saved(*rows, limit, device="cuda")) if s.title == "Growth")
-    assert near.rows[0][4] == "20: 88 % (75 .. 100)"
+    assert "20: 88 % (75 .. 100), 40: limit not measured" in near.rows[0][4]
     assert "The device beats the CPU at no m that was measured." in growth.sentences
     rows[-2]["seconds"] = [4.9, 64.0]
     (growth,) = (s for s in tables.sections(saved(*rows, device="cuda")) if s.title == "Growth")
@@ -397,6 +453,7 @@ def test_the_size_from_which_vectors_beat_loops():
 
     def sentence(*rows):
         (dot,) = (s for s in tables.sections(saved(*rows)) if s.title.startswith("The dot"))
+        assert "Over 100 %:" in dot.sentences[-1]
         return dot.sentences[0]
 
     small, even, large = of(1, (1, 1, 1), (5, 5, 5)), of(3, (2, 3, 9), (1, 2, 3)), of(9, (7, 8, 9), (1, 2, 3))
@@ -409,20 +466,24 @@ def test_the_size_from_which_vectors_beat_loops():
 
 
 def test_a_comparison_tells_a_change_from_its_spread(tmp_path):
-    before = saved(row("a", 1, 1.1), row("b", 1, 1.1), row("c", 1, 1.1), row("d", 1.0), dtype="float32")
-    after = saved(row("a", 2, 2.1), row("b", 1.05, 1.2), row("c", 0.5, 0.6), row("e"), dtype="float64")
+    before = saved(
+        row("a", 1, 1.1, peak=10), row("b", 1, 1.1), row("c", 1, 1.1), row("d", 1.0), dtype="float32"
+    )
+    after = saved(
+        row("a", 2, 2.1, peak=30), row("b", 1.05, 1.2), row("c", 0.5, 0.6), row("e"), dtype="float64"
+    )
     paths = tmp_path / "a.json", tmp_path / "b.json"
     for path, results in zip(paths, (before, after), strict=True):
         path.write_text(json.dumps(results))
     done = run("bench/report.py", "--compare", *paths)
     assert done.returncode == 0, done.stderr
     changes = dict(
-        re.findall(r"^\| logistic \| 30 x 7 \| (\w) \|.* \| ([^|]+) \|$", done.stdout, re.MULTILINE)
+        re.findall(r"^\| logistic \| 30 x 7 \| (\w) \|.* \| ([^|]+) \| [^|]*\|$", done.stdout, re.MULTILINE)
     )
     wanted = {"a": "slower", "b": "within the spread", "c": "faster"}
     assert changes == wanted | {"d": "only in the first", "e": "only in the second"}
     assert "- dtype: float32 -> float64" in done.stdout
-    assert "1.95 (1.82 .. 2.1)" in done.stdout
+    assert "1.95 (1.82 .. 2.1) | slower | 10 B -> 30 B |" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -530,3 +591,87 @@ def test_what_cannot_end_well_does_not_begin(options, variables, fault):
     done = run("bench/run.py", "--sizes", "tiny", "--only", "memory", *options, **variables)
     assert (done.returncode, fault in done.stderr) == (2, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+# Of the three contests the second waits until it is told to end in some way.
+STOPPED = """
+import os, signal, sys, time
+from pathlib import Path
+import contest, run
+
+held, turns = contest.hold, []
+
+def hold(case, *arguments, **settings):
+    turns.append(case)
+    if len(turns) == 2:
+        for number in {numbers}:
+            os.kill(os.getpid(), number)
+        {then}
+    return held(case, *arguments, **settings)
+
+contest.hold = hold
+plan = run.contests
+run.contests = lambda *arguments: plan(*arguments)[:3]
+sys.argv = ["run.py", "--sizes", "tiny", "--only", "memory", "growth", "--out", sys.argv[1]]
+sys.exit(run.main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("numbers", "then", "status", "said"),
+    [
+        ("[signal.SIGINT]", "time.sleep(60)", 1, "interrupted by Ctrl-C"),
+        ("[signal.SIGTERM]", "time.sleep(60)", 1, "interrupted by SIGTERM"),
+        ("[]", "raise ValueError('out of order')", 1, "ended by ValueError: out of order"),
+        ("[signal.SIGKILL]", "time.sleep(60)", -9, "the run is under way, or was killed"),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "crash", "SIGKILL"],
+)
+def test_what_was_measured_before_the_end_is_kept(tmp_path, numbers, then, status, said):
+    (tmp_path / "stopped.py").write_text(STOPPED.format(numbers=numbers, then=then))
+    path = tmp_path / "results.json"
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    assert done.returncode == status, done.stderr
+    found = json.loads(path.read_text())
+    assert {found_row["part"] for found_row in found["rows"]} == {"memory"}
+    assert found["about"]["partial"] == f"1 of 3 contests; {said}"
+    if status > 0:
+        assert f"run: {said}: what followed was not run" in done.stderr
+    else:
+        assert run("bench/report.py", path).returncode == 0
+    table = path.with_suffix(".md").read_text(encoding="utf-8")
+    assert table.startswith("# Benchmarks of chainrule on cpu, partial")
+    assert f"This report is partial: 1 of 3 contests; {said}." in table
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".html", ".json", ".md", ".py"]
+
+
+def test_a_run_that_measured_nothing_leaves_the_results_of_another(tmp_path):
+    text = STOPPED.format(numbers="[]", then="").replace(
+        "turns = contest.hold, []", "turns = contest.hold, [0]"
+    )
+    (tmp_path / "stopped.py").write_text(text.replace("in []", "in [signal.SIGTERM]"))
+    path = tmp_path / "results.json"
+    path.write_text("another's")
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    assert done.returncode == 1, done.stderr
+    assert f"run: nothing was measured, and {path} was not written" in done.stderr
+    assert path.read_text() == "another's"
+
+
+def test_an_interrupted_run_of_loops_leaves_no_process_behind(monkeypatch):
+    begun = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, command, **settings):
+            super().__init__(
+                [sys.executable, "-c", "print(' [ 1%]', flush=True); input()"], **settings, stdin=-1
+            )
+            begun.append(self)
+
+    def tell(percent):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(suite.subprocess, "Popen", Popen)
+    with pytest.raises(KeyboardInterrupt):
+        suite.loops("tiny", tell)
+    assert begun[0].wait(10) == -9

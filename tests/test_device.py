@@ -279,6 +279,18 @@ class TestArrays:
 
 
 class TestMachine:
+    @pytest.mark.parametrize(("threads", "said"), [(1, "1 thread"), (2, "2 threads")])
+    def test_how_many_threads_a_library_has(self, monkeypatch, threads, said):
+        class Controller:
+            def select(self, user_api):
+                return self
+
+            def info(self):
+                return [{"internal_api": "openblas", "version": "0.3", "num_threads": threads}]
+
+        monkeypatch.setattr(machine, "_controller", Controller)
+        assert machine.blas_libraries() == [f"openblas 0.3, {said}"]
+
     def test_sizes_are_positive(self):
         assert machine.cpu_name()
         assert machine.cpu_count() >= 1

@@ -231,11 +231,21 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         assert done.returncode == 0
 
     @pytest.mark.parametrize("setting", ["rows", "workers"])
-    @pytest.mark.parametrize("value", [0, -1, 2.5])
-    def test_no_tile_of_nothing(self, setting, value):
-        with pytest.raises(
-            ValueError, match=f"by_tiles: {setting} must be a whole number from 1 up, got {value}"
+    @pytest.mark.parametrize("kind", [np.int64, np.uint8, np.array], ids=["int64", "uint8", "array"])
+    def test_whole_numbers_of_numpy_count(self, setting, kind):
+        numbers = problem(7, 2)
+        for mine, python in zip(
+            logistic.by_tiles(*numbers, **{setting: kind(2)}),
+            logistic.by_tiles(*numbers, **{setting: 2}),
+            strict=True,
         ):
+            np.testing.assert_array_equal(mine, python)
+
+    @pytest.mark.parametrize("setting", ["rows", "workers"])
+    @pytest.mark.parametrize("value", [0, -1, 2.5, True, "2", np.float64(2.0)])
+    def test_no_tile_of_nothing(self, setting, value):
+        kind = ValueError if type(value) is int else TypeError
+        with pytest.raises(kind, match=f"by_tiles: {setting} must be a whole number from 1 up, got"):
             logistic.by_tiles(*problem(3, 2), **{setting: value})
 
 

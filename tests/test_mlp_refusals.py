@@ -23,9 +23,9 @@ class TestSettings:
         ):
             cr.MLP(sizes)
 
-    @pytest.mark.parametrize("sizes", [(3.5, 1), ("3", 1), 3, None], ids=str)
+    @pytest.mark.parametrize("sizes", [(3.5, 1), ("3", 1), (True, 1), "31", 3, None], ids=str)
     def test_sizes_that_are_no_whole_numbers(self, sizes):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"^MLP: (each of )?sizes must be (a )?whole number"):
             cr.MLP(sizes)
 
     @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("pieces", [0, -1])
     def test_pieces(self, pieces):
-        with pytest.raises(ValueError, match=f"MLP: pieces must be from 1 up, got {pieces}"):
+        with pytest.raises(ValueError, match=f"MLP: pieces must be a whole number from 1 up, got {pieces}"):
             cr.MLP((3, 1), pieces=pieces)
 
 

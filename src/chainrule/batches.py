@@ -1,11 +1,12 @@
 """Mini-batches: which rows serve which step, shuffled by a seed, equal on all devices."""
 
-import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from chainrule.checks import whole_number
 from chainrule.device import namespace
 
 Array = Any
@@ -20,14 +21,18 @@ class Batches:
     """
 
     def __init__(self, m: int, size: int, *, seed: int = 0, like: Array, shuffle: bool = True) -> None:
-        self.m, self.size, self.seed = operator.index(m), operator.index(size), operator.index(seed)
-        if self.m < 1 or self.size < 1 or self.seed < 0:
-            raise ValueError(
-                f"Batches: expected m >= 1, size >= 1, seed >= 0, got m={m}, size={size}, seed={seed}"
-            )
+        self.m, self.size = whole_number("Batches", "m", m, 1), whole_number("Batches", "size", size, 1)
+        self.seed = whole_number("Batches", "seed", seed)
+        if not hasattr(like, "dtype"):
+            raise TypeError(f"Batches: like must be an array, such as X, got {type(like).__name__}")
         self.shuffle = shuffle
         self._xp, self._device = namespace(like), like.device
         self._drawn: tuple[int | None, Array] = None, None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A namespace cannot be pickled; an array of nothing brings it along.
+        like = self._xp.empty(0, device=self._device)
+        return partial(Batches, seed=self.seed, like=like, shuffle=self.shuffle), (self.m, self.size)
 
     def __len__(self) -> int:
         return -(-self.m // self.size)

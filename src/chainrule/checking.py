@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 
 from chainrule import trees
+from chainrule.checks import check_function, whole_number
 from chainrule.gates.types import Array
 from chainrule.namespace import space_of
 from chainrule.traced import plain_value
 from chainrule.transforms import jvp, vjp
 
+_MODES = ("reverse", "forward")
 _EVERY_ELEMENT = (
     64  # arrays up to this size are checked element by element, larger ones in a random direction only
 )
@@ -38,13 +40,26 @@ def check_gradients(
     f has a kink. A NaN on either side is a failure. A kink at which the gradient is the mean of both
     slopes is not found.
     """
-    for mode in modes:
-        if mode not in ("reverse", "forward"):
-            raise ValueError(f"check_gradients: modes are 'reverse' and 'forward'; got {mode!r}")
-    if order < 1:
-        raise ValueError(f"check_gradients: order must be 1 or more; got {order}")
+    check_function("check_gradients", f)
+    if not isinstance(modes, tuple | list) or not modes or not all(mode in _MODES for mode in modes):
+        raise ValueError(
+            f"check_gradients: modes are 'reverse' and 'forward', in a tuple of one or both; got {modes!r}"
+        )
+    order, seed = (
+        whole_number("check_gradients", "order", order, 1),
+        whole_number("check_gradients", "seed", seed),
+    )
+    for name, number in (("rtol", rtol), ("atol", atol)):
+        if number is not None and not (isinstance(number, int | float) and number >= 0):
+            raise ValueError(f"check_gradients: {name} must be a number from 0 up, got {number!r}")
     args = trees.mapped(_float64, args)
     moving = [i for i, arg in enumerate(args) if any(map(_is_floating, trees.flat(arg)))]
+    if not moving:
+        kinds = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in trees.flat(args))
+        raise TypeError(
+            f"check_gradients: expected an argument with an array of a real floating dtype; got {kinds or 'none'}. "
+            "Write 3.0 for 3"
+        )
     if len(moving) < len(args):
         given, whole = args, f
         args = tuple(args[i] for i in moving)

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.checks import check_function
 from chainrule.gates.types import Array
 from chainrule.traced import Traced
 from chainrule.transforms import first_space, vjp
@@ -15,6 +16,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     f takes arrays and returns one. What it follows must come in as an argument; a followed array that it
     takes from outside is an error.
     """
+    check_function("checkpoint", f)
     name = getattr(f, "__name__", "f")
 
     @functools.wraps(f)

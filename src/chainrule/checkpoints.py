@@ -122,6 +122,19 @@ def settings_in(path: Path) -> Settings:
     return settings if isinstance(settings, dict) else {}
 
 
+def set_aside(path: Path) -> Path | None:
+    """Give the checkpoint of an earlier run a name that nothing has, path's with a number; return it, None for no file.
+
+    A run that begins at the start would write over it.
+    """
+    if not path.exists():
+        return None
+    number = 1
+    while (aside := path.with_stem(f"{path.stem}-{number}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
 class Keeper:
     """What `descend` hands its snapshots to: writes them, so seldom that it takes at most a tenth of the time.
 

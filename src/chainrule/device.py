@@ -26,6 +26,7 @@ import array_api_compat
 import numpy as np
 
 from chainrule import machine
+from chainrule.checks import check_array, check_kind, whole_number
 
 VARIABLE = "CHAINRULE_DEVICE"
 KNOWN = ("cpu", "cuda", "cuda:N", "auto", "strict", "strict:device1")
@@ -77,23 +78,29 @@ class Device(ABC):
 
         They are drawn by NumPy in float64, then rounded to `dtype`, then moved.
         """
+        seed = whole_number("standard_normal", "seed", seed)
         return self.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_device, (self.name,)
+
     def _dtype(self, dtype: Any) -> Any:
-        if not isinstance(dtype, str):
-            return dtype
-        found = getattr(self.xp, dtype, None)
-        if found is None:
-            raise ValueError(
-                f"asarray: dtype must be a dtype of the array API standard such as 'float32', got {dtype!r}"
-            )
-        return found
+        found = getattr(self.xp, dtype, None) if isinstance(dtype, str) else dtype
+        with suppress(TypeError, ValueError):
+            if dtype is None or (found is not None and self.xp.empty(0, dtype=found) is not None):
+                return found
+        raise ValueError(
+            f"asarray: dtype must be a dtype of the array API standard such as 'float32', got {dtype!r}"
+        )
 
 
 @final
 class _Cpu(Device):
     def asarray(self, x: Any, dtype: Any = None) -> Any:
-        return np.asarray(to_numpy(x) if _is_array(x) else x, dtype=self._dtype(dtype))
+        made = np.asarray(to_numpy(x) if _is_array(x) else x, dtype=self._dtype(dtype))
+        if made.dtype.kind in "OSUMm":
+            raise TypeError(f"asarray: expected numbers, got {type(x).__name__} of dtype {made.dtype}")
+        return made
 
     def synchronize(self) -> None:
         return
@@ -220,7 +227,10 @@ def namespace(*arrays: Any) -> Any:
 
     NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps.
     """
-    if all(isinstance(x, np.ndarray | np.generic) for x in arrays):
+    kinds = set(map(type, arrays))
+    for kind in kinds - {np.ndarray}:
+        check_kind(kind)
+    if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
     return array_api_compat.array_namespace(*arrays)
 
@@ -231,6 +241,7 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
         return np.asarray(x.get())
     if type(x).__module__.startswith("array_api_strict"):
         return np.asarray(x.to_device(x.__array_namespace__().Device("CPU_DEVICE")))
+    check_array(x)
     return np.asarray(x)
 
 
@@ -262,7 +273,7 @@ def _wanted(name: str | None) -> tuple[str, str]:
 
 
 def _checked(name: str, who: str) -> str:
-    if (name in KNOWN and name != "cuda:N") or re.fullmatch(r"cuda:[0-9]{1,4}", name):
+    if isinstance(name, str) and re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?|auto|strict(:device1)?", name):
         return name
     raise ValueError(
         f"{who}: expected one of {', '.join(KNOWN)} (N a number), got {name!r}; set one of these"

@@ -10,7 +10,8 @@ Recognition and Machine Learning, section 4.3.2 (2006).
 
 Of k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz is
 softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul` and
-`by_tiles` take these too.
+`by_tiles` take these too. A class number that is none is a ValueError with NumPy's arrays, and cost and gradients of
+NaN with others, where looking at y would wait for the device at every step.
 
 Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
 b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
@@ -28,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import loops, machine
+from chainrule.checks import whole_number
 from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.fusing import fused
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
@@ -91,9 +93,10 @@ def by_tiles(
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
-    for name, value in (("rows", rows), ("workers", workers)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"by_tiles: {name} must be a whole number from 1 up, got {value}")
+    rows, workers = (
+        value if value is None else whole_number("by_tiles", name, value, 1)
+        for name, value in (("rows", rows), ("workers", workers))
+    )
     kernel = None
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
@@ -301,8 +304,10 @@ def _shape(x: Any) -> str:
 
 def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
     """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
-    arrays = [x for x in (X, y, w) if x is not None]
+    arrays = (X, w) if who in ("predict", "learning_rate_bound") else (X, y, w)
     try:
+        if not all(hasattr(x, "dtype") for x in arrays):
+            raise TypeError("expected arrays")
         xp = namespace(*arrays)
     except TypeError as error:
         raise TypeError(

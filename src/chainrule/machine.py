@@ -77,7 +77,11 @@ def blas_libraries() -> list[str]:
     """Name each BLAS library in this process with its version and threads; empty without threadpoolctl."""
     controller = _controller()
     found = controller.select(user_api="blas").info() if controller else []
-    return [f"{lib['internal_api']} {lib['version']}, {lib['num_threads']} threads" for lib in found]
+    return [f"{lib['internal_api']} {lib['version']}, {_counted(lib['num_threads'])}" for lib in found]
+
+
+def _counted(threads: int) -> str:
+    return f"{threads} thread" + "s" * (threads != 1)
 
 
 def blas_threads() -> int:

@@ -11,7 +11,6 @@ with lambda dOmega added to dW_l (and db_l). The gates are those that the tape w
 """
 
 import math
-import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
+from chainrule.checks import real_number, whole_number
 from chainrule.device import Device, get_device, namespace
 from chainrule.fusing import fused_gate
 from chainrule.gates import activations_and_costs as rules
@@ -99,7 +99,9 @@ class MLP:
 
     Targets y are (m,) of 0 and 1 for one output; class numbers (m,) or rows (m, k) for softmax and the hinges; rows
     (m, k) for several outputs else. With sample_weight (m,), the mean over samples is sum(weight * loss) / sum(weight).
-    All arrays of a call are of one device and of one dtype, float32 or float64; y may hold integers or booleans.
+    All arrays of a call are of one device and of one dtype, float32 or float64; y may hold integers or booleans. A
+    target that is no class is a ValueError with NumPy's arrays; with others, where looking at y would wait for the
+    device at every step, a class number that is none makes cost and gradients NaN.
 
     Source: Goodfellow, Bengio and Courville, Deep Learning, section 6.5.4 (2016); Rumelhart, Hinton and Williams,
     Learning representations by back-propagating errors, Nature 323 (1986).
@@ -114,7 +116,9 @@ class MLP:
     bias_gradient: str = field(default="exact", kw_only=True)
 
     def __post_init__(self) -> None:
-        sizes = tuple(operator.index(n) for n in self.sizes)
+        if isinstance(self.sizes, str) or not hasattr(self.sizes, "__iter__"):
+            raise TypeError(f"MLP: sizes must be whole numbers such as (784, 100, 10), got {self.sizes!r}")
+        sizes = tuple(whole_number("MLP", "each of sizes", n, None) for n in self.sizes)
         object.__setattr__(self, "sizes", sizes)
         if len(sizes) < 2 or min(sizes) < 1:
             raise ValueError(
@@ -137,8 +141,7 @@ class MLP:
             raise TypeError(
                 f"MLP: penalty must be L1(...), L2(...), ElasticNet(...) or None, got {self.penalty!r}"
             )
-        if operator.index(self.pieces) < 1:
-            raise ValueError(f"MLP: pieces must be from 1 up, got {self.pieces}")
+        object.__setattr__(self, "pieces", whole_number("MLP", "pieces", self.pieces, 1))
 
     @cached_property
     def shapes(self) -> list[tuple[tuple[int, int], tuple[int]]]:
@@ -173,14 +176,18 @@ class MLP:
         if weights is None:
             weights = "he" if self.activation in ("relu", "leaky_relu", "elu", "maxout") else "glorot"
         if isinstance(weights, Sequence) and not isinstance(weights, str):
+            if not all(isinstance(layer, list | tuple) and len(layer) == 2 for layer in weights):
+                raise ValueError(
+                    "MLP.init: weights must be (W, b) of each layer, got something else in the list"
+                )
             given = [(place.asarray(W, dtype), place.asarray(b, dtype)) for W, b in weights]
             self._check_params("init", given)
             return given
         if isinstance(weights, str):
             _one_of("weights", weights, _VARIANCES)
-        elif not math.isfinite(weights):
+        elif not math.isfinite(real_number("MLP.init", "weights", weights)):
             raise ValueError(f"MLP.init: weights must be a finite number, got {weights}")
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(whole_number("MLP.init", "seed", seed))
         params = []
         for (n_in, n_out), shape in self.shapes:
             W = generator.standard_normal((n_in, n_out))
@@ -294,11 +301,11 @@ class MLP:
         m, k = X.shape[0], self.sizes[-1]
         classes = k > 1 and (self.output == "softmax" or self.cost in ("hinge", "multiclass_hinge"))
         shapes = [(m, k)] + ([(m,)] if classes or k == 1 else [])
-        if tuple(y.shape) not in shapes:
+        if getattr(y, "shape", None) not in shapes:
             wanted = " or ".join(map(str, shapes[::-1]))
             raise ValueError(
                 f"MLP.{who}: expected y {wanted} for X {tuple(X.shape)}, {k} outputs ({self.output}) and the cost "
-                f"{self.cost}, got {tuple(y.shape)}"
+                f"{self.cost}, got {_shape(y)}"
             )
         if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
             raise TypeError(f"MLP.{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
@@ -329,7 +336,8 @@ class MLP:
         """Return the namespace, or raise for what no network of this shape can compute."""
         self._check_params(who, params)
         leaves = [x for layer in params for x in layer]
-        arrays = [*leaves, *(x for x in (X, y, weight) if x is not None)]
+        # None is what y of forward, and weights, may be.
+        arrays = [*leaves, X, *(x for x in (y, weight) if x is not None)]
         # Where any is followed, as by grad, its namespace takes the others too, which are plain.
         try:
             xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
@@ -339,9 +347,9 @@ class MLP:
                 f"MLP.{who}: params, X, y and sample_weight must be arrays of one library, got {kinds}; make them with "
                 "get_device().asarray"
             ) from error
-        if X.ndim != 2 or X.shape[0] < 1 or X.shape[1] != self.sizes[0]:
+        if getattr(X, "ndim", None) != 2 or X.shape[0] < 1 or X.shape[1] != self.sizes[0]:
             raise ValueError(
-                f"MLP.{who}: expected X (m, {self.sizes[0]}) with m >= 1, one row a sample, got {tuple(X.shape)}"
+                f"MLP.{who}: expected X (m, {self.sizes[0]}) with m >= 1, one row a sample, got {_shape(X)}"
             )
         if X.dtype not in (xp.float32, xp.float64) or any(x.dtype != X.dtype for x in leaves):
             got = ", ".join(sorted({str(x.dtype) for x in (X, *leaves)}))
@@ -349,24 +357,30 @@ class MLP:
                 f"MLP.{who}: X and all parameters must be float32 or all float64, got {got}; convert X, or make "
                 "parameters by init(dtype=...)"
             )
-        if weight is not None and (tuple(weight.shape) != (X.shape[0],) or weight.dtype != X.dtype):
+        if weight is not None and (_shape(weight) != str((X.shape[0],)) or weight.dtype != X.dtype):
             raise ValueError(
-                f"MLP.{who}: expected sample_weight ({X.shape[0]},) of {X.dtype}, got {tuple(weight.shape)} of "
-                f"{weight.dtype}"
+                f"MLP.{who}: expected sample_weight ({X.shape[0]},) of {X.dtype}, got {_shape(weight)} of "
+                f"{getattr(weight, 'dtype', 'no dtype')}"
             )
         return xp
 
     def _check_params(self, who: str, params: Any) -> None:
         got = [
             (tuple(layer[0].shape), tuple(layer[1].shape))
-            if isinstance(layer, (list, tuple)) and len(layer) == 2
+            if isinstance(layer, (list, tuple))
+            and len(layer) == 2
+            and all(hasattr(x, "shape") for x in layer)
             else type(layer).__name__
-            for layer in params
+            for layer in (params if isinstance(params, (list, tuple)) else [params])
         ]
         if got != self.shapes:
             raise ValueError(f"MLP.{who}: expected (W, b) shaped {self.shapes}, got {got}; make them by init")
 
 
+def _shape(x: Any) -> str:
+    return str(tuple(x.shape)) if hasattr(x, "shape") else type(x).__name__
+
+
 def _one_of(what: str, value: object, known: Any) -> None:
-    if value not in known:
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"MLP: {what} must be one of {', '.join(known)}, got {value!r}")

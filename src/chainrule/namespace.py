@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import gates, makers
+from chainrule.checks import check_kind
 from chainrule.gates.types import Array, Gate
 from chainrule.tape import Node, Parts, apply, check_settings
 from chainrule.traced import Traced, plain_value, unwrapped
@@ -301,6 +302,7 @@ def space_of(x: Any) -> Any:
     if kind is Traced:
         return x.space
     if kind not in _by_type:
+        check_kind(kind)
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"expected an array of the array API standard; got {kind.__name__}")
         if isinstance(x, np.ndarray | np.generic):

@@ -5,6 +5,8 @@
 
 Parameters are arrays, or lists, tuples and dicts of them; gradients are built alike. A state is a dict of arrays and
 whole numbers. Learning rates are Python numbers and what is learnt stays in its dtype, on its device.
+
+All that an optimiser or a schedule is made of has a name in this module, so that other processes can be sent one.
 """
 
 import math
@@ -13,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule import trees
+from chainrule.checks import real_number
 from chainrule.device import namespace
 from chainrule.fusing import fused
 
@@ -21,6 +24,8 @@ Params = Any
 State = dict[str, Any]
 Schedule = Callable[[int], float]
 _Leaves = Sequence[Array]
+_Rule = Callable[..., tuple[Array, ...]]
+_Numbers = Callable[[float, int], tuple[float | None, ...]]
 
 
 class Optimizer(NamedTuple):
@@ -39,7 +44,7 @@ def gradient_descent(learning_rate: float | Schedule) -> Optimizer:
 
     Source: Cauchy, Methode generale pour la resolution des systemes d'equations simultanees (1847).
     """
-    return _optimizer("gradient_descent", learning_rate, _descended, lambda rate, step: (-rate,))
+    return _optimizer("gradient_descent", learning_rate, _descended, _of_descent)
 
 
 def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
@@ -48,7 +53,7 @@ def momentum(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
     Source: Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """
     (beta,) = _fractions("momentum", beta=beta)
-    return _optimizer("momentum", learning_rate, _rolled, lambda rate, step: (-rate, beta), "velocity")
+    return _optimizer("momentum", learning_rate, _rolled, partial(_of_momentum, beta), "velocity")
 
 
 def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
@@ -58,7 +63,7 @@ def nesterov(learning_rate: float | Schedule, beta: float = 0.9) -> Optimizer:
     form of Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013.
     """
     (beta,) = _fractions("nesterov", beta=beta)
-    return _optimizer("nesterov", learning_rate, _looked_ahead, lambda rate, step: (-rate, beta), "velocity")
+    return _optimizer("nesterov", learning_rate, _looked_ahead, partial(_of_momentum, beta), "velocity")
 
 
 def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon: float = 1e-8) -> Optimizer:
@@ -70,10 +75,7 @@ def rmsprop(learning_rate: float | Schedule = 1e-3, decay: float = 0.9, epsilon:
     (decay,) = _fractions("rmsprop", decay=decay)
     (epsilon,) = _positive("rmsprop", epsilon=epsilon)
 
-    def numbers(rate: float, step: int) -> tuple[float, ...]:
-        return -rate, 1 - decay, epsilon
-
-    return _optimizer("rmsprop", learning_rate, _scaled, numbers, "square")
+    return _optimizer("rmsprop", learning_rate, _scaled, partial(_of_rmsprop, decay, epsilon), "square")
 
 
 def adam(
@@ -97,7 +99,7 @@ def adamw(
 
     Source: Loshchilov and Hutter, Decoupled weight decay regularization, ICLR 2019, algorithm 2.
     """
-    if not (weight_decay >= 0 and math.isfinite(weight_decay)):
+    if not (real_number("adamw", "weight_decay", weight_decay) >= 0 and math.isfinite(weight_decay)):
         raise ValueError(f"adamw: weight_decay must be a finite number from 0 up, got {weight_decay}")
     return _adam("adamw", learning_rate, beta1, beta2, epsilon, float(weight_decay))
 
@@ -108,12 +110,7 @@ def _adam(
     beta1, beta2 = _fractions(who, beta1=beta1, beta2=beta2)
     (epsilon,) = _positive(who, epsilon=epsilon)
 
-    def numbers(rate: float, step: int) -> tuple[float | None, ...]:
-        # Both corrections are numbers, so two passes over the arrays are saved.
-        root = math.sqrt(1 - beta2 ** (step + 1))
-        length = rate * root / (1 - beta1 ** (step + 1))
-        return -length, 1 - beta1, 1 - beta2, epsilon * root, 1 - rate * decay if decay else None
-
+    numbers = partial(_of_adam, beta1, beta2, epsilon, decay)
     return _optimizer(who, learning_rate, _adapted, numbers, "mean", "square")
 
 
@@ -122,19 +119,11 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
 
     Source: Pascanu et al., On the difficulty of training recurrent neural networks, ICML 2013, algorithm 1.
     """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"clipped: expected an optimiser such as adam(), got {type(optimizer).__name__}")
     (largest_norm,) = _positive("clipped", largest_norm=largest_norm)
 
-    def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
-        leaves = trees.along(gradients, params, "gradients")
-        xp = namespace(*leaves)
-        largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
-        # Squares of numbers up to 1 cannot overflow. All on the device: whether it clips is not asked by the host.
-        scale = xp.where(largest > 0, largest, 1)
-        root = xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
-        excess = scale / largest_norm * root
-        factor = 1 / xp.where(excess > 1, excess, 1)
-        return optimizer.update(trees.rebuilt(params, iter([g * factor for g in leaves])), state, params)
-
+    update = partial(_clipped_update, optimizer, largest_norm)
     return Optimizer(optimizer.init, update, optimizer.learning_rate)
 
 
@@ -156,7 +145,7 @@ def cosine(rate: float, steps: int, floor: float = 0.0) -> Schedule:
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017, equation 5.
     """
     _positive("cosine", rate=rate, steps=steps)
-    if not 0 <= floor <= rate:
+    if not 0 <= real_number("cosine", "floor", floor) <= rate:
         raise ValueError(f"cosine: floor must be from 0 to the rate {rate}, got {floor}")
     return partial(_cosine, rate, steps, floor)
 
@@ -174,6 +163,30 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     maker.__name__.replace("_", "-"): maker
     for maker in (gradient_descent, momentum, nesterov, rmsprop, adam, adamw)
 }
+
+
+# The numbers that a rule takes, of the rate and the step.
+
+
+def _of_descent(rate: float, step: int) -> tuple[float, ...]:
+    return (-rate,)
+
+
+def _of_momentum(beta: float, rate: float, step: int) -> tuple[float, ...]:
+    return -rate, beta
+
+
+def _of_rmsprop(decay: float, epsilon: float, rate: float, step: int) -> tuple[float, ...]:
+    return -rate, 1 - decay, epsilon
+
+
+def _of_adam(
+    beta1: float, beta2: float, epsilon: float, decay: float, rate: float, step: int
+) -> tuple[float | None, ...]:
+    # Both corrections are numbers, so two passes over the arrays are saved.
+    root = math.sqrt(1 - beta2 ** (step + 1))
+    length = rate * root / (1 - beta1 ** (step + 1))
+    return -length, 1 - beta1, 1 - beta2, epsilon * root, 1 - rate * decay if decay else None
 
 
 # The rules for one array: (xp, p, g, *what is kept, *numbers) -> (p, *what is kept).
@@ -239,35 +252,69 @@ def _adapted(
 def _optimizer(
     who: str,
     learning_rate: float | Schedule,
-    rule: Callable[..., tuple[Array, ...]],
-    numbers: Callable[[float, int], tuple[float | None, ...]],
+    rule: _Rule,
+    numbers: _Numbers,
     *kept: str,
 ) -> Optimizer:
     """Make the pair from the rule for one array and the numbers that it takes, functions of (rate, step)."""
     schedule = _schedule(who, learning_rate)
+    update = partial(_update, who, schedule, rule, numbers, kept)
+    return Optimizer(partial(_init, who, kept), update, float(schedule(0)))
 
-    def init(params: Params) -> State:
-        # Zeros by multiplication would keep a NaN.
-        zeros = [namespace(p).zeros_like(p) for p in trees.flat(params)] if kept else []
-        return {"step": 0} | {name: tuple(zeros) for name in kept}
 
-    def update(gradients: Params, state: State, params: Params) -> tuple[Params, State]:
-        old = trees.flat(params)
-        leaves = trees.along(gradients, params, "gradients")
-        _fit(who, old, leaves, params)
-        step, xp = state["step"], namespace(*old)
-        # A Python number, because NumPy's scalars would widen float32.
-        now = numbers(float(schedule(step)), step)
-        rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
-        new, *keeps = zip(*(rule(xp, *row, *now) for row in rows), strict=True)
-        return trees.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
+def _init(who: str, kept: tuple[str, ...], params: Params) -> State:
+    for name, p in trees.leaves(params, "params"):
+        if not hasattr(p, "dtype"):
+            raise TypeError(f"{who}: expected {name} to be an array, got {type(p).__name__}")
+    # Zeros by multiplication would keep a NaN.
+    zeros = [namespace(p).zeros_like(p) for p in trees.flat(params)] if kept else []
+    return {"step": 0} | {name: tuple(zeros) for name in kept}
 
-    return Optimizer(init, update, float(schedule(0)))
+
+def _update(
+    who: str,
+    schedule: Schedule,
+    rule: _Rule,
+    numbers: _Numbers,
+    kept: tuple[str, ...],
+    gradients: Params,
+    state: State,
+    params: Params,
+) -> tuple[Params, State]:
+    old = trees.flat(params)
+    leaves = trees.along(gradients, params, "gradients")
+    if not isinstance(state, dict) or "step" not in state:
+        raise TypeError(
+            f"{who}: expected the state of init or of the last update, got {type(state).__name__}"
+        )
+    _fit(who, old, leaves, params)
+    step, xp = state["step"], namespace(*old, *leaves)
+    # A Python number, because NumPy's scalars would widen float32.
+    now = numbers(float(schedule(step)), step)
+    rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
+    new, *keeps = zip(*(rule(xp, *row, *now) for row in rows), strict=True)
+    return trees.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
+
+
+def _clipped_update(
+    optimizer: Optimizer, largest_norm: float, gradients: Params, state: State, params: Params
+) -> tuple[Params, State]:
+    leaves = trees.along(gradients, params, "gradients")
+    xp = namespace(*leaves)
+    largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
+    # Squares of numbers up to 1 cannot overflow. All on the device: whether it clips is not asked by the host.
+    scale = xp.where(largest > 0, largest, 1)
+    root = xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
+    excess = scale / largest_norm * root
+    factor = 1 / xp.where(excess > 1, excess, 1)
+    return optimizer.update(trees.rebuilt(params, iter([g * factor for g in leaves])), state, params)
 
 
 def _fit(who: str, old: _Leaves, leaves: _Leaves, params: Params) -> None:
     """Refuse gradients that would broadcast a parameter to another shape or widen its dtype."""
     for i, (p, g) in enumerate(zip(old, leaves, strict=True)):
+        if not hasattr(g, "dtype"):
+            raise TypeError(f"{who}: expected gradients that are arrays, got {type(g).__name__}")
         if p.shape != g.shape or p.dtype != g.dtype:
             name = [name for name, _ in trees.leaves(params, "params")][i]
             raise ValueError(
@@ -281,9 +328,6 @@ def _schedule(who: str, rate: float | Schedule) -> Schedule:
         return rate
     _positive(who, learning_rate=rate)
     return partial(_constant, rate)
-
-
-# Schedules are made of functions that have a name, so that what holds one can be pickled.
 
 
 def _constant(rate: float, step: int) -> float:
@@ -304,13 +348,13 @@ def _warm_up(after: Schedule, steps: int, step: int) -> float:
 
 def _positive(who: str, **values: float) -> list[float]:
     for name, value in values.items():
-        if not (value > 0 and math.isfinite(value)):
+        if not (real_number(who, name, value) > 0 and math.isfinite(value)):
             raise ValueError(f"{who}: {name} must be a positive, finite number, got {value}")
     return [float(value) for value in values.values()]
 
 
 def _fractions(who: str, **values: float) -> list[float]:
     for name, value in values.items():
-        if not 0 <= value < 1:
+        if not 0 <= real_number(who, name, value) < 1:
             raise ValueError(f"{who}: {name} must be from 0 up and under 1, got {value}")
     return [float(value) for value in values.values()]

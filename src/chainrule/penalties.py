@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from chainrule.checks import real_number
+
 Array = Any
 
 
@@ -18,11 +20,10 @@ class Penalty(ABC):
 
     def __post_init__(self) -> None:
         # A float64 scalar of NumPy's, which is a float too, would make gradients of float32 weights float64.
-        object.__setattr__(self, "strength", float(self.strength))
+        name = type(self).__name__
+        object.__setattr__(self, "strength", real_number(name, "strength", self.strength))
         if not (self.strength >= 0 and math.isfinite(self.strength)):
-            raise ValueError(
-                f"{type(self).__name__}: strength must be a finite number from 0 up, got {self.strength}"
-            )
+            raise ValueError(f"{name}: strength must be a finite number from 0 up, got {self.strength}")
 
     def added(
         self,
@@ -95,6 +96,7 @@ class ElasticNet(Penalty):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "l1_ratio", real_number("ElasticNet", "l1_ratio", self.l1_ratio))
         if not 0 <= self.l1_ratio <= 1:
             raise ValueError(f"ElasticNet: l1_ratio must be from 0 to 1, got {self.l1_ratio}")
 

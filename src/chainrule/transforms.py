@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import trees
+from chainrule.checks import check_function, check_kind
 from chainrule.gates.types import Array
 from chainrule.namespace import space_of
 from chainrule.tape import OBJECT_STYLE, Node, check_settings, leaf, new_level, walk
@@ -38,6 +39,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for
     `grad`.
     """
+    check_function("grad", f)
     name = getattr(f, "__name__", "f")
 
     @functools.wraps(f)
@@ -63,6 +65,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a
     ValueError.
     """
+    check_function("vjp", f)
     followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
     out = f(*followed.args)
     # A copy, for the pullback may still need what the caller may change.
@@ -80,6 +83,13 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
     The pullback is linear in g; forward mode is its transpose. Tangents are shaped as the primals.
     """
+    check_function("jvp", f)
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise TypeError(
+                f"jvp: expected {name} as a tuple, one for each argument of f; got {type(given).__name__}; "
+                f"write (x,) for one"
+            )
     if len(primals) != len(tangents):
         raise ValueError(f"jvp: expected as many tangents as primals, {len(primals)}; got {len(tangents)}")
     moving = trees.flat(primals)
@@ -104,6 +114,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument
     `argnums`.
     """
+    check_function("jacobian", f)
 
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -149,6 +160,7 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
     each linear in its g, with g on the left of operators. The gradient of a broadcast operand may keep the
     shape of the result.
     """
+    check_function("gate", rule)
 
     @functools.wraps(rule)
     def function(*arrays: Any, **static: Any) -> Any:
@@ -305,7 +317,12 @@ def _seed(out: Any, g: Any) -> Array:
         g = space.asarray(g, dtype=out.dtype, device=out.device)
     if not hasattr(g, "dtype"):
         g = space.base.asarray(g, dtype=out.dtype, device=out.device)
-    return g if g.dtype == out.dtype else (space if type(g) is Traced else space.base).astype(g, out.dtype)
+    check_kind(type(g))
+    if g.dtype == out.dtype:
+        return g
+    if not space.base.isdtype(g.dtype, ("bool", "integral", "real floating")):
+        raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
+    return (space if type(g) is Traced else space.base).astype(g, out.dtype)
 
 
 def _wrapped(x: Any) -> Any:

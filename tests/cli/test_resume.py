@@ -99,6 +99,23 @@ def test_more_steps_are_taken_from_a_finished_run_in_its_rhythm(three_kinds, tmp
     assert [int(row["step"]) for row in history_in(tmp_path)] == list(range(0, 91, 3))
 
 
+def test_a_run_from_the_start_loses_no_checkpoint_of_an_earlier_one(three_kinds, tmp_path):
+    command = ["train", three_kinds, "--hidden", 4, "--out", tmp_path]
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    assert "earlier:" not in answer(*command, "--epochs", 3, "--seed", 1)
+    earlier = []
+    for number in (1, 2):
+        earlier.append(checkpoint.read_bytes())
+        text = answer(*command, "--epochs", 2 * number)
+        assert f"earlier:  its checkpoint is now {tmp_path / f'checkpoint-{number}.safetensors'};" in text
+    for number, content in enumerate(earlier, 1):
+        assert (tmp_path / f"checkpoint-{number}.safetensors").read_bytes() == content
+    assert checkpoint.read_bytes() not in earlier
+    assert "earlier:" not in answer(*command, "--epochs", 6, "--resume")
+    (tmp_path / "checkpoint-1.safetensors").replace(checkpoint)
+    assert "resume:   after step" in answer(*command, "--epochs", 6, "--seed", 1, "--resume")
+
+
 def test_without_a_checkpoint_it_begins_at_the_start_and_says_so(three_kinds, tmp_path):
     text = answer("train", three_kinds, "--epochs", 1, "--resume", "--out", tmp_path)
     assert f"resume:   no checkpoint {tmp_path / 'checkpoint.safetensors'}; from the start" in text

@@ -176,7 +176,8 @@ def train(
     Shows the cost as it falls, drawn on a terminal and in lines elsewhere, and the accuracy on training and held-out
     rows. Leaves in --out: report.html, to be looked at in a browser, model.safetensors, history.csv, report.json,
     cost.png, weights.png, for pictures mistakes.png, and checkpoint.safetensors, from which --resume goes on as if
-    nothing had happened. Ctrl-C stops after the running step and keeps what was learnt.
+    nothing had happened; without it an earlier one is set aside under a new name. Ctrl-C stops after the running step
+    and keeps what was learnt.
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
@@ -222,6 +223,8 @@ def train(
             if isinstance(every, int) and every >= 1:
                 recipe = replace(recipe, report_every=every)
         _announce(run, recipe)
+        if not resume and (aside := checkpoints.set_aside(checkpoint)):
+            tell("earlier", f"its checkpoint is now {aside}; under its old name --resume goes on from it")
         started = time.perf_counter()
         result, first = _learn(run, recipe, checkpoint, resume)
         seconds = time.perf_counter() - started

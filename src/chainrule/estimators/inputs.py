@@ -16,6 +16,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
+from chainrule import checks
 from chainrule.descent import CostAndGradients
 from chainrule.device import asked_for, get_device, namespace, to_numpy
 from chainrule.mlp import MLP
@@ -205,6 +206,7 @@ def checked_weight(estimator: Any, weight: Any, m: int) -> np.ndarray | None:
     """
     if weight is None:
         return None
+    checks.check_array(weight)
     if isinstance(weight, numbers.Real):
         weight = np.full(m, float(weight))
     w: np.ndarray = check_array(
@@ -241,6 +243,8 @@ def is_size(value: Any) -> bool:
 def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) -> tuple[Array, Any]:
     dtypes = [np.float64, np.float32]
     with_y = not isinstance(y, str)
+    for given in (X, y):
+        checks.check_array(given)
     if not elsewhere(X):
         out = validate_data(estimator, X, y, reset=reset, dtype=dtypes, **settings)
         return out if with_y else (out, None)

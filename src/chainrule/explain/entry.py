@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import trees
+from chainrule.checks import check_kind
 from chainrule.device import asked_for
 from chainrule.explain import expression, network
 from chainrule.explain.graph import Graph
@@ -18,7 +19,7 @@ from chainrule.traced import Traced
 _BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def explain(f_or_expression: str | Callable[..., Any] | MLP, /, **values: Any) -> Graph:
+def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, **values: Any) -> Graph:
     """Return the graph of a computation, with the value and the gradient of the output at every node.
 
     f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which is
@@ -33,6 +34,11 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, **values: Any) -
     Raises ValueError for a text that is no such expression, and for values that do not fit it; TypeError for values
     that are no numbers or do not fit the function, and for a result that is not one array.
     """
+    if unnamed:
+        raise TypeError(
+            f"explain: expected values by their names, as in explain({_example(f_or_expression)}); got {len(unnamed)} "
+            "without a name"
+        )
     if isinstance(f_or_expression, str):
         tree = expression.parse(f_or_expression, tuple(values))
         space, inputs = _entered(values)
@@ -112,6 +118,7 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     def entered(x: Any, name: str) -> Any:
         if hasattr(x, "dtype"):
             return space.entered(_numeric(name, x), name)
+        check_kind(type(x))
         return space.entered(space.array(_float(name, x), like), name) if isinstance(x, int | float) else x
 
     inputs = {}
@@ -142,8 +149,8 @@ def _rectangular(name: str, value: Any) -> Any:
 
 
 def _numeric(name: str, x: Any) -> Any:
-    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind not in "biufc":
-        raise TypeError(f"explain: expected {name} to be an array of numbers, got dtype {x.dtype}")
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind not in "biuf":
+        raise TypeError(f"explain: expected {name} to be an array of real numbers, got dtype {x.dtype}")
     return x
 
 
@@ -161,6 +168,19 @@ def _too_large(name: str) -> ValueError:
 def _expect(values: dict[str, Any], names: tuple[str, ...]) -> None:
     if tuple(sorted(values)) != tuple(sorted(names)):
         raise TypeError(f"explain: a network takes {', '.join(names)}, got {_names(values)}")
+
+
+def _example(f: Any) -> str:
+    """Return how values would be written for f, as far as it tells their names."""
+    if isinstance(f, str):
+        return f'"{f}", a=2.0'
+    if isinstance(f, MLP):
+        return "net, params=params, X=X, y=y"
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return "f, " + ", ".join(f"{name}=..." for name in names or ["x"])
 
 
 def _names(values: dict[str, Any]) -> str:
