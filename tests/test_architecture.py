@@ -43,7 +43,7 @@ ARROWS = {
     "batches": {"device"},
     "optimizers": {"device", "fusing", "trees"},
     "descent": {"device", "optimizers", "trees"},
-    "lbfgs": {"descent", "device", "optimizers", "trees"},
+    "lbfgs": {"descent", "device", "machine", "optimizers", "trees"},
     "mlp": {"device", "fusing", "gates", "penalties"},
     "logistic": {"descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
     # Compiled code, loaded where Numba is installed and not before a step asks for it.
@@ -77,6 +77,7 @@ ARROWS = {
         "gates",
         "lbfgs",
         "logistic",
+        "machine",
         "mlp",
         "optimizers",
         "penalties",
