@@ -125,6 +125,7 @@ class TestLimit:
         with limit.to_one_thread([library]):
             limit.lock.acquire()
             limit.after_fork()
+            assert not limit.lock.locked()
             assert library.num_threads == 4
             with limit.to_one_thread([library]):
                 assert library.num_threads == 1
