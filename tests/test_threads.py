@@ -122,14 +122,16 @@ class TestLimit:
 
     def test_a_child_of_a_fork_has_its_threads_and_a_lock_of_its_own(self):
         limit, library = machine._Limit(), Library()
+        left_by_the_parent = limit.to_one_thread([library])
+        left_by_the_parent.__enter__()
+        limit.lock.acquire()
+        limit.after_fork()
+        assert not limit.lock.locked()
+        assert library.num_threads == 4
         with limit.to_one_thread([library]):
-            limit.lock.acquire()
-            limit.after_fork()
-            assert not limit.lock.locked()
-            assert library.num_threads == 4
-            with limit.to_one_thread([library]):
-                assert library.num_threads == 1
-            assert library.num_threads == 4
+            assert library.num_threads == 1
+        assert library.num_threads == 4
+        left_by_the_parent.__exit__(None, None, None)
         assert library.num_threads == 4
 
 
