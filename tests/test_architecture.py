@@ -45,7 +45,7 @@ ARROWS = {
     "batches": {"checks", "device"},
     "optimizers": {"checks", "device", "fusing", "trees"},
     "descent": {"device", "optimizers", "trees"},
-    "lbfgs": {"descent", "device", "optimizers", "trees"},
+    "lbfgs": {"descent", "device", "machine", "optimizers", "trees"},
     "mlp": {"checks", "device", "fusing", "gates", "penalties"},
     "logistic": {"checks", "descent", "fusing", "gates", "loops", "device", "machine", "one_pass"},
     # Compiled code, loaded where Numba is installed and not before a step asks for it.
@@ -80,6 +80,7 @@ ARROWS = {
         "gates",
         "lbfgs",
         "logistic",
+        "machine",
         "mlp",
         "optimizers",
         "penalties",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import trees
+from chainrule import machine, trees
 from chainrule.descent import CostAndGradients, Descent, DivergenceError, Report
 from chainrule.device import namespace, to_numpy
 from chainrule.optimizers import Params
@@ -79,8 +79,8 @@ def lbfgs(
     report()
     if steps == 0:
         return Descent(params, 0, "steps", history)
-    # The cost of a step that is too long may overflow on the way.
-    with np.errstate(over="ignore", invalid="ignore"):
+    # The cost of a step that is too long may overflow on the way. SciPy's own products are small.
+    with np.errstate(over="ignore", invalid="ignore"), machine.one_scipy_thread():
         found = minimize(
             fun,
             vector.start,

@@ -1,7 +1,7 @@
 """A training run: a task and a recipe brought together on a device, and learnt by the one loop."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,6 @@ from chainrule.device import Device, namespace
 from chainrule.files import Model
 from chainrule.mlp import MLP
 from chainrule.recipes import Recipe
-
-# For smaller products threads of the BLAS wait for each other longer than they work: the network of the digits learns
-# in two thirds of the time without, and where other programs want the processors too, in a tenth.
-_FLOPS_OF_ONE_THREAD = 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +135,10 @@ class Run:
         """Return for how many rows an epoch of mini-batches counts, from the text of their size."""
         return len(self.task.train.y)
 
+    def threads(self, recipe: Recipe) -> int:
+        """Return how many threads the products of a step have."""
+        return 1 if machine.takes_one_thread(*self._sizes(recipe)) else machine.blas_threads()
+
     def spent(self) -> dict[str, Any]:
         """Return what the report says of where the time went, beside how long it took."""
         return {}
@@ -179,8 +179,14 @@ class Run:
         return fingerprint(self.X, self._targets(net, self.task.train), *self._held_back(net))
 
     def _threads(self, recipe: Recipe) -> AbstractContextManager[None]:
-        """Return a context in which the products of a mini-batch take as many threads as are good for them."""
-        return machine.one_blas_thread() if takes_one_thread(recipe.net, recipe.batch) else nullcontext()
+        """Return a context in which the products of a step take as many threads as are good for them."""
+        return machine.threads_for(*self._sizes(recipe))
+
+    def _sizes(self, recipe: Recipe) -> tuple[int, list[tuple[int, int]]]:
+        """Return the rows of a step and the shapes of the weights that they go through."""
+        m = len(self.task.train.y)
+        rows = m if recipe.batch is None else min(recipe.batch, m)
+        return rows, [shape for shape, _ in recipe.net.shapes]
 
     def _held_back(self, net: MLP) -> tuple[Any, ...]:
         """Return the rows to validate by and their targets, or nothing."""
@@ -192,13 +198,6 @@ class Run:
 
     def _targets(self, net: MLP, rows: data.Dataset) -> Any:
         return self.place.asarray(targets(net, rows.y), self.dtype)
-
-
-def takes_one_thread(net: MLP, batch: int | None) -> bool:
-    """Whether the products of a mini-batch are so small that one thread of the BLAS is best for them."""
-    if batch is None or not machine.can_limit_blas():
-        return False
-    return max(2 * batch * n_in * n_out for (n_in, n_out), _ in net.shapes) <= _FLOPS_OF_ONE_THREAD
 
 
 def goes_by_tiles(net: MLP) -> bool:

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule import checkpoints, machine, runs, training
+from chainrule import checkpoints, runs, training
 from chainrule.cli.live import follow
 from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
 from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
@@ -322,9 +322,7 @@ def _about(place: Device, dtype: str, run: training.Run, recipe: Recipe, result:
         "command": shlex.join(["chainrule", *sys.argv[1:]]),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "device": {"name": place.name, **place.describe()},
-        "threads while learning": (
-            1 if training.takes_one_thread(recipe.net, recipe.batch) else machine.blas_threads()
-        ),
+        "threads while learning": run.threads(recipe),
         "dtype": str(dtype),
         "versions": {name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
         "python": platform.python_version(),

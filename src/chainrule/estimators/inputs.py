@@ -6,7 +6,8 @@ data are those of scikit-learn's own checks, whatever the library.
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, partial, wraps
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from chainrule import checks
+from chainrule import checks, machine
 from chainrule.descent import CostAndGradients
 from chainrule.device import asked_for, get_device, namespace, to_numpy
 from chainrule.mlp import MLP
@@ -108,6 +109,17 @@ class Data:
         if in_chunks(self.X):
             return self.chunks.cost_and_gradients(network)  # type: ignore[no-any-return]
         return lambda params: network.cost_and_gradients(params, self.X, self.y, sample_weight=self.weight)
+
+    def threads_for(
+        self, shapes: Sequence[tuple[int, int]], rows: int | None = None
+    ) -> AbstractContextManager[None]:
+        """Return a context in which steps of all rows, or of so many, have as many threads as are best for them.
+
+        `shapes` are those of the weights. The threads of chunks are Dask's.
+        """
+        if in_chunks(self.X):
+            return nullcontext()
+        return machine.threads_for(self.X.shape[0] if rows is None else rows, shapes)
 
 
 def take(x: Array, rows: np.ndarray) -> Array:

@@ -107,7 +107,8 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         home = Place.home_of(X)
         k = len(self.classes_) if len(self.classes_) > 2 else 1
         data = Data.at(computing(self.device, home), X, numbers, weight)
-        run = self._minimised(data, self._start(data, k, again))
+        with data.threads_for([(data.X.shape[1], k)]):
+            run = self._minimised(data, self._start(data, k, again))
         W, b = (
             [home.bring(x) for x in run.params] if self.fit_intercept else [home.bring(run.params[0]), None]
         )

@@ -237,9 +237,10 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def _by_lbfgs(self, data: Data, params: Params) -> Descent:
         cost = data.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
-        return lbfgs(
-            cost, params, steps=int(self.max_iter), tol=float(self.tol), on_report=self._announce(0, 1)
-        )
+        with data.threads_for(self._weights()):
+            return lbfgs(
+                cost, params, steps=int(self.max_iter), tol=float(self.tol), on_report=self._announce(0, 1)
+            )
 
     def _by_epochs(
         self,
@@ -271,19 +272,23 @@ class Network(BaseEstimator):  # type: ignore[misc]
                 return -score(xp, forward(params), held)
 
         patience = None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change)
-        return descend(
-            cost,
-            params,
-            steps=epochs * len(batches),
-            optimizer=self._optimizer(),
-            batches=_From(batches, first * len(batches)),
-            report_every=len(batches),
-            validate=validate,
-            patience=patience,
-            min_improvement=float(self.tol),
-            on_report=self._announce(first, len(batches)),
-            state=state,
-        )
+        with data.threads_for(self._weights(), size):
+            return descend(
+                cost,
+                params,
+                steps=epochs * len(batches),
+                optimizer=self._optimizer(),
+                batches=_From(batches, first * len(batches)),
+                report_every=len(batches),
+                validate=validate,
+                patience=patience,
+                min_improvement=float(self.tol),
+                on_report=self._announce(first, len(batches)),
+                state=state,
+            )
+
+    def _weights(self) -> list[tuple[int, int]]:
+        return [shape for shape, _ in self._network.shapes]
 
     def _method(self) -> tuple[str, bool]:
         """Return what decides which numbers the optimiser keeps between steps."""
