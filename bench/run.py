@@ -88,6 +88,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         add("logistic", f"{m} x {n}", "logistic_step", (m, n), rivals, 4.0 * m * n, "B")
     for m, n, k in CLASSES[way]:
         rivals = ("by_tiles", "limit", "by_matmul", "numpy", "torch", "jax", "sklearn")
+        rivals += () if gpu else ("by_tiles, no Numba",)
         add("logistic", f"{m} x {n}, {k} classes", "logistic_step", (m, n, k), rivals, 4.0 * m * n, "B")
     for sizes in NETWORKS[way]:
         for optimizer in list(network.RATES)[-1 if way == "quick" else 0 :]:

@@ -86,10 +86,11 @@ def by_tiles(
     twenty numbers (for each class) a row of its tile, however many rows X has; an X that is not in C order is copied
     a tile at a time.
 
-    Where the extra `fast` (Numba) is installed, an X of two classes that fills the last cache, with rows in one piece
-    and 256 features or more, goes through compiled code instead of tiles, unless `rows` asks for them. It
-    needs memory for three gradients a worker. A process's first such step loads it, and the first on a machine compiles
-    it, for each dtype. Ctrl-C is answered after the step.
+    Where the extra `fast` (Numba) is installed, an X that fills the last cache, with rows in one piece and 256 features
+    or more, goes through compiled code instead of tiles, unless `rows` asks for them or there are more than 256 classes
+    (10 where the processor has no AVX-512). It needs memory for three gradients a worker, of many classes for five. A
+    process's first such step loads it, and the first on a machine compiles it, for each dtype. Ctrl-C is answered after
+    the step.
     """
     xp, y, b = _checked("by_tiles", X, y, w, b)
     m, n = X.shape
@@ -102,8 +103,8 @@ def by_tiles(
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
         rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
         # Of less, most stays in the cache, and waking up threads costs more than is saved.
-        if xp is np and w.ndim == 1 and n >= _KERNEL_FROM and X.nbytes > machine.cache_bytes(3) * 3 // 4:
-            kernel = _kernel()
+        if xp is np and n >= _KERNEL_FROM and X.nbytes > machine.cache_bytes(3) * 3 // 4:
+            kernel = _kernel(math.prod(w.shape[1:]))
     if not kernel and rows >= m and w.ndim == 1:
         return _by_matmul("by_tiles", xp, X, y, w, b)
     if workers is None:
@@ -112,7 +113,13 @@ def by_tiles(
         fours = m // kernel.ROWS
         workers = min(workers, fours)
         bounds = [fours * k // workers * kernel.ROWS for k in range(workers + 1)]
-        sums = _of_shares(lambda share: kernel.sums(X[share], y[share], w, b), bounds)
+        # A label of no class is named by the tiles.
+        sums = _of_shares(
+            lambda share: (
+                kernel.sums(X[share], y[share], w, b) or _sum_of_tiles(np, X[share], y[share], w, b, rows)
+            ),
+            bounds,
+        )
         if bounds[-1] < m:
             sums.append(_sum_of_tiles(np, X[bounds[-1] :], y[bounds[-1] :], w, b, rows))
     elif (workers := min(workers, -(-m // rows))) > 1 and xp is np and machine.can_limit_blas():
@@ -267,13 +274,15 @@ def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step
 
 
 @cache
-def _kernel() -> Any:
-    """Return the compiled kernel, or None without a Numba that works here."""
+def _kernel(columns: int) -> Any:
+    """Return the compiled kernel for so many columns of w, or None: for many, or without a Numba that works here."""
     try:
-        from chainrule import one_pass
+        from chainrule import one_pass, one_pass_classes
     except ImportError:
         return None
-    return one_pass
+    if columns == 1:
+        return one_pass
+    return one_pass_classes if columns <= one_pass_classes.MOST else None
 
 
 @cache
