@@ -222,7 +222,9 @@ class TestProcesses:
 
 
 def test_no_folder_to_keep_it_in(kernel, monkeypatch):
-    asked, njit = [], kernel.njit
+    from chainrule import compiled
+
+    asked, njit = [], compiled.njit
 
     def without_folder(*, cache=False, **settings):
         asked.append(cache)
@@ -230,8 +232,8 @@ def test_no_folder_to_keep_it_in(kernel, monkeypatch):
             raise RuntimeError("cannot cache function: no locator available")
         return njit(**settings)
 
-    monkeypatch.setattr(kernel, "njit", without_folder)
-    assert kernel._kept(lambda x: x + 1)(2) == 3
+    monkeypatch.setattr(compiled, "njit", without_folder)
+    assert compiled.compiled(lambda x: x + 1, kept=True)(2) == 3
     assert asked == [True, False]
 
 

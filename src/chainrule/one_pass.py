@@ -6,20 +6,19 @@ them too late by itself.
 """
 
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from chainrule.vectors import Vectors, opened
+from chainrule.compiled import ROWS, call, compiled, in_one_row, read_only, takes
+from chainrule.vectors import Vectors, opened, places
 
-ROWS = 4
+__all__ = ["ROWS", "sums", "takes"]
+
 # Bytes that a core goes through while memory answers, when short rows follow one another.
 _LEAD = 16384
-# Sums may be taken in any order, as in a BLAS; NaN and infinity keep their meaning.
-_SETTINGS = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
 
 
 def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any]:
@@ -28,34 +27,8 @@ def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any]:
     m is a multiple of ROWS. It lets go of Python's lock, so that threads may share the rows out.
     """
     dw = np.zeros(w.shape)
-    step = X.strides[0] // X.itemsize
-    flat = np.lib.stride_tricks.as_strided(X, ((len(X) - 1) * step + len(w),), X.strides[1:], writeable=False)
-    arguments = flat, step, *map(_read_only, (y, w)), float(b), dw
-    try:
-        cost, db = _kernel(*arguments)
-    except OSError:
-        # The disk has no room for what was compiled; this process has it all the same.
-        cost, db = _kernel(*arguments)
+    cost, db = call(_kernel, *in_one_row(X), read_only(y), read_only(w), float(b), dw)
     return X.dtype.type(cost), dw.astype(X.dtype), X.dtype.type(db)
-
-
-def takes(X: Any) -> bool:
-    """Say whether X has ROWS rows, each in one piece, that follow one another in memory, with or without gaps."""
-    return bool(len(X) >= ROWS and X.strides[1] == X.itemsize and X.strides[0] >= 0 and X.flags.aligned)
-
-
-def _read_only(x: Any) -> Any:
-    # One type for arrays that may be written to and for those that may not: nothing is compiled twice.
-    x = np.require(x, requirements=["C", "A"]).view()
-    x.flags.writeable = False
-    return x
-
-
-def _kept(function: Callable[..., Any]) -> Any:
-    try:
-        return njit(cache=True, **_SETTINGS)(function)
-    except RuntimeError:  # there is no folder that it may write to
-        return njit(**_SETTINGS)(function)
 
 
 def _forward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, w: Any, z: Any) -> Any:
@@ -71,10 +44,10 @@ def _forward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, w: Any, z: 
 
         def add(column: Any, mask: Any) -> None:
             weight = vectors.load(weights.data, column, mask)
-            for total, at in zip(totals, _places(builder, start, step, column, ROWS), strict=True):
+            for total, at in zip(totals, places(builder, start, step, column, ROWS), strict=True):
                 product = vectors.add_product(builder.load(total), vectors.load(x.data, at, mask), weight)
                 builder.store(product, total)
-            for at in _places(builder, ahead, step, column, 2):
+            for at in places(builder, ahead, step, column, 2):
                 vectors.fetch(x.data, at)
 
         vectors.over(weights, add)
@@ -97,23 +70,16 @@ def _backward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, dz: Any, d
 
         def add(column: Any, mask: Any) -> None:
             total = vectors.load(gradient.data, column, mask)
-            for factor, at in zip(factors, _places(builder, start, step, column, ROWS), strict=True):
+            for factor, at in zip(factors, places(builder, start, step, column, ROWS), strict=True):
                 total = vectors.add_product(total, vectors.load(x.data, at, mask), factor)
             vectors.store(total, gradient.data, column, mask)
-            for at in _places(builder, ahead, step, column, 2):
+            for at in places(builder, ahead, step, column, 2):
                 vectors.fetch(x.data, at)
 
         vectors.over(gradient, add)
         return context.get_dummy_value()
 
     return types.void(X, types.intp, types.intp, types.intp, dz, dw), generate
-
-
-def _places(builder: Any, start: Any, step: Any, column: Any, rows: int) -> Iterator[Any]:
-    place = builder.add(start, column)
-    for _ in range(rows):
-        yield place
-        place = builder.add(place, step)
 
 
 _forward, _backward = intrinsic(_forward_code), intrinsic(_backward_code)
@@ -148,4 +114,4 @@ def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
     return cost, db
 
 
-_kernel = _kept(_sums)
+_kernel = compiled(_sums, kept=True)

@@ -9,12 +9,12 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-from chainrule.one_pass import _SETTINGS, ROWS, _kept, _places, _read_only, takes
-from chainrule.vectors import LINE, Vectors, opened
+from chainrule.compiled import ROWS, call, compiled, in_one_row, read_only, takes
+from chainrule.vectors import LINE, Vectors, opened, places
 
 __all__ = ["MOST", "ROWS", "sums", "takes"]
 
@@ -44,14 +44,8 @@ def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any] | None:
         panel[:k, : piece.shape[1]] = piece
     bias = np.zeros(classes, X.dtype)
     bias[:k] = b
-    step = X.strides[0] // X.itemsize
-    flat = np.lib.stride_tricks.as_strided(X, ((len(X) - 1) * step + n,), X.strides[1:], writeable=False)
-    arguments = flat, step, n, k, _read_only(y), panels, bias, recent, dw
-    try:
-        known, cost, db = _kernel(*arguments)
-    except OSError:
-        # The disk has no room for what was compiled; this process has it all the same.
-        known, cost, db = _kernel(*arguments)
+    arguments = n, k, read_only(y), panels, bias, recent, dw
+    known, cost, db = call(_kernel, *in_one_row(X), *arguments)
     if not known:
         return None
     whole = np.empty((k, n), X.dtype)
@@ -82,9 +76,9 @@ def _forward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, w: Any, z: 
         totals = [[vectors.zeros() for _ in range(_CLASSES)] for _ in range(ROWS)]
 
         def add(column: Any, mask: Any) -> None:
-            places = _places(builder, zero, panel, column, _CLASSES)
-            every = [vectors.load(weights.data, at, None) for at in places]
-            for row, at in zip(totals, _places(builder, zero, step, column, ROWS), strict=True):
+            of_classes = places(builder, zero, panel, column, _CLASSES)
+            every = [vectors.load(weights.data, at, None) for at in of_classes]
+            for row, at in zip(totals, places(builder, zero, step, column, ROWS), strict=True):
                 features = vectors.load(data.data, at, mask)
                 for total, weight in zip(row, every, strict=True):
                     builder.store(vectors.add_product(builder.load(total), features, weight), total)
@@ -92,8 +86,8 @@ def _forward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, w: Any, z: 
                 vectors.fetch(data.data, builder.add(at, column))
 
         vectors.over(data, add)
-        for row, start in zip(totals, _places(builder, zero, classes, zero, ROWS), strict=True):
-            for total, at in zip(row, _places(builder, start, one, zero, _CLASSES), strict=True):
+        for row, start in zip(totals, places(builder, zero, classes, zero, ROWS), strict=True):
+            for total, at in zip(row, places(builder, start, one, zero, _CLASSES), strict=True):
                 place = builder.gep(sums.data, [at])
                 builder.store(builder.fadd(builder.load(place), vectors.sum(builder.load(total))), place)
         return context.get_dummy_value()
@@ -111,15 +105,15 @@ def _backward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, dw: Any, d
         factors = [
             [
                 vectors.all(builder.load(builder.gep(slopes.data, [at])))
-                for at in _places(builder, start, one, zero, _CLASSES)
+                for at in places(builder, start, one, zero, _CLASSES)
             ]
-            for start in _places(builder, zero, classes, zero, ROWS)
+            for start in places(builder, zero, classes, zero, ROWS)
         ]
 
         def add(column: Any, mask: Any) -> None:
-            places = _places(builder, zero, step, column, ROWS)
-            rows = [vectors.load(data.data, at, mask) for at in places]
-            for u, at in enumerate(_places(builder, zero, panel, column, _CLASSES)):
+            of_rows = places(builder, zero, step, column, ROWS)
+            rows = [vectors.load(data.data, at, mask) for at in of_rows]
+            for u, at in enumerate(places(builder, zero, panel, column, _CLASSES)):
                 total = vectors.load(gradient.data, at, None)
                 for features, of_classes in zip(rows, factors, strict=True):
                     total = vectors.add_product(total, features, of_classes[u])
@@ -188,9 +182,9 @@ def _sums(X: Any, step: int, n: int, k: int, y: Any, W: Any, b: Any, recent: Any
             if not (0 <= label < k and label == int(label)):
                 return False, cost, db
             hit = int(label)
-            cost -= z[hit]
+            of_hit = z[hit]
             top, others = _softmax(z, k)
-            cost += top
+            cost += top - of_hit
             # The product of all 1 + others, less 1: one logarithm for all rows, with no digit of a small one lost.
             every += others + every * others
             z[hit] -= 1
@@ -204,5 +198,5 @@ def _sums(X: Any, step: int, n: int, k: int, y: Any, W: Any, b: Any, recent: Any
     return True, cost, db
 
 
-_sweep, _softmax = (njit(**_SETTINGS)(part) for part in (_sweep, _softmax))
-_kernel = _kept(_sums)
+_sweep, _softmax = compiled(_sweep), compiled(_softmax)
+_kernel = compiled(_sums, kept=True)

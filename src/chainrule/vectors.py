@@ -3,7 +3,7 @@
 Source: LLVM Language Reference Manual, "Vector Type", "llvm.prefetch", "llvm.vector.reduce.fadd" (LLVM 20, 2025).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -101,3 +101,11 @@ def opened(context: Any, builder: Any, signature: Any, arguments: Any) -> list[A
         context.make_array(kind)(context, builder, argument) if isinstance(kind, types.Array) else argument
         for kind, argument in zip(signature.args, arguments, strict=True)
     ]
+
+
+def places(builder: Any, start: Any, step: Any, column: Any, rows: int) -> Iterator[Any]:
+    """Return where one column lies in each of the rows, `step` apart."""
+    place = builder.add(start, column)
+    for _ in range(rows):
+        yield place
+        place = builder.add(place, step)
