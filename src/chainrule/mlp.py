@@ -36,6 +36,8 @@ _max: _Gate = statistical.max
 _reshape: _Gate = manipulation.reshape
 _square: _Gate = fused_gate(elementwise.square)
 _hinge: _Gate = fused_gate(rules.hinge)
+# A product with the slopes takes a third of the time of a choice; where g is infinite, the network has diverged.
+_fused_relu: _Gate = fused_gate(partial(rules.relu, finite=True))
 _sigmoid_cross_entropy: _Gate = fused_gate(rules.sigmoid_cross_entropy)
 
 
@@ -43,11 +45,17 @@ def _identity(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
     return Z, (lambda g: g,)
 
 
+def _relu(xp: Any, Z: Array, /) -> Any:
+    if xp is not np:
+        return _fused_relu(xp, Z)
+    # Beside an array NumPy's maximum takes half of the time that it takes beside a number.
+    return rules.relu(xp, Z, finite=True, zero=np.zeros(Z.shape[-1:], Z.dtype))
+
+
 ACTIVATIONS: dict[str, _Gate] = {
     "sigmoid": fused_gate(rules.sigmoid),
     "tanh": fused_gate(elementwise.tanh),
-    # A product with the slopes takes a third of the time of a choice; where g is infinite, the network has diverged.
-    "relu": fused_gate(partial(rules.relu, finite=True)),
+    "relu": _relu,
     "leaky_relu": fused_gate(rules.leaky_relu),
     "elu": fused_gate(rules.elu),
     "identity": _identity,
@@ -316,7 +324,8 @@ class MLP:
         if xp is not np:
             # A look at the labels would be a copy to the host at every step: a label of no class gives a cost of NaN.
             return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, X.dtype), math.nan)
-        if not hit.any(axis=1).all():
+        # A label is one class at most.
+        if np.count_nonzero(hit) < m:
             wrong = y[~hit.any(axis=1)][0]
             raise ValueError(
                 f"MLP.{who}: y must hold class numbers from 0 to {k - 1}, got {wrong:g}; number them from 0"
