@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 import chainrule as cr
 from chainrule.descent import DivergenceError, descend
-from chainrule.mlp import ACTIVATIONS
+from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import adam, adamw, gradient_descent, momentum, nesterov, rmsprop
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import mlp, trees
+from chainrule import layers, mlp, trees
 from tests.networks import (
     COSTS,
     EVERY_ACTIVATION,
@@ -119,10 +119,10 @@ class TestWhatNobodyAskedForIsNotComputed:
 
     def watched(self, monkeypatch):
         """Let every matrix product note under its number, from 0, which of its pullbacks were called."""
-        product, called, made = mlp._matmul, [], itertools.count()
+        product, called, made = mlp.product, [], itertools.count()
 
-        def noting(xp, H, W):
-            Z, pullbacks = product(xp, H, W)
+        def noting(xp, H, W, **settings):
+            Z, pullbacks = product(xp, H, W, **settings)
             number = next(made)
 
             def noted(name, pullback):
@@ -130,7 +130,7 @@ class TestWhatNobodyAskedForIsNotComputed:
 
             return Z, tuple(map(noted, ("to_input", "to_weights"), pullbacks))
 
-        monkeypatch.setattr(mlp, "_matmul", noting)
+        monkeypatch.setattr(mlp, "product", noting)
         return called
 
     def test_the_gradient_of_the_samples(self, monkeypatch, sizes):
@@ -155,3 +155,30 @@ class TestWhatNobodyAskedForIsNotComputed:
         net.cost_of(params, X, y)
         net.forward(params, X)
         assert called == []
+
+
+@pytest.mark.parametrize("activation", [*mlp.ACTIVATIONS, "maxout"])
+@pytest.mark.parametrize("order", "CF")
+def test_wide_layers_lie_transposed_and_give_the_same(monkeypatch, activation, order):
+    net, device = network(activation, "softmax", "cross_entropy", sizes=(3, 40, 30, 2)), cr.get_device("cpu")
+    params = [(np.asarray(W, order=order), b) for W, b in parameters(net, device, "float64")]
+    X, y = samples(net, device, "float64")[:2]
+    cost, gradients = net.cost_and_gradients(params, X, y)
+    dX = net.input_gradient(params, X, y)
+    monkeypatch.setattr(layers, "_WIDE", 1)
+    product, turned = mlp.product, []
+
+    def noting(xp, H, W, **settings):
+        result = product(xp, H, W, **settings)
+        turned.append(result[0].flags.fnc)
+        return result
+
+    monkeypatch.setattr(mlp, "product", noting)
+    wide_cost, wide_gradients = net.cost_and_gradients(params, X, y)
+    hidden = activation != "maxout"
+    assert turned == [hidden, hidden, False]
+    assert np.allclose(wide_cost, cost, rtol=1e-12)
+    assert np.allclose(net.input_gradient(params, X, y), dX, rtol=1e-9, atol=1e-15)
+    for p, g, wide in zip(trees.flat(params), trees.flat(gradients), trees.flat(wide_gradients), strict=True):
+        assert np.allclose(wide, g, rtol=1e-9, atol=1e-15)
+        assert wide.flags.fnc == p.flags.fnc

@@ -13,7 +13,7 @@ with lambda dOmega added to dW_l (and db_l). The gates are those that the tape w
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -22,8 +22,9 @@ from chainrule.checks import real_number, whole_number
 from chainrule.device import Device, get_device, namespace
 from chainrule.fusing import fused_gate
 from chainrule.gates import activations_and_costs as rules
-from chainrule.gates import elementwise, linear_algebra, manipulation, statistical
+from chainrule.gates import elementwise, manipulation, statistical
 from chainrule.gates.common import unbroadcast
+from chainrule.layers import ACTIVATIONS, product
 from chainrule.penalties import Penalty
 
 Array = Any
@@ -31,7 +32,6 @@ Params = list[tuple[Array, Array]]
 Pullback = Callable[[Array], Array]
 _Gate = Callable[..., Any]
 
-_matmul: _Gate = linear_algebra.matmul
 _max: _Gate = statistical.max
 _reshape: _Gate = manipulation.reshape
 _square: _Gate = fused_gate(elementwise.square)
@@ -39,23 +39,10 @@ _hinge: _Gate = fused_gate(rules.hinge)
 _sigmoid_cross_entropy: _Gate = fused_gate(rules.sigmoid_cross_entropy)
 
 
-def _identity(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
-    return Z, (lambda g: g,)
-
-
-ACTIVATIONS: dict[str, _Gate] = {
-    "sigmoid": fused_gate(rules.sigmoid),
-    "tanh": fused_gate(elementwise.tanh),
-    # A product with the slopes takes a third of the time of a choice; where g is infinite, the network has diverged.
-    "relu": fused_gate(partial(rules.relu, finite=True)),
-    "leaky_relu": fused_gate(rules.leaky_relu),
-    "elu": fused_gate(rules.elu),
-    "identity": _identity,
-}
 OUTPUTS: dict[str, _Gate] = {
     "sigmoid": ACTIVATIONS["sigmoid"],
     "softmax": rules.softmax,
-    "identity": _identity,
+    "identity": ACTIVATIONS["identity"],
 }
 # Which outputs a cost is made for.
 COSTS = {
@@ -249,7 +236,9 @@ class MLP:
         for W, b in params:
             if layers:
                 H, to_logits_below = self._activated(xp, Z)
-            Z, (to_H, to_W) = _matmul(xp, H, W)
+            # Targets are rows, and the pieces of a maxout unit lie side by side.
+            free = len(layers) + 1 < len(params) and self.activation != "maxout"
+            Z, (to_H, to_W) = product(xp, H, W, any_order=free)
             layers.append(_Layer(to_H, to_W, to_logits_below))
             if xp is np:
                 # Z is nobody else's yet, and a second array of its size would take its place in the cache.
@@ -327,10 +316,9 @@ class MLP:
         if xp is not np:
             # A look at the labels would be a copy to the host at every step: a label of no class gives a cost of NaN.
             return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, X.dtype), math.nan)
-        # Not by the table: a look along a few classes takes longer than all of these.
-        known = (y >= 0) & (y < k) & (y == np.floor(y))
-        if not known.all():
-            wrong = y[~known][0]
+        # A label is one class at most.
+        if np.count_nonzero(hit) < m:
+            wrong = y[~hit.any(axis=1)][0]
             raise ValueError(
                 f"MLP.{who}: y must hold class numbers from 0 to {k - 1}, got {wrong:g}; number them from 0"
             )

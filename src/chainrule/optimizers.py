@@ -194,7 +194,10 @@ def _of_adam(
 
 @fused
 def _descended(xp: Any, p: Array, g: Array, minus_rate: float) -> tuple[Array]:
-    return (g * minus_rate + p,)
+    # In the one array that it is made in: fresh memory for every term costs half of the time again.
+    moved = g * minus_rate
+    moved += p
+    return (moved,)
 
 
 @fused

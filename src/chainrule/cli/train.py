@@ -23,7 +23,7 @@ from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
 from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
 from chainrule.descent import Descent
 from chainrule.device import Device
-from chainrule.mlp import ACTIVATIONS
+from chainrule.layers import ACTIVATIONS
 from chainrule.optimizers import OPTIMIZERS
 from chainrule.recipes import Recipe, Wishes
 

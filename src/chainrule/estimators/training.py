@@ -26,8 +26,9 @@ from chainrule.estimators.inputs import (
     is_count,
     is_size,
 )
+from chainrule.layers import ACTIVATIONS
 from chainrule.lbfgs import lbfgs
-from chainrule.mlp import ACTIVATIONS, MLP
+from chainrule.mlp import MLP
 from chainrule.penalties import L2, Penalty
 
 Array = Any
