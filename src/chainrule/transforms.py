@@ -23,8 +23,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
     f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in
     the shape of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and
-    devices of its arrays. Raises TypeError for an argument that is not of a real floating dtype, and for a
-    result that is not a scalar.
+    devices of its arrays. It is 0 where f returns a number of Python's own. Raises TypeError for an
+    argument that is not of a real floating dtype, and for a result that is not a scalar.
     """
     both = value_and_grad(f, argnums)
 
@@ -46,7 +46,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     def both(*args: Any, **kwargs: Any) -> Any:
         followed = _Followed(f, args, argnums, "grad")
         out = f(*followed.args, **kwargs)
-        shape = getattr(out, "shape", None)
+        shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
             got = f"shape {shape}" if shape is not None else type(out).__name__
             raise TypeError(

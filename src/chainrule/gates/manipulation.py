@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.gates.common import output
+from chainrule.gates.common import axis_number, output
 from chainrule.gates.indexing import put
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
@@ -24,7 +24,7 @@ def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
 def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     """Arrays in a row; each gets its stretch of the gradient."""
     shapes = [x.shape for x in arrays]
-    ends = _ends([x.size if axis is None else x.shape[axis] for x in arrays])
+    ends = _ends([x.size if axis is None else x.shape[axis_number("concat", axis, x.ndim)] for x in arrays])
 
     def stretch(i: int) -> Pullback:
         part = slice(ends[i], ends[i + 1])
@@ -65,7 +65,7 @@ def permute_dims(xp: Any, x: Array, /, axes: tuple[int, ...]) -> Result:
 
 def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Result:
     """Elements repeated; each adds up what its copies get."""
-    shape, n = x.shape, x.size if axis is None else x.shape[axis]
+    shape, n = x.shape, x.size if axis is None else x.shape[axis_number("repeat", axis, x.ndim)]
     source = xp.repeat(xp.arange(n, device=x.device), repeats)
 
     def pullback(g: Array) -> Array:
