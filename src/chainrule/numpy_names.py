@@ -295,6 +295,12 @@ def exp2(xp: Any, x: Array) -> Array:
     return xp.pow(2.0, x)
 
 
+def cbrt(xp: Any, x: Array) -> Array:
+    """Return the cube root, of negative numbers too."""
+    below = x < 0
+    return xp.where(below, -xp.pow(xp.where(below, -x, 1.0), 1 / 3), xp.pow(xp.where(below, 1.0, x), 1 / 3))
+
+
 def deg2rad(xp: Any, x: Array) -> Array:
     """Return the angle in radians."""
     return x * (math.pi / 180)
@@ -358,7 +364,7 @@ MAIN: dict[str, Callable[..., Any]] = {
     )
 } | {name: _constant(name) for name in ("allclose", "array_equal", "iscomplexobj", "isclose", "isrealobj")}
 UFUNCS: dict[str, Callable[..., Any]] = {
-    **{f.__name__: f for f in (deg2rad, exp2, fmax, fmin, logaddexp2, rad2deg)},
+    **{f.__name__: f for f in (cbrt, deg2rad, exp2, fmax, fmin, logaddexp2, rad2deg)},
     "degrees": rad2deg,
     "radians": deg2rad,
 }

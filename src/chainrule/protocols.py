@@ -122,8 +122,16 @@ def function(
             named[setting] = value
         elif value is not None and value is not np._NoValue:
             raise TypeError(f"{full}: {parameter}= cannot be followed; leave it out")
-    if name == "permute_dims" and named.get("axes") is None:
-        named["axes"] = tuple(reversed(range(positional[0].ndim)))
+    if name == "permute_dims":
+        axes = named.get("axes")
+        axes = (
+            reversed(range(positional[0].ndim))
+            if axes is None
+            else (axes,)
+            if isinstance(axes, int)
+            else axes
+        )
+        named["axes"] = tuple(axes)
     elif name == "squeeze" and named.get("axis") is None:
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
     elif name == "tile" and isinstance(positional[1], int):
