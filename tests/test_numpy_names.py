@@ -211,6 +211,16 @@ def test_einsum_of_any_two_arrays_is_numpys(data: st.DataObject):
     )
 
 
+@pytest.mark.parametrize("device", ["cpu", "strict:device1"])
+def test_a_dtype_may_be_named(device: str):
+    x = cr.get_device(device).asarray(A)
+    for name in ("float32", float, np.float64):
+        y = cr.variable(x).astype(name)
+        assert str(y.dtype).endswith(np.dtype(name).name)
+        assert y.level
+    assert not cr.variable(x).astype(int).level
+
+
 def test_questions_are_answered_and_not_followed():
     def f(x: Any) -> Any:
         assert np.allclose(x, x * 3 / 3)

@@ -200,7 +200,9 @@ class Traced:
         return self.ravel()
 
     def astype(self, dtype: Any) -> Any:
-        """Return the array in another dtype."""
+        """Return the array in another dtype, which may be named as NumPy names it."""
+        if isinstance(dtype, str | type):
+            dtype = getattr(self.space.base, np.dtype(dtype).name)
         return self.space.astype(self, dtype)
 
     def copy(self) -> Any:
