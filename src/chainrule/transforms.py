@@ -114,10 +114,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         return trees.flat(pullback(trees.rebuilt(out, iter(given))))
 
     _, push = vjp(pulled, *(outs[i].space.ones_like(outs[i]) for i in floating))
-    rates = list(still)
-    for i, rate in zip(floating, push([_wrapped(t) for t in moves]), strict=True):
-        rates[i] = rate
-    rate = trees.rebuilt(out, iter(rates))
+    rates = dict(zip(floating, push([_wrapped(t) for t in moves]), strict=True))
+    rate = trees.rebuilt(out, iter([rates.get(i, y) for i, y in enumerate(still)]))
     return _returned(out, moving), _returned(rate, moving)
 
 
