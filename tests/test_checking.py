@@ -143,3 +143,18 @@ def test_nested_arguments_and_results_are_checked_in_float64():
 def test_settings_that_make_no_sense_are_refused(settings: Any, text: str):
     with pytest.raises(ValueError, match=text):
         cr.check_gradients(np.sin, np.ones(2), **settings)
+
+
+@pytest.mark.parametrize(("modes", "order"), [(["reverse"], 2), (["forward"], 1)])
+def test_an_error_in_how_a_pullback_carries_its_own_argument_is_found(modes: list[str], order: int):
+    @cr.gate
+    def same(xp: Any, x: Any) -> Any:
+        return x, (lambda g: g * 1.001,)
+
+    @cr.gate
+    def double(xp: Any, x: Any) -> Any:
+        return x * 2, (lambda g: same(g) * 2,)
+
+    cr.check_gradients(double, np.asarray(1.5), modes=["reverse"])
+    with pytest.raises(AssertionError, match="check_gradients"):
+        cr.check_gradients(double, np.asarray(1.5), modes=modes, order=order)

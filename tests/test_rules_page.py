@@ -1,11 +1,12 @@
 """docs/rules.md is written from the gates: `python -m tests.test_rules_page` writes it, the test compares."""
 
 import pathlib
+import textwrap
 
 import numpy as np
 
 import chainrule as cr
-from chainrule import gates, namespace
+from chainrule import gates, namespace, numpy_names
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "rules.md"
 HEAD = """# The rules
@@ -52,7 +53,15 @@ def page() -> str:
         + "\n## Beyond it\n\nIn `chainrule.functions`, for plain and traced arrays, and in every "
         + "`differentiable(xp)`.\n\n"
         + f"{table_of(beyond)}\n"
+        + "\n## NumPy's own\n\nNumPy's functions outside the standard that may be called on a followed array, whatever "
+        + "library it is of;\nthey are composed of those above.\n\n"
+        + f"{textwrap.fill(', '.join(numpys_own()), 110)}.\n"
     )
+
+
+def numpys_own() -> list[str]:
+    names = [*numpy_names.MAIN, *numpy_names.UFUNCS, *(f"linalg.{name}" for name in numpy_names.LINALG)]
+    return [f"`{name}`" for name in sorted(names)]
 
 
 def rule(f) -> str:

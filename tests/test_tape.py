@@ -324,7 +324,7 @@ class TestRefusals:
                 cr.grad(getattr(np.fft, name))(np.ones((3, 3)))
 
     def test_a_numpy_function_without_a_rule_says_so(self):
-        for f in (np.cbrt, np.linalg.cond, np.add.reduce, lambda x: np.sum(x, where=x > 0)):
+        for f in (np.spacing, np.linalg.cond, np.add.reduce, lambda x: np.sum(x, where=x > 0)):
             with pytest.raises(TypeError, match="numpy"):
                 cr.vjp(f, np.ones((2, 2)))
 

@@ -115,6 +115,14 @@ def test_jvp_of_several_and_nested_arguments_and_results():
         cr.jvp(cubes, (X,), ())
 
 
+def test_jvp_of_results_that_do_not_move():
+    x, v = np.asarray(2.0), np.asarray(1.0)
+    out, rate = cr.jvp(lambda x: {"y": x * x, "n": x.astype(np.int32), "more": (x > 1, 3, 0.5)}, (x,), (v,))
+    assert (out["y"], out["n"], out["more"]) == (4, 2, (True, 3, 0.5))
+    assert (rate["y"], rate["n"], rate["more"]) == (4, 0, (False, 0, 0))
+    assert float(cr.grad(lambda x: cr.jvp(lambda x: (x > 1, x**3), (x,), (v,))[1][1])(x)) == 12
+
+
 def test_jvp_of_jvp_and_of_grad():
     def rate(x: Any) -> Any:
         return cr.jvp(lambda y: y**3, (x,), (np.asarray(1.0),))[1]

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import numpy_names
+
 _NAMES = {
     "absolute": "abs",
     "fabs": "abs",
@@ -30,15 +32,17 @@ _NAMES = {
     "true_divide": "divide",
     "amax": "max",
     "amin": "min",
+    "fix": "trunc",
+    "rint": "round",
 }
 _SETTINGS = {"ddof": "correction", "newshape": "shape", "a_min": "min", "a_max": "max", "kind": "stable"}
-# NumPy's own functions of these names work on other axes than the standard's.
-_NUMPY_ONLY = ("cross", "diagonal", "outer", "trace")
 # NumPy takes its own integers here, and lists for tuples; gates take Python's, and tuples.
 _INTEGERS = (
     *("axis", "axes", "axis1", "axis2", "destination", "newshape", "reps", "shape", "shift", "source"),
-    *("k", "n"),
+    *("axisa", "axisb", "axisc", "k", "n", "offset"),
 )
+# The parts of NumPy whose functions `numpy_names` may have.
+_OWN = ("", "linalg")
 # Without an axis, NumPy's functions of these names work on all elements in a row.
 _FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take")
 _OPERATORS = {
@@ -57,6 +61,8 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
     """Run a NumPy or CuPy universal function on arrays of which some are traced."""
     shown = getattr(kernel, "__name__", None) or kernel.name.removeprefix("cupy_")
     name = _NAMES.get(shown, shown)
+    # SciPy's universal functions come this way too.
+    full = f"numpy.{shown}" if hasattr(np, shown) else shown
     if method == "__call__" and "out" in settings:
         symbol, out = _OPERATORS.get(shown), settings["out"]
         inplace = symbol and inputs[0] is (out[0] if isinstance(out, tuple) else out)
@@ -66,13 +72,15 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
             f"followed. Write {write}"
         )
     if method != "__call__" or settings:
-        asked = f"numpy.{shown}" + (f".{method}" if method != "__call__" else f" with {', '.join(settings)}")
+        asked = full + (f".{method}" if method != "__call__" else f" with {', '.join(settings)}")
         raise TypeError(f"{asked}: cannot be followed; write it with the functions of the array API standard")
     found: Callable[..., Any]
     if name in ("matvec", "vecmat"):
         found = functools.partial(_matrix_times_vectors, space, name)
+    elif shown in numpy_names.UFUNCS:
+        found = functools.partial(numpy_names.UFUNCS[shown], space)
     else:
-        found = _found(space, name, shown)
+        found = _found(space, name, full)
     space.by_ufunc[kernel] = found
     return found(*inputs)
 
@@ -81,28 +89,16 @@ def function(
     space: Any, numpy_function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Run one of NumPy's other functions: its arguments by the names that the standard gives them."""
-    shown = numpy_function.__name__
-    name = _NAMES.get(shown, shown)
     part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
-    linalg = part == "linalg"
-    if name in _NUMPY_ONLY and not linalg:
-        raise TypeError(
-            f"numpy.{name}: cannot be followed; numpy.linalg.{name} can, on the axes of the standard"
-        )
+    shown = numpy_function.__name__
+    full = f"numpy.{part}.{shown}" if part else f"numpy.{shown}"
+    name = _NAMES.get(shown, shown)
     if name in ("ndim", "shape", "size") and len(args) == 1:
         return getattr(args[0], name)
-    if name == "dot" and len(args) == 2:
-        ndims = [getattr(a, "ndim", 0) for a in args]
-        if max(ndims) <= 2:
-            return (space.matmul if min(ndims) else space.multiply)(*args)
-    if (
-        name == "norm"
-        and len(args) == 1
-        and "ord" not in kwargs
-        and isinstance(kwargs.get("axis"), int | None)
-    ):
-        return space.linalg.vector_norm(*args, **kwargs)
-    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name, shown)
+    own = (numpy_names.LINALG if part == "linalg" else numpy_names.MAIN).get(shown) if part in _OWN else None
+    if own is not None:
+        return _own(space, own, full, args, kwargs)
+    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name, full)
     if name == "where":
         return _where(space, *args, **kwargs)
     if name in ("concat", "stack"):
@@ -125,9 +121,17 @@ def function(
         elif setting in wanted:
             named[setting] = value
         elif value is not None and value is not np._NoValue:
-            raise TypeError(f"numpy.{shown}: {parameter}= cannot be followed; leave it out")
-    if name == "permute_dims" and named.get("axes") is None:
-        named["axes"] = tuple(reversed(range(positional[0].ndim)))
+            raise TypeError(f"{full}: {parameter}= cannot be followed; leave it out")
+    if name == "permute_dims":
+        axes = named.get("axes")
+        axes = (
+            reversed(range(positional[0].ndim))
+            if axes is None
+            else (axes,)
+            if isinstance(axes, int)
+            else axes
+        )
+        named["axes"] = tuple(axes)
     elif name == "squeeze" and named.get("axis") is None:
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
     elif name == "tile" and isinstance(positional[1], int):
@@ -140,6 +144,22 @@ def function(
         positional[0] = space.reshape(positional[0], (-1,))
         named["axis"] = 0
     return target(*positional, **named)
+
+
+def _own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:
+    """Run one of NumPy's functions that the standard does not have."""
+    args = [int(a) if isinstance(a, np.integer) else a for a in args]
+    kwargs = {
+        k: integers(v) if k in _INTEGERS else v
+        for k, v in kwargs.items()
+        if v is not None and v is not np._NoValue and (k, v) != ("casting", "same_kind")
+    }
+    try:
+        inspect.signature(own).bind(space, *args, **kwargs)
+    except TypeError as error:
+        known = ", ".join(list(inspect.signature(own).parameters)[1:])
+        raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
+    return own(space, *args, **kwargs)
 
 
 def integers(value: Any) -> Any:
@@ -190,11 +210,11 @@ def _matrix_times_vectors(space: Any, name: str, first: Any, second: Any) -> Any
     return space.matmul(vectors[..., None, :], matrix)[..., 0, :]
 
 
-def _found(space: Any, name: str, shown: str) -> Callable[..., Any]:
+def _found(space: Any, name: str, full: str) -> Callable[..., Any]:
     found = getattr(space, name, None)
     if found is None:
         raise TypeError(
-            f"numpy.{shown}: has no gradient rule. Write it with the functions of the array API standard, "
+            f"{full}: has no gradient rule. Write it with the functions of the array API standard, "
             "or give it a rule with chainrule.gate"
         )
     return found  # type: ignore[no-any-return]

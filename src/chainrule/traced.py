@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule import protocols
 from chainrule.gates.types import Array, Gate
 
@@ -162,6 +164,7 @@ class Traced:
             raise TypeError(
                 f"{to}(): the gradient of this array is followed, and would be lost. Stay with the array, "
                 f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
+                + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
             )
         return plain_value(self)
 
@@ -192,8 +195,14 @@ class Traced:
         order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
 
+    def flatten(self) -> Any:
+        """Return all elements in a row."""
+        return self.ravel()
+
     def astype(self, dtype: Any) -> Any:
-        """Return the array in another dtype."""
+        """Return the array in another dtype, which may be named as NumPy names it."""
+        if isinstance(dtype, str | type):
+            dtype = getattr(self.space.base, np.dtype(dtype).name)
         return self.space.astype(self, dtype)
 
     def copy(self) -> Any:
@@ -254,6 +263,19 @@ _COMPARISONS = {
     "ge": "greater_equal",
 }
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
+# As NumPy's functions of these names have it.
+_NUMPY_METHODS = (
+    "clip",
+    "conj",
+    "cumprod",
+    "cumsum",
+    "diagonal",
+    "repeat",
+    "squeeze",
+    "swapaxes",
+    "take",
+    "trace",
+)
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
 
@@ -261,6 +283,15 @@ def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
     if reflected:
         return lambda self, other: getattr(self.space, name)(other, self)
     return lambda self, *other: getattr(self.space, name)(self, *other)
+
+
+def _as_numpy_has_it(name: str) -> Callable[..., Any]:
+    def method(self: Traced, *args: Any, **settings: Any) -> Any:
+        return protocols.function(self.space, getattr(np, name), (self, *args), settings)
+
+    method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
+    method.__qualname__ = f"Traced.{name}"
+    return method
 
 
 def _reduction(name: str) -> Callable[..., Any]:
@@ -282,5 +313,7 @@ for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
     setattr(Traced, f"__{_dunder}__", _method(_name))
 for _dunder, _name in _BINARY.items():
     setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
+for _name in _NUMPY_METHODS:
+    setattr(Traced, _name, _as_numpy_has_it(_name))
 for _name in _REDUCTIONS:
     setattr(Traced, _name, _reduction(_name))

@@ -23,8 +23,8 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
     f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in
     the shape of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and
-    devices of its arrays. Raises TypeError for an argument that is not of a real floating dtype, and for a
-    result that is not a scalar.
+    devices of its arrays. It is 0 where f returns a number of Python's own. Raises TypeError for an
+    argument that is not of a real floating dtype, and for a result that is not a scalar.
     """
     both = value_and_grad(f, argnums)
 
@@ -46,7 +46,7 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
     def both(*args: Any, **kwargs: Any) -> Any:
         followed = _Followed(f, args, argnums, "grad")
         out = f(*followed.args, **kwargs)
-        shape = getattr(out, "shape", None)
+        shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
             got = f"shape {shape}" if shape is not None else type(out).__name__
             raise TypeError(
@@ -102,11 +102,20 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     # As constants of the namespace, the primals keep the pullbacks there too: they can then be followed in g.
     constants = trees.mapped(_wrapped, tuple(primals))
     out, pullback = vjp(f, *constants)
-    seeds = trees.mapped(
-        lambda y: y.space.ones_like(y) if type(y) is Traced else space_of(y).ones_like(y), out
-    )
-    _, push = vjp(lambda g: trees.flat(pullback(g)), seeds)
-    (rate,) = push([_wrapped(t) for t in moves])
+    # What is no real floating number does not move, and nothing is asked of it.
+    outs = [_wrapped(y) for y in trees.flat(out)]
+    still = [y.space.zeros_like(y) for y in outs]
+    floating = [i for i, y in enumerate(outs) if y.space.is_floating(y.dtype)]
+
+    def pulled(*seeds: Any) -> Any:
+        given = list(still)
+        for i, g in zip(floating, seeds, strict=True):
+            given[i] = g
+        return trees.flat(pullback(trees.rebuilt(out, iter(given))))
+
+    _, push = vjp(pulled, *(outs[i].space.ones_like(outs[i]) for i in floating))
+    rates = dict(zip(floating, push([_wrapped(t) for t in moves]), strict=True))
+    rate = trees.rebuilt(out, iter([rates.get(i, y) for i, y in enumerate(still)]))
     return _returned(out, moving), _returned(rate, moving)
 
 
@@ -328,7 +337,7 @@ def _seed(out: Any, g: Any) -> Array:
 def _wrapped(x: Any) -> Any:
     if type(x) is Traced:
         return x
-    x = np.asarray(x, dtype=float) if isinstance(x, float) else x
+    x = np.asarray(x) if isinstance(x, int | float) else x
     return Traced(x, space_of(x))
 
 

@@ -49,10 +49,19 @@ def output(gate: Gate, xp: Any, *arrays: Array, **static: Any) -> Array:
 
 def kept_shape(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
     """Return the shape that a reduction of `shape` over `axis` leaves with keepdims=True."""
-    if axis is None:
+    # NumPy lets arrays of shape () be reduced along an axis that they do not have.
+    if axis is None or not shape:
         return (1,) * len(shape)
     axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def axis_number(name: str, axis: int, ndim: int) -> int:
+    """Return an axis counted from 0, also where it was counted from the end; IndexError where there is none."""
+    if not -ndim <= axis < ndim:
+        had = f"one from {-ndim} to {ndim - 1}" if ndim else "none, for an array of shape ()"
+        raise IndexError(f"{name}: got axis {axis}; expected {had}")
+    return axis % ndim
 
 
 def transposed(xp: Any, x: Array) -> Array:

@@ -3,8 +3,10 @@ rule.
 """
 
 import math
+import operator
 from typing import Any
 
+from chainrule.gates.common import axis_number
 from chainrule.gates.types import Array, Axes
 
 
@@ -23,6 +25,8 @@ def cross(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
 
 def diagonal(xp: Any, x: Array, /, *, offset: int = 0) -> Array:
     """Return the diagonals of a stack of matrices."""
+    if x.ndim < 2:
+        raise ValueError(f"diagonal: expected a matrix or a stack of them; got shape {x.shape}")
     m, n = x.shape[-2:]
     start, length = (offset, min(m, n - offset)) if offset >= 0 else (-offset * n, min(m + offset, n))
     flat = xp.reshape(x, (*x.shape[:-2], m * n))
@@ -33,8 +37,12 @@ def diff(
     xp: Any, x: Array, /, *, axis: int = -1, n: int = 1, prepend: Array = None, append: Array = None
 ) -> Array:
     """Return the n-th differences of neighbours along an axis."""
+    along = axis_number("diff", axis, x.ndim)
+    if n < 0:
+        raise ValueError(f"diff: expected an order n of 0 or more; got {n}")
+    if n == 0:
+        return x
     x = xp.concat([part for part in (prepend, x, append) if part is not None], axis=axis)
-    along = axis % x.ndim
     later, earlier = (
         tuple(part if i == along else slice(None) for i in range(x.ndim))
         for part in (slice(1, None), slice(None, -1))
@@ -62,6 +70,7 @@ def matrix_norm(xp: Any, x: Array, /, *, keepdims: bool = False, ord: Any = "fro
 
 def matrix_power(xp: Any, x: Array, n: int, /) -> Array:
     """Return the n-th power of square matrices, by squaring."""
+    n = operator.index(n)
     if n < 0:
         x, n = xp.linalg.inv(x), -n
     power = x * 0 + xp.eye(x.shape[-1], dtype=x.dtype, device=x.device) if n == 0 else None
@@ -88,15 +97,30 @@ def meshgrid(xp: Any, /, *arrays: Array, indexing: str = "xy") -> tuple[Array, .
 
 def outer(xp: Any, x1: Array, x2: Array, /) -> Array:
     """Return the products of every element of one vector with every element of the other."""
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise ValueError(f"outer: expected two vectors; got shapes {x1.shape} and {x2.shape}")
     return x1[:, None] * x2[None, :]
 
 
 def tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
     """Return the sums of products over pairs of axes."""
     if isinstance(axes, int):
+        if not 0 <= axes <= min(x1.ndim, x2.ndim):
+            raise ValueError(
+                f"tensordot: expected from 0 to {min(x1.ndim, x2.ndim)} axes, which both arrays have; got {axes}"
+            )
         first, second = tuple(range(x1.ndim - axes, x1.ndim)), tuple(range(axes))
     else:
-        first, second = (tuple(a % x.ndim for a in part) for x, part in ((x1, axes[0]), (x2, axes[1])))
+        first, second = (
+            tuple(axis_number("tensordot", a, x.ndim) for a in part)
+            for x, part in ((x1, axes[0]), (x2, axes[1]))
+        )
+    lengths = [tuple(x.shape[a] for a in part) for x, part in ((x1, first), (x2, second))]
+    if lengths[0] != lengths[1]:
+        raise ValueError(
+            f"tensordot: expected axes of equal lengths; got {lengths[0]} and {lengths[1]}, axes {first} of shape "
+            f"{x1.shape} and {second} of shape {x2.shape}"
+        )
     left = tuple(i for i in range(x1.ndim) if i not in first)
     right = tuple(i for i in range(x2.ndim) if i not in second)
     inner = math.prod(x1.shape[i] for i in first)
@@ -113,7 +137,7 @@ def trace(xp: Any, x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
 
 def unstack(xp: Any, x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     """Return the slices of x along an axis."""
-    along = axis % x.ndim
+    along = axis_number("unstack", axis, x.ndim)
     return tuple(
         x[tuple(i if j == along else slice(None) for j in range(x.ndim))] for i in range(x.shape[along])
     )

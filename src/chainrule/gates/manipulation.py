@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.gates.common import output
+from chainrule.gates.common import axis_number, output
 from chainrule.gates.indexing import put
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
@@ -24,7 +24,7 @@ def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
 def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     """Arrays in a row; each gets its stretch of the gradient."""
     shapes = [x.shape for x in arrays]
-    ends = _ends([x.size if axis is None else x.shape[axis] for x in arrays])
+    ends = _ends([x.size if axis is None else x.shape[axis_number("concat", axis, x.ndim)] for x in arrays])
 
     def stretch(i: int) -> Pullback:
         part = slice(ends[i], ends[i + 1])
@@ -65,13 +65,15 @@ def permute_dims(xp: Any, x: Array, /, axes: tuple[int, ...]) -> Result:
 
 def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Result:
     """Elements repeated; each adds up what its copies get."""
-    shape, n = x.shape, x.size if axis is None else x.shape[axis]
+    # NumPy lets an array of shape () be repeated along an axis that it does not have.
+    along = None if axis is None or not x.shape else axis_number("repeat", axis, x.ndim)
+    shape, n = x.shape, x.size if along is None else x.shape[along]
     source = xp.repeat(xp.arange(n, device=x.device), repeats)
 
     def pullback(g: Array) -> Array:
-        if axis is None:
+        if along is None:
             return xp.reshape(output(put, xp, g, positions=source, size=n), shape)
-        rows = xp.moveaxis(g, axis, 0)
+        rows = xp.moveaxis(g, along, 0)
         rest = rows.shape[1:]
         width = 1
         for m in rest:
@@ -79,7 +81,7 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
         offsets = xp.reshape(xp.arange(width, device=g.device), (1, width))
         positions = xp.reshape(xp.reshape(source, (-1, 1)) * width + offsets, (-1,))
         back = output(put, xp, xp.reshape(rows, (-1,)), positions=positions, size=n * width)
-        return xp.moveaxis(xp.reshape(back, (n, *rest)), 0, axis)
+        return xp.moveaxis(xp.reshape(back, (n, *rest)), 0, along)
 
     return xp.repeat(x, repeats, axis=axis), (pullback,)
 

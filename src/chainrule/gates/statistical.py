@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from chainrule.gates.common import kept_shape, nonzero, quotient
+from chainrule.gates.common import axis_number, kept_shape, nonzero, quotient
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
@@ -81,7 +81,7 @@ def cumulative_sum(
 ) -> Result:
     """Running sums: x_i gets the sum of the gradients from i on."""
     y = xp.cumulative_sum(x, axis=axis, dtype=dtype, include_initial=include_initial)
-    along = (0 if axis is None else axis) % x.ndim
+    along = axis_number("cumulative_sum", axis or 0, x.ndim)
 
     def pullback(g: Array) -> Array:
         if include_initial:
@@ -100,7 +100,7 @@ def cumulative_prod(
     The recurrence is solved by doubling, in log2(n) whole-array steps (Hillis and Steele, Data parallel
     algorithms, Communications of the ACM 29 (12), 1986).
     """
-    along = (0 if axis is None else axis) % x.ndim
+    along = axis_number("cumulative_prod", axis or 0, x.ndim)
     y = xp.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
     n = x.shape[along]
 
