@@ -262,7 +262,7 @@ def test_rows_that_are_learnt_from_are_called_so_once():
 
 
 @pytest.mark.parametrize(
-    ("units", "batch", "threads"), [(20, "30", {1}), (3000, "30", None), (20, "all", None)]
+    ("units", "batch", "threads"), [(20, "30", {1}), (20, "all", {1}), (3000, "30", None)]
 )
 def test_small_products_are_not_shared_out(units, batch, threads, tmp_path, monkeypatch):
     def current():

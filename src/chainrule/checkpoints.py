@@ -127,7 +127,7 @@ def set_aside(path: Path) -> Path | None:
 
     A run that begins at the start would write over it.
     """
-    if not path.exists():
+    if not path.is_file():
         return None
     number = 1
     while (aside := path.with_stem(f"{path.stem}-{number}")).exists():
