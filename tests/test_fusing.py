@@ -16,6 +16,8 @@ from tests.conftest import ASKED
 from tests.networks import EVERY_COST, network, parameters, samples
 
 NAMES = sorted(optimizers.OPTIMIZERS)
+# CuPy fuses operators, methods and universal functions. These make an array of numbers, and cannot follow one.
+MAKERS = ("array", "asarray", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "full_like")
 # Every gate that is fused by itself, with how many arrays it takes.
 GATES = {name: (gate, 1) for name, gate in mlp.ACTIVATIONS.items() if name != "identity"} | {
     "square": (mlp._square, 1),
@@ -55,13 +57,27 @@ def fake():
     cupy = types.ModuleType("cupy")
     vars(cupy).update({name: getattr(np, name) for name in dir(np) if not name.startswith("__")})
     cupy.asked = []
+    fusing = []
+
+    def maker(name):
+        def make(*arguments, **settings):
+            assert not fusing, f"{fusing[0]} calls {name}"
+            return getattr(np, name)(*arguments, **settings)
+
+        return make
+
+    vars(cupy).update({name: maker(name) for name in MAKERS})
 
     def fuse(*, kernel_name):
         def kernel_of(f):
             def kernel(*arguments):
                 cupy.asked.append(kernel_name)
                 assert {type(x) for x in arguments} <= {np.ndarray, float, type(None)}
-                return f(*(Number(x) if isinstance(x, float) else x for x in arguments))
+                fusing.append(kernel_name)
+                try:
+                    return f(*(Number(x) if isinstance(x, float) else x for x in arguments))
+                finally:
+                    fusing.pop()
 
             return kernel
 
