@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import logistic, mlp, optimizers, trees
+from chainrule import layers, logistic, mlp, optimizers, trees
 from chainrule.fusing import fused, fused_gate
 from chainrule.gates import activations_and_costs as rules
 from tests.conftest import ASKED
@@ -20,6 +20,7 @@ NAMES = sorted(optimizers.OPTIMIZERS)
 MAKERS = ("array", "asarray", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "full_like")
 # Every gate that is fused by itself, with how many arrays it takes.
 GATES = {name: (gate, 1) for name, gate in mlp.ACTIVATIONS.items() if name != "identity"} | {
+    "relu": (layers._fused_relu, 1),
     "square": (mlp._square, 1),
     "hinge": (mlp._hinge, 2),
     "sigmoid_cross_entropy": (mlp._sigmoid_cross_entropy, 2),
