@@ -224,7 +224,6 @@ class TestNetworks:
         assert "no better report for so long" in text
         report = json.loads((tmp_path / "run" / "report.json").read_text())
         assert report["accuracy"]["held out"] > 0.97
-        assert report["seconds"] < 20
         assert report["classes"] == list("0123456789")
         confusion = np.array(report["held-out confusion, true class down, answer across"])
         assert confusion.sum() == report["rows"]["held out"] == 359
