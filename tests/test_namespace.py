@@ -202,8 +202,8 @@ def test_products_with_zeros_at_higher_order(order: int):
 
 def test_the_import_needs_neither_cupy_nor_time():
     code = (
-        "import sys, time; start = time.perf_counter(); import chainrule; "
-        "took = time.perf_counter() - start; "
+        "import sys, time; start = time.process_time(); import chainrule; "
+        "took = time.process_time() - start; "
         "assert not {'cupy', 'torch', 'jax', 'sklearn', 'array_api_strict'} & set(sys.modules); print(took)"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]

@@ -251,3 +251,10 @@ def test_a_label_of_no_class_is_told_or_gives_nan(label):
     with pytest.raises(ValueError, match=f"y must hold class numbers from 0 to 2, got {label}"):
         cost("cpu")
     assert all(np.isnan(part).all() for part in cost("strict"))
+
+
+@pytest.mark.parametrize("cost", [cr.functions.softmax_cross_entropy, cr.functions.multiclass_hinge])
+def test_class_numbers_are_no_row_of_shares(cost):
+    # As many samples as classes: they would broadcast.
+    with pytest.raises(ValueError, match=r"got \(3, 3\) and \(3,\); give y as rows, one number a class"):
+        cost(np.ones((3, 3)), np.asarray([0.0, 1, 2]))

@@ -140,7 +140,8 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
 
 
 def _same_last(who: str, z: Array, y: Array) -> None:
-    if z.ndim == 0 or z.shape[-1:] != y.shape[-1:]:
+    # Class numbers (m,) would pass as a row of shares where there are as many samples as classes.
+    if z.ndim == 0 or y.ndim < z.ndim or z.shape[-1:] != y.shape[-1:]:
         raise ValueError(
             f"{who}: expected z and y (..., k) with one last axis of classes, got {tuple(z.shape)} and "
             f"{tuple(y.shape)}; give y as rows, one number a class"
