@@ -314,6 +314,7 @@ def _shape(x: Any) -> str:
 def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
     """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
     arrays = (X, w) if who in ("predict", "learning_rate_bound") else (X, y, w)
+    arrays += (b,) if hasattr(b, "space") else ()
     try:
         if not all(hasattr(x, "dtype") for x in arrays):
             raise TypeError("expected arrays")

@@ -332,9 +332,8 @@ class MLP:
         leaves = [x for layer in params for x in layer]
         # None is what y of forward, and weights, may be.
         arrays = [*leaves, X, *(x for x in (y, weight) if x is not None)]
-        # Where any is followed, as by grad, its namespace takes the others too, which are plain.
         try:
-            xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+            xp = namespace(*arrays)
         except TypeError as error:
             kinds = ", ".join(dict.fromkeys(type(x).__name__ for x in arrays))
             raise TypeError(

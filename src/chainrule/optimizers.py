@@ -292,7 +292,7 @@ def _update(
             f"{who}: expected the state of init or of the last update, got {type(state).__name__}"
         )
     _fit(who, old, leaves, params)
-    step, xp = state["step"], _namespace(*old, *leaves)
+    step, xp = state["step"], namespace(*old, *leaves)
     # A Python number, because NumPy's scalars would widen float32.
     now = numbers(float(schedule(step)), step)
     rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
@@ -304,7 +304,7 @@ def _clipped_update(
     optimizer: Optimizer, largest_norm: float, gradients: Params, state: State, params: Params
 ) -> tuple[Params, State]:
     leaves = trees.along(gradients, params, "gradients")
-    xp = _namespace(*leaves)
+    xp = namespace(*leaves)
     largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
     # Squares of numbers up to 1 cannot overflow. All on the device: whether it clips is not asked by the host.
     scale = xp.where(largest > 0, largest, 1)
@@ -312,11 +312,6 @@ def _clipped_update(
     excess = scale / largest_norm * root
     factor = 1 / xp.where(excess > 1, excess, 1)
     return optimizer.update(trees.rebuilt(params, iter([g * factor for g in leaves])), state, params)
-
-
-def _namespace(*arrays: Array) -> Any:
-    # Where any is followed, as by grad, its namespace takes the others too, which are plain.
-    return namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
 
 
 def _fit(who: str, old: _Leaves, leaves: _Leaves, params: Params) -> None:
