@@ -210,6 +210,14 @@ class TestProcesses:
             NUMBA_CACHE_DIR=str(tmp_path),
         )
 
+    def test_a_numba_that_cannot_be_loaded(self, tmp_path):
+        (tmp_path / "numba.py").write_text("raise OSError('Could not find/load shared object file')")
+        run(
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+            "assert step() and step()\n"
+            "assert logistic._kernel(1) is None\n"
+        )
+
     def test_what_was_compiled_is_kept_for_the_next_process(self, tmp_path):
         run("assert step()", NUMBA_CACHE_DIR=str(tmp_path))
         kept = sorted(tmp_path.rglob("*.nbc"))

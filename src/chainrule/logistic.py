@@ -278,7 +278,7 @@ def _kernel(columns: int) -> Any:
     """Return the compiled kernel for so many columns of w, or None: for many, or without a Numba that works here."""
     try:
         from chainrule import one_pass, one_pass_classes
-    except ImportError:
+    except (ImportError, OSError):  # the latter: LLVM's library cannot be loaded
         return None
     if columns == 1:
         return one_pass
