@@ -28,6 +28,19 @@ def check_array(x: Any) -> None:
         check_kind(type(x))
 
 
+def check_shares(who: str, y: Any) -> None:
+    """Raise ValueError for targets y, of NumPy, that are no shares of the positive class, NaN among them.
+
+    The slack lets somebody take differences at 0 and 1.
+    """
+    low, high = y.min(), y.max()
+    if not (low >= -1e-3 and high <= 1.001):
+        raise ValueError(
+            f"{who}: cross_entropy of a sigmoid needs targets from 0 to 1, got {low:g} .. {high:g}; give 0 and 1 for "
+            "the two classes"
+        )
+
+
 def check_function(who: str, f: Any) -> None:
     """Raise TypeError for what cannot be called."""
     if not callable(f):
