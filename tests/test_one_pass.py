@@ -200,6 +200,19 @@ class TestProcesses:
             "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
         )
 
+    def test_a_thread_that_outlives_the_main_one(self):
+        run(
+            "import concurrent.futures.thread as pools, threading, time\n"
+            "def late():\n"
+            "    assert step()\n"
+            "    ready.set()\n"
+            "    while not pools._shutdown: time.sleep(0.01)\n"
+            "    assert step()\n"
+            "ready = threading.Event()\n"
+            "threading.Thread(target=late).start()\n"
+            "ready.wait()\n"
+        )
+
     def test_a_disk_that_takes_nothing(self, tmp_path):
         pytest.importorskip("resource", reason="this system has no limit on the size of files")
         run(

@@ -269,7 +269,10 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
 def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step]:
     first, *others = (slice(*pair) for pair in pairwise(bounds))
     # The caller takes a share itself: a thread that has to wake up costs as much as reading a megabyte.
-    waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
+    try:
+        waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
+    except RuntimeError:  # the main thread has ended before this one, and no pool takes anything any more
+        return [sums_of(share) for share in (first, *others)]
     try:
         return [sums_of(first), *(share.result() for share in waiting)]
     finally:
