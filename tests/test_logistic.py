@@ -362,7 +362,11 @@ class TestRefusals:
             ({"y": np.ones((3, 1))}, ValueError, r"got \(3, 1\)"),
             ({"y": np.asarray(1.0)}, ValueError, r"got \(\)"),
             ({"b": np.ones(1)}, ValueError, r"b must be one number, got shape \(1,\)"),
-            ({"y": np.asarray([1, -1, 1])}, ValueError, r"targets from 0 to 1, got -1 \.\. 1; give 0 and 1"),
+            (
+                {"y": np.asarray([1, -1, 1])},
+                ValueError,
+                r"needs targets from 0 to 1, got -1 \.\. 1; give 0 and 1",
+            ),
             ({"y": np.asarray([0, 2, 1])}, ValueError, r"got 0 \.\. 2;"),
             ({"y": np.asarray([0, np.nan, 1])}, ValueError, r"got nan \.\. nan;"),
         ],

@@ -352,7 +352,7 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
                 raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
             y = xp.astype(y, X.dtype, copy=False)
         if xp is np and w.ndim == 1:
-            check_shares(who, y)
+            check_shares(who, "cross_entropy", y)
     b = xp.asarray(b, dtype=X.dtype, device=X.device)
     if b.shape != w.shape[1:]:
         wanted = f"{tuple(w.shape[1:])}, a number for each class" if w.ndim == 2 else "one number"

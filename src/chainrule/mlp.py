@@ -304,9 +304,9 @@ class MLP:
             raise TypeError(f"MLP.{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
         y = xp.astype(y, X.dtype, copy=False)
         if y.ndim == 2 or k == 1:
-            if xp is np and (self.output, self.cost) == ("sigmoid", "cross_entropy"):
-                # Where a look costs no copy to the host.
-                check_shares(f"MLP.{who}", y)
+            if xp is np and self.cost in ("cross_entropy", "multiclass_hinge"):
+                # Where a look costs no copy to the host. Of softmax a row may count for more than one.
+                check_shares(f"MLP.{who}", self.cost, y, math.inf if self.output == "softmax" else 1.0)
             return xp.reshape(y, (m, k))
         hit = y[:, None] == xp.arange(k, dtype=X.dtype, device=X.device)
         if xp is not np:
