@@ -44,8 +44,8 @@ ARROWS = {
     "penalties": {"checks"},
     "batches": {"checks", "device"},
     "optimizers": {"checks", "device", "fusing", "trees"},
-    "descent": {"device", "optimizers", "trees"},
-    "lbfgs": {"descent", "device", "machine", "optimizers", "trees"},
+    "descent": {"checks", "device", "optimizers", "trees"},
+    "lbfgs": {"checks", "descent", "device", "machine", "optimizers", "trees"},
     "mlp": {"checks", "device", "fusing", "gates", "layers", "penalties"},
     "layers": {"fusing", "gates"},
     "logistic": {

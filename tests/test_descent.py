@@ -186,6 +186,12 @@ class TestRefusals:
         with pytest.raises(ValueError, match=f"descend: .*{next(iter(setting))}"):
             run(cr.get_device("cpu"), **setting)
 
+    def test_a_cost_of_several_numbers(self):
+        with pytest.raises(
+            ValueError, match=r"descend: expected a cost of shape \(\), got \(2,\); take its sum"
+        ):
+            descend(lambda x: (x**2, 2 * x), np.ones(2), steps=1, learning_rate=0.1)
+
 
 def test_an_optimiser_is_a_pair_of_pure_functions():
     optimizer = gradient_descent(0.5)

@@ -401,6 +401,19 @@ class TestConventions:
             (cr.LogisticRegression, {"tol": -1}, "tol must be a finite number from 0 up, got -1"),
             (cr.LogisticRegression, {"class_weight": {9: 1}}, "class_weight must be None, 'balanced' or"),
             (cr.LogisticRegression, {"class_weight": "even"}, "class_weight must be .* got 'even'"),
+            *(
+                (
+                    cr.LogisticRegression,
+                    {"class_weight": {0: value}},
+                    "class_weight must be .* from 0 up for some",
+                )
+                for value in (-0.5, np.nan, np.inf, "a", None)
+            ),
+            (
+                cr.LogisticRegression,
+                {"class_weight": dict.fromkeys(range(3), 0)},
+                "class_weight must leave a row",
+            ),
             (cr.MLPClassifier, {"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be whole numbers"),
             (cr.MLPClassifier, {"activation": "gelu"}, "activation must be one of sigmoid, tanh, relu"),
             (cr.MLPClassifier, {"solver": "newton"}, "solver must be one of adam, adamw"),

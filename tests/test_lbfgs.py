@@ -167,6 +167,20 @@ class TestMinima:
             np.testing.assert_allclose(x, centre, atol=1e-7)
 
 
+def test_every_array_keeps_its_dtype():
+    start = [np.asarray([1, 2], "float32"), np.asarray([3.0, 4.0])]
+    aim = 1 / np.asarray([3.0, 7.0])
+
+    def cost_and_gradients(params):
+        assert [p.dtype for p in params] == ["float32", "float64"]
+        x, z = params
+        return (x**2).sum() + ((z - aim) ** 2).sum(), [2 * x, 2 * (z - aim)]
+
+    found = lbfgs(cost_and_gradients, start, steps=50, tol=1e-12).params
+    assert [p.dtype for p in found] == ["float32", "float64"]
+    np.testing.assert_allclose(found[1], aim, rtol=1e-12)
+
+
 class TestReports:
     @pytest.mark.parametrize("steps", [1, 4, 200])
     def test_they_are_of_the_accepted_points(self, device, dtype, steps):
@@ -298,6 +312,12 @@ class TestRefusals:
             ValueError, match=r"shapes of params, \[\(2, 3\)\]; got \[\(3, 2\)\]; make them alike"
         ):
             lbfgs(lambda p: (np.sum(p[0]), [p[0].T]), [np.ones((2, 3))], steps=5)
+
+    def test_a_cost_of_several_numbers(self):
+        with pytest.raises(
+            ValueError, match=r"lbfgs: expected a cost of shape \(\), got \(2,\); take its sum"
+        ):
+            lbfgs(lambda x: (x**2, 2 * x), np.ones(2), steps=1)
 
     def test_without_scipy(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "scipy.optimize", None)

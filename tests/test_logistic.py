@@ -80,6 +80,17 @@ def test_every_spelling_agrees_with_autograd(name):
     agrees(cr.get_device("cpu"), SPELLINGS[name](X, y, w, b), expected, 1e-12)
 
 
+@pytest.mark.parametrize("name", sorted({*SPELLINGS} - {"by_loops"}))
+@pytest.mark.parametrize("followed", ["w", "b", "X"])
+def test_a_cost_is_followed_where_some_of_its_arrays_are(name, followed):
+    X, y, w, b = problem(7, 3)
+    given = {"X": X, "y": y, "w": w, "b": np.asarray(b)}
+    dx = cr.grad(lambda x: SPELLINGS[name](**given | {followed: x})[0])(given[followed])
+    _, dw, db = SPELLINGS[name](X, y, w, b)
+    dX = logistic.forward(X, y, w, b)[1][:, None] * w[None, :] / 7
+    agrees(cr.get_device("cpu"), (dx,), ({"w": dw, "b": db, "X": dX}[followed],), 1e-12)
+
+
 @given(
     m=st.integers(1, 40),
     n=st.integers(1, 40),
@@ -351,6 +362,13 @@ class TestRefusals:
             ({"y": np.ones((3, 1))}, ValueError, r"got \(3, 1\)"),
             ({"y": np.asarray(1.0)}, ValueError, r"got \(\)"),
             ({"b": np.ones(1)}, ValueError, r"b must be one number, got shape \(1,\)"),
+            (
+                {"y": np.asarray([1, -1, 1])},
+                ValueError,
+                r"needs targets from 0 to 1, got -1 \.\. 1; give 0 and 1",
+            ),
+            ({"y": np.asarray([0, 2, 1])}, ValueError, r"got 0 \.\. 2;"),
+            ({"y": np.asarray([0, np.nan, 1])}, ValueError, r"got nan \.\. nan;"),
         ],
     )
     def test_each_says_who_what_came_and_what_was_expected(self, name, change, error, words):

@@ -11,6 +11,7 @@ from tests.networks import COSTS
 X, ROWS, NUMBERS = np.ones((4, 3)), np.eye(2)[[0, 1, 0, 1]], np.array([0, 1, 0, 1])
 ONE, TWO = cr.MLP((3, 1)), cr.MLP((3, 2), output="softmax")
 SEVERAL, MANY = cr.MLP((3, 2)), cr.MLP((3, 4, 2), output="identity", cost="hinge")
+RIGHT_OVER_WRONG = cr.MLP((3, 2), output="identity", cost="multiclass_hinge")
 CALLS = ("cost_of", "cost_and_gradients", "input_gradient")
 EVERY_CALL = pytest.mark.parametrize("call", CALLS)
 
@@ -181,12 +182,22 @@ class TestTargets:
             getattr(TWO, call)(TWO.init(), X, y)
 
     @EVERY_CALL
-    @pytest.mark.parametrize("net", [ONE, SEVERAL], ids=str)
-    @pytest.mark.parametrize("wrong", [-1, 2, math.nan, math.inf])
-    def test_a_target_that_is_no_share(self, call, net, wrong):
+    @pytest.mark.parametrize(
+        ("net", "most", "wrong"),
+        [
+            *(
+                (net, 1, wrong)
+                for net in (ONE, SEVERAL, RIGHT_OVER_WRONG)
+                for wrong in (-1, 2, math.nan, math.inf)
+            ),
+            *((TWO, math.inf, wrong) for wrong in (-1, math.nan)),
+        ],
+        ids=str,
+    )
+    def test_a_target_that_is_no_share(self, call, net, most, wrong):
         y = np.full((4, net.sizes[-1]), 0.5)
         y[2, 0] = wrong
-        match = rf"MLP.{call}: cross_entropy of a sigmoid needs targets from 0 to 1, got .*{wrong:g}.*; give 0 and 1"
+        match = rf"MLP.{call}: {net.cost} needs targets from 0 to {most:g}, got .*{wrong:g}.*; give 0 and 1"
         with pytest.raises(ValueError, match=match):
             getattr(net, call)(net.init(device="cpu"), X, y)
 

@@ -200,6 +200,19 @@ class TestProcesses:
             "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
         )
 
+    def test_a_thread_that_outlives_the_main_one(self):
+        run(
+            "import concurrent.futures.thread as pools, threading, time\n"
+            "def late():\n"
+            "    assert step()\n"
+            "    ready.set()\n"
+            "    while not pools._shutdown: time.sleep(0.01)\n"
+            "    assert step()\n"
+            "ready = threading.Event()\n"
+            "threading.Thread(target=late).start()\n"
+            "ready.wait()\n"
+        )
+
     def test_a_disk_that_takes_nothing(self, tmp_path):
         pytest.importorskip("resource", reason="this system has no limit on the size of files")
         run(
@@ -208,6 +221,14 @@ class TestProcesses:
             "assert step() and step()\n"
             "assert 'chainrule.one_pass' in sys.modules\n",
             NUMBA_CACHE_DIR=str(tmp_path),
+        )
+
+    def test_a_numba_that_cannot_be_loaded(self, tmp_path):
+        (tmp_path / "numba.py").write_text("raise OSError('Could not find/load shared object file')")
+        run(
+            f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+            "assert step() and step()\n"
+            "assert logistic._kernel(1) is None\n"
         )
 
     def test_what_was_compiled_is_kept_for_the_next_process(self, tmp_path):

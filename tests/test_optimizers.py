@@ -240,6 +240,24 @@ def test_gradients_that_are_not_built_like_the_parameters_are_refused(name, wrap
         optimizer.update(gradients, optimizer.init(params), params)
 
 
+@pytest.mark.parametrize("followed", ["params", "gradients", "a layer"])
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, lambda optimizer: clipped(optimizer, 0.5)])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_step_is_followed_where_some_of_its_arrays_are(name, wrap, followed):
+    optimizer = wrap(OPTIMIZERS[name](0.1))
+    params, gradients = [np.asarray([3.0, 4.0]), np.asarray(0.5)], [np.asarray([1.0, 2.0]), np.asarray(-3.0)]
+    state = optimizer.update(gradients, optimizer.init(params), params)[1]
+
+    def moved(x):
+        p = [x, params[1]] if followed == "params" else params
+        g = {"params": gradients, "gradients": [x, gradients[1]], "a layer": [gradients[0], x]}[followed]
+        W, b = optimizer.update(g, state, p)[0]
+        return (W**2).sum() + b
+
+    start = {"params": params[0], "gradients": gradients[0], "a layer": gradients[1]}[followed]
+    cr.check_gradients(moved, start, modes=("reverse",), rtol=1e-4, atol=1e-7)
+
+
 def test_every_optimiser_can_be_found_by_its_name():
     assert NAMES == ["adam", "adamw", "gradient-descent", "momentum", "nesterov", "rmsprop"]
     for name, maker in OPTIMIZERS.items():

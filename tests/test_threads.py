@@ -120,7 +120,7 @@ class TestLimit:
         assert not limit.held
         assert not limit.lock.locked()
 
-    def test_a_child_of_a_fork_has_its_threads_and_a_lock_of_its_own(self):
+    def test_a_child_of_a_fork_has_its_threads_and_a_free_lock(self):
         limit, library = machine._Limit(), Library()
         left_by_the_parent = limit.to_one_thread([library])
         left_by_the_parent.__enter__()
@@ -147,6 +147,52 @@ class TestBlas:
         with pytest.raises(ZeroDivisionError):
             fails()
         assert machine.blas_threads() == 2
+
+    @pytest.mark.parametrize("first", ["here", "there"])
+    def test_blocks_of_two_threads_that_live_on(self, two_threads, first):
+        enter, leave, end = threading.Event(), threading.Event(), threading.Event()
+        entered, left = threading.Event(), threading.Event()
+
+        def other():
+            enter.wait(AT_MOST)
+            with machine.one_blas_thread():
+                entered.set()
+                leave.wait(AT_MOST)
+            left.set()
+            end.wait(AT_MOST)
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        if first == "there":
+            enter.set()
+            assert entered.wait(AT_MOST)
+            assert machine.blas_threads() == 1
+        with machine.one_blas_thread():
+            enter.set()
+            assert entered.wait(AT_MOST)
+            assert machine.blas_threads() == 1
+        assert machine.blas_threads() == 1
+        leave.set()
+        assert left.wait(AT_MOST)
+        assert machine.blas_threads() == 2
+        end.set()
+        thread.join(AT_MOST)
+
+    def test_other_threads_may_set_a_number_after_it(self):
+        with machine.one_blas_thread():
+            pass
+        seen, before = [], machine.blas_threads()
+
+        def other():
+            for number in (1, 2):
+                with threadpoolctl.threadpool_limits(number, user_api="blas"):
+                    seen.append(machine.blas_threads())
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        thread.join(AT_MOST)
+        assert seen == [1, 2]
+        assert machine.blas_threads() == before
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_fork_inside_a_block(self):

@@ -28,6 +28,24 @@ def check_array(x: Any) -> None:
         check_kind(type(x))
 
 
+def check_shares(who: str, cost: str, y: Any, most: float = 1.0) -> None:
+    """Raise ValueError for targets y, of NumPy, that are not from 0 to `most` as a cost takes them, NaN among them.
+
+    The slack lets somebody take differences at the ends.
+    """
+    low, high = y.min(), y.max()
+    if not (low >= -1e-3 and high <= most + 1e-3):
+        raise ValueError(
+            f"{who}: {cost} needs targets from 0 to {most:g}, got {low:g} .. {high:g}; give 0 and 1, or shares between"
+        )
+
+
+def check_cost(who: str, cost: Any) -> None:
+    """Raise ValueError for a cost that is more than one number."""
+    if shape := getattr(cost, "shape", ()):
+        raise ValueError(f"{who}: expected a cost of shape (), got {tuple(shape)}; take its sum or its mean")
+
+
 def check_function(who: str, f: Any) -> None:
     """Raise TypeError for what cannot be called."""
     if not callable(f):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from chainrule import trees
+from chainrule.checks import check_cost
 from chainrule.device import namespace, to_numpy
 from chainrule.optimizers import Optimizer, Params, State, gradient_descent
 
@@ -196,6 +197,7 @@ class _Watch:
         self.history = list(self.run.history)
 
     def keep(self, cost: Array, params: Params, rows: int) -> None:
+        check_cost("descend", cost)
         if not self.pending:
             self.safe = params
         self.pending.append(cost)

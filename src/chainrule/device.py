@@ -225,14 +225,15 @@ def choice() -> tuple[Device, str]:
 def namespace(*arrays: Any) -> Any:
     """Return the array API namespace that all arrays share: `numpy` itself for NumPy's, array-api-compat's else.
 
-    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps.
+    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where the
+    gradient of some is followed, it is the namespace of these, which takes the others as they are.
     """
     kinds = set(map(type, arrays))
     for kind in kinds - {np.ndarray}:
         check_kind(kind)
     if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
-    return array_api_compat.array_namespace(*arrays)
+    return array_api_compat.array_namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
 
 
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import machine, trees
+from chainrule.checks import check_cost
 from chainrule.descent import CostAndGradients, Descent, DivergenceError, Report
 from chainrule.device import namespace, to_numpy
 from chainrule.optimizers import Params
@@ -123,7 +124,8 @@ class _Vector:
         self.params = params
         leaves = trees.flat(params)
         self.xp = namespace(*leaves)
-        self.dtype, self.device = leaves[0].dtype, leaves[0].device
+        self.dtype, self.device = self.xp.result_type(*leaves), leaves[0].device
+        self.dtypes = [leaf.dtype for leaf in leaves]
         self.shapes = [tuple(leaf.shape) for leaf in leaves]
         self.epsilon = float(self.xp.finfo(self.dtype).eps)
         self.start = self._joined(leaves)
@@ -132,14 +134,15 @@ class _Vector:
         # One copy to the device, which is then cut up there.
         whole = self.xp.astype(self.xp.asarray(x, device=self.device), self.dtype)
         leaves, begin = [], 0
-        for shape in self.shapes:
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
             end = begin + math.prod(shape)
-            leaves.append(self.xp.reshape(whole[begin:end], shape))
+            leaves.append(self.xp.reshape(self.xp.astype(whole[begin:end], dtype, copy=False), shape))
             begin = end
         return trees.rebuilt(self.params, iter(leaves))
 
     def to_host(self, cost: Array, gradients: Params) -> np.ndarray:
         """Return the cost, then all gradients, by one copy from the device."""
+        check_cost("lbfgs", cost)
         leaves = trees.along(gradients, self.params, "gradients")
         shapes = [tuple(leaf.shape) for leaf in leaves]
         if shapes != self.shapes:

@@ -10,8 +10,11 @@ Recognition and Machine Learning, section 4.3.2 (2006).
 
 Of k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz is
 softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul` and
-`by_tiles` take these too. A class number that is none is a ValueError with NumPy's arrays, and cost and gradients of
-NaN with others, where looking at y would wait for the device at every step.
+`by_tiles` take these too.
+
+A target that is not from 0 to 1 is a ValueError with NumPy's arrays, and so is a class number that is none. With
+others, where looking at y would wait for the device at every step, such a class number makes cost and gradients NaN,
+and such a target is not seen.
 
 Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
 b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
@@ -29,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import loops, machine
-from chainrule.checks import whole_number
+from chainrule.checks import check_shares, whole_number
 from chainrule.device import namespace, tile_height, to_numpy
 from chainrule.fusing import fused
 from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
@@ -266,7 +269,10 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
 def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step]:
     first, *others = (slice(*pair) for pair in pairwise(bounds))
     # The caller takes a share itself: a thread that has to wake up costs as much as reading a megabyte.
-    waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
+    try:
+        waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
+    except RuntimeError:  # the main thread has ended before this one, and no pool takes anything any more
+        return [sums_of(share) for share in (first, *others)]
     try:
         return [sums_of(first), *(share.result() for share in waiting)]
     finally:
@@ -278,7 +284,7 @@ def _kernel(columns: int) -> Any:
     """Return the compiled kernel for so many columns of w, or None: for many, or without a Numba that works here."""
     try:
         from chainrule import one_pass, one_pass_classes
-    except ImportError:
+    except (ImportError, OSError):  # the latter: LLVM's library cannot be loaded
         return None
     if columns == 1:
         return one_pass
@@ -314,6 +320,7 @@ def _shape(x: Any) -> str:
 def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
     """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
     arrays = (X, w) if who in ("predict", "learning_rate_bound") else (X, y, w)
+    arrays += (b,) if hasattr(b, "space") else ()
     try:
         if not all(hasattr(x, "dtype") for x in arrays):
             raise TypeError("expected arrays")
@@ -344,6 +351,8 @@ def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Arr
             if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
                 raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
             y = xp.astype(y, X.dtype, copy=False)
+        if xp is np and w.ndim == 1:
+            check_shares(who, "cross_entropy", y)
     b = xp.asarray(b, dtype=X.dtype, device=X.device)
     if b.shape != w.shape[1:]:
         wanted = f"{tuple(w.shape[1:])}, a number for each class" if w.ndim == 2 else "one number"

@@ -161,7 +161,7 @@ class _Limit:
                     entered.append(library)
                     held = self.held.setdefault(library.filepath, _Held(library, library.num_threads, set()))
                     held.blocks.add(block)
-                    library.set_num_threads(1)
+                    _set_threads(library, 1)
             yield
         finally:
             with self.lock:
@@ -176,20 +176,33 @@ class _Limit:
         held.blocks.discard(block)
         # With OpenMP the setting is each thread's own, and what one thread left at 1 no other can put back.
         if not held.blocks or getattr(library, "threading_layer", "") == "openmp":
-            library.set_num_threads(held.before)
+            _set_threads(library, held.before)
         if not held.blocks:
             del self.held[library.filepath]
 
     def after_fork(self) -> None:
-        """Give a child its threads back: the blocks were those of its parent's threads, and so was the lock."""
-        held, self.held, self.lock = self.held, {}, threading.Lock()
+        """Give a child its threads back: the blocks were those of its parent's threads."""
+        held, self.held = self.held, {}
         for library, before, _ in held.values():
-            library.set_num_threads(before)
+            _set_threads(library, before)
+        self.lock.release()
+
+
+def _set_threads(library: Any, number: int) -> None:
+    # From threadpoolctl's later versions on, the first thread that sets a number is the only one that can, for as long
+    # as it lives. What one sets here another one puts back, and nobody else is to be kept from it.
+    let_go = getattr(library, "clear_controlling_thread", lambda force=False: None)
+    let_go(force=True)
+    library.set_num_threads(number)
+    let_go()
 
 
 _limit = _Limit()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_limit.after_fork)
+    # No thread is then on its way in or out, nor in a lock of threadpoolctl's, which the child would wait for.
+    os.register_at_fork(
+        before=_limit.lock.acquire, after_in_parent=_limit.lock.release, after_in_child=_limit.after_fork
+    )
 
 
 @cache

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from chainrule.checks import real_number, whole_number
+from chainrule.checks import check_shares, real_number, whole_number
 from chainrule.device import Device, get_device, namespace
 from chainrule.fusing import fused_gate
 from chainrule.gates import activations_and_costs as rules
@@ -304,13 +304,9 @@ class MLP:
             raise TypeError(f"MLP.{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
         y = xp.astype(y, X.dtype, copy=False)
         if y.ndim == 2 or k == 1:
-            # Where a look costs no copy to the host. The slack lets somebody take differences at 0 and 1.
-            shares = (self.output, self.cost) == ("sigmoid", "cross_entropy")
-            if xp is np and shares and not (y.min() >= -1e-3 and y.max() <= 1.001):
-                raise ValueError(
-                    f"MLP.{who}: cross_entropy of a sigmoid needs targets from 0 to 1, got {y.min():g} .. {y.max():g}; "
-                    "give 0 and 1 for the two classes"
-                )
+            if xp is np and self.cost in ("cross_entropy", "multiclass_hinge"):
+                # Where a look costs no copy to the host. Of softmax a row may count for more than one.
+                check_shares(f"MLP.{who}", self.cost, y, math.inf if self.output == "softmax" else 1.0)
             return xp.reshape(y, (m, k))
         hit = y[:, None] == xp.arange(k, dtype=X.dtype, device=X.device)
         if xp is not np:
@@ -332,9 +328,8 @@ class MLP:
         leaves = [x for layer in params for x in layer]
         # None is what y of forward, and weights, may be.
         arrays = [*leaves, X, *(x for x in (y, weight) if x is not None)]
-        # Where any is followed, as by grad, its namespace takes the others too, which are plain.
         try:
-            xp = namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+            xp = namespace(*arrays)
         except TypeError as error:
             kinds = ", ".join(dict.fromkeys(type(x).__name__ for x in arrays))
             raise TypeError(

@@ -194,8 +194,9 @@ def _of_adam(
 
 @fused
 def _descended(xp: Any, p: Array, g: Array, minus_rate: float) -> tuple[Array]:
-    # In the one array that it is made in: fresh memory for every term costs half of the time again.
-    moved = g * minus_rate
+    # In the one array that it is made in: fresh memory for every term costs half of the time again. It is made by xp,
+    # because nothing that is followed can be added into an array which is not.
+    moved = xp.multiply(g, minus_rate)
     moved += p
     return (moved,)
 

@@ -158,12 +158,18 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             balanced: np.ndarray = weight.sum() / (np.count_nonzero(sums) * np.where(sums > 0, sums, 1.0))
             return balanced
         known = self.classes_.tolist()
-        if not isinstance(self.class_weight, dict) or not set(self.class_weight) <= set(known):
+        given = self.class_weight
+        if not (isinstance(given, dict) and set(given) <= set(known) and all(map(is_size, given.values()))):
             raise ValueError(
-                f"LogisticRegression.fit: class_weight must be None, 'balanced' or a dict of numbers for some of the "
-                f"classes {known}, got {self.class_weight!r}"
+                f"LogisticRegression.fit: class_weight must be None, 'balanced' or a dict of finite numbers from 0 up "
+                f"for some of the classes {known}, got {given!r}"
             )
-        return np.asarray([float(self.class_weight.get(label, 1.0)) for label in known])
+        weights = np.asarray([float(given.get(label, 1.0)) for label in known])
+        if not (weight * weights[numbers]).any():
+            raise ValueError(
+                f"LogisticRegression.fit: class_weight must leave a row of a weight above 0, got {given!r}"
+            )
+        return weights
 
     def _start(self, data: Data, k: int, again: bool) -> list[Array]:
         """Return [w (n,), b ()] for the spelling by tiles, [W (n, k), b (k,)] for a network; without b if unwanted."""
