@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import numpy_names
+from chainrule.conversion import as_arrays
 
 _NAMES = {
     "absolute": "abs",
@@ -41,10 +42,8 @@ _INTEGERS = (
     *("axis", "axes", "axis1", "axis2", "destination", "newshape", "reps", "shape", "shift", "source"),
     *("axisa", "axisb", "axisc", "k", "n", "offset"),
 )
-# The parts of NumPy whose functions `numpy_names` may have.
-_OWN = ("", "linalg")
 # Without an axis, NumPy's functions of these names work on all elements in a row.
-_FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take")
+_FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take", "take_along_axis")
 _OPERATORS = {
     **{"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**"},
     **{"floor_divide": "//", "remainder": "%", "matmul": "@", "bitwise_and": "&", "bitwise_or": "|"},
@@ -95,10 +94,11 @@ def function(
     name = _NAMES.get(shown, shown)
     if name in ("ndim", "shape", "size") and len(args) == 1:
         return getattr(args[0], name)
-    own = (numpy_names.LINALG if part == "linalg" else numpy_names.MAIN).get(shown) if part in _OWN else None
+    own = {"": numpy_names.MAIN, "linalg": numpy_names.LINALG}.get(part, {}).get(shown)
     if own is not None:
         return _own(space, own, full, args, kwargs)
-    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name, full)
+    # Functions of other parts, such as numpy.emath, may have the name of one of these and compute something else.
+    target = _found({"": space, "linalg": space.linalg, "fft": space.fft}.get(part), name, full)
     if name == "where":
         return _where(space, *args, **kwargs)
     if name in ("concat", "stack"):
@@ -114,8 +114,10 @@ def function(
         setting = _SETTINGS.get(parameter, parameter)
         if parameter in _INTEGERS:
             value = integers(value)
+            if parameter in ("newshape", "reps", "shape") and isinstance(value, int):
+                value = (value,)
         if variadic and parameter in ("args", "xi"):
-            positional.extend(value)
+            positional.extend(as_arrays(space, value))
         elif len(positional) < room:
             positional.append(value)
         elif setting in wanted:
@@ -134,12 +136,10 @@ def function(
         named["axes"] = tuple(axes)
     elif name == "squeeze" and named.get("axis") is None:
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
-    elif name == "tile" and isinstance(positional[1], int):
-        positional[1] = (positional[1],)
     elif name == "tensordot" and isinstance(named.get("axes"), tuple):
         named["axes"] = tuple((axes,) if isinstance(axes, int) else axes for axes in named["axes"])
-    elif name == "take":
-        positional[1] = _array(space, positional[1])
+    elif name == "take" or (name == "repeat" and not isinstance(positional[1], int)):
+        positional = as_arrays(space, positional)
     if name in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
         positional[0] = space.reshape(positional[0], (-1,))
         named["axis"] = 0
@@ -169,10 +169,6 @@ def integers(value: Any) -> Any:
     return tuple(map(integers, value)) if isinstance(value, list | tuple) else value
 
 
-def _array(space: Any, x: Any) -> Any:
-    return x if hasattr(x, "dtype") else space.asarray(x)
-
-
 def _where(space: Any, condition: Any, *branches: Any) -> Any:
     if not branches:
         return space.nonzero(condition)
@@ -192,11 +188,11 @@ def _joined(
             raise TypeError(
                 f"numpy.{shown}: {setting}= cannot be followed; leave it out, and write xp.astype for a dtype"
             )
-    return target([_array(space, x) for x in arrays], axis=integers(axis))
+    return target(as_arrays(space, arrays), axis=integers(axis))
 
 
 def _matrix_times_vectors(space: Any, name: str, first: Any, second: Any) -> Any:
-    first, second = _array(space, first), _array(space, second)
+    first, second = as_arrays(space, (first, second))
     matrix, vectors = (first, second) if name == "matvec" else (second, first)
     if matrix.ndim < 2 or vectors.ndim < 1:
         raise ValueError(
