@@ -50,6 +50,8 @@ _OPERATORS = {
     **{"bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>"},
 }
 
+_signature = functools.cache(inspect.signature)
+
 
 def as_numpy(value: Any, dtype: Any, copy: bool | None) -> Any:
     """Return a plain array as a NumPy one."""
@@ -103,9 +105,9 @@ def function(
         return _where(space, *args, **kwargs)
     if name in ("concat", "stack"):
         return _joined(space, target, shown, *args, **kwargs)
-    signature = inspect.signature(numpy_function)
+    signature = _signature(numpy_function)
     bound = signature.bind(*args, **kwargs).arguments
-    wanted = inspect.signature(target).parameters
+    wanted = _signature(target).parameters
     room = sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values())
     variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in wanted.values())
     positional: list[Any] = []
@@ -126,14 +128,8 @@ def function(
             raise TypeError(f"{full}: {parameter}= cannot be followed; leave it out")
     if name == "permute_dims":
         axes = named.get("axes")
-        axes = (
-            reversed(range(positional[0].ndim))
-            if axes is None
-            else (axes,)
-            if isinstance(axes, int)
-            else axes
-        )
-        named["axes"] = tuple(axes)
+        order = tuple(reversed(range(positional[0].ndim))) if axes is None else axes
+        named["axes"] = (order,) if isinstance(order, int) else order
     elif name == "squeeze" and named.get("axis") is None:
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
     elif name == "tensordot" and isinstance(named.get("axes"), tuple):
@@ -155,11 +151,14 @@ def _own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict
         if v is not None and v is not np._NoValue and (k, v) != ("casting", "same_kind")
     }
     try:
-        inspect.signature(own).bind(space, *args, **kwargs)
-    except TypeError as error:
-        known = ", ".join(list(inspect.signature(own).parameters)[1:])
-        raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
-    return own(space, *args, **kwargs)
+        return own(space, *args, **kwargs)
+    except TypeError:
+        try:
+            _signature(own).bind(space, *args, **kwargs)
+        except TypeError as error:
+            known = ", ".join(list(_signature(own).parameters)[1:])
+            raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
+        raise
 
 
 def integers(value: Any) -> Any:

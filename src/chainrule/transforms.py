@@ -3,7 +3,7 @@
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,20 +104,17 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     # As constants of the namespace, the primals keep the pullbacks there too: they can then be followed in g.
     constants = trees.mapped(_wrapped, tuple(primals))
     out, pullback = vjp(f, *constants)
-    # What is no real floating number does not move, and nothing is asked of it.
     outs = [_wrapped(y) for y in trees.flat(out)]
-    still = [y.space.zeros_like(y) for y in outs]
-    floating = [i for i, y in enumerate(outs) if y.space.is_floating(y.dtype)]
+    # What is no real floating number does not move, and nothing is asked of it.
+    still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space.is_floating(y.dtype)}
 
-    def pulled(*seeds: Any) -> Any:
-        given = list(still)
-        for i, g in zip(floating, seeds, strict=True):
-            given[i] = g
-        return trees.flat(pullback(trees.rebuilt(out, iter(given))))
+    def whole(values: Iterable[Any]) -> Any:
+        others = iter(values)
+        return trees.rebuilt(out, iter([still[i] if i in still else next(others) for i in range(len(outs))]))
 
-    _, push = vjp(pulled, *(outs[i].space.ones_like(outs[i]) for i in floating))
-    rates = dict(zip(floating, push([_wrapped(t) for t in moves]), strict=True))
-    rate = trees.rebuilt(out, iter([rates.get(i, y) for i, y in enumerate(still)]))
+    seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
+    _, push = vjp(lambda *gs: trees.flat(pullback(whole(gs))), *seeds)
+    rate = whole(push([_wrapped(t) for t in moves]))
     return _returned(out, moving), _returned(rate, moving)
 
 
