@@ -193,6 +193,11 @@ def test_explain_of_complex_numbers():
             "asarray: expected numbers, got list of dtype <U1",
         ),
         (
+            lambda: cr.get_device("cpu").asarray(np.zeros(2, "i4, f4")),
+            TypeError,
+            "asarray: expected numbers, got ndarray of dtype",
+        ),
+        (
             lambda: cr.get_device("cpu").standard_normal((2,), seed=1.5),
             TypeError,
             "seed must be a whole number",
