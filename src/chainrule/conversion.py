@@ -13,6 +13,12 @@ def as_arrays(xp: Any, items: Iterable[Any]) -> list[Array]:
     return [_array(xp, item, device) for item in items]
 
 
+def weak(xp: Any, *items: Any) -> list[Any]:
+    """Return lists as arrays beside the others; a number stays one, and takes the dtype of what it meets."""
+    device = _device(items)
+    return [_array(xp, x, device) if isinstance(x, list | tuple) else x for x in items]
+
+
 def _array(xp: Any, x: Any, device: Any) -> Array:
     if hasattr(x, "dtype"):
         return x

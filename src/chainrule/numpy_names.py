@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule import numpy_shapes
-from chainrule.conversion import as_arrays
+from chainrule.conversion import as_arrays, weak
 from chainrule.einsum import einsum
 from chainrule.gates.common import axis_number
 from chainrule.gates.types import Array
@@ -86,14 +86,8 @@ def linspace(xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = Tru
     return xp.add(start, length * xp.reshape(steps, (-1,) + (1,) * length.ndim))
 
 
-def _weak(xp: Any, *items: Any) -> list[Any]:
-    """Return lists as arrays; a number stays one, and takes the dtype of what it meets."""
-    made = as_arrays(xp, items)
-    return [x if isinstance(x, int | float) else y for x, y in zip(items, made, strict=True)]
-
-
 def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
-    return [xp.multiply(x, factor) if hasattr(x, "dtype") else x * factor for x in _weak(xp, *items)]
+    return [xp.multiply(x, factor) if hasattr(x, "dtype") else x * factor for x in weak(xp, *items)]
 
 
 def nan_to_num(
@@ -122,7 +116,7 @@ def select(xp: Any, condlist: Any, choicelist: Any, default: Any = 0) -> Array:
             f"numpy.select: expected a choice for each condition; got {count} conditions and {len(choicelist)} choices"
         )
     *arrays, result = as_arrays(xp, (*condlist, *choicelist, default))
-    choices = _weak(xp, *choicelist)
+    choices = weak(xp, *choicelist)
     result = xp.astype(result, xp.result_type(*choices, default))
     for condition, choice in zip(reversed(arrays[:count]), reversed(choices), strict=True):
         result = xp.where(condition, choice, result)
@@ -161,7 +155,7 @@ def fmin(xp: Any, x1: Any, x2: Any) -> Array:
 
 
 def _other_than_nan(xp: Any, choose: Callable[..., Any], x1: Any, x2: Any) -> Array:
-    x1, x2 = _weak(xp, x1, x2)
+    x1, x2 = weak(xp, x1, x2)
     y = choose(x1, x2)
     for x, other in ((x1, x2), (x2, x1)):
         y = xp.where(xp.isnan(x if hasattr(x, "dtype") else y), other, y)

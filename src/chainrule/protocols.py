@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import numpy_names
-from chainrule.conversion import as_arrays
+from chainrule.conversion import as_arrays, weak
 
 _NAMES = {
     "absolute": "abs",
@@ -121,6 +121,8 @@ def function(
         if variadic and parameter in ("args", "xi"):
             positional.extend(as_arrays(space, value))
         elif len(positional) < room:
+            if isinstance(value, list | tuple) and parameter not in _INTEGERS:
+                value = weak(space, value, *args)[0]
             positional.append(value)
         elif setting in wanted:
             named[setting] = value
@@ -134,7 +136,7 @@ def function(
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
     elif name == "tensordot" and isinstance(named.get("axes"), tuple):
         named["axes"] = tuple((axes,) if isinstance(axes, int) else axes for axes in named["axes"])
-    elif name == "take" or (name == "repeat" and not isinstance(positional[1], int)):
+    elif name == "take":
         positional = as_arrays(space, positional)
     if name in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
         positional[0] = space.reshape(positional[0], (-1,))
@@ -176,7 +178,7 @@ def _where(space: Any, condition: Any, *branches: Any) -> Any:
             "numpy.where: expected a condition alone or with two arrays; got 2 arguments. "
             "Write numpy.where(condition, x, y)"
         )
-    return space.where(condition, *branches)
+    return space.where(*weak(space, condition, *branches))
 
 
 def _joined(
