@@ -351,12 +351,48 @@ def test_a_copy_may_be_of_anything():
             assert not np.shares_memory(got.value, constant.value)
 
 
+@pytest.mark.parametrize("device", ["cpu", "strict:device1"])
+def test_counts_and_dtypes_are_no_numbers_to_follow(device: str):
+    x = cr.variable(cr.get_device(device).asarray(A))
+    assert int(np.count_nonzero(x > 1)) == np.count_nonzero(A > 1)
+    assert [int(n) for n in np.count_nonzero(x - 1, axis=1)] == [2, 3]
+    assert np.result_type(x, 1.0) == x.dtype
+
+
+def test_an_axis_may_be_an_integer_of_numpys():
+    xp, axis = cr.differentiable(np), np.int64(-1)
+    for f in (
+        xp.sum,
+        xp.prod,
+        xp.mean,
+        xp.std,
+        xp.max,
+        xp.linalg.vector_norm,
+        xp.logsumexp,
+        xp.cumulative_sum,
+    ):
+        want = cr.grad(lambda x, f=f: xp.sum(f(x, axis=-1) ** 2))(A)
+        np.testing.assert_array_equal(cr.grad(lambda x, f=f: xp.sum(f(x, axis=axis) ** 2))(A), want)
+    assert cr.grad(lambda x: xp.logsumexp(x, axis=0))(np.array(2.0)) == 1
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "split": (
         lambda a: np.split(a, 2, axis=1),
         ValueError,
         r"numpy\.split: .*divides the length 3; got 2.*array_split",
     ),
+    "diff, axis": (
+        lambda a: np.diff(a, axis=None),
+        TypeError,
+        r"numpy\.diff: expected a whole number .*None",
+    ),
+    "unstack, axis": (
+        lambda a: np.unstack(a, axis=(0,)),
+        TypeError,
+        r"unstack: expected a whole number .*\(0,\)",
+    ),
+    "cumulative_sum, no axis": (np.cumulative_sum, ValueError, "axis"),
     "split, no parts": (lambda a: np.array_split(a, 0), ValueError, r"numpy\.array_split: .*1 up, got 0"),
     "split, fewer than no parts": (lambda a: np.split(a, -1), ValueError, r"numpy\.split: .*1 up, got -1"),
     "split, fractions": (lambda a: np.split(a, [1.5]), TypeError, r"numpy\.split: .*whole number.*\[1\.5\]"),

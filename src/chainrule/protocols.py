@@ -43,7 +43,7 @@ _INTEGERS = (
     *("axisa", "axisb", "axisc", "k", "n", "offset"),
 )
 # Without an axis, NumPy's functions of these names work on all elements in a row.
-_FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take", "take_along_axis")
+_FLATTENING = ("argsort", "cumprod", "cumsum", "sort", "take", "take_along_axis")
 _OPERATORS = {
     **{"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**"},
     **{"floor_divide": "//", "remainder": "%", "matmul": "@", "bitwise_and": "&", "bitwise_or": "|"},
@@ -96,6 +96,8 @@ def function(
     name = _NAMES.get(shown, shown)
     if name in ("ndim", "shape", "size") and len(args) == 1:
         return getattr(args[0], name)
+    if name == "result_type":
+        return space.result_type(*args)
     own = {"": numpy_names.MAIN, "linalg": numpy_names.LINALG}.get(part, {}).get(shown)
     if own is not None:
         return _own(space, own, full, args, kwargs)
@@ -108,7 +110,8 @@ def function(
     signature = _signature(numpy_function)
     bound = signature.bind(*args, **kwargs).arguments
     wanted = _signature(target).parameters
-    room = sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values())
+    # The first of NumPy's is an array, whatever it is called.
+    room = max(1, sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values()))
     variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in wanted.values())
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -138,7 +141,7 @@ def function(
         named["axes"] = tuple((axes,) if isinstance(axes, int) else axes for axes in named["axes"])
     elif name == "take":
         positional = as_arrays(space, positional)
-    if name in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
+    if shown in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
         positional[0] = space.reshape(positional[0], (-1,))
         named["axis"] = 0
     return target(*positional, **named)
@@ -147,10 +150,11 @@ def function(
 def _own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run one of NumPy's functions that the standard does not have."""
     args = [int(a) if isinstance(a, np.integer) else a for a in args]
+    wanted = _signature(own).parameters
     kwargs = {
         k: integers(v) if k in _INTEGERS else v
         for k, v in kwargs.items()
-        if v is not None and v is not np._NoValue and (k, v) != ("casting", "same_kind")
+        if v is not np._NoValue and (k in wanted or (v is not None and (k, v) != ("casting", "same_kind")))
     }
     try:
         return own(space, *args, **kwargs)
@@ -158,7 +162,7 @@ def _own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict
         try:
             _signature(own).bind(space, *args, **kwargs)
         except TypeError as error:
-            known = ", ".join(list(_signature(own).parameters)[1:])
+            known = ", ".join(list(wanted)[1:])
             raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
         raise
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.common import kept_shape
+from chainrule.gates.common import axes_of, kept_shape
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
@@ -69,7 +69,9 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
         e, total, _ = _exponentials(xp, x, axis)
         return xp.reshape(g, kept) * (e / total)
 
-    return (y if keepdims else xp.reshape(y, _dropped(x.shape, kept, axis))), (pullback,)
+    axes = axes_of(axis, x.ndim)
+    rest = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    return (y if keepdims else xp.reshape(y, rest)), (pullback,)
 
 
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
@@ -170,10 +172,3 @@ def _exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
     peak = xp.where(xp.isfinite(peak), peak, 0)
     e = xp.exp(x - peak)
     return e, xp.sum(e, axis=axis, keepdims=True), peak
-
-
-def _dropped(shape: tuple[int, ...], kept: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
-    if axis is None:
-        return ()
-    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
-    return tuple(n for i, n in enumerate(kept) if i not in axes)
