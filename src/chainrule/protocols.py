@@ -33,6 +33,7 @@ _NAMES = {
     "true_divide": "divide",
     "amax": "max",
     "amin": "min",
+    "around": "round",
     "fix": "trunc",
     "rint": "round",
 }
@@ -127,6 +128,8 @@ def function(
             if isinstance(value, list | tuple) and parameter not in _INTEGERS:
                 value = weak(space, value, *args)[0]
             positional.append(value)
+        elif setting in named:
+            raise TypeError(f"{full}: got {setting}= by two names; write one of them")
         elif setting in wanted:
             named[setting] = value
         elif value is not None and value is not np._NoValue:
