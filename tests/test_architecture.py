@@ -107,7 +107,7 @@ ARROWS = {
     "protocols": {"conversion", "numpy_names"},
     "trees": set(),
     "traced": {"protocols", "gates"},
-    "tape": {"traced", "gates"},
+    "tape": {"checks", "traced", "gates"},
     "makers": {"tape", "traced", "gates"},
     "namespace": {"checks", "makers", "tape", "traced", "gates"},
     "transforms": {"checks", "namespace", "tape", "traced", "trees", "gates"},

@@ -75,6 +75,32 @@ def test_a_masked_array_never_loses_its_mask_in_silence(name):
         WITH_ARRAYS[name](MASKED)
 
 
+BESIDE = {
+    "times": lambda x: x * MASKED,
+    "minus": lambda x: x - MASKED,
+    "vectors": lambda x: x @ MASKED,
+    "dot": lambda x: np.dot(MASKED, x),
+    "concatenate": lambda x: np.concatenate([x, MASKED]),
+    "where": lambda x: np.where(x > 0, x, MASKED),
+    "einsum": lambda x: np.einsum("i,i", x, MASKED),
+    "fmax": lambda x: np.fmax(x, MASKED),
+    "asarray": lambda x: cr.differentiable(np).asarray(MASKED) * x,
+    "a level below": lambda x: cr.grad(lambda y: (y * x * MASKED).sum())(w),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_mask_does_not_go_beside_a_followed_array(name):
+    with pytest.raises(TypeError, match=r"got a MaskedArray, whose mask would be lost; give x.filled"):
+        cr.grad(lambda x: np.sum(BESIDE[name](x)))(w)
+
+
+@pytest.mark.parametrize("f", [lambda x: x * MATRIX, lambda x: MATRIX * x, lambda x: x + MATRIX])
+def test_a_matrix_beside_a_followed_array_has_another_product(f):
+    with pytest.raises(TypeError, match=r"got a matrix, on which \* is the matrix product"):
+        cr.grad(lambda x: np.sum(f(x)))(w)
+
+
 @pytest.mark.parametrize("make", [to_numpy, cr.get_device("cpu").asarray], ids=["to_numpy", "asarray"])
 def test_a_mask_does_not_go_on_the_way_to_a_device(make):
     with pytest.raises(TypeError, match=r"got a MaskedArray, whose mask would be lost; give x.filled"):

@@ -116,7 +116,7 @@ def select(xp: Any, condlist: Any, choicelist: Any, default: Any = 0) -> Array:
             f"numpy.select: expected a choice for each condition; got {count} conditions and {len(choicelist)} choices"
         )
     *arrays, result = as_arrays(xp, (*condlist, *choicelist, default))
-    choices = weak(xp, *choicelist)
+    *choices, default = weak(xp, *choicelist, default)
     result = xp.astype(result, xp.result_type(*choices, default))
     for condition, choice in zip(reversed(arrays[:count]), reversed(choices), strict=True):
         result = xp.where(condition, choice, result)
