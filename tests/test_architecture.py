@@ -103,7 +103,7 @@ ARROWS = {
     "conversion": {"gates"},
     "einsum": {"conversion", "gates"},
     "numpy_shapes": {"checks", "conversion", "gates"},
-    "numpy_names": {"conversion", "einsum", "gates", "numpy_shapes"},
+    "numpy_names": {"checks", "conversion", "einsum", "gates", "numpy_shapes"},
     "protocols": {"conversion", "numpy_names"},
     "trees": set(),
     "traced": {"protocols", "gates"},

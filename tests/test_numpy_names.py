@@ -314,6 +314,17 @@ def test_points_between_whole_numbers():
         assert got.dtype == want.dtype
 
 
+@given(
+    st.floats(-1e20, 1e20),
+    st.floats(-1e20, 1e20) | st.sampled_from([0.0, 1.0]),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_points_are_numpys_to_the_last_bit(start: float, stop: float, num: int, endpoint: bool):
+    got = np.linspace(cr.variable(np.array(start)), stop, num, endpoint=endpoint)
+    np.testing.assert_array_equal(got.value, np.linspace(start, stop, num, endpoint=endpoint))
+
+
 def test_what_takes_the_place_of_nan_may_be_infinite():
     for ends in ({"nan": np.inf}, {"posinf": -np.inf, "neginf": 3.0}, {"nan": -np.inf, "posinf": np.nan}):
         got, want = np.nan_to_num(cr.variable(HOLES), **ends), np.nan_to_num(HOLES, **ends)
@@ -393,6 +404,11 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         r"unstack: expected a whole number .*\(0,\)",
     ),
     "cumulative_sum, no axis": (np.cumulative_sum, ValueError, "axis"),
+    "linspace, less than nothing": (
+        lambda a: np.linspace(a, 1.0, -1),
+        ValueError,
+        r"numpy\.linspace: num must be a whole number from 0 up, got -1",
+    ),
     "split, no parts": (lambda a: np.array_split(a, 0), ValueError, r"numpy\.array_split: .*1 up, got 0"),
     "split, fewer than no parts": (lambda a: np.split(a, -1), ValueError, r"numpy\.split: .*1 up, got -1"),
     "split, fractions": (lambda a: np.split(a, [1.5]), TypeError, r"numpy\.split: .*whole number.*\[1\.5\]"),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule import numpy_shapes
+from chainrule.checks import whole_number
 from chainrule.conversion import as_arrays, weak
 from chainrule.einsum import einsum
 from chainrule.gates.common import axis_number
@@ -81,9 +82,13 @@ def linspace(xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = Tru
     """Return num points from start to stop."""
     # Times 1.0, for there are points between integers, and differences below 0 of those that have no sign.
     start, stop = _scaled(xp, 1.0, start, stop)
-    length = xp.subtract(stop, start)
-    steps = xp.linspace(0, 1, num, endpoint=endpoint, dtype=length.dtype, device=length.device)
-    return xp.add(start, length * xp.reshape(steps, (-1,) + (1,) * length.ndim))
+    num = whole_number("numpy.linspace", "num", num)
+    length, last = xp.subtract(stop, start), num - 1 if endpoint else num
+    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
+    ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
+    points = xp.add(start, length / max(last, 1) * ruler)
+    # Where start is much the larger, what is added to it does not lead to stop.
+    return xp.where(ruler == last, stop, points) if last else points
 
 
 def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
