@@ -254,6 +254,14 @@ def test_einsum_of_any_two_arrays_is_numpys(data: st.DataObject):
     )
 
 
+def test_einsum_sums_in_the_dtype_of_its_result():
+    x = np.array([[1e8, 1.0, -1e8]], dtype="float32")
+    got = np.einsum("ij,k->i", cr.variable(x), V)
+    np.testing.assert_array_equal(got.value, np.einsum("ij,k->i", x, V))
+    (dx,) = cr.vjp(lambda x: np.einsum("ij,k->i", x, V), x)[1](np.ones(1))
+    assert dx.dtype == np.float32
+
+
 @pytest.mark.parametrize("device", ["cpu", "strict:device1"])
 def test_a_dtype_may_be_named(device: str):
     x = cr.get_device(device).asarray(A)

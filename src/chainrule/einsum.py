@@ -20,6 +20,9 @@ def einsum(xp: Any, *operands: Any, optimize: Any = False) -> Array:
     """
     items, named, output = _parsed(operands)
     arrays = as_arrays(xp, items)
+    dtype = xp.result_type(*arrays)
+    # Before anything is summed, as NumPy does: sums of the lower precision would be no better for what follows.
+    arrays = [x if x.dtype == dtype else xp.astype(x, dtype) for x in arrays]
     lengths: dict[Any, int] = {}
     for i, (x, labels) in enumerate(zip(arrays, named, strict=True)):
         named[i] = _spelled(x, labels)
