@@ -158,3 +158,12 @@ def test_an_error_in_how_a_pullback_carries_its_own_argument_is_found(modes: lis
     cr.check_gradients(double, np.asarray(1.5), modes=["reverse"])
     with pytest.raises(AssertionError, match="check_gradients"):
         cr.check_gradients(double, np.asarray(1.5), modes=modes, order=order)
+
+
+@pytest.mark.parametrize("modes", [("reverse",), ("forward",)])
+def test_a_result_may_hold_a_number_that_depends_on_nothing(modes: tuple[str, ...]):
+    cr.check_gradients(lambda x: (x**3, 2.5, 3), np.array([0.5, 1.5]), order=2, modes=modes)
+
+
+def test_a_tolerance_may_be_a_number_of_numpys():
+    cr.check_gradients(np.sin, np.ones(2), rtol=np.float32(1e-3), atol=np.int64(0))

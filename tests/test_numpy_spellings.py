@@ -143,6 +143,11 @@ def test_where_with_a_condition_alone_gives_constants():
         np.where(A > 1, cr.variable(A))
 
 
+@pytest.mark.parametrize("f", [np.around, np.round, np.fix, np.rint, np.trunc, np.fabs])
+def test_what_rounds_is_called_as_numpy_calls_it(f: Callable[[Any], Any]):
+    np.testing.assert_array_equal(f(cr.variable(A)).value, f(A))
+
+
 REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "concatenate, dtype": (
         lambda a: np.concatenate([a, a], dtype=float),
@@ -154,6 +159,16 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
     "add, out": (lambda a: np.add(A, a, out=np.zeros((2, 3))), r"numpy\.add: .*z = numpy\.add\(\.\.\.\)"),
     "exp, out": (lambda a: np.exp(a, out=np.zeros((2, 3))), r"numpy\.exp: .*z = numpy\.exp\(\.\.\.\)"),
     "power, where": (lambda a: np.power(a, 2, where=A > 1), r"numpy\.power with where: "),
+    "clip, twice": (lambda a: np.clip(a, 0, min=5), r"numpy\.clip: got min= by two names"),
+    "clip, both ends twice": (lambda a: np.clip(a, 0, 1, max=5), r"numpy\.clip: got max= by two names"),
+    "sort, both": (
+        lambda a: np.sort(a, kind="stable", stable=True),
+        r"numpy\.sort: got stable= by two names",
+    ),
+    "std function, both": (
+        lambda a: np.std(a, ddof=1, correction=2),
+        r"numpy\.std: got correction= by two names",
+    ),
     "std, both": (lambda a: a.std(ddof=1, correction=1), r"std\(\): .*ddof.*correction"),
     "sum, ddof": (lambda a: a.sum(ddof=1), "ddof"),
 }

@@ -75,6 +75,32 @@ def test_a_masked_array_never_loses_its_mask_in_silence(name):
         WITH_ARRAYS[name](MASKED)
 
 
+BESIDE = {
+    "times": lambda x: x * MASKED,
+    "minus": lambda x: x - MASKED,
+    "vectors": lambda x: x @ MASKED,
+    "dot": lambda x: np.dot(MASKED, x),
+    "concatenate": lambda x: np.concatenate([x, MASKED]),
+    "where": lambda x: np.where(x > 0, x, MASKED),
+    "einsum": lambda x: np.einsum("i,i", x, MASKED),
+    "fmax": lambda x: np.fmax(x, MASKED),
+    "asarray": lambda x: cr.differentiable(np).asarray(MASKED) * x,
+    "a level below": lambda x: cr.grad(lambda y: (y * x * MASKED).sum())(w),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_a_mask_does_not_go_beside_a_followed_array(name):
+    with pytest.raises(TypeError, match=r"got a MaskedArray, whose mask would be lost; give x.filled"):
+        cr.grad(lambda x: np.sum(BESIDE[name](x)))(w)
+
+
+@pytest.mark.parametrize("f", [lambda x: x * MATRIX, lambda x: MATRIX * x, lambda x: x + MATRIX])
+def test_a_matrix_beside_a_followed_array_has_another_product(f):
+    with pytest.raises(TypeError, match=r"got a matrix, on which \* is the matrix product"):
+        cr.grad(lambda x: np.sum(f(x)))(w)
+
+
 @pytest.mark.parametrize("make", [to_numpy, cr.get_device("cpu").asarray], ids=["to_numpy", "asarray"])
 def test_a_mask_does_not_go_on_the_way_to_a_device(make):
     with pytest.raises(TypeError, match=r"got a MaskedArray, whose mask would be lost; give x.filled"):
@@ -131,6 +157,26 @@ def test_explain_of_complex_numbers():
             TypeError,
             "vjp: expected a gradient of real numbers; got c",
         ),
+        (
+            lambda: cr.vjp(squares, w)[1](None),
+            TypeError,
+            "vjp: expected an array or a number as the .* got NoneType",
+        ),
+        (lambda: cr.vjp(squares, w)[1]("1"), TypeError, "vjp: expected an array or a number .* got str"),
+        (lambda: cr.vjp(squares, w)[1](1j), TypeError, "vjp: expected an array or a number .* got complex"),
+        (lambda: cr.hvp(lambda x: x * x, 2.0, None), TypeError, "vjp: expected an array or a number"),
+        (
+            lambda: cr.vjp(lambda x: None, w),
+            TypeError,
+            "vjp: expected <lambda> to return arrays or numbers; got NoneType",
+        ),
+        (lambda: cr.vjp(lambda x: (x, {"a": "b"}), w), TypeError, "to return arrays or numbers; got str"),
+        (lambda: cr.jvp(lambda x: None, (w,), (w,)), TypeError, "to return arrays or numbers; got NoneType"),
+        (
+            lambda: cr.check_gradients(lambda x: None, w),
+            TypeError,
+            "to return arrays or numbers; got NoneType",
+        ),
         (lambda: cr.check_gradients(squares, np.arange(3)), TypeError, "of a real floating dtype; got int64"),
         (lambda: cr.check_gradients(squares, None), TypeError, "of a real floating dtype; got NoneType"),
         (lambda: cr.check_gradients(squares), TypeError, "of a real floating dtype; got none"),
@@ -171,6 +217,11 @@ def test_explain_of_complex_numbers():
             lambda: cr.get_device("cpu").asarray(["a"]),
             TypeError,
             "asarray: expected numbers, got list of dtype <U1",
+        ),
+        (
+            lambda: cr.get_device("cpu").asarray(np.zeros(2, "i4, f4")),
+            TypeError,
+            "asarray: expected numbers, got ndarray of dtype",
         ),
         (
             lambda: cr.get_device("cpu").standard_normal((2,), seed=1.5),

@@ -60,7 +60,8 @@ def page() -> str:
 
 
 def numpys_own() -> list[str]:
-    names = [*numpy_names.MAIN, *numpy_names.UFUNCS, *(f"linalg.{name}" for name in numpy_names.LINALG)]
+    outside = numpy_names.MAIN.keys() - gates.COMPOSED_MAIN.keys()
+    names = [*outside, *numpy_names.UFUNCS, *(f"linalg.{name}" for name in numpy_names.LINALG)]
     return [f"`{name}`" for name in sorted(names)]
 
 

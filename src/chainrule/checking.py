@@ -50,7 +50,7 @@ def check_gradients(
         whole_number("check_gradients", "seed", seed),
     )
     for name, number in (("rtol", rtol), ("atol", atol)):
-        if number is not None and not (isinstance(number, int | float) and number >= 0):
+        if number is not None and not (isinstance(number, int | float | np.number) and number >= 0):
             raise ValueError(f"check_gradients: {name} must be a number from 0 up, got {number!r}")
     args = trees.mapped(_float64, args)
     moving = [i for i, arg in enumerate(args) if any(map(_is_floating, trees.flat(arg)))]
@@ -87,8 +87,8 @@ class _Check:
         self.random = np.random.default_rng(seed)
         self.names = [name for name, _ in trees.leaves(args, "args")]
         self.arrays = [x for _, x in trees.leaves(args, "args")]
-        out = f(*args)
-        self.weights = trees.mapped(self._random_like, trees.mapped(plain_value, out))
+        out, _ = vjp(f, *args)
+        self.weights = trees.mapped(self._random_like, trees.mapped(_plain, out))
         self.seeds = list(_leaves(self.weights))
 
     def gradient(self, *args: Any) -> Any:
@@ -164,7 +164,12 @@ class _Check:
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
-    return (plain_value(leaf) for _, leaf in trees.leaves(tree, ""))
+    return (_plain(leaf) for _, leaf in trees.leaves(tree, ""))
+
+
+def _plain(x: Any) -> Any:
+    """Return the array under every level, and a number of Python's as one."""
+    return np.asarray(x) if isinstance(x, int | float) else plain_value(x)
 
 
 def _dot(a: Array, b: Array) -> float:

@@ -98,7 +98,7 @@ class Device(ABC):
 class _Cpu(Device):
     def asarray(self, x: Any, dtype: Any = None) -> Any:
         made = np.asarray(to_numpy(x) if _is_array(x) else x, dtype=self._dtype(dtype))
-        if made.dtype.kind in "OSUMm":
+        if made.dtype.kind not in "biufc":
             raise TypeError(f"asarray: expected numbers, got {type(x).__name__} of dtype {made.dtype}")
         return made
 

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from chainrule.conversion import as_arrays
 from chainrule.gates.types import Array
 
 Labels = list[Any]
@@ -15,21 +18,32 @@ def einsum(xp: Any, *operands: Any, optimize: Any = False) -> Array:
     `optimize` chooses an order in NumPy, and is not looked at here. Raises ValueError for labels that do not fit
     the arrays.
     """
-    arrays, named, output = _parsed(operands)
-    arrays = [x if hasattr(x, "dtype") else xp.asarray(x) for x in arrays]
+    items, named, output = _parsed(operands)
+    arrays = as_arrays(xp, items)
+    dtype = xp.result_type(*arrays)
+    # Before anything is summed, as NumPy does: sums of the lower precision would be no better for what follows.
+    arrays = [x if x.dtype == dtype else xp.astype(x, dtype) for x in arrays]
     lengths: dict[Any, int] = {}
     for i, (x, labels) in enumerate(zip(arrays, named, strict=True)):
         named[i] = _spelled(x, labels)
+        mine: dict[Any, int] = {}
         for label, n in zip(named[i], x.shape, strict=True):
             if lengths.setdefault(label, n) == 1:
                 lengths[label] = n
-            if n not in (1, lengths[label]):
-                raise ValueError(f"einsum: axis {label!r} has lengths {lengths[label]} and {n}")
+            # Stretched is an axis of one array beside that of another, and not beside one of its own.
+            if n not in (1, lengths[label]) or mine.setdefault(label, n) != n:
+                raise ValueError(
+                    f"einsum: axis {label!r} has lengths {mine.get(label, lengths[label])} and {n}"
+                )
     everywhere = [label for labels in named for label in labels]
     dots = sorted({a for a in everywhere if type(a) is _Dot}, key=lambda dot: -dot.place)
     if output is None:
         output = [*dots, *sorted({a for a in everywhere if type(a) is not _Dot and everywhere.count(a) == 1})]
     else:
+        if dots and ... not in output:
+            raise ValueError(
+                "einsum: expected '...' in the result too, for the axes that it stands for in the arrays"
+            )
         output = [a for label in output for a in (dots if label is ... else [label])]
     missing = [label for label in output if label not in lengths]
     if missing or len(set(output)) < len(output):
@@ -37,12 +51,9 @@ def einsum(xp: Any, *operands: Any, optimize: Any = False) -> Array:
 
     result, labels = None, []
     for i, x in enumerate(arrays):
-        later = {a for rest in named[i + 1 :] for a in rest}
-        x, mine = _single(xp, x, named[i], lengths, {*output, *later, *labels})
-        if result is None:
-            result, labels = _single(xp, x, mine, lengths, {*output, *later})
-        else:
-            result, labels = _pair(xp, result, labels, x, mine, {*output, *later})
+        needed = {*output, *(a for rest in named[i + 1 :] for a in rest)}
+        x, axes = _single(xp, x, named[i], lengths, {*needed, *labels})
+        result, labels = (x, axes) if result is None else _pair(xp, result, labels, x, axes, needed)
     return xp.permute_dims(result, tuple(labels.index(label) for label in output))
 
 
@@ -57,17 +68,29 @@ class _Dot(tuple[int]):
 def _parsed(operands: Sequence[Any]) -> tuple[list[Any], list[Labels], Labels | None]:
     """Return the arrays, the labels of their axes, and those of the result if they are given."""
     if not isinstance(operands[0], str):
-        named = [list(labels) for labels in operands[1::2]]
+        named = [_numbers(labels) for labels in operands[1::2]]
         return (
             list(operands[0 : 2 * len(named) : 2]),
             named,
-            list(operands[-1]) if len(operands) % 2 else None,
+            _numbers(operands[-1]) if len(operands) % 2 else None,
         )
     left, arrow, right = operands[0].replace(" ", "").partition("->")
     parts = left.split(",")
     if len(parts) != len(operands) - 1:
         raise ValueError(f"einsum: expected {len(parts)} arrays for {operands[0]!r}; got {len(operands) - 1}")
     return list(operands[1:]), [_letters(part) for part in parts], _letters(right) if arrow else None
+
+
+def _numbers(labels: Any) -> Labels:
+    if (
+        isinstance(labels, str)
+        or not all(label is ... or isinstance(label, int | np.integer) for label in labels)
+        or list(labels).count(...) > 1
+    ):
+        raise TypeError(
+            f"einsum: expected whole numbers and at most one ... for the axes of an array; got {labels!r}"
+        )
+    return list(labels)
 
 
 def _letters(text: str) -> Labels:

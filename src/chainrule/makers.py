@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import gates
 from chainrule.gates.types import Array, Gate
-from chainrule.tape import Node, Parts, apply, check_settings, watch
+from chainrule.tape import Node, Parts, admit, apply, check_settings, watch
 from chainrule.traced import Traced, plain_value, unwrapped
 
 
@@ -71,15 +71,15 @@ def _binary(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callabl
                     if back2 is not None:
                         edges, watched = ((x1.node, back1), (x2.node, back2)), None
             elif type(a) is not Traced:
+                watched = watch(x2, None) if type(x2) is np.ndarray else admit(x2)
                 result, (back1, _) = gate(xp, a, x2)
                 edges = ((x1.node, back1),)
-                watched = watch(x2, None) if type(x2) is np.ndarray else None
         elif type(x1) is not Traced and type(x2) is Traced and x2.level and type(x2.value) is not Traced:
             level = x2.level
+            watched = watch(x1, None) if type(x1) is np.ndarray else admit(x1)
             result, (_, back2) = gate(xp, x1, x2.value)
             if back2 is not None:
                 edges = ((x2.node, back2),)
-                watched = watch(x1, None) if type(x1) is np.ndarray else None
         if edges is not None and result.dtype is edges[0][0].dtype:
             return Traced(result, space, level, Node(edges, result.shape, result.dtype, watched))
         return apply(space, gate, plain, (x1, x2), {})

@@ -215,6 +215,7 @@ class Space:
             x = x if device is None or device == x.device else self.to_device(x, device)
             return self.positive(x) if copy and x is obj else x
         makers.refuse_followed("asarray", (obj,), "chainrule.differentiable(xp).stack")
+        check_kind(type(obj))
         return Traced(self.base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import numpy_names
+from chainrule.conversion import as_arrays, weak
 
 _NAMES = {
     "absolute": "abs",
@@ -32,6 +33,7 @@ _NAMES = {
     "true_divide": "divide",
     "amax": "max",
     "amin": "min",
+    "around": "round",
     "fix": "trunc",
     "rint": "round",
 }
@@ -41,15 +43,15 @@ _INTEGERS = (
     *("axis", "axes", "axis1", "axis2", "destination", "newshape", "reps", "shape", "shift", "source"),
     *("axisa", "axisb", "axisc", "k", "n", "offset"),
 )
-# The parts of NumPy whose functions `numpy_names` may have.
-_OWN = ("", "linalg")
 # Without an axis, NumPy's functions of these names work on all elements in a row.
-_FLATTENING = ("argsort", "cumulative_prod", "cumulative_sum", "sort", "take")
+_FLATTENING = ("argsort", "cumprod", "cumsum", "sort", "take", "take_along_axis")
 _OPERATORS = {
     **{"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "true_divide": "/", "power": "**"},
     **{"floor_divide": "//", "remainder": "%", "matmul": "@", "bitwise_and": "&", "bitwise_or": "|"},
     **{"bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>"},
 }
+
+_signature = functools.cache(inspect.signature)
 
 
 def as_numpy(value: Any, dtype: Any, copy: bool | None) -> Any:
@@ -95,18 +97,22 @@ def function(
     name = _NAMES.get(shown, shown)
     if name in ("ndim", "shape", "size") and len(args) == 1:
         return getattr(args[0], name)
-    own = (numpy_names.LINALG if part == "linalg" else numpy_names.MAIN).get(shown) if part in _OWN else None
+    if name == "result_type":
+        return space.result_type(*args)
+    own = {"": numpy_names.MAIN, "linalg": numpy_names.LINALG}.get(part, {}).get(shown)
     if own is not None:
         return _own(space, own, full, args, kwargs)
-    target = _found(getattr(space, part) if part in ("linalg", "fft") else space, name, full)
+    # Functions of other parts, such as numpy.emath, may have the name of one of these and compute something else.
+    target = _found({"": space, "linalg": space.linalg, "fft": space.fft}.get(part), name, full)
     if name == "where":
         return _where(space, *args, **kwargs)
     if name in ("concat", "stack"):
         return _joined(space, target, shown, *args, **kwargs)
-    signature = inspect.signature(numpy_function)
+    signature = _signature(numpy_function)
     bound = signature.bind(*args, **kwargs).arguments
-    wanted = inspect.signature(target).parameters
-    room = sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values())
+    wanted = _signature(target).parameters
+    # The first of NumPy's is an array, whatever it is called.
+    room = max(1, sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values()))
     variadic = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in wanted.values())
     positional: list[Any] = []
     named: dict[str, Any] = {}
@@ -114,33 +120,31 @@ def function(
         setting = _SETTINGS.get(parameter, parameter)
         if parameter in _INTEGERS:
             value = integers(value)
+            if parameter in ("newshape", "reps", "shape") and isinstance(value, int):
+                value = (value,)
         if variadic and parameter in ("args", "xi"):
-            positional.extend(value)
+            positional.extend(as_arrays(space, value))
         elif len(positional) < room:
+            if isinstance(value, list | tuple) and parameter not in _INTEGERS:
+                value = weak(space, value, *args)[0]
             positional.append(value)
+        elif setting in named:
+            raise TypeError(f"{full}: got {setting}= by two names; write one of them")
         elif setting in wanted:
             named[setting] = value
         elif value is not None and value is not np._NoValue:
             raise TypeError(f"{full}: {parameter}= cannot be followed; leave it out")
     if name == "permute_dims":
         axes = named.get("axes")
-        axes = (
-            reversed(range(positional[0].ndim))
-            if axes is None
-            else (axes,)
-            if isinstance(axes, int)
-            else axes
-        )
-        named["axes"] = tuple(axes)
+        order = tuple(reversed(range(positional[0].ndim))) if axes is None else axes
+        named["axes"] = (order,) if isinstance(order, int) else order
     elif name == "squeeze" and named.get("axis") is None:
         named["axis"] = tuple(i for i, length in enumerate(positional[0].shape) if length == 1)
-    elif name == "tile" and isinstance(positional[1], int):
-        positional[1] = (positional[1],)
     elif name == "tensordot" and isinstance(named.get("axes"), tuple):
         named["axes"] = tuple((axes,) if isinstance(axes, int) else axes for axes in named["axes"])
     elif name == "take":
-        positional[1] = _array(space, positional[1])
-    if name in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
+        positional = as_arrays(space, positional)
+    if shown in _FLATTENING and named.get("axis", signature.parameters["axis"].default) is None:
         positional[0] = space.reshape(positional[0], (-1,))
         named["axis"] = 0
     return target(*positional, **named)
@@ -149,17 +153,21 @@ def function(
 def _own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Run one of NumPy's functions that the standard does not have."""
     args = [int(a) if isinstance(a, np.integer) else a for a in args]
+    wanted = _signature(own).parameters
     kwargs = {
         k: integers(v) if k in _INTEGERS else v
         for k, v in kwargs.items()
-        if v is not None and v is not np._NoValue and (k, v) != ("casting", "same_kind")
+        if v is not np._NoValue and (k in wanted or (v is not None and (k, v) != ("casting", "same_kind")))
     }
     try:
-        inspect.signature(own).bind(space, *args, **kwargs)
-    except TypeError as error:
-        known = ", ".join(list(inspect.signature(own).parameters)[1:])
-        raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
-    return own(space, *args, **kwargs)
+        return own(space, *args, **kwargs)
+    except TypeError:
+        try:
+            _signature(own).bind(space, *args, **kwargs)
+        except TypeError as error:
+            known = ", ".join(list(wanted)[1:])
+            raise TypeError(f"{full}: {error}; what can be followed takes {known}") from None
+        raise
 
 
 def integers(value: Any) -> Any:
@@ -167,10 +175,6 @@ def integers(value: Any) -> Any:
     if isinstance(value, np.integer | np.ndarray):
         value = value.tolist()
     return tuple(map(integers, value)) if isinstance(value, list | tuple) else value
-
-
-def _array(space: Any, x: Any) -> Any:
-    return x if hasattr(x, "dtype") else space.asarray(x)
 
 
 def _where(space: Any, condition: Any, *branches: Any) -> Any:
@@ -181,7 +185,7 @@ def _where(space: Any, condition: Any, *branches: Any) -> Any:
             "numpy.where: expected a condition alone or with two arrays; got 2 arguments. "
             "Write numpy.where(condition, x, y)"
         )
-    return space.where(condition, *branches)
+    return space.where(*weak(space, condition, *branches))
 
 
 def _joined(
@@ -192,11 +196,11 @@ def _joined(
             raise TypeError(
                 f"numpy.{shown}: {setting}= cannot be followed; leave it out, and write xp.astype for a dtype"
             )
-    return target([_array(space, x) for x in arrays], axis=integers(axis))
+    return target(as_arrays(space, arrays), axis=integers(axis))
 
 
 def _matrix_times_vectors(space: Any, name: str, first: Any, second: Any) -> Any:
-    first, second = _array(space, first), _array(space, second)
+    first, second = as_arrays(space, (first, second))
     matrix, vectors = (first, second) if name == "matvec" else (second, first)
     if matrix.ndim < 2 or vectors.ndim < 1:
         raise ValueError(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.checks import check_kind
 from chainrule.gates.common import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.traced import Traced, plain_value
@@ -89,6 +90,17 @@ def apply(
     return space.traced(gate, result, level, edges, watched)
 
 
+_admitted: set[type] = set()
+
+
+def admit(x: Any) -> Any:
+    """Raise TypeError for what would be taken for an array that it is not; else there is nothing to watch."""
+    if type(x) not in _admitted:
+        check_kind(type(x))
+        _admitted.add(type(x))
+    return None
+
+
 def check_settings(gate: Gate, static: Any) -> None:
     """Raise an error for a followed array among the settings, where no gradient would flow to it."""
     for name, value in static.items():
@@ -113,6 +125,8 @@ def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
                 lower = lower or type(array) is Traced
             elif array.level:
                 lower = True
+        elif type(array) is not np.ndarray:
+            admit(array)
         below.append(array)
     if lower:
         return level, [space.wrap(a) if space.owns(a) else a for a in below], space

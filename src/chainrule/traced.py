@@ -181,37 +181,23 @@ class Traced:
         return protocols.ufunc(self.space, kernel, "__call__", inputs, settings)
 
     def reshape(self, *shape: Any) -> Any:
-        """Return the same elements in another shape, given as one tuple or as integers."""
-        return self.space.reshape(
-            self, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
-        )
-
-    def ravel(self) -> Any:
-        """Return all elements in a row."""
-        return self.space.reshape(self, (-1,))
+        """Return the same elements in another shape, given as one tuple or list or as integers."""
+        return self.space.reshape(self, protocols.integers(_one_or_all(shape)))
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, reversed unless one is given."""
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], tuple) else axes
+        order = protocols.integers(_one_or_all(axes))
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
 
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """Return all elements in a row."""
-        return self.ravel()
+        return self.ravel(order)  # type: ignore[attr-defined]
 
-    def astype(self, dtype: Any) -> Any:
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype, which may be named as NumPy names it."""
         if isinstance(dtype, str | type):
             dtype = getattr(self.space.base, np.dtype(dtype).name)
-        return self.space.astype(self, dtype)
-
-    def copy(self) -> Any:
-        """Return a copy, followed like this array."""
-        return self.space.positive(self)
-
-    def dot(self, other: Any) -> Any:
-        """Return the matrix product."""
-        return self.space.matmul(self, other)
+        return self.space.astype(self, dtype, copy=copy)
 
     def __add__(self, other: Any) -> Any:
         return self.space.add(self, other)
@@ -265,18 +251,27 @@ _COMPARISONS = {
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 # As NumPy's functions of these names have it.
 _NUMPY_METHODS = (
-    "clip",
-    "conj",
-    "cumprod",
-    "cumsum",
-    "diagonal",
-    "repeat",
-    "squeeze",
-    "swapaxes",
-    "take",
-    "trace",
+    *(
+        "clip",
+        "conj",
+        "copy",
+        "cumprod",
+        "cumsum",
+        "diagonal",
+        "dot",
+        "ravel",
+        "repeat",
+        "squeeze",
+        "swapaxes",
+    ),
+    *("take", "trace"),
 )
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
+
+
+def _one_or_all(given: tuple[Any, ...]) -> Any:
+    """Return the lengths or axes that a method was given, as one tuple, list or None, or one by one."""
+    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
 
 
 def _method(name: str, reflected: bool = False) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 import functools
 import inspect
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,9 +36,7 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
 
 
 def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
-    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for
-    `grad`.
-    """
+    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`."""
     check_function("grad", f)
     name = getattr(f, "__name__", "f")
 
@@ -68,6 +66,10 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     check_function("vjp", f)
     followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
     out = f(*followed.args)
+    for y in trees.flat(out):
+        if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
+            name = getattr(f, "__name__", "f")
+            raise TypeError(f"vjp: expected {name} to return arrays or numbers; got {type(y).__name__}")
     # A copy, for the pullback may still need what the caller may change.
     value = trees.mapped(_copied, followed.value(out))
 
@@ -102,27 +104,22 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     # As constants of the namespace, the primals keep the pullbacks there too: they can then be followed in g.
     constants = trees.mapped(_wrapped, tuple(primals))
     out, pullback = vjp(f, *constants)
-    # What is no real floating number does not move, and nothing is asked of it.
     outs = [_wrapped(y) for y in trees.flat(out)]
-    still = [y.space.zeros_like(y) for y in outs]
-    floating = [i for i, y in enumerate(outs) if y.space.is_floating(y.dtype)]
+    # What is no real floating number does not move, and nothing is asked of it.
+    still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space.is_floating(y.dtype)}
 
-    def pulled(*seeds: Any) -> Any:
-        given = list(still)
-        for i, g in zip(floating, seeds, strict=True):
-            given[i] = g
-        return trees.flat(pullback(trees.rebuilt(out, iter(given))))
+    def whole(values: Iterable[Any]) -> Any:
+        others = iter(values)
+        return trees.rebuilt(out, iter([still[i] if i in still else next(others) for i in range(len(outs))]))
 
-    _, push = vjp(pulled, *(outs[i].space.ones_like(outs[i]) for i in floating))
-    rates = dict(zip(floating, push([_wrapped(t) for t in moves]), strict=True))
-    rate = trees.rebuilt(out, iter([rates.get(i, y) for i, y in enumerate(still)]))
+    seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
+    _, push = vjp(lambda *gs: trees.flat(pullback(whole(gs))), *seeds)
+    rate = whole(push([_wrapped(t) for t in moves]))
     return _returned(out, moving), _returned(rate, moving)
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument
-    `argnums`.
-    """
+    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument `argnums`."""
     check_function("jacobian", f)
 
     @functools.wraps(f)
@@ -162,8 +159,7 @@ def stop_gradient(x: Any) -> Any:
 
 
 def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a rule of your own callable on plain and traced arrays: rule(xp, *arrays, **static) -> (output,
-    pullbacks).
+    """Make rule(xp, *arrays, **static) -> (output, pullbacks) callable on plain and traced arrays.
 
     `xp` is the namespace of the arrays and all that the rule may use; there is one pullback per array,
     each linear in its g, with g on the left of operators. The gradient of a broadcast operand may keep the
@@ -184,8 +180,7 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
         result = rule(xp, *arrays, **static)
         if not (isinstance(result, tuple) and len(result) == 2 and len(result[1]) == len(arrays)):
             raise TypeError(
-                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; "
-                f"got {result!r}"
+                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; got {result!r}"
             )
         return result
 
@@ -322,11 +317,15 @@ def _seed(out: Any, g: Any) -> Array:
             f"vjp: expected a gradient of the result's shape {out.shape}; got {getattr(g, 'shape', ())}"
         )
     space = out.space
-    if type(out.value) is Traced and type(g) is not Traced:
-        g = space.asarray(g, dtype=out.dtype, device=out.device)
     if not hasattr(g, "dtype"):
+        if not isinstance(g, int | float):
+            raise TypeError(
+                f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
+            )
         g = space.base.asarray(g, dtype=out.dtype, device=out.device)
     check_kind(type(g))
+    if type(out.value) is Traced and type(g) is not Traced:
+        g = space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
         return g
     if not space.base.isdtype(g.dtype, ("bool", "integral", "real floating")):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.common import kept_shape
+from chainrule.gates.common import axes_of, kept_shape
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
@@ -25,7 +25,10 @@ def softplus(xp: Any, z: Array, /) -> Result:
 
 
 def relu(xp: Any, x: Array, /, *, finite: bool = False, zero: Any = 0) -> Result:
-    """The positive part of x; the slope at 0 is 0. `finite`: no g is infinite, as it is behind the root of a 0."""
+    """The positive part of x; the slope at 0 is 0. `finite`: no g is infinite, as it is behind the root of a 0.
+
+    `zero` is 0, or an array of zeros where that is quicker.
+    """
     # A choice of branch takes three times as long as maximum, whose slopes at a tie are others: where somebody follows
     # x here too, it is this very rule that is recorded.
     record = getattr(x, "record", None)
@@ -35,6 +38,8 @@ def relu(xp: Any, x: Array, /, *, finite: bool = False, zero: Any = 0) -> Result
         if not finite:
             return xp.where(y <= 0, 0, g)
         slopes = xp.astype(y > 0, y.dtype)
+        if hasattr(g, "record"):
+            return g * slopes
         slopes *= g
         return slopes
 
@@ -64,7 +69,9 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
         e, total, _ = _exponentials(xp, x, axis)
         return xp.reshape(g, kept) * (e / total)
 
-    return (y if keepdims else xp.reshape(y, _dropped(x.shape, kept, axis))), (pullback,)
+    axes = axes_of(axis, x.ndim)
+    rest = tuple(n for i, n in enumerate(x.shape) if i not in axes)
+    return (y if keepdims else xp.reshape(y, rest)), (pullback,)
 
 
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
@@ -165,10 +172,3 @@ def _exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
     peak = xp.where(xp.isfinite(peak), peak, 0)
     e = xp.exp(x - peak)
     return e, xp.sum(e, axis=axis, keepdims=True), peak
-
-
-def _dropped(shape: tuple[int, ...], kept: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
-    if axis is None:
-        return ()
-    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
-    return tuple(n for i, n in enumerate(kept) if i not in axes)

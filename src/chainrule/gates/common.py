@@ -1,5 +1,6 @@
 """What many local rules share: undoing a broadcast, and arithmetic in which a gradient of 0 stays 0."""
 
+import operator
 from typing import Any
 
 from chainrule.gates.types import Array, Axes, Gate
@@ -47,21 +48,28 @@ def output(gate: Gate, xp: Any, *arrays: Array, **static: Any) -> Array:
     return gate(xp, *arrays, **static)[0]
 
 
+def axes_of(axis: Axes, ndim: int) -> set[int]:
+    """Return the axes that a reduction over `axis` takes away, counted from 0."""
+    # NumPy lets arrays of shape () be reduced along an axis that they do not have.
+    if axis is None or not ndim:
+        return set(range(ndim))
+    return {operator.index(a) % ndim for a in (axis if isinstance(axis, tuple | list) else (axis,))}
+
+
 def kept_shape(shape: tuple[int, ...], axis: Axes) -> tuple[int, ...]:
     """Return the shape that a reduction of `shape` over `axis` leaves with keepdims=True."""
-    # NumPy lets arrays of shape () be reduced along an axis that they do not have.
-    if axis is None or not shape:
-        return (1,) * len(shape)
-    axes = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    axes = axes_of(axis, len(shape))
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
 
 
 def axis_number(name: str, axis: int, ndim: int) -> int:
     """Return an axis counted from 0, also where it was counted from the end; IndexError where there is none."""
+    if not hasattr(axis, "__index__"):
+        raise TypeError(f"{name}: expected a whole number as an axis; got {axis!r}")
     if not -ndim <= axis < ndim:
         had = f"one from {-ndim} to {ndim - 1}" if ndim else "none, for an array of shape ()"
         raise IndexError(f"{name}: got axis {axis}; expected {had}")
-    return axis % ndim
+    return operator.index(axis) % ndim
 
 
 def transposed(xp: Any, x: Array) -> Array:

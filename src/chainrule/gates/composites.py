@@ -19,6 +19,10 @@ def broadcast_arrays(xp: Any, /, *arrays: Array) -> tuple[Array, ...]:
 def cross(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Return the cross product of vectors of three components along an axis."""
     a, b = (xp.unstack(x, axis=axis) for x in (x1, x2))
+    if len(a) != 3 or len(b) != 3:
+        raise ValueError(
+            f"cross: expected vectors of three components along axis {axis}; got shapes {x1.shape} and {x2.shape}"
+        )
     turns = ((1, 2), (2, 0), (0, 1))
     return xp.stack([a[i] * b[j] - a[j] * b[i] for i, j in turns], axis=axis)
 
@@ -145,7 +149,10 @@ def unstack(xp: Any, x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
 
 def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Return the dot products of vectors along an axis."""
-    return xp.sum(xp.moveaxis(x1, axis, -1) * xp.moveaxis(x2, axis, -1), axis=-1)
+    x1, x2 = (xp.moveaxis(x, axis_number("vecdot", axis, x.ndim), -1) for x in (x1, x2))
+    if x1.shape[-1] != x2.shape[-1]:
+        raise ValueError(f"vecdot: expected vectors of equal lengths; got {x1.shape[-1]} and {x2.shape[-1]}")
+    return xp.sum(x1 * x2, axis=-1)
 
 
 def maxout(xp: Any, z: Array, /, *, pieces: int) -> Array:

@@ -84,7 +84,8 @@ def conj(xp: Any, x: Array, /) -> Result:
 
 def copysign(xp: Any, x1: Array, x2: Array, /) -> Result:
     """|x1| with the sign of x2: only x1 has a slope."""
-    return xp.copysign(x1, x2), (lambda g: xp.where(xp.signbit(x2), -g, g) * xp.sign(x1), None)
+    y = xp.copysign(x1, x2)
+    return y, (lambda g: g * (xp.sign(y) * xp.sign(x1)), None)
 
 
 def cos(xp: Any, x: Array, /) -> Result:
@@ -143,8 +144,10 @@ def log2(xp: Any, x: Array, /) -> Result:
 
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
     """log(e^x1 + e^x2): each gets its share, s(x1 - x2) and s(x2 - x1)."""
+    y = xp.logaddexp(x1, x2)
 
     def share(own: Array, other: Array) -> Array:
+        own, other = (x if hasattr(x, "dtype") else xp.full_like(y, x) for x in (own, other))
         # Two equal infinities have no difference; they share like any two equal numbers.
         level = xp.logical_and(own == other, xp.isinf(own))
         gap = xp.where(level, 0, own) - xp.where(level, 0, other)
@@ -152,7 +155,7 @@ def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
         e = xp.exp(xp.where(positive, -gap, gap))
         return xp.where(positive, 1, e) / (1 + e)
 
-    return xp.logaddexp(x1, x2), (lambda g: g * share(x1, x2), lambda g: g * share(x2, x1))
+    return y, (lambda g: g * share(x1, x2), lambda g: g * share(x2, x1))
 
 
 def maximum(xp: Any, x1: Array, x2: Array, /) -> Result:

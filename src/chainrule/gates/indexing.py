@@ -7,7 +7,7 @@ other's way back with a gather, so that gradients of gradients pass through them
 import math
 from typing import Any
 
-from chainrule.gates.common import output
+from chainrule.gates.common import axis_number, output
 from chainrule.gates.types import Array, Result
 
 
@@ -58,7 +58,7 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
 
 def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Result:
     """The elements of x along an axis at indices; elements taken twice get both gradients."""
-    shape, along = x.shape, 0 if axis is None else axis % x.ndim
+    shape, along = x.shape, axis_number("take", axis or 0, x.ndim)
     n, inner, outer = shape[along], math.prod(shape[along + 1 :]), math.prod(shape[:along])
 
     def pullback(g: Array) -> Array:
@@ -74,7 +74,7 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
 
 def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Result:
     """One index per element along an axis; elements taken twice get both gradients."""
-    shape, along = x.shape, axis % x.ndim
+    shape, along = x.shape, axis_number("take_along_axis", axis, x.ndim)
 
     def pullback(g: Array) -> Array:
         # Where x is broadcast against the indices, the tape sums the copies back.

@@ -170,13 +170,15 @@ def qr(xp: Any, x: Array, /, *, mode: str = "reduced") -> tuple[Any, tuple[Any, 
     Columns beyond the square are Q^T times theirs (Roberts and Roberts, QR and LQ decomposition matrix
     backpropagation algorithms, 2020).
     """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"qr: mode must be 'reduced' or 'complete'; got {mode!r}")
+    Q, R = y = xp.linalg.qr(x, mode=mode)
     m, n = x.shape[-2:]
     if mode == "complete" and m > n:
         raise NotImplementedError(
             f"qr: the extra columns of Q that mode='complete' gives a matrix of shape {x.shape} are "
             "arbitrary and have no gradient; use mode='reduced'"
         )
-    Q, R = y = xp.linalg.qr(x, mode=mode)
 
     def pullback(g: Any) -> Array:
         dQ, dR = g
@@ -198,13 +200,13 @@ def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple
     Vectors of equal singular values can be chosen in many ways; between them nothing flows, and a second derivative
     there lacks their part.
     """
+    U, s, Vh = y = xp.linalg.svd(x, full_matrices=full_matrices)
     m, n = x.shape[-2:]
     if full_matrices and m != n:
         raise NotImplementedError(
             f"svd: the extra vectors that full_matrices=True gives a matrix of shape {x.shape} are arbitrary "
             "and have no gradient; use full_matrices=False"
         )
-    U, s, Vh = y = xp.linalg.svd(x, full_matrices=full_matrices)
 
     def pullback(g: Any) -> Array:
         dU, ds, dVh = g

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from chainrule.gates.common import axis_number, kept_shape, nonzero, quotient
+from chainrule.gates.common import axes_of, axis_number, kept_shape, nonzero, quotient
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
@@ -59,7 +59,7 @@ def prod(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims
     shape, kept = x.shape, kept_shape(x.shape, axis)
 
     def pullback(g: Array) -> Array:
-        reduced = tuple(i for i in range(len(shape)) if kept[i] != shape[i] or _named(axis, i, len(shape)))
+        reduced = tuple(sorted(axes_of(axis, len(shape))))
         order = tuple(i for i in range(len(shape)) if i not in reduced) + reduced
         moved = xp.permute_dims(x, order)
         row = xp.reshape(
@@ -152,11 +152,7 @@ def _share(n: float) -> float:
 
 
 def _count(shape: tuple[int, ...], axis: Axes) -> int:
-    return math.prod(n for i, n in enumerate(shape) if _named(axis, i, len(shape)))
-
-
-def _named(axis: Axes, i: int, ndim: int) -> bool:
-    return axis is None or i in {a % ndim for a in ((axis,) if isinstance(axis, int) else axis)}
+    return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
 def _slice(ndim: int, axis: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
