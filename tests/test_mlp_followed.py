@@ -102,3 +102,15 @@ def test_the_checker_agrees_at_first_and_second_order():
         cr.check_gradients(
             lambda p, X, net=net, y=y, w=weight: net.cost_of(p, X, y, sample_weight=w), params, X, order=2
         )
+
+
+@EVERY_ACTIVATION
+def test_the_gradient_by_hand_is_followed_where_the_network_is_plain(device, activation):
+    net, params, X, y, weight = problem(device, activation, "softmax", "cross_entropy")
+    space = cr.differentiable(device.xp)
+
+    def squares(weight):
+        _, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
+        return sum(space.sum(g * g) for g in trees.flat(gradients))
+
+    slopes_agree(squares, device, weight, cr.grad(squares)(weight))

@@ -309,7 +309,6 @@ OPERATIONS = [
     unary("log_sigmoid", -3, 3),
     unary("softplus", -3, 3),
     Operation("relu", _call("relu"), (apart(),), elementwise=True),
-    one("relu", "finite", lambda xp, x: xp.relu(x, finite=True), apart(), elementwise=True),
     Operation("leaky_relu", _call("leaky_relu"), (apart(),), elementwise=True),
     Operation("elu", _call("elu"), (apart(),), elementwise=True),
     one("logsumexp", "all", lambda xp, x: xp.logsumexp(x)),

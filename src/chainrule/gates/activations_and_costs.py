@@ -24,26 +24,13 @@ def softplus(xp: Any, z: Array, /) -> Result:
     return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * s,)
 
 
-def relu(xp: Any, x: Array, /, *, finite: bool = False, zero: Any = 0) -> Result:
-    """The positive part of x; the slope at 0 is 0. `finite`: no g is infinite, as it is behind the root of a 0.
-
-    `zero` is 0, or an array of zeros where that is quicker.
-    """
+def relu(xp: Any, x: Array, /) -> Result:
+    """The positive part of x; the slope at 0 is 0."""
     # A choice of branch takes three times as long as maximum, whose slopes at a tie are others: where somebody follows
     # x here too, it is this very rule that is recorded.
     record = getattr(x, "record", None)
-    y = xp.maximum(x, zero) if record is None else record(relu, (x,), {})
-
-    def pullback(g: Array) -> Array:
-        if not finite:
-            return xp.where(y <= 0, 0, g)
-        slopes = xp.astype(y > 0, y.dtype)
-        if hasattr(g, "record"):
-            return g * slopes
-        slopes *= g
-        return slopes
-
-    return y, (pullback,)
+    y = xp.maximum(x, 0) if record is None else record(relu, (x,), {})
+    return y, (lambda g: xp.where(y <= 0, 0, g),)
 
 
 def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
