@@ -276,3 +276,23 @@ def test_a_step_that_the_cache_holds_does_not_load_it():
     run(
         "import sys; machine.cache_bytes = lambda level: 1 << 30\nassert step() and 'numba' not in sys.modules"
     )
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "cache", "asked"),
+    [
+        (400, 300, 1, 400_000, True),
+        (400, 300, 1, 700_000, False),
+        (40, 3000, 1, 400_000, False),
+        (40, 3000, 1, 200_000, True),
+        (40, 3000, 3, 400_000, True),
+    ],
+)
+def test_a_cached_x_of_long_rows_is_for_the_blas(m, n, k, cache, asked, monkeypatch):
+    seen = []
+    monkeypatch.setattr(machine, "cache_bytes", lambda level: cache)
+    monkeypatch.setattr(logistic, "_kernel", seen.append)
+    X, y = np.ones((m, n), "float32"), np.zeros(m, "float32")
+    w = np.zeros((n, k) if k > 1 else n, "float32")
+    logistic.by_tiles(X, y, w, np.zeros(w.shape[1:], "float32"))
+    assert seen == ([k] if asked else [])

@@ -39,6 +39,8 @@ from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy
 
 # Features from which compiled code is the faster one: with fewer, most of its time is the exponential of each row.
 _KERNEL_FROM = 256
+# Features up to which the first cache of a core holds a row and w.
+_SHORT = 2048
 
 Array = Any
 Step = tuple[Array, Array, Array]
@@ -105,8 +107,9 @@ def by_tiles(
     if rows is None:
         # A row brings its features and about sixteen numbers a class that the gate makes on the way.
         rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
-        # Of less, most stays in the cache, and waking up threads costs more than is saved.
-        if xp is np and n >= _KERNEL_FROM and X.nbytes > machine.cache_bytes(3) * 3 // 4:
+        # Of less, most stays in the cache, where the BLAS is the quicker one at long rows.
+        caches = 2.0 if n > _SHORT and w.ndim == 1 else 0.75
+        if xp is np and n >= _KERNEL_FROM and X.nbytes > caches * machine.cache_bytes(3):
             kernel = _kernel(math.prod(w.shape[1:]))
     if not kernel and rows >= m and w.ndim == 1:
         return _by_matmul("by_tiles", xp, X, y, w, b)
@@ -250,9 +253,9 @@ def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) ->
     if w.ndim == 2:
         # The order in which the BLAS is quicker where classes are few; of long rows it is the other, a copy included.
         forward = lambda tile, w: (  # noqa: E731
-            product(w.T, tile.T).T if n <= 2048 else xp.asarray(product(tile, w).T, copy=True).T
+            product(w.T, tile.T).T if n <= _SHORT else xp.asarray(product(tile, w).T, copy=True).T
         )
-    elif xp is np and X.flags.c_contiguous and 64 <= n <= 2048 and 500 < rows < m:
+    elif xp is np and X.flags.c_contiguous and 64 <= n <= _SHORT and 500 < rows < m:
         # Row by row it streams from memory twice as fast as four rows at a time, where a row and w fit the first cache.
         forward = np.vecdot
     sums: list[Array] = []

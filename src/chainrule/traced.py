@@ -251,20 +251,8 @@ _COMPARISONS = {
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
 # As NumPy's functions of these names have it.
 _NUMPY_METHODS = (
-    *(
-        "clip",
-        "conj",
-        "copy",
-        "cumprod",
-        "cumsum",
-        "diagonal",
-        "dot",
-        "ravel",
-        "repeat",
-        "squeeze",
-        "swapaxes",
-    ),
-    *("take", "trace"),
+    *("clip", "conj", "copy", "cumprod", "cumsum", "diagonal"),
+    *("dot", "ravel", "repeat", "squeeze", "swapaxes", "take", "trace"),
 )
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
