@@ -131,6 +131,18 @@ def test_a_kink_beside_the_place_does_not_disturb(distance):
     assert finding.worst is not None
 
 
+def test_kinks_beside_the_place_that_look_like_none_do_not_disturb():
+    kinks = ((1.2e-7, 3e-7), (3e-6, 4e-7), (-5e-7, 1.26e-7), (-3e-6, 1.9e-7))
+
+    def f(x):
+        return x[0] * 1e-3 + sum(c * max(x[0] * np.sign(t) - abs(t), 0) for t, c in kinks)
+
+    for slope, right in ((1e-3, True), (1.001e-3, False)):
+        cost, own = cost_and_slope(f, lambda x, slope=slope: np.full(1, slope))
+        (finding,) = gradcheck.check(cost, own, [np.zeros(1)])
+        assert (finding.worst is None) == right
+
+
 def test_a_direction_across_thousands_of_kinks_is_no_fault():
     device = cr.get_device("cpu")
     for seed in range(5):
