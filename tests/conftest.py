@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import machine
 
 # Numba would take what it compiled of an older vectors.py: it looks at the file of the function alone.
 _compiled = tempfile.TemporaryDirectory(prefix="chainrule-compiled-")
@@ -60,6 +61,21 @@ def course_file():
         return path
 
     return find
+
+
+@pytest.fixture
+def calls(kernel, monkeypatch):
+    """Make every X too large for the cache, ask for two threads, and return the shapes the kernel is called with."""
+    monkeypatch.setattr(machine, "cache_bytes", lambda level: 1000)
+    monkeypatch.setattr(machine, "blas_threads", lambda: 2)
+    shapes, sums = [], kernel.sums
+
+    def counted(X, *others):
+        shapes.append(X.shape)
+        return sums(X, *others)
+
+    monkeypatch.setattr(kernel, "sums", counted)
+    return shapes
 
 
 def read_only(x):

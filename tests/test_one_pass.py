@@ -25,21 +25,6 @@ def kernel():
     return pytest.importorskip("chainrule.one_pass", reason="numba, of the extra fast, is not installed")
 
 
-@pytest.fixture
-def calls(kernel, monkeypatch):
-    """Make every X too large for the cache, ask for two threads, and return the shapes the kernel is called with."""
-    monkeypatch.setattr(machine, "cache_bytes", lambda level: 1000)
-    monkeypatch.setattr(machine, "blas_threads", lambda: 2)
-    shapes, sums = [], kernel.sums
-
-    def counted(X, *others):
-        shapes.append(X.shape)
-        return sums(X, *others)
-
-    monkeypatch.setattr(kernel, "sums", counted)
-    return shapes
-
-
 def of_dtype(dtype, X, y, w, b):
     return X.astype(dtype), y.astype(dtype), w.astype(dtype), b
 

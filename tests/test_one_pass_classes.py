@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule import logistic, machine
+from chainrule import logistic
 from tests.conftest import read_only
 from tests.test_logistic import TOLERANCE, agrees
 from tests.test_logistic_classes import problem
@@ -23,21 +23,6 @@ def kernel():
     return pytest.importorskip(
         "chainrule.one_pass_classes", reason="numba, of the extra fast, is not installed"
     )
-
-
-@pytest.fixture
-def calls(kernel, monkeypatch):
-    """Make every X too large for the cache, ask for two threads, and return the shapes the kernel is called with."""
-    monkeypatch.setattr(machine, "cache_bytes", lambda level: 1000)
-    monkeypatch.setattr(machine, "blas_threads", lambda: 2)
-    shapes, sums = [], kernel.sums
-
-    def counted(X, *others):
-        shapes.append(X.shape)
-        return sums(X, *others)
-
-    monkeypatch.setattr(kernel, "sums", counted)
-    return shapes
 
 
 def scaled(dtype, m, n, k, seed=0):
