@@ -6,6 +6,7 @@ A device that was asked for and cannot work fails its tests; one that was not as
 
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import machine
+from chainrule import logistic, machine
 
 # Numba would take what it compiled of an older vectors.py: it looks at the file of the function alone.
 _compiled = tempfile.TemporaryDirectory(prefix="chainrule-compiled-")
@@ -82,6 +83,24 @@ def read_only(x):
     if isinstance(x, np.ndarray):
         x.flags.writeable = False
     return x
+
+
+def callers_agree(arrays, **settings):
+    """Eight threads take the logistic step by tiles at once; each gets what the plain step gives."""
+    results = []
+    callers = [
+        threading.Thread(target=lambda: results.append(logistic.by_tiles(*arrays, **settings)))
+        for _ in range(8)
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(results) == 8
+    expected = logistic.by_matmul(*arrays)
+    for step in results:
+        for got, want in zip(step, expected, strict=True):
+            np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
 
 def count_copies(monkeypatch, device):

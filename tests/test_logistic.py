@@ -2,7 +2,6 @@ import itertools
 import os
 import subprocess
 import sys
-import threading
 from decimal import Decimal, getcontext
 
 import numpy as np
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import logistic, loops, machine
 from chainrule.logistic import SPELLINGS
-from tests.conftest import read_only
+from tests.conftest import callers_agree, read_only
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 
@@ -190,20 +189,8 @@ class TestTiles:
         agrees(cr.get_device("cpu"), step, logistic.by_matmul(X, y, w, b), 1e-12)
 
     def test_several_callers_at_once_leave_the_threads_as_they_were(self):
-        before, results = machine.blas_threads(), []
-        X, y, w, b = problem(200, 3)
-        expected = logistic.by_matmul(X, y, w, b)
-        callers = [
-            threading.Thread(target=lambda: results.append(logistic.by_tiles(X, y, w, b, rows=9, workers=2)))
-            for _ in range(8)
-        ]
-        for caller in callers:
-            caller.start()
-        for caller in callers:
-            caller.join()
-        assert len(results) == 8
-        for step in results:
-            agrees(cr.get_device("cpu"), step, expected, 1e-12)
+        before = machine.blas_threads()
+        callers_agree(problem(200, 3), rows=9, workers=2)
         assert machine.blas_threads() == before
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import threading
 import tracemalloc
 from decimal import Decimal, getcontext
 
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import logistic, machine
-from tests.conftest import read_only
+from tests.conftest import callers_agree, read_only
 from tests.test_logistic import TOLERANCE, agrees, problem
 
 N = logistic._KERNEL_FROM
@@ -137,16 +136,7 @@ def test_memory_beyond_the_data_is_a_few_gradients(calls):
 
 
 def test_several_callers_at_once(calls):
-    arrays, results = problem(400, N), []
-    callers = [threading.Thread(target=lambda: results.append(logistic.by_tiles(*arrays))) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert len(results) == 8
-    expected = logistic.by_matmul(*arrays)
-    for step in results:
-        agrees(cr.get_device("cpu"), step, expected, 1e-12)
+    callers_agree(problem(400, N))
     assert len(calls) == 16
 
 

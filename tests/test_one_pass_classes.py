@@ -1,6 +1,5 @@
 """The compiled logistic step of several classes against the array API path, and by_tiles with it."""
 
-import threading
 import tracemalloc
 from decimal import Decimal, getcontext
 
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import logistic
-from tests.conftest import read_only
+from tests.conftest import callers_agree, read_only
 from tests.test_logistic import TOLERANCE, agrees
 from tests.test_logistic_classes import problem
 
@@ -160,14 +159,5 @@ def test_memory_beyond_the_data_is_a_few_gradients(calls):
 
 
 def test_several_callers_at_once(calls):
-    arrays, results = scaled("float64", 400, N, 4), []
-    callers = [threading.Thread(target=lambda: results.append(logistic.by_tiles(*arrays))) for _ in range(8)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert len(results) == 8
-    expected = logistic.by_matmul(*arrays)
-    for step in results:
-        agrees(cr.get_device("cpu"), step, expected, 1e-12)
+    callers_agree(scaled("float64", 400, N, 4))
     assert len(calls) == 16

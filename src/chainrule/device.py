@@ -274,7 +274,7 @@ def _wanted(name: str | None) -> tuple[str, str]:
 
 
 def _checked(name: str, who: str) -> str:
-    if isinstance(name, str) and re.fullmatch(r"cpu|cuda(:[0-9]{1,4})?|auto|strict(:device1)?", name):
+    if isinstance(name, str) and re.fullmatch("|".join(KNOWN).replace("N", "[0-9]{1,4}"), name):
         return name
     raise ValueError(
         f"{who}: expected one of {', '.join(KNOWN)} (N a number), got {name!r}; set one of these"

@@ -286,11 +286,13 @@ def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step
 def _kernel(columns: int) -> Any:
     """Return the compiled kernel for so many columns of w, or None: for many, or without a Numba that works here."""
     try:
-        from chainrule import one_pass, one_pass_classes
+        if columns == 1:
+            from chainrule import one_pass
+
+            return one_pass
+        from chainrule import one_pass_classes
     except (ImportError, OSError):  # the latter: LLVM's library cannot be loaded
         return None
-    if columns == 1:
-        return one_pass
     return one_pass_classes if columns <= one_pass_classes.MOST else None
 
 

@@ -228,34 +228,8 @@ def pad(xp: Any, array: Array, pad_width: Any, mode: str = "constant", constant_
 MAIN = {
     f.__name__: f
     for f in (
-        *(
-            append,
-            array_split,
-            atleast_1d,
-            atleast_2d,
-            atleast_3d,
-            column_stack,
-            copy,
-            diag,
-            diagflat,
-            diagonal,
-        ),
-        *(
-            diff,
-            dsplit,
-            dstack,
-            fliplr,
-            flipud,
-            hsplit,
-            hstack,
-            pad,
-            ravel,
-            rot90,
-            split,
-            swapaxes,
-            trace,
-            vsplit,
-        ),
-        vstack,
+        *(append, array_split, atleast_1d, atleast_2d, atleast_3d, column_stack, copy, diag, diagflat),
+        *(diagonal, diff, dsplit, dstack, fliplr, flipud, hsplit, hstack, pad, ravel, rot90, split),
+        *(swapaxes, trace, vsplit, vstack),
     )
 }
