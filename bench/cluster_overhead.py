@@ -9,10 +9,10 @@ import statistics
 import time
 
 import dask.array as da
-import numpy as np
 
+import numpy as np
 from chainrule.cluster import ChunkedRows, connected
-from chainrule.mlp import MLP
+from chainrule.models.mlp import MLP
 
 
 def seconds_of_a_step(chunks, net, steps=9):

@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 import measuring
-from chainrule.device import DeviceError
+from chainrule.backend.device import DeviceError
 
 DEVICE = pytest.StashKey[cr.Device]()
 NOT_RUN = pytest.StashKey[list[dict]]()

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
-
 import chainrule as cr
-from chainrule import logistic, machine
-from chainrule.device import to_numpy
+import numpy as np
+from chainrule.backend import hardware
+from chainrule.backend.device import to_numpy
+from chainrule.models import logistic
 
 TOLERANCES = {"float32": 1e-4, "float64": 1e-11}
 
@@ -161,7 +161,7 @@ def measure(
         device=device.name,
         describe=device.describe(),
         chainrule=cr.__version__,
-        threads=machine.blas_libraries(),
+        threads=hardware.blas_libraries(),
         first_call_seconds=first,
     )
     benchmark.pedantic(timed, rounds=rounds, iterations=iterations, warmup_rounds=1)

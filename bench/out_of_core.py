@@ -15,14 +15,14 @@ import time
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import psutil
 
+import numpy as np
 from chainrule.cluster import ChunkedRows, connected
-from chainrule.cluster.stores import open_rows
-from chainrule.descent import descend
-from chainrule.mlp import MLP
-from chainrule.training import on_all_rows
+from chainrule.data.chunked import open_rows
+from chainrule.models.mlp import MLP
+from chainrule.optim.descent import descend
+from chainrule.training.run import on_all_rows
 
 FEATURES = 250
 

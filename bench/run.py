@@ -33,8 +33,8 @@ import engine
 import network
 import report
 import to_a_cost
-from chainrule import machine
-from chainrule.device import DeviceError
+from chainrule.backend import hardware
+from chainrule.backend.device import DeviceError
 from contest import HERE, Contest
 
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
@@ -137,9 +137,9 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
 
 def threads_asked_for() -> int:
     """Return how many threads each process is to have, or raise ValueError."""
-    name = next((name for name in machine.THREAD_VARIABLES if os.environ.get(name)), None)
+    name = next((name for name in hardware.THREAD_VARIABLES if os.environ.get(name)), None)
     if name is None:
-        return machine.cpu_count()
+        return hardware.cpu_count()
     if not re.fullmatch("[1-9][0-9]{0,3}", os.environ[name]):
         raise ValueError(
             f"{name}: expected a number of threads from 1 up, got {os.environ[name]!r}; set it, or none"
@@ -149,7 +149,7 @@ def threads_asked_for() -> int:
 
 def missing_memory(case: Contest) -> str:
     """Say why this machine cannot hold a step on X, or nothing."""
-    memory = machine.memory_bytes()
+    memory = hardware.memory_bytes()
     if case.module != "logistic_step" or memory is None:
         return ""
     m, n = case.arguments[:2]
@@ -213,7 +213,7 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
     return {
         "device": device.name,
         **described,
-        "processor": f"{machine.cpu_name()}, {machine.cpu_count()} processors",
+        "processor": f"{hardware.cpu_name()}, {hardware.cpu_count()} processors",
         "threads": f"{threads}, each process on as many processors; 1 for the engine",
         "dtype": "float32",
         "TF32": tf32,

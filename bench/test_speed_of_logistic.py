@@ -3,13 +3,14 @@
 Plain Python works on lists and is given lists: no benchmark times a conversion.
 """
 
-import numpy as np
 import pytest
 
 import logistic_step
-from chainrule import logistic, loops
-from chainrule.device import namespace, to_numpy
+import numpy as np
+from chainrule.backend.device import namespace, to_numpy
 from chainrule.gates.activations_and_costs import sigmoid_cross_entropy
+from chainrule.models import logistic
+from chainrule.models.kernels import loops
 
 
 def forward_by_sample(X, y, w, b):

@@ -82,9 +82,9 @@ def _reader(X, y, k, target):
 
 def with_chainrule(solver, put, X, y, k, target, rate):
     import chainrule as cr
-    from chainrule.descent import descend
-    from chainrule.device import to_numpy
-    from chainrule.lbfgs import lbfgs
+    from chainrule.backend.device import to_numpy
+    from chainrule.optim.descent import descend
+    from chainrule.optim.lbfgs import lbfgs
 
     read = _reader(X, y, k, target)
     net = cr.MLP((X.shape[1], k), output="sigmoid" if k == 1 else "softmax", penalty=cr.L2(1 / len(X)))

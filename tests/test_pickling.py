@@ -5,13 +5,13 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 
-import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import optimizers
-from chainrule.batches import Batches
-from chainrule.device import to_numpy
+import numpy as np
+from chainrule.backend.device import to_numpy
+from chainrule.optim import optimizers
+from chainrule.optim.batches import Batches
 
 MAKERS = {name: (make, 0.1) for name, make in optimizers.OPTIMIZERS.items()}
 MAKERS |= {

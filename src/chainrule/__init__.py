@@ -2,15 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import functions, logistic, optimizers
-from chainrule.checking import check_gradients
-from chainrule.checkpointing import checkpoint
-from chainrule.device import Device, get_device, use_device
-from chainrule.explain import explain
-from chainrule.mlp import MLP
-from chainrule.namespace import differentiable
-from chainrule.penalties import L1, L2, ElasticNet
-from chainrule.transforms import (
+from chainrule import functions
+from chainrule.autodiff.gradcheck import check_gradients
+from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.remat import checkpoint
+from chainrule.autodiff.transforms import (
     backward,
     gate,
     grad,
@@ -23,6 +19,12 @@ from chainrule.transforms import (
     variable,
     vjp,
 )
+from chainrule.backend.device import Device, get_device, use_device
+from chainrule.explain import explain
+from chainrule.models import logistic
+from chainrule.models.mlp import MLP
+from chainrule.models.penalties import L1, L2, ElasticNet
+from chainrule.optim import optimizers
 
 if TYPE_CHECKING:
     from chainrule.estimators import LogisticRegression as LogisticRegression

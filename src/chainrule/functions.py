@@ -4,11 +4,11 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.traced import Traced
+from chainrule.autodiff.transforms import gate
 from chainrule.gates import activations_and_costs as rules
-from chainrule.gates import composites
-from chainrule.namespace import space_of
-from chainrule.traced import Traced
-from chainrule.transforms import gate
+from chainrule.gates import composed
 
 
 def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,11 +27,11 @@ leaky_relu = gate(rules.leaky_relu)
 log_sigmoid = gate(rules.log_sigmoid)
 log_softmax = gate(rules.log_softmax)
 logsumexp = gate(rules.logsumexp)
-maxout = _composed(composites.maxout)
+maxout = _composed(composed.maxout)
 multiclass_hinge = gate(rules.multiclass_hinge)
-norm = _composed(composites.norm)
+norm = _composed(composed.norm)
 relu = gate(rules.relu)
-safe_divide = _composed(composites.safe_divide)
+safe_divide = _composed(composed.safe_divide)
 sigmoid = gate(rules.sigmoid)
 sigmoid_cross_entropy = gate(rules.sigmoid_cross_entropy)
 softmax = gate(rules.softmax)

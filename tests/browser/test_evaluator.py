@@ -7,9 +7,9 @@ import array_api_compat
 import pytest
 
 import chainrule as cr
-from chainrule.explain.rules import rule
-from chainrule.explain.show import number
-from tests.test_explain_page import Reader
+from chainrule.explain.format import number
+from chainrule.explain.wording import rule
+from tests.explain.test_page import Reader
 
 UNARY = (-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 3.0)
 BINARY = (

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from tests.cli.tools import answer
+from tests.helpers.commands import answer
 
 
 def test_no_number_of_the_report_is_broken_in_two(opened, tmp_path):

@@ -1,8 +1,9 @@
 import csv
 
-import numpy as np
 import pytest
 from PIL import Image
+
+import numpy as np
 
 
 @pytest.fixture

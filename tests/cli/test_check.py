@@ -1,8 +1,8 @@
-import numpy as np
 import pytest
 
-from chainrule import logistic, mlp
-from tests.cli.tools import answer, chainrule
+import numpy as np
+from chainrule.models import logistic, mlp
+from tests.helpers.commands import answer, chainrule
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ import json
 import subprocess
 import sys
 
-from chainrule import device
-from tests.cli.tools import answer
+from chainrule.backend import device
+from tests.helpers.commands import answer
 
 
 def test_devices_shows_each_with_facts_or_remedy(monkeypatch):

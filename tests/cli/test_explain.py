@@ -2,14 +2,14 @@
 
 import re
 
-import numpy as np
 import pytest
 from PIL import Image
 
 import chainrule as cr
-from chainrule import pictures as drawings
-from chainrule.files import load_model
-from tests.cli.tools import answer, chainrule
+import numpy as np
+from chainrule.training.model_file import load_model
+from chainrule.training.report import figures as drawings
+from tests.helpers.commands import answer, chainrule
 
 
 def test_an_expression():

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.files import checksum, read_tensors, write_tensors
-from tests.cli.tools import OUTPUTS, answer, chainrule
+from chainrule.training.model_file import checksum, read_tensors, write_tensors
+from tests.helpers.commands import OUTPUTS, answer, chainrule
 
 
 def written(path, header, rows):

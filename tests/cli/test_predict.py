@@ -1,13 +1,13 @@
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule import logistic
-from chainrule.files import load_model
-from chainrule.tables import read_rows
-from tests.cli.tools import answer, chainrule
+import numpy as np
+from chainrule.data.csv import read_rows
+from chainrule.models import logistic
+from chainrule.training.model_file import load_model
+from tests.helpers.commands import answer, chainrule
 
 
 def test_a_digit_drawn_from_the_data_is_recognised(tmp_path):

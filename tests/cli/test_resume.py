@@ -3,12 +3,12 @@ import signal
 import sys
 import time
 
-import numpy as np
 import pytest
 
-from chainrule import checkpoints
-from chainrule.files import load_model
-from tests.cli.tools import answer, chainrule, history_in, start
+import numpy as np
+from chainrule.training import checkpoint as checkpoints
+from chainrule.training.model_file import load_model
+from tests.helpers.commands import answer, chainrule, history_in, start
 
 WAYS = [
     ["--model", "logistic", "--optimizer", "gradient-descent", "--steps", 8000, "--report-every", 100],

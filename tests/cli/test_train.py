@@ -4,12 +4,12 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.files import load_model
-from tests.cli.tools import OUTPUTS, answer, chainrule, history_in, start
+import numpy as np
+from chainrule.training.model_file import load_model
+from tests.helpers.commands import OUTPUTS, answer, chainrule, history_in, start
 
 
 def test_one_digit_against_the_rest_on_every_device(device, tmp_path):

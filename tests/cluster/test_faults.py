@@ -11,14 +11,15 @@ from contextlib import contextmanager
 
 import dask
 import dask.array as da
-import numpy as np
 import psutil
 import pytest
 
 import chainrule as cr
-from chainrule.cluster import ChunkedRows, ClusterError, connected, connecting
-from tests.cli.tools import answer, chainrule, history_in
-from tests.cluster.runs import NETS
+import numpy as np
+from chainrule.cluster import ChunkedRows, ClusterError, connected
+from chainrule.cluster import client as connecting
+from tests.helpers.chunked_runs import NETS
+from tests.helpers.commands import answer, chainrule, history_in
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from functools import partial
 
 import dask.array as da
 import distributed
-import numpy as np
 import pytest
 
-from chainrule.batches import on_rows
+import numpy as np
 from chainrule.cluster import ChunkedRows
-from chainrule.descent import descend
-from chainrule.lbfgs import lbfgs
-from chainrule.mlp import MLP
-from chainrule.optimizers import adam
-from chainrule.training import on_all_rows
-from tests.cluster.runs import NETS, assert_same_run, descended, one_machine
+from chainrule.models.mlp import MLP
+from chainrule.optim.batches import on_rows
+from chainrule.optim.descent import descend
+from chainrule.optim.lbfgs import lbfgs
+from chainrule.optim.optimizers import adam
+from chainrule.training.run import on_all_rows
+from tests.helpers.chunked_runs import NETS, assert_same_run, descended, one_machine
 
 
 @pytest.fixture(params=list(NETS))

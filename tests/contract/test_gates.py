@@ -2,14 +2,14 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import gates, trees
-from chainrule.checking import check_gradients
-from tests.contract.devices import NAMES, Place, place
+import numpy as np
+from chainrule import gates, pytree
+from chainrule.autodiff.gradcheck import check_gradients
 from tests.contract.operations import OPERATIONS, Operation
+from tests.helpers.places import NAMES, Place, place
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=[o.id for o in OPERATIONS])
 ELEMENTWISE = [o for o in OPERATIONS if o.elementwise]
@@ -44,7 +44,7 @@ def total(operation: Operation, at: Place) -> Any:
     space = cr.differentiable(at.xp)
 
     def f(*arrays: Any) -> Any:
-        parts = [y for _, y in trees.leaves(operation.f(space, *arrays), "")]
+        parts = [y for _, y in pytree.leaves(operation.f(space, *arrays), "")]
         return sum((space.sum(y * y) for y in parts[1:]), space.sum(parts[0] * parts[0]))
 
     return f
@@ -116,7 +116,7 @@ def test_the_value_is_that_of_the_namespace_below(operation: Operation):
     space = cr.differentiable(np)
     followed = cr.vjp(function(operation, at), *arrays)[0]
     constant = operation.f(space, *(space.asarray(x) for x in arrays))
-    pairs = zip(trees.leaves(followed, ""), trees.leaves(constant, ""), strict=True)
+    pairs = zip(pytree.leaves(followed, ""), pytree.leaves(constant, ""), strict=True)
     for (_, a), (_, b) in pairs:
         np.testing.assert_allclose(a, b.value, rtol=1e-12)
 
@@ -182,9 +182,9 @@ def test_gradients_are_the_callers_own(operation: Operation):
     arrays = [at.array(x) for x in operation.arrays()]
     _, pullback = cr.vjp(function(operation, at), *arrays)
     out = function(operation, at)(*arrays)
-    g = trees.mapped(lambda y: np.ones(y.shape), out)
+    g = pytree.mapped(lambda y: np.ones(y.shape), out)
     grads = pullback(g)
-    others = [g for _, g in trees.leaves(g, "")]
+    others = [g for _, g in pytree.leaves(g, "")]
     for i, one in enumerate(grads):
         assert one.flags.writeable
         assert not any(np.shares_memory(one, other) for other in (*grads[:i], *others, *arrays))

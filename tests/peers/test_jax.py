@@ -6,14 +6,14 @@ It needs the extra `peers` and is skipped by name without it.
 import os
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import chainrule as cr
-from chainrule import trees
-from tests import graphs
+import numpy as np
+from chainrule import pytree
 from tests.contract.operations import OPERATIONS, Operation
+from tests.helpers import graphs
 
 jax = pytest.importorskip("jax", reason="jax is in the extra `peers`")
 jax.config.update("jax_enable_x64", True)
@@ -97,7 +97,7 @@ class Jax:
 
 def total(f: Any, xp: Any) -> Any:
     def value(*arrays: Any) -> Any:
-        parts = trees.flat(f(xp, *arrays))
+        parts = pytree.flat(f(xp, *arrays))
         return sum((xp.sum(y * y) for y in parts[1:]), xp.sum(parts[0] * parts[0]))
 
     return value

@@ -5,11 +5,11 @@ Each is skipped by name without it.
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 import chainrule as cr
-from tests.networks import (
+import numpy as np
+from tests.helpers.networks import (
     EVERY_ACTIVATION,
     EVERY_COST,
     PENALTIES,

@@ -2,8 +2,8 @@
 
 import typer
 
+from chainrule.backend.device import VARIABLE
 from chainrule.cli import check, devices, explain, predict, train
-from chainrule.device import VARIABLE
 
 app = typer.Typer(
     help="Learn by gradient descent, on a CPU or a GPU, and see the numbers.\n\n"

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chainrule import machine
-from chainrule.cli.shared import faults_told, out
-from chainrule.device import choice, survey
+from chainrule.backend import hardware
+from chainrule.backend.device import choice, survey
+from chainrule.cli.console import faults_told, out
 
 
 def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -20,7 +20,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     with faults_told():
         chosen, why = choice()
         findings = survey()
-    asked = {name: os.environ.get(name, "not set") for name in machine.THREAD_VARIABLES}
+    asked = {name: os.environ.get(name, "not set") for name in hardware.THREAD_VARIABLES}
     about = {
         "chosen": chosen.name,
         "why": why,

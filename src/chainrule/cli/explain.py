@@ -7,16 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from chainrule import data, pictures, runs, trees
+import numpy as np
+from chainrule import pytree
+from chainrule.backend.device import get_device, use_device
+from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
 from chainrule.cli.predict import rows_of
-from chainrule.cli.shared import DeviceOption, faults_told, load, out, tell
-from chainrule.device import get_device, use_device
+from chainrule.data import load as data
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
-from chainrule.files import write_bytes
+from chainrule.training import evaluation
+from chainrule.training.model_file import write_bytes
+from chainrule.training.report import figures
 
 
 def explain(
@@ -96,7 +99,7 @@ def _number_or_list(name: str, text: str) -> Any:
         value = json.loads(text) if text.lstrip().startswith("[") else float(text)
     except (ValueError, RecursionError):
         value = None
-    numbers = trees.flat(value)
+    numbers = pytree.flat(value)
     if not numbers or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
         raise ValueError(
             f"explain: {name} must be a finite number or a list of them, such as [1,2,3], got {text!r}"
@@ -113,7 +116,7 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
             f"{sample}: expected a row {row}, got {len(raw)} rows; give --row another number"
         )
     raw = raw[row - 1 : row]
-    (P,) = runs.probabilities(place, model, raw)
+    (P,) = evaluation.probabilities(place, model, raw)
     if wanted is not None and wanted not in model.classes:
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
     number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
@@ -132,10 +135,10 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     # The cost of one sample is the log probability of its class with a minus.
     name, slope = model.classes[number], -dX[0]
     if model.image is None:
-        content = pictures.what_mattered_bars(slope, model.features, name)
+        content = figures.what_mattered_bars(slope, model.features, name)
     else:
         white = model.white or float(raw.max()) or 1.0
-        content = pictures.what_mattered(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
+        content = figures.what_mattered(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
     write_bytes(target, content)
     tell("wrote", str(target))
     return graph

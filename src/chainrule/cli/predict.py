@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from chainrule import data, runs
-from chainrule.cli.shared import DeviceOption, ModelArgument, complain, faults_told, load
-from chainrule.device import get_device
-from chainrule.files import Model
+import numpy as np
+from chainrule.backend.device import get_device
+from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load
+from chainrule.data import load as data
+from chainrule.training import evaluation
+from chainrule.training.model_file import Model
 
 
 def predict(
@@ -35,7 +36,7 @@ def predict(
         failed = False
         for path in inputs:
             try:
-                P = runs.probabilities(place, model, rows_of(path, model))
+                P = evaluation.probabilities(place, model, rows_of(path, model))
             except (data.DataError, ImportError) as error:
                 failed = True
                 complain(error)

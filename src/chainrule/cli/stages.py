@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule import data, runs, training
-from chainrule.cli.shared import tell
-from chainrule.device import Device, get_device
-from chainrule.files import Model
-from chainrule.recipes import Wishes
+from chainrule.backend.device import Device, get_device
+from chainrule.cli.console import tell
+from chainrule.data import load as data
+from chainrule.training import evaluation
+from chainrule.training import run as training
+from chainrule.training.config import Wishes
+from chainrule.training.model_file import Model
 
 SCHEDULER = "CHAINRULE_SCHEDULER"
 ChunkRowsOption = Annotated[
@@ -60,7 +62,7 @@ class Where:
             yield _Whole()
             return
         from chainrule.cluster import connected
-        from chainrule.cluster.learning import Chunks
+        from chainrule.training.chunked_run import Chunks
 
         with connected(self.workers, scheduler) as client:
             if client is None:
@@ -93,12 +95,12 @@ class _Whole:
         return wishes.settled(len(rows.classes))
 
     @staticmethod
-    def verdicts(place: Device, model: Model, task: training.Task) -> dict[str, runs.Verdict]:
+    def verdicts(place: Device, model: Model, task: training.Task) -> dict[str, evaluation.Verdict]:
         parts = {"train": task.train, "held out": task.test}
         if task.validation is not None:
             parts["validation"] = task.validation
         return {
-            name: runs.Verdict(runs.probabilities(place, model, rows.X), rows.y)
+            name: evaluation.Verdict(evaluation.probabilities(place, model, rows.X), rows.y)
             for name, rows in parts.items()
         }
 

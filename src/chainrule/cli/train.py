@@ -17,15 +17,17 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule import checkpoints, runs, training
-from chainrule.cli.live import follow
-from chainrule.cli.shared import DeviceOption, check_folder, faults_told, tell
+from chainrule.backend.device import Device
+from chainrule.cli.console import DeviceOption, check_folder, faults_told, tell
+from chainrule.cli.progress import follow
 from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
-from chainrule.descent import Descent
-from chainrule.device import Device
-from chainrule.layers import ACTIVATIONS
-from chainrule.optimizers import OPTIMIZERS
-from chainrule.recipes import Recipe, Wishes
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.optim.descent import Descent
+from chainrule.optim.optimizers import OPTIMIZERS
+from chainrule.training import checkpoint as checkpoints
+from chainrule.training import evaluation
+from chainrule.training import run as training
+from chainrule.training.config import Recipe, Wishes
 
 
 class Dtype(StrEnum):
@@ -235,8 +237,8 @@ def train(
         tell_spent(run.spent())
         report = _about(place, dtype, run, recipe, result)
         report |= {"resumed after step": first or None, "seconds reading": reading, "seconds": seconds}
-        report |= run.spent() | runs.judged(learnt.classes, verdicts)
-        names = runs.save(folder, learnt, result.history, report, task.test, said)
+        report |= run.spent() | evaluation.judged(learnt.classes, verdicts)
+        names = evaluation.save(folder, learnt, result.history, report, task.test, said)
     tell("saved", f"{folder}{sep}: {', '.join(names)}")
 
 
@@ -302,7 +304,7 @@ def _learn(run: training.Run, recipe: Recipe, checkpoint: Path, resume: bool) ->
     return result, first
 
 
-def _conclude(result: Descent, seconds: float, train: runs.Verdict, test: runs.Verdict) -> None:
+def _conclude(result: Descent, seconds: float, train: evaluation.Verdict, test: evaluation.Verdict) -> None:
     tell("stopped", f"after step {result.steps} ({_STOPPED[result.stopped]}), {seconds:.2f} s")
     for last in result.history[-1:]:
         tell("cost", f"{last.cost:.6f}, largest |gradient| {last.largest_gradient:.2e}")

@@ -1,8 +1,8 @@
 """Rows in chunks, on Dask: data that no memory holds, computed by threads, by processes or by other machines."""
 
 try:
-    from chainrule.cluster.connecting import ClusterError, connected
-    from chainrule.cluster.rows import ChunkBatches, ChunkedRows, taken
+    from chainrule.cluster.chunked_rows import ChunkBatches, ChunkedRows, taken
+    from chainrule.cluster.client import ClusterError, connected
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise

@@ -1,8 +1,8 @@
 """Estimators with scikit-learn's conventions, on arrays of NumPy, CuPy or any other library of the standard."""
 
 try:
-    from chainrule.estimators.linear import LogisticRegression
-    from chainrule.estimators.networks import MLPClassifier, MLPRegressor
+    from chainrule.estimators.logistic_regression import LogisticRegression
+    from chainrule.estimators.mlp import MLPClassifier, MLPRegressor
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "sklearn":
         raise

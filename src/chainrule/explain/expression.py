@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
-from chainrule.traced import Traced
+from chainrule.autodiff.traced import Traced
 
 # More than anybody reads, and far less than what the parser dies of.
 _LONGEST = 4000

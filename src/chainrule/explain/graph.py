@@ -138,19 +138,19 @@ class Graph:
 
     def to_text(self) -> str:
         """Return a table of the forward steps and one of the backward steps, with the rule of each gate."""
-        from chainrule.explain.text import text
+        from chainrule.explain.render.text import text
 
         return text(self)
 
     def to_svg(self) -> str:
         """Return the picture of the graph as SVG: the value above each arrow, the gradient below."""
-        from chainrule.explain.svg import svg
+        from chainrule.explain.render.svg import svg
 
         return svg(self)
 
     def to_html(self) -> str:
         """Return one page that steps forward and backward, with everything that it needs in it."""
-        from chainrule.explain.page import html
+        from chainrule.explain.render.page import html
 
         return html(self)
 
@@ -161,7 +161,7 @@ class Graph:
         return self.to_svg()
 
     def _repr_html_(self) -> str:
-        from chainrule.explain.page import frame
+        from chainrule.explain.render.page import frame
 
         return frame(self)
 

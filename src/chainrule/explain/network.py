@@ -3,12 +3,11 @@
 from typing import Any
 
 import numpy as np
-
-from chainrule.device import to_numpy
+from chainrule.autodiff.namespace import space_of
+from chainrule.backend.device import to_numpy
 from chainrule.explain.graph import Graph
-from chainrule.explain.recording import Recorder
-from chainrule.mlp import MLP
-from chainrule.namespace import space_of
+from chainrule.explain.recorder import Recorder
+from chainrule.models.mlp import MLP
 
 
 def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:

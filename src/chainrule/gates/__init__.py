@@ -12,7 +12,7 @@ from typing import Any
 
 from chainrule.gates import (
     activations_and_costs,
-    composites,
+    composed,
     elementwise,
     indexing,
     linear_algebra,
@@ -46,7 +46,7 @@ LINALG: dict[str, Gate] = _LINALG
 BEYOND: dict[str, Gate] = _public(activations_and_costs)
 INTERNAL: dict[str, Gate] = {name: _MOVERS[name] for name in _ADJOINTS}
 
-_COMPOSED = _public(composites)
+_COMPOSED = _public(composed)
 _COMPOSED_LINALG = (
     "cross",
     "diagonal",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.common import axes_of, kept_shape
+from chainrule.gates.helpers import axes_of, kept_shape
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 

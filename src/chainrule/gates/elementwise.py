@@ -5,7 +5,7 @@ back.
 import math
 from typing import Any
 
-from chainrule.gates.common import nonzero, product, quotient
+from chainrule.gates.helpers import nonzero, product, quotient
 from chainrule.gates.types import Array, Result
 
 

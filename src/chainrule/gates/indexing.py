@@ -7,7 +7,7 @@ other's way back with a gather, so that gradients of gradients pass through them
 import math
 from typing import Any
 
-from chainrule.gates.common import axis_number, output
+from chainrule.gates.helpers import axis_number, output
 from chainrule.gates.types import Array, Result
 
 

@@ -6,7 +6,7 @@ Stacks of matrices broadcast as elementwise operands do, and the tape sums their
 
 from typing import Any
 
-from chainrule.gates.common import kept_shape, nonzero, product, transposed
+from chainrule.gates.helpers import kept_shape, nonzero, product, transposed
 from chainrule.gates.types import Array, Axes, Result
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.gates.common import axis_number, output
+from chainrule.gates.helpers import axis_number, output
 from chainrule.gates.indexing import put
 from chainrule.gates.types import Array, Axes, Pullback, Result
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from chainrule.gates.common import axes_of, axis_number, kept_shape, nonzero, quotient
+from chainrule.gates.helpers import axes_of, axis_number, kept_shape, nonzero, quotient
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 

@@ -1,0 +1,301 @@
+"""The traced array: the standard's array object, with NumPy's and CuPy's dispatch protocols."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from chainrule.gates.types import Array, Gate
+from chainrule.numpy import dispatch
+
+
+def plain_value(x: Any) -> Any:
+    """Return the array that lies under every level of x."""
+    while type(x) is Traced:
+        x = x.value
+    return x
+
+
+def unwrapped(x: Any) -> Any:
+    """Return x with every traced array in it, also inside lists and tuples, as a plain one."""
+    if type(x) is Traced:
+        return plain_value(x)
+    if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
+        return type(x)(unwrapped(item) for item in x)
+    return x
+
+
+class Traced:
+    """An array whose operations are recorded, or (at level 0) a constant among such arrays.
+
+    It has the attributes, methods and operators of the standard, and NumPy's commonest methods.
+    Comparisons give constants, so `if x > 0:` works.
+    """
+
+    __slots__ = ("__weakref__", "level", "node", "space", "value")
+
+    __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: Array, space: Any, level: int = 0, node: Any = None) -> None:
+        self.value = value
+        self.space = space
+        self.level = level
+        self.node = node
+
+    def __repr__(self) -> str:
+        kind = f"level {self.level}" if self.level else "constant"
+        return f"Traced({plain_value(self)!r}, {kind})"
+
+    @property
+    def grad(self) -> Array:
+        """The gradient that the last `backward` brought here."""
+        try:
+            return self.node.grad
+        except AttributeError:
+            raise AttributeError("grad: not computed yet; call chainrule.backward(out) first") from None
+
+    def record(self, gate: Gate, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
+        """Run a gate that the rule of another calls, through this array's namespace."""
+        return self.space.run(gate, arrays, static)
+
+    def constant(self) -> "Traced":
+        """Return the value as a constant at every level."""
+        return Traced(plain_value(self), self.space)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        # The namespace below judges the version; what it returns is what we already stand on.
+        plain_value(self).__array_namespace__(api_version=api_version)
+        return self.space
+
+    @property
+    def dtype(self) -> Any:
+        """The data type of the elements."""
+        return self.value.dtype
+
+    @property
+    def shape(self) -> Any:
+        """The lengths of the axes."""
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> Any:
+        """The number of elements."""
+        return self.value.size
+
+    @property
+    def device(self) -> Any:
+        """The device that the value lies on."""
+        return plain_value(self).device
+
+    @property
+    def T(self) -> Any:
+        """The transpose of a matrix."""
+        if self.ndim != 2:
+            raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
+        return self.space.matrix_transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of each matrix in a stack."""
+        return self.space.matrix_transpose(self)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """Return a copy on another device, followed like this one."""
+        return self.space.to_device(self, device, stream=stream)
+
+    def __getitem__(self, key: Any) -> Any:
+        key = unwrapped(key)
+        return self.space.getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self.level or getattr(value, "level", 0):
+            raise TypeError(
+                "item assignment: a traced array cannot be changed in place. Write "
+                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
+            )
+        plain_value(self)[unwrapped(key)] = unwrapped(value)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len(): an array of shape () has no length")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over an array of shape ()")
+        return (self[i, ...] for i in range(self.shape[0]))
+
+    def __bool__(self) -> bool:
+        return bool(plain_value(self))
+
+    def __float__(self) -> float:
+        return float(self._converted("float"))
+
+    def __int__(self) -> int:
+        return int(self._converted("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._converted("complex"))
+
+    def __index__(self) -> int:
+        return self._converted("index").__index__()  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return dispatch.as_numpy(self._converted("numpy.asarray"), dtype, copy)
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
+    ) -> Any:
+        settings = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        given = {name: value for name, value in settings.items() if value is not None}
+        return self._converted("__dlpack__").__dlpack__(**given)
+
+    def __dlpack_device__(self) -> Any:
+        return plain_value(self).__dlpack_device__()
+
+    def _converted(self, to: str) -> Any:
+        if self.level:
+            raise TypeError(
+                f"{to}(): the gradient of this array is followed, and would be lost. Stay with the array, "
+                f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
+                + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
+            )
+        return plain_value(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        known = self.space.by_ufunc.get(ufunc)
+        if known is not None and method == "__call__" and not settings:
+            return known(*inputs)
+        return dispatch.ufunc(self.space, ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return dispatch.function(self.space, function, args, kwargs)
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
+        return dispatch.ufunc(self.space, kernel, "__call__", inputs, settings)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the same elements in another shape, given as one tuple or list or as integers."""
+        return self.space.reshape(self, dispatch.integers(_one_or_all(shape)))
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes in another order, reversed unless one is given."""
+        order = dispatch.integers(_one_or_all(axes))
+        return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
+
+    def flatten(self, order: str = "C") -> Any:
+        """Return all elements in a row."""
+        return self.ravel(order)  # type: ignore[attr-defined]
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """Return the array in another dtype, which may be named as NumPy names it."""
+        if isinstance(dtype, str | type):
+            dtype = getattr(self.space.base, np.dtype(dtype).name)
+        return self.space.astype(self, dtype, copy=copy)
+
+    def __add__(self, other: Any) -> Any:
+        return self.space.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.space.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.space.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.space.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.space.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.space.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.space.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.space.divide(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.space.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.space.matmul(other, self)
+
+
+_BINARY = {
+    "pow": "pow",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+_UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
+# As NumPy's functions of these names have it.
+_NUMPY_METHODS = (
+    *("clip", "conj", "copy", "cumprod", "cumsum", "diagonal"),
+    *("dot", "ravel", "repeat", "squeeze", "swapaxes", "take", "trace"),
+)
+_REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
+
+
+def _one_or_all(given: tuple[Any, ...]) -> Any:
+    """Return the lengths or axes that a method was given, as one tuple, list or None, or one by one."""
+    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
+
+
+def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
+    if reflected:
+        return lambda self, other: getattr(self.space, name)(other, self)
+    return lambda self, *other: getattr(self.space, name)(self, *other)
+
+
+def _as_numpy_has_it(name: str) -> Callable[..., Any]:
+    def method(self: Traced, *args: Any, **settings: Any) -> Any:
+        return dispatch.function(self.space, getattr(np, name), (self, *args), settings)
+
+    method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
+    method.__qualname__ = f"Traced.{name}"
+    return method
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def method(self: Traced, axis: Any = None, **settings: Any) -> Any:
+        if axis is not None and type(axis) is not int:
+            axis = dispatch.integers(axis)
+        if "ddof" in settings and name in ("std", "var"):
+            if "correction" in settings:
+                raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
+            settings["correction"] = settings.pop("ddof")
+        return getattr(self.space, name)(self, axis=axis, **settings)
+
+    method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."
+    method.__qualname__ = f"Traced.{name}"  # what an error about its arguments calls it
+    return method
+
+
+for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
+    setattr(Traced, f"__{_dunder}__", _method(_name))
+for _dunder, _name in _BINARY.items():
+    setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
+for _name in _NUMPY_METHODS:
+    setattr(Traced, _name, _as_numpy_has_it(_name))
+for _name in _REDUCTIONS:
+    setattr(Traced, _name, _reduction(_name))

@@ -1,0 +1,400 @@
+"""Devices: where new arrays are made. The only room that names CuPy.
+
+CHAINRULE_DEVICE is read when a device is asked for, never at import:
+
+    cpu              NumPy
+    cuda, cuda:N     CuPy on the first, or the N-th, NVIDIA GPU
+    auto             cuda where it works, else cpu (the default)
+    strict           array-api-strict, which refuses whatever the standard does not promise; for tests
+    strict:device1   the same on its second, made-up device, from which nothing reaches NumPy by accident
+"""
+
+import importlib
+import importlib.util
+import os
+import re
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, final
+
+import array_api_compat
+
+import numpy as np
+from chainrule.backend import hardware
+from chainrule.validation import check_array, check_kind, whole_number
+
+VARIABLE = "CHAINRULE_DEVICE"
+KNOWN = ("cpu", "cuda", "cuda:N", "auto", "strict", "strict:device1")
+
+# glibc keeps as much freed memory as twice the largest block (up to 32 MiB) that it has seen freed, and gives the rest
+# back to the system: a step would take page faults for its temporaries anew each time, a seventh of its time where they
+# are of 1 MiB. No page of this block is touched, so it takes no memory itself.
+with suppress(MemoryError):
+    np.empty(31 << 20, dtype="uint8")
+
+_in_use: ContextVar[str | None] = ContextVar("chainrule_device", default=None)
+
+
+class DeviceError(RuntimeError):
+    """A device that exists by name and cannot work here; the message says what is missing and how to get it."""
+
+
+@dataclass(frozen=True)
+class Device(ABC):
+    """A place for arrays.
+
+    `name` is what `get_device` takes to find it again; `xp` is its array API namespace.
+    """
+
+    name: str
+    xp: Any
+
+    @abstractmethod
+    def asarray(self, x: Any, dtype: Any = None) -> Any:
+        """Return x, an array of any device or a nested list, as an array here.
+
+        `dtype` is a name ("float32") or one of `xp`'s dtypes; by default x's own, and `xp`'s usual one for lists.
+        """
+
+    @abstractmethod
+    def synchronize(self) -> None:
+        """Wait until everything that was asked of this device is done."""
+
+    @abstractmethod
+    def describe(self) -> dict[str, str]:
+        """Return facts for a reader: hardware, library with version, memory, threads."""
+
+    def to_numpy(self, x: Any) -> np.ndarray[Any, Any]:
+        """Return x, an array of any device, as a NumPy array; on a GPU this waits and copies."""
+        return to_numpy(x)
+
+    def standard_normal(self, shape: tuple[int, ...], *, seed: int, dtype: Any = "float64") -> Any:
+        """Return normal random numbers of mean 0 and variance 1: for one seed the same on every device.
+
+        They are drawn by NumPy in float64, then rounded to `dtype`, then moved.
+        """
+        seed = whole_number("standard_normal", "seed", seed)
+        return self.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return get_device, (self.name,)
+
+    def _dtype(self, dtype: Any) -> Any:
+        found = getattr(self.xp, dtype, None) if isinstance(dtype, str) else dtype
+        with suppress(TypeError, ValueError):
+            if dtype is None or (found is not None and self.xp.empty(0, dtype=found) is not None):
+                return found
+        raise ValueError(
+            f"asarray: dtype must be a dtype of the array API standard such as 'float32', got {dtype!r}"
+        )
+
+
+@final
+class _Cpu(Device):
+    def asarray(self, x: Any, dtype: Any = None) -> Any:
+        made = np.asarray(to_numpy(x) if _is_array(x) else x, dtype=self._dtype(dtype))
+        if made.dtype.kind not in "biufc":
+            raise TypeError(f"asarray: expected numbers, got {type(x).__name__} of dtype {made.dtype}")
+        return made
+
+    def synchronize(self) -> None:
+        return
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "hardware": f"{hardware.cpu_name()}, {hardware.cpu_count()} processors",
+            "library": f"numpy {np.__version__}",
+            "memory": _memory(hardware.memory_bytes()),
+            "caches": f"{_mib(hardware.cache_bytes(2))} a core, {_mib(hardware.cache_bytes(3))} shared",
+            "threads": "; ".join(hardware.blas_libraries()) or f"{hardware.blas_threads()}",
+        }
+
+
+@final
+class _Strict(Device):
+    def asarray(self, x: Any, dtype: Any = None) -> Any:
+        place = self.xp.Device(self.name.partition(":")[2] or "CPU_DEVICE")
+        # Through NumPy, because the library moves no array of another kind to its made-up devices.
+        data = to_numpy(x) if _is_array(x) else x
+        return self.xp.asarray(data, dtype=self._dtype(dtype), device=place)
+
+    def synchronize(self) -> None:
+        return
+
+    def describe(self) -> dict[str, str]:
+        return {
+            "hardware": "none: arrays of NumPy behind the standard's own rules, for tests",
+            "library": f"array-api-strict {self.xp.__version__}, numpy {np.__version__}",
+        }
+
+
+@final
+@dataclass(frozen=True)
+class _Cuda(Device):
+    index: int
+
+    def asarray(self, x: Any, dtype: Any = None) -> Any:
+        import cupy
+
+        with cupy.cuda.Device(self.index):
+            if isinstance(x, cupy.ndarray) and x.device.id != self.index:
+                x = x.copy()
+            elif _is_array(x) and not isinstance(x, cupy.ndarray):
+                x = to_numpy(x)
+            return self.xp.asarray(x, dtype=self._dtype(dtype))
+
+    def synchronize(self) -> None:
+        import cupy
+
+        cupy.cuda.Device(self.index).synchronize()
+
+    def describe(self) -> dict[str, str]:
+        import cupy
+        from cupy._core import _routines_linalg as products
+
+        facts = cupy.cuda.runtime.getDeviceProperties(self.index)
+        with cupy.cuda.Device(self.index):
+            free, total = cupy.cuda.runtime.memGetInfo()
+            # What its products compute in, and not CUPY_TF32, which CuPy reads once and an old card cannot follow.
+            tf32 = products.get_compute_type("float32") == products.COMPUTE_TYPE_TF32
+        return {
+            "hardware": f"{facts['name'].decode()}, compute capability {facts['major']}.{facts['minor']}",
+            "library": f"cupy {cupy.__version__}, numpy {np.__version__}",
+            "CUDA": f"runtime {_cuda_version(cupy.cuda.runtime.runtimeGetVersion())}, "
+            f"driver for up to {_cuda_version(cupy.cuda.runtime.driverGetVersion())}",
+            "memory": _memory((total, free)),
+            "TF32": "on" if tf32 else "off",
+        }
+
+
+def get_device(name: str | None = None) -> Device:
+    """Return the device called `name`; without one, that of `use_device`, else of CHAINRULE_DEVICE, else auto.
+
+    Raises ValueError for a name that no device has, DeviceError for a device that cannot work here.
+    """
+    return _make(_wanted(name)[0])
+
+
+@contextmanager
+def use_device(name: str) -> Iterator[Device]:
+    """Make `name` the device of the block: `get_device()` inside it returns this one.
+
+    It holds for the thread, or the asyncio task, that enters it; threads started inside do not inherit it.
+    """
+    device = get_device(name)
+    token = _in_use.set(device.name)
+    try:
+        yield device
+    finally:
+        _in_use.reset(token)
+
+
+def asked_for() -> Device | None:
+    """Return the device that `use_device`, else CHAINRULE_DEVICE, names; None where that is nothing or auto."""
+    if _in_use.get() is None and os.environ.get(VARIABLE, "").strip() in ("", "auto"):
+        return None
+    return get_device()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `survey`: a device's name, the device where it works, else what is missing and the remedy."""
+
+    name: str
+    device: Device | None
+    fault: str = ""
+
+
+def survey() -> list[Finding]:
+    """Try every device there could be here."""
+    gpus = [f"cuda:{index}" for index in range(_gpu_count())] or ["cuda"]
+    return [_find(name) for name in ("cpu", *gpus, "strict", "strict:device1")]
+
+
+def choice() -> tuple[Device, str]:
+    """Return the device that `get_device()` gives, and why."""
+    name, why = _wanted(None)
+    return _make(name), why
+
+
+def namespace(*arrays: Any) -> Any:
+    """Return the array API namespace that all arrays share: `numpy` itself for NumPy's, array-api-compat's else.
+
+    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where the
+    gradient of some is followed, it is the namespace of these, which takes the others as they are.
+    """
+    kinds = set(map(type, arrays))
+    for kind in kinds - {np.ndarray}:
+        check_kind(kind)
+    if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
+        return np
+    return array_api_compat.array_namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+
+
+def to_numpy(x: Any) -> np.ndarray[Any, Any]:
+    """Return x, an array of any device, as a NumPy array; on a GPU this waits and copies."""
+    if array_api_compat.is_cupy_array(x):
+        return np.asarray(x.get())
+    if type(x).__module__.startswith("array_api_strict"):
+        return np.asarray(x.to_device(x.__array_namespace__().Device("CPU_DEVICE")))
+    check_array(x)
+    return np.asarray(x)
+
+
+def tile_height(X: Any, bytes_per_row: int) -> int:
+    """Return how many rows of X (m, n) one pass may take so that they are still in cache when read again.
+
+    It is m, all of them, where tiles cost more than they save: on a GPU, where starting the kernels of a tile takes
+    longer than reading it again, and up to twice the last cache, where enough of X survives between two readings.
+    """
+    m = int(X.shape[0])
+    if array_api_compat.is_cupy_array(X) or m * bytes_per_row <= 2 * hardware.cache_bytes(3):
+        return m
+    share = max(hardware.cache_bytes(2), hardware.cache_bytes(3) // (4 * hardware.blas_threads()))
+    return max(1, share // bytes_per_row)
+
+
+def _wanted(name: str | None) -> tuple[str, str]:
+    if name is not None:
+        return _checked(name, "get_device"), "asked for by name"
+    if (used := _in_use.get()) is not None:
+        return used, "asked for by use_device"
+    if asked := os.environ.get(VARIABLE, "").strip():
+        name, why = _checked(asked, VARIABLE), f"asked for by {VARIABLE}={asked}"
+    else:
+        name, why = "auto", f"{VARIABLE} is not set, which means auto"
+    if name != "auto":
+        return name, why
+    return _automatic(why)
+
+
+def _checked(name: str, who: str) -> str:
+    if isinstance(name, str) and re.fullmatch("|".join(KNOWN).replace("N", "[0-9]{1,4}"), name):
+        return name
+    raise ValueError(
+        f"{who}: expected one of {', '.join(KNOWN)} (N a number), got {name!r}; set one of these"
+    )
+
+
+def _automatic(why: str) -> tuple[str, str]:
+    if importlib.util.find_spec("cupy") is None:
+        return "cpu", f"{why}; CuPy is not installed, so cpu"
+    finding = _find("cuda")
+    if finding.device is None:
+        _warn_once(finding.fault)
+        return "cpu", f"{why}; CuPy is installed but cannot work, so cpu"
+    return "cuda", f"{why}; cuda works"
+
+
+@cache
+def _warn_once(fault: str) -> None:
+    warnings.warn(
+        f"CuPy is installed but cannot work, so the CPU is used: {fault}", RuntimeWarning, stacklevel=5
+    )
+
+
+def _find(name: str) -> Finding:
+    try:
+        return Finding(name, _make(name))
+    except DeviceError as error:
+        return Finding(name, None, str(error))
+
+
+def _make(name: str) -> Device:
+    kind, _, rest = name.partition(":")
+    if kind == "auto":
+        return _make(_automatic("asked for by name")[0])
+    if kind == "cpu":
+        return _Cpu("cpu", np)
+    if kind == "strict":
+        return _Strict(name, _strict())
+    return _cuda(int(rest or 0))
+
+
+def _strict() -> Any:
+    try:
+        return importlib.import_module("array_api_strict")
+    except ModuleNotFoundError:
+        raise DeviceError(
+            "strict: the package array-api-strict is missing; pip install array-api-strict"
+        ) from None
+
+
+@cache
+def _cuda(index: int) -> Device:
+    """Return the GPU after one small computation on it, which shows a missing compiler or header too."""
+    if importlib.util.find_spec("cupy") is None:
+        raise DeviceError(
+            'cuda: the package CuPy is missing; pip install "chainrule[cuda13]", '
+            'or "chainrule[cuda12]" for drivers before version 580'
+        )
+    try:
+        import cupy
+    except ImportError as error:
+        raise DeviceError(
+            f"cuda: the package CuPy does not import ({error}); reinstall it: "
+            'pip install --force-reinstall "chainrule[cuda13]" (or cuda12)'
+        ) from error
+    runtime = cupy.cuda.runtime
+    driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
+    if driver == 0:
+        raise DeviceError(
+            "cuda: the NVIDIA driver is missing; install it from https://www.nvidia.com/drivers (nvidia-smi "
+            "must answer), or start the container with --gpus all"
+        )
+    try:
+        count = runtime.getDeviceCount()
+    except runtime.CUDARuntimeError as error:
+        older = driver // 1000 < built_for // 1000
+        raise DeviceError(
+            f"cuda: the driver serves CUDA {_cuda_version(driver)} and CuPy was built for "
+            f"{_cuda_version(built_for)}; update the driver, or pip install "
+            f'"chainrule[cuda{driver // 1000}]" after removing the other CuPy'
+            if older
+            else f"cuda: no device answers ({error}); see whether nvidia-smi lists one, and CUDA_VISIBLE_DEVICES"
+        ) from error
+    if index >= count:
+        raise DeviceError(
+            f"cuda:{index}: no such device, this machine has {count} (numbered from 0); choose one of "
+            f"{', '.join(f'cuda:{i}' for i in range(count)) or 'cpu'}"
+        )
+    try:
+        with cupy.cuda.Device(index):
+            worked = float(cupy.sum(cupy.arange(3.0) * 2.0)) == 6.0
+    except Exception as error:
+        raise DeviceError(
+            f"cuda:{index}: a first computation failed ({error}); the CUDA toolkit's libraries come with "
+            f'pip install "chainrule[cuda{built_for // 1000}]"'
+        ) from error
+    if not worked:
+        raise DeviceError(f"cuda:{index}: a first computation gave a wrong number; test the card before use")
+    return _Cuda(f"cuda:{index}", importlib.import_module("array_api_compat.cupy"), index)
+
+
+def _gpu_count() -> int:
+    if _find("cuda").device is None:
+        return 0
+    import cupy
+
+    return int(cupy.cuda.runtime.getDeviceCount())
+
+
+def _is_array(x: Any) -> bool:
+    return bool(array_api_compat.is_array_api_obj(x))
+
+
+def _cuda_version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:g} MiB"
+
+
+def _memory(sizes: tuple[int, int] | None) -> str:
+    return f"{sizes[0] / 2**30:.1f} GiB, {sizes[1] / 2**30:.1f} GiB free" if sizes else "not known"

@@ -1,0 +1,338 @@
+"""The cost of rows in chunks, and its gradient: each chunk's is computed where its rows are, and summed up a tree.
+
+A cost is a sum over rows, J = sum over chunks of share_i * J_i, with J_i what one machine computes of chunk i alone and
+share_i its part of all rows (of all weights, where rows are weighed). Chunks and the order of sums are fixed by the
+data, never by which worker was quick: any number of workers gives the same numbers, bit for bit, where their
+processors and libraries are alike.
+"""
+
+import math
+import os
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dask.array as da
+from dask import delayed
+
+import numpy as np
+from chainrule import pytree
+from chainrule.backend import hardware
+from chainrule.backend.device import get_device, namespace, to_numpy
+from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
+from chainrule.models.logistic import learning_rate_bound
+from chainrule.models.mlp import MLP, Params
+from chainrule.optim.batches import Batches
+from chainrule.training.run import on_all_rows
+
+Array = Any
+
+# How many sums one task of the tree adds up: few levels, and no worker is sent much at once.
+FAN_IN = 8
+# Of the memory of all workers, the share that rows may take; at 0.6 Dask begins to write to disk.
+_SHARE_OF_MEMORY = 0.4
+# Rows of a chunk where nobody says: as many as take so many bytes.
+_BYTES_OF_CHUNK = 1 << 26
+
+
+def is_dask(x: Any) -> bool:
+    """Return whether x is an array of Dask."""
+    return isinstance(x, da.Array)
+
+
+def height_of_chunk(shape: Sequence[int], itemsize: int) -> int:
+    """Return how many rows make a chunk of about 64 MiB, reckoned as float32, in which it is computed, or larger."""
+    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * max(4, itemsize))))
+
+
+def can_be_kept(size: int) -> bool:
+    """Return whether the memory of all workers is for rows of so many bytes, and for what is computed of them."""
+    return size <= _SHARE_OF_MEMORY * memory_limit()
+
+
+@dataclass
+class Spent:
+    """Seconds of all steps: `wall` as the caller saw them, of which cost and gradients were computed in some.
+
+    `compute` is summed over all threads; `busiest` counts at each step only the thread that computed longest, for
+    threads compute at the same time.
+    """
+
+    steps: int = 0
+    wall: float = 0.0
+    compute: float = 0.0
+    busiest: float = 0.0
+
+    @property
+    def rest(self) -> float:
+        """The seconds of steps in which the busiest thread did not compute.
+
+        They went into moving, scheduling and waiting, and into reading rows that are not kept.
+        """
+        return self.wall - self.busiest
+
+
+class ChunkedRows:
+    """Rows X (m, n), targets y (m, ...) and weights (m,) or None, of which each chunk is computed where it lies.
+
+    X is a Dask array of float32 or float64, whose chunks of rows are the chunks; y and weight are Dask's or NumPy's.
+    Where the workers of the client in use have memory for all rows, they are read once and stay there, on each worker's
+    own device (its CHAINRULE_DEVICE); else each step reads them again. Without a client the threads of this process
+    are the workers. `spent` says where the time went.
+    """
+
+    def __init__(self, X: Any, y: Array, weight: Array | None = None, *, keep: bool | None = None) -> None:
+        if not is_dask(X) or X.ndim != 2 or X.dtype not in (np.float32, np.float64):
+            got = f"{type(X).__name__} of {getattr(X, 'dtype', '?')} {getattr(X, 'shape', '')}"
+            raise TypeError(
+                f"ChunkedRows: expected X as a Dask array (m, n) of float32 or float64, got {got}"
+            )
+        if any(math.isnan(k) for k in X.chunks[0]):
+            raise ValueError(
+                "ChunkedRows: expected chunks of known sizes, got some that are not; call X.compute_chunk_sizes() first"
+            )
+        for name, column in (("y", y), ("weight", weight)):
+            if column is not None and column.shape[:1] != X.shape[:1]:
+                raise ValueError(
+                    f"ChunkedRows: expected {name} with {X.shape[0]} rows as X has, got shape {tuple(column.shape)}"
+                )
+        # One column is one target a row, which is how logistic regression by tiles takes it.
+        y = y[:, 0] if y.shape[1:] == (1,) else y
+        heights = tuple(k for k in X.chunks[0] if k)
+        X = X.rechunk((heights, -1))
+        columns = [None if column is None else _cut(column, heights) for column in (y, weight)]
+        self.dtype, self.shape, self.heights = X.dtype, X.shape, heights
+        self.spent = Spent()
+        blocks = [x if x is None else x.to_delayed().reshape(-1).tolist() for x in (X, *columns)]
+        self.kept = can_be_kept(X.nbytes) if keep is None else keep
+        place = delayed(_placed, pure=False)
+        parts = [
+            place(*(None if column is None else column[i] for column in blocks), str(X.dtype))
+            for i in range(len(heights))
+        ]
+        self.parts = persisted(parts) if self.kept else parts
+        self.weights = [float(k) for k in heights]
+        if weight is not None:
+            self.weights = [float(total) for total in self.each(_weight_of)]
+
+    def batches(self, rows: int, *, seed: int = 0, shuffle: bool = True) -> "ChunkBatches":
+        """Return mini-batches of about so many rows: whole chunks, in an order that `seed` draws anew each epoch."""
+        return ChunkBatches(self.heights, rows, seed=seed, shuffle=shuffle)
+
+    def cost_and_gradients(self, net: MLP) -> Callable[..., tuple[Array, Params]]:
+        """Return f(params) of all rows, or f(params, numbers of chunks) of those, as `descend` and `lbfgs` call it.
+
+        Parameters and what is returned are NumPy's. Of a mini-batch of weighed rows it is the share of J: the mean
+        over an epoch is that over all rows.
+        """
+        bare = replace(net, penalty=None)
+
+        def cost_and_gradients(params: Params, chosen: Iterable[int] | None = None) -> tuple[Array, Params]:
+            cost, *leaves = self._summed(_cost_and_gradients, bare, params, chosen)
+            gradients: Params = pytree.rebuilt(params, iter(leaves))
+            if net.penalty is None:
+                return cost, gradients
+            return net.penalty.added(np, params, cost, gradients)
+
+        return cost_and_gradients
+
+    def cost_of(self, net: MLP) -> Callable[[Params], Array]:
+        """Return f(params), the cost of all rows by forward alone."""
+        bare = replace(net, penalty=None)
+
+        def cost_of(params: Params) -> Array:
+            (cost,) = self._summed(_cost_alone, bare, params, None)
+            return cost if net.penalty is None else net.penalty.added_cost(np, params, cost)
+
+        return cost_of
+
+    def learning_rate_bound(self) -> float:
+        """As `logistic.learning_rate_bound`, of all rows, each times the root of its weight over the mean weight."""
+        scale = self.shape[0] / math.fsum(self.weights)
+        return self.harmonic_mean(self.each(_bound, scale))
+
+    def harmonic_mean(self, bounds: Iterable[float]) -> float:
+        """Return the bound of all rows from that of each chunk: 4 over a bound is a mean over rows."""
+        return float(self.shape[0]) / math.fsum(
+            k / bound for k, bound in zip(self.heights, bounds, strict=True)
+        )
+
+    def forward(self, net: MLP, params: Params) -> np.ndarray:
+        """Return y_hat (m, k) of all rows, on the host."""
+        return np.concatenate(self.each(_forward, net, params))
+
+    def each(self, f: Callable[..., Any], *arguments: Any) -> list[Any]:
+        """Return f((X, y, weight), arguments) of each chunk, computed by its worker."""
+        sent = delayed(arguments, traverse=False, pure=False)
+        # Each chunk is an argument of a task of its own, so that no worker has to hold two.
+        return self._computed([delayed(f, pure=False)(part, sent) for part in self.parts])
+
+    def _summed(
+        self, f: Callable[..., Any], net: MLP, params: Params, chosen: Iterable[int] | None
+    ) -> list[Array]:
+        started = time.perf_counter()
+        numbers = range(len(self.parts)) if chosen is None else sorted(int(i) for i in chosen)
+        rows = sum(self.heights[i] for i in numbers)
+        # A chunk that weighs nothing has no mean.
+        numbers = [i for i in numbers if self.weights[i] > 0]
+        if not numbers:
+            raise ValueError(
+                "ChunkedRows: expected a row of a weight above 0 in every batch; leave out the others"
+            )
+        m, total = self.shape[0], math.fsum(self.weights)
+        # One key in the graph: Dask sends it once to each worker that asks, and makes it again should that be lost.
+        sent = delayed((net, params), traverse=False, pure=False)
+        task = delayed(f, pure=False)
+        sums = []
+        for i in numbers:
+            share = 1.0
+            if net.cost != "summed_squared_error":
+                share = self.weights[i] * m / (total * rows)
+            bias_share = share * (self.heights[i] / rows if net.bias_gradient == "mean" else 1.0)
+            sums.append(task(self.parts[i], sent, share, bias_share))
+        add = delayed(_added, pure=False)
+        while len(sums) > 1:
+            sums = [add(*sums[k : k + FAN_IN]) for k in range(0, len(sums), FAN_IN)]
+        (found,) = self._computed(sums)
+        seconds, *leaves = found
+        self.spent.steps += 1
+        self.spent.compute += math.fsum(seconds.values())
+        self.spent.busiest += max(seconds.values())
+        self.spent.wall += time.perf_counter() - started
+        return [np.asarray(leaf) for leaf in leaves]
+
+    def _computed(self, tasks: list[Any]) -> list[Any]:
+        # In this process the threads are Dask's; those of the BLAS beside them would be too many.
+        alone = client_in_use() is None and hardware.can_limit_blas()
+        with hardware.one_blas_thread() if alone else nullcontext():
+            return computed(tasks)
+
+
+class ChunkBatches:
+    """Mini-batches of whole chunks, as `descend` draws them: every epoch is a new permutation of all chunks.
+
+    A batch has as many chunks as go into `rows`, reckoned by the tallest, at least one; all where `rows` is all rows.
+    """
+
+    def __init__(self, heights: Sequence[int], rows: int, *, seed: int = 0, shuffle: bool = True) -> None:
+        self.heights = list(heights)
+        size = len(self.heights) if rows >= sum(self.heights) else max(1, int(rows) // max(self.heights))
+        self._batches = Batches(len(self.heights), size, seed=seed, like=np.zeros(1), shuffle=shuffle)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __call__(self, step: int, /) -> list[int]:
+        """Return the numbers of the chunks of step number `step`, from 0."""
+        return [int(i) for i in self._batches(step)]
+
+    def rows(self, step: int, /) -> int:
+        """Return how many rows those are."""
+        return sum(self.heights[i] for i in self(step))
+
+
+def taken(X: Any, numbers: np.ndarray) -> Any:
+    """Return these rows of X, in ascending order, chunk by chunk; what is sent for it is a bit for each row of X."""
+    X = X.rechunk({1: -1})
+    chosen = np.zeros(X.shape[0], dtype=np.bool_)
+    chosen[numbers] = True
+    ends = np.cumsum(X.chunks[0])
+    pieces = []
+    for block, end, height in zip(X.to_delayed().reshape(-1), ends, X.chunks[0], strict=True):
+        here = chosen[end - height : end]
+        count = int(here.sum())
+        if count:
+            rows = delayed(_picked, pure=False)(block, np.packbits(here))
+            pieces.append(da.from_delayed(rows, (count, X.shape[1]), X.dtype))
+    return da.concatenate(pieces)
+
+
+def _cut(column: Any, heights: tuple[int, ...]) -> Any:
+    chunks = (heights, *column.shape[1:])
+    return column.rechunk(chunks) if is_dask(column) else da.from_array(column, chunks=chunks)
+
+
+# What follows runs on the workers.
+
+
+def _picked(X: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    return X[np.unpackbits(bits, count=len(X)).astype(np.bool_)]
+
+
+def _placed(X: Array, y: Array, weight: Array | None, dtype: str) -> tuple[Array, Array, Array | None]:
+    """Bring a chunk to the worker's device."""
+    place = get_device()
+    return (
+        place.asarray(X, dtype),
+        place.asarray(y),
+        None if weight is None else place.asarray(weight, dtype),
+    )
+
+
+def _weight_of(part: tuple[Array, Array, Array], nothing: tuple[()]) -> float:
+    return float(to_numpy(part[2]).sum(dtype=np.float64))
+
+
+def _bound(part: tuple[Array, Array, Array | None], given: tuple[float]) -> float:
+    X, _, weight = part
+    if weight is not None:
+        X = X * namespace(X).sqrt(weight * given[0])[:, None]
+    return learning_rate_bound(X)
+
+
+def _forward(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params]) -> np.ndarray:
+    net, params = _at_hand(given)
+    return to_numpy(net.forward(params, part[0]))
+
+
+def _cost_and_gradients(
+    part: tuple[Array, Array, Array | None], given: tuple[MLP, Params], share: float, bias_share: float
+) -> list[Any]:
+    """Return [seconds by thread, share of J, share of dW_1, share of db_1, ...] of a chunk, on the host."""
+    started = time.perf_counter()
+    (X, y, weight), (net, params) = part, _at_hand(given)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if weight is None:
+            cost, gradients = on_all_rows(net, X, y, params)
+        else:
+            cost, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
+        leaves = [x for dW, db in gradients for x in (dW * share, db * bias_share)]
+        found = [to_numpy(x) for x in (cost * share, *leaves)]
+    return [_seconds_since(started), *found]
+
+
+def _cost_alone(
+    part: tuple[Array, Array, Array | None], given: tuple[MLP, Params], share: float, bias_share: float
+) -> list[Any]:
+    """Return [seconds by thread, share of J] of a chunk, on the host."""
+    started = time.perf_counter()
+    (X, y, weight), (net, params) = part, _at_hand(given)
+    with np.errstate(over="ignore", invalid="ignore"):
+        cost = to_numpy(net.cost_of(params, X, y, sample_weight=weight) * share)
+    return [_seconds_since(started), cost]
+
+
+def _at_hand(given: tuple[MLP, Params]) -> tuple[MLP, Params]:
+    """Return the network and its parameters on the worker's device."""
+    net, params = given
+    place = get_device()
+    return net, [(place.asarray(W), place.asarray(b)) for W, b in params]
+
+
+def _seconds_since(started: float) -> dict[str, float]:
+    """Return the seconds since then under the name of this thread, which no thread of any worker shares."""
+    thread = f"{platform.node()} {os.getpid()} {threading.get_ident()}"
+    return {thread: time.perf_counter() - started}
+
+
+def _added(*sums: list[Any]) -> list[Any]:
+    # Never in place: what a task was handed may be handed to another one too.
+    times, *columns = zip(*sums, strict=True)
+    seconds: dict[str, float] = {}
+    for thread, time_of_it in (pair for found in times for pair in found.items()):
+        seconds[thread] = seconds.get(thread, 0.0) + time_of_it
+    return [seconds, *(sum(column[1:], start=column[0]) for column in columns)]

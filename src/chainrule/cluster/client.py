@@ -1,0 +1,205 @@
+"""Where chunks are computed: by threads of this process, by processes of this machine, or by a user's own cluster."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import dask
+import distributed
+from distributed.comm.core import CommClosedError
+
+from chainrule.backend import hardware
+
+# Seconds between two looks for workers that have joined.
+_LOOK = 1.0
+# Parameters and targets travel in the graph, which Dask warns of from 10 MB up; they have to travel.
+_LARGE_GRAPHS = {"distributed.admin.large-graph-warning-threshold": "10GB"}
+
+
+class ClusterError(ConnectionError):
+    """A cluster that cannot be reached, is gone, or cannot compute; the message says what to do."""
+
+
+class _Checked:
+    """Which workers of a client were found to have this very chainrule, and when that was looked at last."""
+
+    def __init__(self) -> None:
+        self.workers: set[str] = set()
+        self.looked = -_LOOK
+
+
+_checked: WeakKeyDictionary[Any, _Checked] = WeakKeyDictionary()
+
+
+@contextmanager
+def connected(
+    workers: int | None = None, scheduler: str | None = None, *, memory: str | int = "auto"
+) -> Iterator[Any]:
+    """Compute inside the block on so many local worker processes, on the cluster of a scheduler, or by threads.
+
+    `workers` starts as many processes, on the loopback alone, each with its share of the processors and at most
+    `memory` bytes, by default its share of all; they end with the block. A script that asks for them does so under
+    `if __name__ == "__main__":`, for each of them imports it. `scheduler` is the address of a cluster that runs
+    already, such as tcp://10.0.0.1:8786; its workers must have this version of chainrule. Neither: the threads of this
+    process. Yields Dask's Client, or None. Raises ClusterError where that cannot be had.
+    """
+    if workers is not None and scheduler:
+        raise ValueError("connected: expected workers or a scheduler, got both; give one")
+    if workers is None and not scheduler:
+        yield None
+        return
+    if workers is not None:
+        if workers < 1:
+            raise ValueError(f"connected: expected workers from 1 up, got {workers}")
+        # Told "auto" for each of them, Dask would give more workers than processors more memory than there is.
+        limit = {} if memory == "auto" else {"memory_limit": memory}
+        with _interrupts_ignored():
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=max(1, hardware.cpu_count() // workers),
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                **limit,
+            )
+        with cluster, distributed.Client(cluster) as client:
+            _check_first(client)
+            yield client
+        return
+    with _client_of(str(scheduler)) as client:
+        _check_first(client)
+        yield client
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Have processes that are started inside ignore Ctrl-C, which a terminal sends to all of them at once.
+
+    What stops a run is this process, which still needs them to bring it to its end.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _client_of(scheduler: str) -> Iterator[Any]:
+    try:
+        client = distributed.Client(scheduler)
+    except (OSError, ValueError, TypeError) as error:
+        # Of types that no scheduler could have are faults of the address, and of what is set up for TLS.
+        raise ClusterError(
+            f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
+        ) from error
+    with client:
+        yield client
+
+
+def client_in_use() -> Any:
+    """Return Dask's Client in use, or None where threads of this process compute."""
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None
+
+
+def memory_limit() -> float:
+    """Return how many bytes all workers together may use."""
+    client = client_in_use()
+    if client is None:
+        memory = hardware.memory_bytes()
+        # A container may have less than the machine.
+        return float(min(memory[1], distributed.system.MEMORY_LIMIT)) if memory else 0.0
+    limits = [worker["memory_limit"] for worker in _workers(client).values()]
+    # 0 is Dask's word for no limit.
+    return float(sum(limits)) if all(limits) else float("inf")
+
+
+def threads() -> int:
+    """Return how many threads compute chunks at the same time."""
+    client = client_in_use()
+    if client is None:
+        return int(dask.config.get("num_workers", None) or dask.system.CPU_COUNT)
+    return sum(client.nthreads().values())
+
+
+def _check_first(client: Any) -> None:
+    # Later on they may all be on their way back, for which Dask waits.
+    if not _workers(client):
+        raise ClusterError(
+            "the scheduler has no workers; start some with `dask worker` and the scheduler's address"
+        )
+    check_workers(client)
+
+
+def check_workers(client: Any) -> None:
+    """Raise ClusterError, naming it, for a worker that has no chainrule or another version of it."""
+    seen = _checked.setdefault(client, _Checked())
+    seen.looked = time.monotonic()
+    new = sorted(set(_workers(client)) - seen.workers)
+    if not new:
+        return
+    # Of Python's own, because a function of ours could not arrive where chainrule is missing.
+    answers = client.run(eval, "__import__('chainrule').__version__", workers=new, on_error="return")
+    ours = version("chainrule")
+    # One that is gone again can be asked nothing.
+    answers = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
+    wrong = [
+        f"{name} has {answer!r}" if isinstance(answer, str) else f"{name} has none ({answer})"
+        for name, answer in answers.items()
+        if answer != ours
+    ]
+    if wrong:
+        raise ClusterError(
+            f"expected chainrule {ours} on every worker, but {'; '.join(wrong)}; install it there, or stop that worker"
+        )
+    seen.workers |= set(answers)
+
+
+def persisted(tasks: list[Any]) -> list[Any]:
+    """Return Dask's tasks as ones whose results stay where they are computed."""
+    with dask.config.set(_LARGE_GRAPHS):
+        return list(dask.persist(*tasks))
+
+
+def computed(tasks: list[Any]) -> list[Any]:
+    """Return the results of Dask's tasks.
+
+    What a task raises is raised. Raises ClusterError where the cluster is gone or gives a task up.
+    """
+    client = client_in_use()
+    try:
+        if client is not None and time.monotonic() - _checked.setdefault(client, _Checked()).looked > _LOOK:
+            check_workers(client)
+        with dask.config.set(_LARGE_GRAPHS):
+            found = dask.compute(*tasks)
+    except (distributed.KilledWorker, distributed.scheduler.NoValidWorkerError) as error:
+        raise ClusterError(
+            f"a task was given up because workers died at it ({error}); give them more memory, or smaller chunks"
+        ) from error
+    except (CancelledError, CommClosedError, TimeoutError) as error:
+        raise ClusterError(
+            f"the connection to the scheduler is gone ({type(error).__name__}); see that it runs, and go on from the "
+            "last checkpoint (--resume)"
+        ) from error
+    except ImportError:
+        # A worker that came since the last look, and that cannot do what it was asked: named, if that is why.
+        if client is not None:
+            check_workers(client)
+        raise
+    return list(found)
+
+
+def _workers(client: Any) -> dict[str, Any]:
+    found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    return found

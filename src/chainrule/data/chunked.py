@@ -1,0 +1,228 @@
+"""Files too large for memory, opened as Dask arrays: chunks of rows that are read where and when they are computed.
+
+Nothing is unpickled. Every worker reads by the path, so it must name the same file on all their machines.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+
+import numpy as np
+from chainrule.cluster.chunked_rows import height_of_chunk
+from chainrule.data import load
+from chainrule.data.dataset import (
+    DataError,
+    ImageShape,
+    Raw,
+    check_labels,
+    fault,
+    faults_named,
+    needs_app,
+    some,
+)
+from chainrule.data.pictures import own_dataset, plane_order
+
+_NPY = re.compile(r"(X|y|X_test|y_test)[-._]?(\d*)\.npy")
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An array in a file, of which slices of rows are read."""
+
+    path: Path
+    key: str
+    shape: tuple[int, ...]
+    dtype: Any
+    ndim: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ndim", len(self.shape))
+
+    def __getitem__(self, rows: Any) -> np.ndarray:
+        if self.path.suffix == ".npy":
+            return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[rows])
+        import h5py
+
+        with h5py.File(self.path, "r") as file:
+            return np.asarray(file[self.key][rows])
+
+
+def is_store(path: Path) -> bool:
+    """Return whether `path` is of a kind whose rows can be read chunk by chunk."""
+    if path.is_dir():
+        return path.suffix.lower() == ".zarr" or any(map(_NPY.fullmatch, (p.name for p in path.iterdir())))
+    return path.suffix.lower() in (".h5", ".hdf5")
+
+
+def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[load.Dataset, load.Dataset | None]:
+    """Return the training rows at `path`, and the held-out rows where there are any, with X as a Dask array.
+
+    .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test
+    .h5      datasets of these names; or the layout of the cat pictures, as `data.load` has it
+    a folder of .npy files: X.npy and y.npy; or X-0.npy, X-1.npy, ..., of which the rows are one below the other in the
+             order of the numbers, with y.npy, or y-0.npy, ... cut at the same rows; X_test and y_test alike
+
+    `chunk_rows` rows are a chunk, by default as many as take 64 MiB; files of a folder are never mixed in one. y is
+    read whole. Raises DataError for what cannot be used, ImportError where the package that reads it is missing.
+    """
+    path = Path(path)
+    with faults_named(path):
+        arrays = _arrays(path)
+        keys = ("train_set_x", "train_set_y") if "train_set_x" in arrays else ("X", "y")
+        train = load.numbered(_raw(path, arrays, *keys, chunk_rows))
+        if {"X_test", "y_test"} & set(arrays):
+            return train, load.numbered(_raw(path, arrays, "X_test", "y_test", chunk_rows), train)
+    beside = path.with_name(path.name.replace("train", "test"))
+    if keys[0] == "X" or beside == path or not beside.is_file():
+        return train, None
+    return train, open_test(beside, train, chunk_rows)
+
+
+def open_test(path: str | Path, train: load.Dataset, chunk_rows: int | None = None) -> load.Dataset:
+    """Return held-out rows in a store of their own, X and y in it or test_set_x and test_set_y, to fit `train`."""
+    path = Path(path)
+    with faults_named(path):
+        arrays = _arrays(path)
+        keys = ("test_set_x", "test_set_y") if "test_set_x" in arrays else ("X", "y")
+        return load.numbered(_raw(path, arrays, *keys, chunk_rows), train)
+
+
+def chunked(rows: load.Dataset, chunk_rows: int | None = None) -> load.Dataset:
+    """Return rows that are in memory with X as a Dask array."""
+    X = rows.X
+    return replace(rows, X=da.from_array(X, chunks=(_height(chunk_rows, X.shape, X.dtype), *X.shape[1:])))
+
+
+def _height(chunk_rows: int | None, shape: tuple[int, ...], dtype: Any) -> int:
+    if chunk_rows is None:
+        return height_of_chunk(shape, np.dtype(dtype).itemsize)
+    if chunk_rows < 1:
+        raise fault("chunk_rows", "a number of rows from 1 up, or None", f"{chunk_rows}", "correct it")
+    return chunk_rows
+
+
+def _arrays(path: Path) -> dict[str, list[Any]]:
+    """Return the arrays at `path` by their names, each in the pieces that lie one below the other."""
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return _in_h5(path)
+    return _in_zarr(path) if path.suffix.lower() == ".zarr" else _in_folder(path)
+
+
+def _in_zarr(path: Path) -> dict[str, list[Any]]:
+    try:
+        import zarr
+    except ImportError as error:
+        raise ImportError('reading .zarr needs zarr: pip install "chainrule[cluster]"') from error
+    group = zarr.open_group(path, mode="r")
+    return {name: [array] for name, array in group.arrays()}
+
+
+def _in_h5(path: Path) -> dict[str, list[Any]]:
+    with needs_app("h5py"):
+        import h5py
+    with h5py.File(path, "r") as file:
+        own = {key: own_dataset(path, file, key) for key in file}
+        # Names are few, and kept whole.
+        return {
+            key: [x[...]] if x.dtype.kind == "O" else [_Stored(path, key, x.shape, x.dtype)]
+            for key, x in own.items()
+        }
+
+
+def _in_folder(path: Path) -> dict[str, list[Any]]:
+    found: dict[str, list[tuple[int, Path]]] = {}
+    for entry in path.iterdir():
+        name = _NPY.fullmatch(entry.name)
+        if name:
+            found.setdefault(name[1], []).append((int(name[2] or 0), entry))
+    arrays: dict[str, list[Any]] = {}
+    heights: dict[str, dict[int, tuple[int, ...]]] = {}
+    for key, pieces in found.items():
+        if len({number for number, _ in pieces}) < len(pieces):
+            got = some(sorted(p.name for _, p in pieces))
+            raise fault(path, f"one file for each number of {key}", got, "take out what is there twice")
+        # Of its header alone; pickles are refused there.
+        heads = [(p, np.load(p, mmap_mode="r", allow_pickle=False)) for _, p in sorted(pieces)]
+        arrays[key] = [_Stored(p, key, x.shape, x.dtype) for p, x in heads]
+        if len({(x.shape[1:], str(x.dtype)) for _, x in heads}) > 1:
+            got = some([f"{p.name}: {x.dtype} {x.shape}" for p, x in heads])
+            raise fault(path, f"{key} of one width and dtype", got, "make them alike")
+        heights[key] = {
+            number: x.shape[:1] for (number, _), (_, x) in zip(sorted(pieces), heads, strict=True)
+        }
+    for key, labels in (("X", "y"), ("X_test", "y_test")):
+        one, other = heights.get(key, {}), heights.get(labels, {})
+        odd = [number for number in sorted({*one, *other}) if one.get(number) != other.get(number)]
+        # Labels of all rows may lie in one file.
+        if odd and len(other) > 1:
+            expected = f"{key}-{odd[0]}.npy and {labels}-{odd[0]}.npy of as many rows"
+            got = f"{one.get(odd[0], 'none')} and {other.get(odd[0], 'none')}"
+            raise fault(path, expected, got, f"cut {key} and {labels} at the same rows")
+    return arrays
+
+
+def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk_rows: int | None) -> Raw:
+    missing = [key for key in (x_key, y_key) if key not in arrays]
+    if missing:
+        raise fault(
+            path, f"the arrays {x_key} and {y_key}", some(sorted(arrays)), f"save {some(missing)} too"
+        )
+    first = arrays[x_key][0]
+    if np.dtype(first.dtype).kind not in "biuf":
+        raise fault(path, f"{x_key} of real numbers", f"type {first.dtype}", "save numbers")
+    ndim = len(first.shape)
+    rows = sum(piece.shape[0] for piece in arrays[x_key]) if ndim else 0
+    shape = (rows, *first.shape[1:])
+    if not (ndim in (2, 3) or (ndim == 4 and shape[3] == 3)) or 0 in shape:
+        raise fault(
+            path, f"{x_key} as (m, n), (m, h, w) or (m, h, w, 3), none 0", f"shape {shape}", "reshape it"
+        )
+    if any(np.dtype(piece.dtype).kind not in "biufSU" for piece in arrays[y_key]):
+        raise fault(path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such")
+    height = _height(chunk_rows, shape, first.dtype)
+    X = da.concatenate([_lazy(piece, height) for piece in arrays[x_key]])
+    y = np.concatenate([np.asarray(piece[...]) for piece in arrays[y_key]])
+    check_labels(path, y_key, y, X)
+    image = None
+    if ndim > 2:
+        image = ImageShape(shape[1], shape[2], 1 if ndim == 3 else 3)
+        X = X.map_blocks(
+            plane_order,
+            dtype=X.dtype,
+            chunks=(X.chunks[0], (image.n,)),
+            drop_axis=list(range(2, ndim)),
+            meta=np.empty((0, 0), X.dtype),
+        )
+    classes = None
+    if x_key.endswith("_set_x"):
+        y, classes = _listed(path, arrays, y_key, y)
+    return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format)
+
+
+def _lazy(piece: Any, height: int) -> Any:
+    chunks = (height, *piece.shape[1:])
+    if isinstance(piece, _Stored):
+        meta = np.empty((0,) * piece.ndim, piece.dtype)
+        return da.from_array(piece, chunks=chunks, name=False, asarray=True, meta=meta)
+    return da.from_zarr(piece, chunks=chunks)
+
+
+def _listed(
+    path: Path, arrays: dict[str, list[Any]], y_key: str, y: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return the name of each row's class, and all names, by list_classes."""
+    try:
+        listed = np.asarray(arrays["list_classes"][0][...])
+        classes = tuple(name.decode() for name in listed.tolist())
+    except (KeyError, AttributeError, TypeError):
+        raise fault(path, "list_classes as (k,) names", "none", "store class names") from None
+    if y.dtype.kind not in "biu" or y.min() < 0 or y.max() >= len(classes):
+        expected = f"{y_key} as integers from 0 to {len(classes) - 1}"
+        raise fault(path, expected, f"{y.dtype} from {y.min()} to {y.max()}", "number the classes from 0")
+    return np.array(classes)[y.astype(np.intp)], classes
+
+
+__all__ = ["DataError", "chunked", "is_store", "open_rows", "open_test"]

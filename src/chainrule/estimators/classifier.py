@@ -1,0 +1,82 @@
+"""What classifiers share: labels to class numbers, and logits to labels and probabilities."""
+
+from abc import abstractmethod
+from typing import Any
+
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils.multiclass import check_classification_targets
+
+import numpy as np
+from chainrule.estimators.placement import Place, by_chunks, on_host
+from chainrule.gates.activations_and_costs import sigmoid, softmax
+
+Array = Any
+
+
+class Classifier(ClassifierMixin):  # type: ignore[misc]
+    """A classifier whose `_logits` say how likely each class is; `classes_` are its labels, sorted, on the host."""
+
+    classes_: np.ndarray
+
+    @abstractmethod
+    def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
+        """Return Z, (m,) for two classes and (m, k) for more, and the place of X, where results go."""
+
+    @by_chunks
+    def predict(self, X: Any) -> Array:
+        """Return the label (m,) of each row: where X lives, or on the host where they are no numbers, or not there."""
+        Z, home = self._logits(X, "predict")
+        xp = Place.of(Z).xp
+        chosen = home.bring(xp.astype(Z > 0, xp.int64) if Z.ndim == 1 else xp.argmax(Z, axis=1))
+        if self.classes_.dtype.kind in "biuf":
+            labels = home.bring(self.classes_)
+            # JAX has by default no numbers of 64 bits, and takes the last 32 of larger ones.
+            if np.array_equal(on_host(labels), self.classes_):
+                return home.xp.take(labels, chosen, axis=0)
+        return self.classes_[on_host(chosen)]
+
+    @by_chunks
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probability (m, k) of each class, in the order of `classes_`, where X lives."""
+        Z, home = self._logits(X, "predict_proba")
+        return home.bring(_probabilities(Z))
+
+    @by_chunks
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithm (m, k) of `predict_proba`: minus infinity where that is rounded to 0."""
+        Z, home = self._logits(X, "predict_log_proba")
+        with np.errstate(divide="ignore"):
+            return home.bring(Place.of(Z).xp.log(_probabilities(Z)))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of rows, weighed by sample_weight, whose label is predicted."""
+        labels = on_host(self.predict(X))
+        return float(accuracy_score(on_host(y), labels, sample_weight=on_host(sample_weight)))
+
+    def _numbered(self, y: np.ndarray, *, given: Any = None, kept: bool = False) -> np.ndarray:
+        """Return the class number (m,) of each label; set `classes_` to `given` or y's, unless they are kept."""
+        check_classification_targets(y)
+        who = type(self).__name__
+        if not kept:
+            self.classes_ = np.unique(y if given is None else on_host(given))
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"{who}: expected labels of two classes or more, got one class, {self.classes_.tolist()[0]!r}; "
+                    "there is nothing to tell apart"
+                )
+        unknown = np.setdiff1d(y, self.classes_)
+        if len(unknown):
+            raise ValueError(
+                f"{who}: expected labels of the classes {self.classes_.tolist()}, got {unknown.tolist()} too; "
+                "name all classes in the first call of partial_fit, or fit anew without warm_start"
+            )
+        numbers: np.ndarray = np.searchsorted(self.classes_, y)
+        return numbers
+
+
+def _probabilities(Z: Array) -> Array:
+    xp = Place.of(Z).xp
+    if Z.ndim == 2:
+        return softmax(xp, Z, axis=1)[0]
+    return xp.stack([sigmoid(xp, -Z)[0], sigmoid(xp, Z)[0]], axis=1)

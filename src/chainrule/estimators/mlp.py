@@ -1,0 +1,203 @@
+"""Networks as estimators: a classifier and a regressor."""
+
+from typing import Any, Self
+
+from sklearn.base import RegressorMixin
+from sklearn.metrics import r2_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import column_or_1d
+
+import numpy as np
+from chainrule.estimators.classifier import Classifier
+from chainrule.estimators.network import Network
+from chainrule.estimators.placement import (
+    Data,
+    Place,
+    by_chunks,
+    checked_data,
+    checked_weight,
+    computing,
+    on_host,
+)
+
+Array = Any
+
+
+def _by_steps(estimator: Any) -> bool:
+    if estimator.solver == "lbfgs":
+        raise AttributeError(
+            "partial_fit needs a solver that takes single steps, got solver='lbfgs'; take 'adam' or 'sgd'"
+        )
+    return True
+
+
+class MLPClassifier(Classifier, Network):
+    """A network of dense layers that tells classes apart: a sigmoid output for two, softmax for more.
+
+    The cost that is minimised, over the weights W of all layers and their biases, is
+
+        J = sum(weight * cross_entropy) / M + alpha |W|^2 / (2 M),    M = sum(weight), m where all weights are 1,
+
+    of all the rows learnt from. scikit-learn writes the same, but takes the M of each mini-batch in place of that of
+    all rows for the penalty, which so grows as batches get smaller; here J does not depend on batch_size.
+
+    hidden_layer_sizes   units of each hidden layer: a number, or several, or () for none
+    activation           "relu", "tanh", "sigmoid" (also by the name "logistic"), "leaky_relu", "elu", "maxout" (of two
+                         pieces), "identity"
+    solver               "adam", "adamw", "rmsprop", "sgd" (see momentum), "lbfgs" (SciPy's, all rows at each step)
+    alpha                the strength of the penalty of weights; with "adamw" J has none, and alpha is the weight decay
+                         of that method, which each step takes from all parameters, times the learning rate
+    batch_size           rows of a step; "auto" for 200, and all where there are fewer
+    learning_rate        "constant" for learning_rate_init, or a schedule of chainrule.optimizers: a function of the
+                         number of the step, from 0, to its rate
+    max_iter             the most epochs (with "lbfgs": steps); a ConvergenceWarning says that they did not suffice
+    shuffle              whether each epoch goes through the rows in another order
+    random_state         None, a number or a RandomState: it draws the first weights, the orders and the held-out rows
+    tol                  with n_iter_no_change, the least gain per epoch: in the cost, or in the held-out score where
+                         early_stopping is on; with "lbfgs" the run is done when the largest |gradient| is under it
+    n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never
+    verbose              whether to print each epoch
+    warm_start           whether `fit` starts from what the last one learnt; the optimiser begins anew
+    momentum, nesterovs_momentum   of "sgd": 0 for plain gradient descent
+    early_stopping       whether to hold out the share validation_fraction of the rows (of each class alike), and keep
+                         what scored best on it
+    device               where to compute ("cpu", "cuda", ...; see get_device); None: where CHAINRULE_DEVICE says if it
+                         is set to anything but auto, else where X lives
+
+    With "lbfgs" nothing is shuffled or held out. X may be an array of any library of the array API standard, a list or
+    a DataFrame. float32 stays float32, other numbers become float64. What is learnt and predicted is returned where X
+    lives, on whichever device it was computed; labels that are not numbers, and `classes_`, are NumPy's. For one
+    random_state all devices start alike and see the same batches.
+
+    The chunks of a Dask X are computed by Dask's workers, each on its own device; `device` is not looked at. Whole
+    chunks are then the mini-batches, one ("auto") or as many as go into batch_size; what is learnt is NumPy's, and what
+    is predicted Dask's.
+
+    A row of weight k counts as k rows in J, and one of weight 0 is left out. Where one batch holds all rows a fit with
+    weights is that with repeated rows; else the batches differ, and each step follows its rows' share of J. The
+    held-out score is weighed too, but rows are held out one by one, whatever they weigh.
+
+    After `fit`: `coefs_` and `intercepts_`, the (W, b) of each layer; `classes_`; `n_iter_`, epochs (or steps) taken;
+    `loss_curve_`, the mean cost of the batches of each (or J after each), and `loss_`, the last; with early_stopping
+    `validation_scores_` and `best_validation_score_`, else None; `n_layers_`, `n_outputs_`, `out_activation_`;
+    `n_features_in_`, and `feature_names_in_` where X names its columns.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from X (m, n) and labels y (m,), each row weighed by sample_weight (m,)."""
+        data, home, numbers = self._data(X, y, sample_weight, first=self._starts_anew())
+        return self._fit(data, home, strata=numbers)
+
+    @available_if(_by_steps)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Learn for one more epoch, from these rows; the first call must name all `classes` that will ever come.
+
+        Calls with the same rows and a random_state leave what `fit` leaves after as many epochs. `n_iter_` and
+        `loss_curve_` go on counting; M is that of the call's own rows.
+        """
+        first = not hasattr(self, "coefs_")
+        if first and classes is None:
+            raise ValueError(
+                f"{type(self).__name__}.partial_fit: the first call needs classes, all labels that will ever come; "
+                "pass for instance classes=np.unique(y_of_all_rows)"
+            )
+        if (
+            not first
+            and classes is not None
+            and not np.array_equal(np.unique(on_host(classes)), self.classes_)
+        ):
+            raise ValueError(
+                f"{type(self).__name__}.partial_fit: expected the classes of the first call, {self.classes_.tolist()}, "
+                f"or none, got {np.unique(on_host(classes)).tolist()}; call fit for others"
+            )
+        data, home, _ = self._data(X, y, sample_weight, first=first, classes=classes)
+        return self._partial_fit(data, home)
+
+    def _data(
+        self, X: Any, y: Any, weight: Any, *, first: bool, classes: Any = None
+    ) -> tuple[Data, Place, np.ndarray]:
+        self._check_parameters()
+        X, y = checked_data(self, X, y, reset=first)
+        weight = checked_weight(self, weight, len(y))
+        numbers = self._numbered(y, given=classes, kept=not first)
+        home, k = Place.home_of(X), len(self.classes_)
+        data = Data.at(computing(self.device, home), X, numbers, weight)
+        self._shape(k if k > 2 else 1, "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
+        return data, home, numbers if weight is None else numbers[weight > 0]
+
+    def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
+        Z, home = self._forward(X, method, logits=True)
+        return (Z[:, 0] if Z.shape[1] == 1 else Z), home
+
+    def _held_out_score(self, xp: Any, y_hat: Array, data: Data) -> Array:
+        if y_hat.shape[1] == 1:
+            hit = (y_hat[:, 0] > 0.5) == (data.y > 0.5)
+        else:
+            hit = xp.argmax(y_hat, axis=1) == xp.astype(data.y, xp.int64)
+        return _mean(xp, xp.astype(hit, y_hat.dtype), data)
+
+
+class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
+    """A network of dense layers that predicts numbers, one or several for each row.
+
+    The cost that is minimised is that of MLPClassifier with |y_hat - y|^2 / 2, summed over the outputs, in place of
+    cross_entropy. So are the parameters, what X may be, where results live, and what is there after `fit`, but for
+    `classes_`; the held-out score of early_stopping is R^2, the mean over outputs.
+    """
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from X (m, n) and numbers y (m,) or (m, k), each row weighed by sample_weight (m,)."""
+        data, home = self._data(X, y, sample_weight, first=self._starts_anew())
+        return self._fit(data, home)
+
+    @available_if(_by_steps)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn for one more epoch, from these rows; see MLPClassifier.partial_fit."""
+        data, home = self._data(X, y, sample_weight, first=not hasattr(self, "coefs_"))
+        return self._partial_fit(data, home)
+
+    @by_chunks
+    def predict(self, X: Any) -> Array:
+        """Return y_hat, (m,) for one output and (m, k) for several, where X lives."""
+        y_hat, home = self._forward(X, "predict")
+        return home.bring(y_hat[:, 0] if y_hat.shape[1] == 1 else y_hat)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return R^2 (mean over outputs), the share of y's variance, weighed by sample_weight, that is predicted."""
+        y_hat = on_host(self.predict(X))
+        return float(r2_score(on_host(y), y_hat, sample_weight=on_host(sample_weight)))
+
+    def _data(self, X: Any, y: Any, weight: Any, *, first: bool) -> tuple[Data, Place]:
+        self._check_parameters()
+        X, y = checked_data(self, X, y, reset=first, multi_output=True, y_numeric=True)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        weight = checked_weight(self, weight, len(y))
+        k = 1 if y.ndim == 1 else y.shape[1]
+        if not first and k != self.n_outputs_:
+            raise ValueError(f"MLPRegressor: expected y of {self.n_outputs_} outputs as before, got {k}")
+        home = Place.home_of(X)
+        data = Data.at(computing(self.device, home), X, y, weight)
+        self._shape(k, "identity", "squared_error", anew=first)
+        return data, home
+
+    def _held_out_score(self, xp: Any, y_hat: Array, data: Data) -> Array:
+        y = xp.reshape(data.y, y_hat.shape)
+        left = _mean(xp, xp.square(y - y_hat), data)
+        all_of_it = _mean(xp, xp.square(y - _mean(xp, y, data)), data)
+        # Where y does not vary there is nothing to explain: 1 if it is met, else 0, as scikit-learn has it.
+        share = left / xp.where(all_of_it > 0, all_of_it, 1.0)
+        return xp.mean(1 - xp.where(all_of_it > 0, share, xp.astype(left > 0, left.dtype)))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _mean(xp: Any, x: Array, data: Data) -> Array:
+    """Return the weighed mean over rows of x (m,) or (m, k)."""
+    if data.weight is None:
+        return xp.mean(x, axis=0)
+    weight = xp.reshape(data.weight, (-1,) + (1,) * (x.ndim - 1))
+    return xp.sum(x * weight, axis=0) / xp.sum(weight)

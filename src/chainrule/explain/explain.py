@@ -1,0 +1,186 @@
+"""explain: from an expression, a function or a network to its graph."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from chainrule import pytree
+from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.traced import Traced
+from chainrule.backend.device import asked_for
+from chainrule.explain import expression, network
+from chainrule.explain.graph import Graph
+from chainrule.explain.recorder import Recorder
+from chainrule.models.mlp import MLP
+from chainrule.validation import check_kind
+
+_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, **values: Any) -> Graph:
+    """Return the graph of a computation, with the value and the gradient of the output at every node.
+
+    f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which is
+                      parsed and never executed; a function of arrays, written as for `grad`; a network, MLP
+    values            numbers, lists of numbers, arrays, and nested lists, tuples and dicts of arrays, by the names in
+                      the expression or of the function's parameters. Of a network params, X (m, n) and y, and the
+                      output is its cost J
+
+    Numbers and lists become floats. Integer and boolean arrays are inputs without gradient. A result that is not one
+    number is summed, in a node "sum". The computation runs where the arrays are; what the graph shows is on the host.
+
+    Raises ValueError for a text that is no such expression, and for values that do not fit it; TypeError for values
+    that are no numbers or do not fit the function, and for a result that is not one array.
+    """
+    if unnamed:
+        raise TypeError(
+            f"explain: expected values by their names, as in explain({_example(f_or_expression)}); got {len(unnamed)} "
+            "without a name"
+        )
+    if isinstance(f_or_expression, str):
+        tree = expression.parse(f_or_expression, tuple(values))
+        space, inputs = _entered(values)
+        for name, x in inputs.items():
+            if not isinstance(x, Traced):
+                raise TypeError(
+                    f"explain: expected {name} to be a number, a list of numbers or an array, "
+                    f"got {type(values[name]).__name__}"
+                )
+        # What is not finite is shown where it arises.
+        with np.errstate(all="ignore"):
+            return _graph(space, tree.run(space, inputs), f_or_expression.strip(), "f")
+    if isinstance(f_or_expression, MLP):
+        _expect(values, ("params", "X", "y"))
+        return network.graph(f_or_expression, **values)
+    f = f_or_expression
+    if not callable(f):
+        raise TypeError(
+            f"explain: expected an expression, a function of arrays or an MLP, got {type(f).__name__}"
+        )
+    name = getattr(f, "__name__", type(f).__name__)
+    arguments = _arguments(f, name, values)
+    space, inputs = _entered(values)
+    with np.errstate(all="ignore"):
+        result = f(
+            *(inputs[key] for key in arguments), **{k: x for k, x in inputs.items() if k not in arguments}
+        )
+        return _graph(space, result, name, name if name.isidentifier() else "f")
+
+
+def _arguments(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:
+    """Return the names of the values that go by their place; TypeError where they do not fit the parameters."""
+    try:
+        signature = inspect.signature(f)
+    except (TypeError, ValueError):  # some functions of C tell nothing
+        return list(values)
+    placed = []
+    for parameter in signature.parameters.values():
+        if parameter.name not in values or parameter.kind not in _BY_PLACE:
+            break
+        placed.append(parameter.name)
+    try:
+        signature.bind(*placed, **{key: x for key, x in values.items() if key not in placed})
+    except TypeError as error:
+        plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+        written = signature.replace(parameters=plain, return_annotation=signature.empty)
+        raise TypeError(f"explain: {name}{written} was given {_names(values)}: {error}") from None
+    return placed
+
+
+def _graph(space: Recorder, out: Any, title: str, name: str) -> Graph:
+    if not hasattr(out, "shape") and not isinstance(out, int | float):
+        raise TypeError(
+            f"explain: expected {title} to return one array, got {type(out).__name__}; "
+            "explain each of its results"
+        )
+    if getattr(out, "shape", ()) != ():
+        space.name(out, name, again=False)
+        out, name = space.sum(out), "sum"
+    return space.graph(out, title, name)
+
+
+def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
+    """Return a recorder, and the values as arrays that it has noted."""
+    given = [x for value in values.values() for x in pytree.flat(value) if hasattr(x, "dtype")]
+    for x in given:
+        if type(x) is Traced and x.level:
+            raise TypeError(
+                "explain: expected plain arrays, got one whose gradient is followed; call explain outside of grad"
+            )
+    place = asked_for()
+    like = given[0] if given else np.zeros(()) if place is None else place.asarray(0.0)
+    space = Recorder(space_of(like).base)
+    floats = [x.dtype for x in given if type(x) is type(like) and space.is_floating(x.dtype)]
+    space.dtype = floats[0] if floats else space.base.float64
+
+    def entered(x: Any, name: str) -> Any:
+        if hasattr(x, "dtype"):
+            return space.entered(_numeric(name, x), name)
+        check_kind(type(x))
+        return space.entered(space.array(_float(name, x), like), name) if isinstance(x, int | float) else x
+
+    inputs = {}
+    for name, value in values.items():
+        if isinstance(value, list | tuple) and _are_numbers(value):
+            value = space.array(_rectangular(name, value), like)
+        leaves = iter([entered(x, label) for label, x in pytree.leaves(value, name)])
+        inputs[name] = (
+            pytree.rebuilt(value, leaves) if isinstance(value, list | tuple | dict) else next(leaves)
+        )
+    return space, inputs
+
+
+def _are_numbers(value: Any) -> bool:
+    """Tell whether a list, and all lists in it, have nothing but numbers of Python."""
+    if isinstance(value, list | tuple):
+        return bool(value) and all(map(_are_numbers, value))
+    return isinstance(value, int | float) and not hasattr(value, "dtype")
+
+
+def _rectangular(name: str, value: Any) -> Any:
+    try:
+        return np.asarray(value, dtype=float)
+    except ValueError:
+        raise ValueError(f"explain: {name} has rows of different lengths; give equal ones") from None
+    except OverflowError:
+        raise _too_large(name) from None
+
+
+def _numeric(name: str, x: Any) -> Any:
+    if isinstance(x, np.ndarray | np.generic) and x.dtype.kind not in "biuf":
+        raise TypeError(f"explain: expected {name} to be an array of real numbers, got dtype {x.dtype}")
+    return x
+
+
+def _float(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise _too_large(name) from None
+
+
+def _too_large(name: str) -> ValueError:
+    return ValueError(f"explain: {name} is larger than a float can be; give a smaller number")
+
+
+def _expect(values: dict[str, Any], names: tuple[str, ...]) -> None:
+    if tuple(sorted(values)) != tuple(sorted(names)):
+        raise TypeError(f"explain: a network takes {', '.join(names)}, got {_names(values)}")
+
+
+def _example(f: Any) -> str:
+    """Return how values would be written for f, as far as it tells their names."""
+    if isinstance(f, str):
+        return f'"{f}", a=2.0'
+    if isinstance(f, MLP):
+        return "net, params=params, X=X, y=y"
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        names = []
+    return "f, " + ", ".join(f"{name}=..." for name in names or ["x"])
+
+
+def _names(values: dict[str, Any]) -> str:
+    return ", ".join(values) or "no values"

@@ -1,0 +1,1 @@
+"""A graph as text, SVG, PNG and a page."""

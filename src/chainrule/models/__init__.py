@@ -1,0 +1,1 @@
+"""The models and their gradients by hand: logistic regression and networks."""

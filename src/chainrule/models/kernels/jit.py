@@ -1,0 +1,47 @@
+"""What the kernels of `by_tiles` have in common: how they are compiled, and the arrays that they take. Needs Numba."""
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit
+
+import numpy as np
+
+ROWS = 4  # at a time: with one vector of each, and of what they share, registers suffice
+# Sums may be taken in any order, as in a BLAS; NaN and infinity keep their meaning.
+_SETTINGS = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
+
+
+def takes(X: Any) -> bool:
+    """Say whether X has ROWS rows, each in one piece, that follow one another in memory, with or without gaps."""
+    return bool(len(X) >= ROWS and X.strides[1] == X.itemsize and X.strides[0] >= 0 and X.flags.aligned)
+
+
+def in_one_row(X: Any) -> tuple[Any, int]:
+    """Return the memory of X (m, n), from its first number to its last, and how far apart its rows begin."""
+    step = X.strides[0] // X.itemsize
+    length = (X.shape[0] - 1) * step + X.shape[1]
+    return np.lib.stride_tricks.as_strided(X, (length,), X.strides[1:], writeable=False), step
+
+
+def read_only(x: Any) -> Any:
+    """Return x so that it has one type, whether it may be written to or not: nothing is compiled twice."""
+    x = np.require(x, requirements=["C", "A"]).view()
+    x.flags.writeable = False
+    return x
+
+
+def compiled(function: Callable[..., Any], *, kept: bool = False) -> Any:
+    """Return the function compiled when it is first called, and `kept` for the next process where a folder can be."""
+    try:
+        return njit(cache=kept, **_SETTINGS)(function)
+    except RuntimeError:  # there is no folder that it may write to
+        return njit(**_SETTINGS)(function)
+
+
+def call(kernel: Any, *arguments: Any) -> Any:
+    """Return what the kernel returns, also where the disk has no room for what was compiled."""
+    try:
+        return kernel(*arguments)
+    except OSError:
+        return kernel(*arguments)

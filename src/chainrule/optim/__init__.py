@@ -1,0 +1,1 @@
+"""Minimisation: optimisers, schedules, batches, descent and L-BFGS."""

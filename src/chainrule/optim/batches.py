@@ -1,0 +1,65 @@
+"""Mini-batches: which rows serve which step, shuffled by a seed, equal on all devices."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from chainrule.backend.device import namespace
+from chainrule.validation import whole_number
+
+Array = Any
+
+
+class Batches:
+    """The rows of each step: every epoch is a new permutation of all m rows, cut into batches of `size`.
+
+    `batches(step)` returns the numbers (k,) of that step's rows, integers on the device of `like`; what it returns
+    depends on m, size, seed and step alone, so a run can be taken up at any step. Where size does not divide m, the
+    last batch of each epoch is the shorter one. `len(batches)` is the number of steps in an epoch.
+    """
+
+    def __init__(self, m: int, size: int, *, seed: int = 0, like: Array, shuffle: bool = True) -> None:
+        self.m, self.size = whole_number("Batches", "m", m, 1), whole_number("Batches", "size", size, 1)
+        self.seed = whole_number("Batches", "seed", seed)
+        if not hasattr(like, "dtype"):
+            raise TypeError(f"Batches: like must be an array, such as X, got {type(like).__name__}")
+        self.shuffle = shuffle
+        self._xp, self._device = namespace(like), like.device
+        self._drawn: tuple[int | None, Array] = None, None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A namespace cannot be pickled; an array of nothing brings it along.
+        like = self._xp.empty(0, device=self._device)
+        return partial(Batches, seed=self.seed, like=like, shuffle=self.shuffle), (self.m, self.size)
+
+    def __len__(self) -> int:
+        return -(-self.m // self.size)
+
+    def rows(self, step: int) -> int:
+        """Return how many rows step number `step`, from 0, has."""
+        return min(self.size, self.m - step % len(self) * self.size)
+
+    def __call__(self, step: int) -> Array:
+        """Return the numbers of the rows of step number `step`, from 0."""
+        epoch, part = divmod(step, len(self))
+        epoch = epoch if self.shuffle else 0
+        drawn, order = self._drawn
+        if epoch != drawn:
+            generator = np.random.default_rng([self.seed, epoch])
+            rows = generator.permutation(self.m) if self.shuffle else np.arange(self.m)
+            # One copy to the device an epoch; the batches are slices of it. Kept as one pair, which no other thread
+            # can take apart.
+            order = self._xp.asarray(rows, device=self._device)
+            self._drawn = epoch, order
+        return order[part * self.size : part * self.size + self.rows(step)]
+
+
+def on_rows(f: Callable[..., Any], *arrays: Array | None) -> Callable[[Any, Array], Any]:
+    """Return a function (params, rows) that calls f(params, ...) with those rows of each array; None stays None."""
+    xp = namespace(*(x for x in arrays if x is not None))
+
+    def on(params: Any, rows: Array) -> Any:
+        return f(params, *(None if x is None else xp.take(x, rows, axis=0) for x in arrays))
+
+    return on

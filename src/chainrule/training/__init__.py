@@ -1,0 +1,1 @@
+"""A training run: its configuration, its loop, its checkpoints, its model file and its report."""

@@ -1,0 +1,249 @@
+"""Checkpoints: a run that was interrupted goes on, bit for bit as if it never had been.
+
+A checkpoint is a safetensors file with the arrays of a Snapshot as they are; its numbers stand in JSON, floats in
+hexadecimal, so that they come back exactly. With them go the settings of the run, a fingerprint of its data among
+them, and a checksum of the whole. Reading one executes nothing.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from chainrule import pytree
+from chainrule.backend.device import Device, to_numpy
+from chainrule.optim.descent import Report, Snapshot
+from chainrule.training.model_file import absorb, checksum, read_tensors, write_tensors
+
+FORMAT = "chainrule checkpoint"
+VERSION = "1"
+
+Settings = dict[str, Any]
+
+_KINDS = {
+    "step": int,
+    "since": int,
+    "rises": int,
+    "start": float,
+    "previous": float,
+    "history": tuple,
+}
+
+# Of a run's time, the share that its checkpoints may take.
+_SHARE = 0.1
+
+
+class CheckpointError(ValueError):
+    """A file from which this run cannot go on; the message names the file, the fault and what to do."""
+
+
+def fingerprint(*arrays: Any) -> str:
+    """Return a text that differs where any element, shape or dtype of arrays of any device differs."""
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        absorb(digest, to_numpy(array))
+    shapes = ", ".join(f"{tuple(array.shape)} {to_numpy(array).dtype}" for array in arrays)
+    return f"{shapes}, checksum {digest.hexdigest()}"
+
+
+def save_checkpoint(path: Path, snapshot: Snapshot, settings: Settings) -> None:
+    """Write a snapshot of a run with these settings; `path` is at every moment the old checkpoint or the new, whole."""
+    tensors: dict[str, np.ndarray] = {}
+    parts = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
+    snapshot_text = {name: _encoded(part, name, tensors) for name, part in parts.items()}
+    about = json.dumps({"settings": settings, "snapshot": snapshot_text})
+    metadata = {"format": FORMAT, "version": VERSION, "about": about, "checksum": checksum(about, tensors)}
+    write_tensors(path, tensors, metadata)
+
+
+def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, place: Device) -> Snapshot:
+    """Read the snapshot of a run with these settings, its arrays on `place`.
+
+    `params` and `state` are those with which such a run begins: the snapshot's must have their shapes and dtypes.
+    Raises CheckpointError for a file that is broken, of another version, or of a run with other settings; of these the
+    message names the first. More `steps` than the run had are no other setting.
+    """
+
+    def refused(fault: str, remedy: str = "start anew without --resume") -> CheckpointError:
+        return CheckpointError(f"{path}: expected a checkpoint of this run, {fault}; {remedy}")
+
+    if not path.is_file():
+        raise refused("got no file")
+    tensors, metadata = read_tensors(path, FORMAT, VERSION, lambda fault, _: refused(fault))
+    try:
+        about = json.loads(metadata["about"])
+        if metadata["checksum"] != checksum(metadata["about"], tensors):
+            raise ValueError("the checksum does not fit the content")
+        theirs: Settings = dict(about["settings"].items())
+        text = about["snapshot"]
+        snapshot = Snapshot(**{name: _decoded(part, tensors, place) for name, part in text.items()})
+        _check_kinds(snapshot)
+    except KeyError as error:
+        raise refused(f"got one without {error}") from error
+    except (AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
+        raise refused(f"got one that is damaged ({error})") from error
+    # Through JSON, as theirs went.
+    ours: Settings = json.loads(json.dumps(settings))
+    for name in dict.fromkeys((*ours, *theirs)):
+        if name != "steps" and ours.get(name) != theirs.get(name):
+            name, was, has = _apart(name, theirs, ours)
+            raise refused(
+                f"got one of a run whose {name} was {was} where this one has {has}",
+                "give what that run was given, or start anew without --resume",
+            )
+    if snapshot.step > settings["steps"]:
+        raise refused(
+            f"got one after step {snapshot.step}, later than the {settings['steps']} steps of this run",
+            "ask for more steps, or start anew without --resume",
+        )
+    for name, like in {"params": params, "best_params": params, "state": state}.items():
+        fault = _misfit(getattr(snapshot, name), like, name)
+        if fault:
+            raise refused(f"got one with {fault}")
+    return snapshot
+
+
+def settings_in(path: Path) -> Settings:
+    """Return the settings of the run whose checkpoint this is; none where there is no such file that can be read."""
+
+    def refused(fault: str, remedy: str) -> CheckpointError:
+        return CheckpointError(f"{path}: {fault}; {remedy}")
+
+    try:
+        settings = json.loads(read_tensors(path, FORMAT, VERSION, refused)[1]["about"])["settings"]
+    except (CheckpointError, KeyError, RecursionError, TypeError, ValueError):
+        return {}
+    return settings if isinstance(settings, dict) else {}
+
+
+def set_aside(path: Path) -> Path | None:
+    """Give the checkpoint of an earlier run a name that nothing has, path's with a number; return it, None for no file.
+
+    A run that begins at the start would write over it.
+    """
+    if not path.is_file():
+        return None
+    number = 1
+    while (aside := path.with_stem(f"{path.stem}-{number}")).exists():
+        number += 1
+    return path.rename(aside)
+
+
+class Keeper:
+    """What `descend` hands its snapshots to: writes them, so seldom that it takes at most a tenth of the time.
+
+    A context; leaving it, however that comes about, writes the last snapshot where that is not yet done. What is
+    being learnt is worth more than a checkpoint: `on_fault` is told the first time that one cannot be written, and the
+    run goes on.
+    """
+
+    def __init__(
+        self, path: Path, settings: Settings, on_fault: Callable[[OSError], None] | None = None
+    ) -> None:
+        self.path, self.settings, self.on_fault = path, settings, on_fault
+        self.begun, self.spent = time.monotonic(), 0.0
+        self.pending: Snapshot | None = None
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Keep this snapshot, or hold it until there is time."""
+        self.pending = snapshot
+        if self.spent <= _SHARE * (time.monotonic() - self.begun):
+            self._write()
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        if self.pending is not None:
+            started = time.monotonic()
+            try:
+                save_checkpoint(self.path, self.pending, self.settings)
+            except OSError as error:
+                if self.on_fault:
+                    self.on_fault(error)
+                self.on_fault = None
+            self.spent += time.monotonic() - started
+            self.pending = None
+
+
+def _encoded(part: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
+    """Return a part of a snapshot in what JSON has, and put its arrays among the tensors."""
+    if part is None or isinstance(part, (bool, int, str)):
+        return part
+    if isinstance(part, float):
+        return {"float": float(part).hex()}
+    if isinstance(part, dict):
+        return {"dict": [[key, _encoded(item, f"{name}.{key}", tensors)] for key, item in part.items()]}
+    if isinstance(part, (list, tuple)):
+        items = [_encoded(item, f"{name}.{i}", tensors) for i, item in enumerate(part)]
+        kind = "report" if isinstance(part, Report) else "tuple" if isinstance(part, tuple) else "list"
+        return {kind: items}
+    tensors[name] = to_numpy(part)
+    return {"array": name}
+
+
+def _decoded(text: Any, tensors: dict[str, np.ndarray], place: Device) -> Any:
+    if not isinstance(text, dict):
+        return text
+    ((kind, content),) = text.items()
+    if kind == "float":
+        return float.fromhex(content)
+    if kind == "array":
+        return place.asarray(tensors[content])
+    if kind == "dict":
+        return {key: _decoded(item, tensors, place) for key, item in content}
+    items = [_decoded(item, tensors, place) for item in content]
+    makers: dict[str, Any] = {"list": list, "tuple": tuple, "report": lambda values: Report(*values)}
+    return makers[kind](items)
+
+
+def _check_kinds(snapshot: Snapshot) -> None:
+    reports = [*snapshot.history, *([] if snapshot.best is None else [snapshot.best])]
+    for name, kind in _KINDS.items():
+        if type(getattr(snapshot, name)) is not kind:
+            raise ValueError(f"{name} is no {kind.__name__}")
+    if not all(isinstance(report, Report) for report in reports):
+        raise ValueError("a report that is none")
+
+
+def _misfit(part: Any, like: Any, name: str) -> str:
+    """Say where a part of a snapshot is not built like another one, or nothing."""
+    try:
+        found = pytree.along(part, like, name)
+    except ValueError as error:
+        return str(error)
+    for x, (where, its) in zip(found, pytree.leaves(like, name), strict=True):
+        got, expected = (
+            f"{tuple(value.shape)} {to_numpy(value).dtype}"
+            if hasattr(value, "dtype")
+            else type(value).__name__
+            for value in (x, its)
+        )
+        if got != expected:
+            return f"{where} {got} where this run has {expected}"
+    return ""
+
+
+def _apart(name: str, theirs: Settings, ours: Settings) -> tuple[str, str, str]:
+    """Return the name of a setting that differs, or of its first part that does, and what it is to each."""
+    one, other = theirs.get(name), ours.get(name)
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in (*other, *one):
+            if one.get(key) != other.get(key):
+                part, was, has = _apart(key, one, other)
+                return f"{name}.{part}", was, has
+    return name, _shown(theirs, name), _shown(ours, name)
+
+
+def _shown(settings: Settings, name: str) -> str:
+    return repr(settings[name]) if name in settings else "not set"

@@ -1,0 +1,236 @@
+"""Files that are either whole or not there: written beside, then renamed. And the model file."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from chainrule.data.load import ImageShape, Scaling
+from chainrule.models import penalties
+from chainrule.models.mlp import MLP
+
+FORMAT = "chainrule model"
+VERSION = "2"
+
+Params = list[tuple[np.ndarray, np.ndarray]]
+
+_PENALTIES = {kind.__name__: kind for kind in (penalties.L1, penalties.L2, penalties.ElasticNet)}
+_DTYPES = ("float32", "float64")
+
+
+class ModelError(ValueError):
+    """A file that is no model of this version; the message names the file, the fault and what to do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network with all that a new sample needs. A logistic regression is the network without a hidden layer.
+
+    net        what is computed; one sigmoid for two classes, or k softmax outputs for k
+    params     one (W, b) a layer, of one floating dtype
+    scaling    what was done to raw features before they were learnt from
+    classes    the names of the k classes in the order of their numbers; of two, that for probability 1 comes second
+    image      the shape of pictures that the features are, or None
+    white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
+    features   the names of the columns, or () where nobody named them
+
+    ValueError where these do not fit each other.
+    """
+
+    net: MLP
+    params: Params
+    scaling: Scaling
+    classes: tuple[str, ...]
+    image: ImageShape | None
+    white: float | None = None
+    features: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        n, k = self.net.sizes[0], len(self.classes)
+        outputs = (self.net.output, self.net.sizes[-1])
+        if outputs != ("softmax", k) and (k, *outputs) != (2, "sigmoid", 1):
+            raise ValueError(f"{k} classes for {outputs[1]} {outputs[0]} outputs")
+        if k < 2 or len(set(self.classes)) < k:
+            raise ValueError(f"the classes {self.classes}, not two or more different ones")
+        shapes = [tuple(part.shape for part in layer) for layer in self.params]
+        if shapes != self.net.shapes:
+            raise ValueError(f"parameters of shapes {shapes} where the network has {self.net.shapes}")
+        dtypes = sorted({str(part.dtype) for layer in self.params for part in layer})
+        if len(dtypes) != 1 or dtypes[0] not in _DTYPES:
+            raise ValueError(
+                f"parameters of type {' and '.join(dtypes)}, not all of one of {', '.join(_DTYPES)}"
+            )
+        if not all(np.isfinite(part).all() for layer in self.params for part in layer):
+            raise ValueError("parameters that are NaN or infinite")
+        if self.scaling.shift.shape not in ((), (n,)):
+            raise ValueError(f"scaling of {self.scaling.shift.size} features for a network of {n}")
+        if self.image is not None and self.image.n != n:
+            raise ValueError(f"{self.image} for a network of {n} features")
+        if self.white is not None and not 0 < self.white < math.inf:
+            raise ValueError(f"a white of {self.white}")
+        if len(self.features) not in (0, n):
+            raise ValueError(f"{len(self.features)} names of features for a network of {n}")
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The precision of the parameters."""
+        return self.params[0][0].dtype
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Make `path` hold `content`. Whenever this is interrupted, the old file or the new one is there, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp's files are for their owner's eyes alone; what is left for the user has the usual permissions.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(beside).chmod(0o666 & ~mask)
+        Path(beside).replace(path)
+    except BaseException as error:
+        Path(beside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk names no file by itself
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write `content` as indented JSON, by `write_bytes`."""
+    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
+    from safetensors.numpy import save
+
+    content = save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata)
+    write_bytes(path, _metadata_sorted(content))
+
+
+def _metadata_sorted(content: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: they come in an order of their own each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    head = json.loads(content[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[end:]
+
+
+def read_tensors(
+    path: Path, form: str, version: str, refused: Callable[[str, str], Exception]
+) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Read what `write_tensors` wrote with this format and version in its metadata.
+
+    Whatever is wrong is raised as `refused(fault, remedy)`.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    again = "train it again, or name another file"
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError, TypeError) as error:
+        raise refused(f"got a file that is broken or of another kind ({error})", again) from error
+    if metadata.get("format") != form:
+        raise refused(f"got a safetensors file whose format is {metadata.get('format')!r}", again)
+    if metadata.get("version") != version:
+        raise refused(
+            f"got version {metadata.get('version')!r} where this chainrule reads {version!r}",
+            "use the chainrule that wrote it, or train it again",
+        )
+    return tensors, metadata
+
+
+def checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
+    """Return a text that differs where the text, or a name, element, shape or dtype of the arrays differs."""
+    digest = hashlib.blake2b(about.encode(), digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        absorb(digest, tensors[name])
+    return digest.hexdigest()
+
+
+def absorb(digest: "hashlib.blake2b", array: np.ndarray) -> None:
+    """Take the elements, the shape and the dtype of an array into a checksum."""
+    digest.update(f"{array.shape} {array.dtype.str}".encode())
+    digest.update(np.asarray(array, order="C").reshape(-1).view(np.uint8).data)
+
+
+def net_as_json(net: MLP) -> dict[str, Any]:
+    """Return the settings of a network in what JSON has."""
+    about = {field.name: getattr(net, field.name) for field in fields(net)}
+    about["sizes"] = list(net.sizes)
+    if net.penalty is not None:
+        about["penalty"] = {"kind": type(net.penalty).__name__, **asdict(net.penalty)}
+    return about
+
+
+def net_from_json(about: dict[str, Any]) -> MLP:
+    """Return the network whose settings `net_as_json` gave; KeyError, TypeError or ValueError where it gave others."""
+    about = dict(about)
+    if about["penalty"] is not None:
+        settings = dict(about["penalty"])
+        about["penalty"] = _PENALTIES[settings.pop("kind")](**settings)
+    return MLP(tuple(about.pop("sizes")), **about)
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write a model as a safetensors file: arrays and text, nothing that could be executed."""
+    told = {
+        "net": net_as_json(model.net),
+        "classes": list(model.classes),
+        "image": asdict(model.image) if model.image else None,
+        "white": model.white,
+        "features": list(model.features),
+    }
+    tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
+    for layer, (W, b) in enumerate(model.params):
+        tensors |= {f"W{layer}": W, f"b{layer}": b}
+    about = json.dumps(told)
+    metadata = {"format": FORMAT, "version": VERSION, "about": about, "checksum": checksum(about, tensors)}
+    write_tensors(path, tensors, metadata)
+
+
+def load_model(path: Path) -> Model:
+    """Read a model that `save_model` wrote, or raise ModelError for a file that is not one."""
+
+    def refused(fault: str, remedy: str = "train it again, or name another file") -> ModelError:
+        return ModelError(f"{path}: expected a model of chainrule, {fault}; {remedy}")
+
+    if not path.is_file():
+        raise refused("got no file", "check the path; chainrule train makes one")
+    tensors, metadata = read_tensors(path, FORMAT, VERSION, refused)
+    try:
+        if metadata["checksum"] != checksum(metadata["about"], tensors):
+            raise ValueError("the checksum does not fit the content")
+        about = json.loads(metadata["about"])
+        net = net_from_json(about["net"])
+        params = [(tensors.pop(f"W{i}"), tensors.pop(f"b{i}")) for i in range(len(net.shapes))]
+        scaling = Scaling(tensors.pop("shift"), tensors.pop("scale"))
+        if tensors:
+            raise ValueError(f"{', '.join(sorted(tensors))} beside what the network has")
+        return Model(
+            net,
+            params,
+            scaling,
+            tuple(str(name) for name in about["classes"]),
+            ImageShape(**about["image"]) if about["image"] else None,
+            None if about["white"] is None else float(about["white"]),
+            tuple(str(name) for name in about["features"]),
+        )
+    except KeyError as error:
+        raise refused(f"got one without {error}") from error
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise refused(f"got one with an entry malformed ({error})") from error

@@ -1,0 +1,362 @@
+"""The transforms: what each returns, for which arguments, and what it refuses."""
+
+import collections
+import warnings
+from typing import Any, NamedTuple
+
+import array_api_strict
+import pytest
+
+import chainrule as cr
+import numpy as np
+
+
+def cubes(x: Any) -> Any:
+    return np.sum(x**3)
+
+
+X = np.array([1.0, 2.0, -1.0])
+
+
+def test_grad_and_value_and_grad():
+    assert cr.grad(cubes)(X).tolist() == [3, 12, 3]
+    value, g = cr.value_and_grad(cubes)(X)
+    assert value == 8
+    assert g.tolist() == [3, 12, 3]
+    assert type(value) is np.ndarray
+
+
+def test_several_arguments_and_settings_that_pass_through():
+    def f(a: Any, b: Any, *, power: int) -> Any:
+        return np.sum(a * b**power)
+
+    da, db = cr.grad(f, (0, 1))(X, X + 3, power=2)
+    np.testing.assert_allclose(da, (X + 3) ** 2)
+    np.testing.assert_allclose(db, 2 * X * (X + 3))
+    np.testing.assert_allclose(cr.grad(f, -1)(X, X + 3, power=1), X)
+    with pytest.raises(TypeError, match="argument number 2"):
+        cr.grad(f, 2)(X, X)
+
+
+class Layer(NamedTuple):
+    W: Any
+    b: Any
+
+
+def test_nested_arguments_come_back_in_their_shape():
+    params = {"layers": [Layer(np.ones((3, 2)), np.zeros(2))], "scale": (np.asarray(2.0), [])}
+
+    def f(params: Any) -> Any:
+        layer = params["layers"][0]
+        return np.sum(X @ layer.W + layer.b) * params["scale"][0]
+
+    g = cr.grad(f)(params)
+    assert isinstance(g["layers"][0], Layer)
+    assert g["layers"][0].W.tolist() == [[2, 2], [4, 4], [-2, -2]]
+    assert g["layers"][0].b.tolist() == [2, 2]
+    assert g["scale"][0] == 4
+    assert g["scale"][1] == []
+
+
+def test_what_the_result_does_not_depend_on_gets_zeros():
+    g = cr.grad(lambda a, b: np.sum(a), (0, 1))(np.ones(2, np.float32), np.ones((3, 1), np.float32))[1]
+    assert (g.shape, g.dtype, g.tolist()) == ((3, 1), np.float32, [[0], [0], [0]])
+    assert cr.grad(lambda x: np.asarray(1.0))(X).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("out", [lambda x: x, lambda x: (x[0], x[1]), lambda x: None])
+def test_a_result_that_is_no_scalar_is_refused_with_what_to_use(out: Any):
+    with pytest.raises(TypeError, match=r"chainrule\.vjp or chainrule\.jacobian"):
+        cr.grad(out)(X)
+
+
+def test_vjp_of_nested_results():
+    out, pullback = cr.vjp(lambda x, y: {"s": x * y, "t": [x]}, X, X + 1)
+    np.testing.assert_allclose(out["s"], X * (X + 1))
+    dx, dy = pullback({"s": np.ones(3), "t": [np.full(3, 2.0)]})
+    np.testing.assert_allclose(dx, X + 1 + 2)
+    np.testing.assert_allclose(dy, X)
+    with pytest.raises(ValueError, match="shape"):
+        pullback({"s": np.ones(2), "t": [np.ones(3)]})
+    with pytest.raises(ValueError, match=r"expected a dict with \['s', 't'\]; got"):
+        pullback({"s": np.ones(3)})
+
+
+def test_jvp_is_the_directional_derivative():
+    v = np.array([1.0, 0.5, -2.0])
+    out, rate = cr.jvp(lambda x: np.tanh(x) * x[0], (X,), (v,))
+    J = cr.jacobian(lambda x: np.tanh(x) * x[0])(X)
+    np.testing.assert_allclose(out, np.tanh(X) * X[0])
+    np.testing.assert_allclose(rate, J @ v, rtol=1e-14)
+    assert type(rate) is np.ndarray
+
+
+def test_jvp_where_the_gradients_of_two_uses_cancel():
+    space = cr.differentiable(np)
+
+    def f(x: Any) -> Any:
+        s = space.sqrt(x)
+        return space.stack([s, -s])
+
+    _, rate = cr.jvp(f, (np.asarray(4.0),), (np.asarray(1.0),))
+    assert rate.tolist() == [0.25, -0.25]
+
+
+def test_jvp_of_several_and_nested_arguments_and_results():
+    params = {"W": np.eye(2), "b": np.zeros(2)}
+    moves = {"W": np.ones((2, 2)), "b": np.array([1.0, 0.0])}
+    x, v = np.array([1.0, 2.0]), np.array([0.0, 1.0])
+    _, rate = cr.jvp(lambda p, x: (x @ p["W"] + p["b"], x), (params, x), (moves, v))
+    assert rate[0].tolist() == [4, 4]
+    assert rate[1].tolist() == [0, 1]
+    with pytest.raises(ValueError, match="tangent"):
+        cr.jvp(cubes, (X,), (np.ones(2),))
+    with pytest.raises(ValueError, match="as many tangents"):
+        cr.jvp(cubes, (X,), ())
+
+
+def test_jvp_of_results_that_do_not_move():
+    x, v = np.asarray(2.0), np.asarray(1.0)
+    out, rate = cr.jvp(lambda x: {"y": x * x, "n": x.astype(np.int32), "more": (x > 1, 3, 0.5)}, (x,), (v,))
+    assert (out["y"], out["n"], out["more"]) == (4, 2, (True, 3, 0.5))
+    assert (rate["y"], rate["n"], rate["more"]) == (4, 0, (False, 0, 0))
+    assert float(cr.grad(lambda x: cr.jvp(lambda x: (x > 1, x**3), (x,), (v,))[1][1])(x)) == 12
+
+
+def test_jvp_of_jvp_and_of_grad():
+    def rate(x: Any) -> Any:
+        return cr.jvp(lambda y: y**3, (x,), (np.asarray(1.0),))[1]
+
+    assert cr.jvp(rate, (np.asarray(2.0),), (np.asarray(1.0),))[1] == 12
+    assert cr.grad(rate)(2.0) == 12
+    assert cr.jvp(cr.grad(lambda y: y**3), (np.asarray(2.0),), (np.asarray(1.0),))[1] == 12
+
+
+@pytest.mark.parametrize("xp", [np, array_api_strict])
+def test_jacobian_hessian_and_hvp(xp: Any):
+    x = xp.asarray([1.0, 2.0, -1.0])
+
+    def f(x: Any) -> Any:
+        return x[0] * x[1] ** 2 + x[2] ** 3
+
+    def both(x: Any) -> Any:
+        xp = x.__array_namespace__()
+        return xp.stack([f(x), x[1]])
+
+    H = cr.hessian(f)(x)
+    assert np.asarray(H).tolist() == [[0, 4, 0], [4, 2, 0], [0, 0, -6]]
+    assert type(H) is type(x)
+    assert np.asarray(cr.jacobian(both)(x)).tolist() == [[4, 4, 3], [0, 1, 0]]
+    assert np.asarray(cr.hvp(f, x, xp.asarray([1.0, 1.0, 1.0]))).tolist() == [4, 6, -6]
+
+
+def test_jacobian_of_matrices_and_of_nothing():
+    A = np.arange(6.0).reshape(2, 3)
+    assert cr.jacobian(lambda A, B: A @ B, 1)(A, np.ones((3, 2))).shape == (2, 2, 3, 2)
+    assert cr.jacobian(lambda x: x[:0])(X).shape == (0, 3)
+
+
+def test_stop_gradient_of_arrays_and_nests():
+    assert cr.grad(lambda x: np.sum(x * cr.stop_gradient(x)))(X).tolist() == X.tolist()
+    assert cr.grad(lambda x: np.sum(cr.stop_gradient({"a": [x]})["a"][0]))(X).tolist() == [0, 0, 0]
+    assert cr.stop_gradient(X) is X
+
+
+class TestCheckpoint:
+    def test_same_values_and_gradients_at_every_order(self):
+        def f(a: Any, b: Any) -> Any:
+            return np.sum(np.tanh(a * b) * a)
+
+        g = cr.checkpoint(f)
+        assert g(X, X) == f(X, X)
+        for one, other in zip(cr.grad(f, (0, 1))(X, X + 1), cr.grad(g, (0, 1))(X, X + 1), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-14)
+        np.testing.assert_allclose(
+            cr.hessian(lambda x: g(x, x * 2))(X), cr.hessian(lambda x: f(x, x * 2))(X), rtol=1e-13
+        )
+        cr.check_gradients(g, X, X + 1, order=2)
+
+    def test_runs_once_forward_and_once_backward_and_keeps_nothing_between(self):
+        runs = []
+
+        def f(a: Any, b: Any) -> Any:
+            runs.append(type(a))
+            return np.sum(a * b)
+
+        _, pullback = cr.vjp(cr.checkpoint(f), X, X)
+        assert runs == [np.ndarray]
+        pullback(np.asarray(1.0))
+        assert len(runs) == 2
+
+    def test_a_followed_array_from_outside_is_an_error(self):
+        with pytest.raises(TypeError, match="among its arguments"):
+            cr.grad(lambda x: cr.checkpoint(lambda y: np.sum(y * x))(x))(X)
+
+
+class TestGate:
+    def test_a_rule_of_your_own(self):
+        @cr.gate
+        def scaled_tanh(xp: Any, x: Any, *, scale: float = 1.0) -> Any:
+            """Return tanh(scale x)."""
+            y = xp.tanh(x * scale)
+            return y, (lambda g: g * ((1 - y * y) * scale),)
+
+        np.testing.assert_allclose(scaled_tanh(X, scale=2.0), np.tanh(2 * X))
+        for x in (X, array_api_strict.asarray([1.0, 2.0])):
+            cr.check_gradients(lambda x: scaled_tanh(x, scale=0.7), x, order=3)
+        assert scaled_tanh.__doc__ == "Return tanh(scale x)."
+
+    def test_a_rule_of_the_wrong_form_is_refused(self):
+        @cr.gate
+        def half(xp: Any, x: Any, y: Any) -> Any:
+            return x * y, (lambda g: g * y,)
+
+        with pytest.raises(TypeError, match="2 pullbacks"):
+            cr.grad(lambda x: np.sum(half(x, x)))(X)
+
+
+def test_object_style_gives_value_and_grad_of_every_result():
+    x, y = cr.variable(np.array([1.0, 2.0])), cr.variable(np.array([3.0, 4.0]))
+    s = x * y
+    out = np.sum(s)
+    cr.backward(out)
+    assert (s.value.tolist(), s.grad.tolist()) == ([3, 8], [1, 1])
+    assert (x.grad.tolist(), y.grad.tolist(), float(out.grad)) == ([3, 4], [1, 2], 1)
+    cr.backward(np.sum(x * 5.0))
+    assert x.grad.tolist() == [5, 5]
+    with pytest.raises(TypeError, match=r"array.*int64"):
+        cr.variable(np.array([1]))
+
+
+def test_transforms_of_traced_constants_return_traced_constants():
+    space = cr.differentiable(np)
+    x = space.asarray([1.0, 2.0])
+    g = cr.grad(lambda x: space.sum(x * x))(x)
+    assert type(g) is type(x)
+    assert g.value.tolist() == [2, 4]
+
+
+def test_jvp_where_a_slope_is_infinite():
+    with np.errstate(divide="ignore"):
+        assert cr.jvp(np.sqrt, (np.asarray(0.0),), (np.asarray(1.0),))[1] == np.inf
+
+
+class TestWhatIsHandedIn:
+    def test_gradients_and_tangents_go_by_the_keys_of_dicts(self):
+        _, pullback = cr.vjp(lambda x: {"a": 2 * x, "b": 3 * x}, X)
+        np.testing.assert_allclose(pullback({"b": 0 * X, "a": np.ones(3)})[0], 2)
+        tangents = ({"b": 0 * X, "a": np.ones(3)},)
+        _, rate = cr.jvp(lambda d: 2 * d["a"] + 3 * d["b"], ({"a": X, "b": X},), tangents)
+        np.testing.assert_allclose(rate, 2)
+
+    @pytest.mark.parametrize("g", [X, [X], [X, X, X], (X, {"b": X}), (X, X), (X, {"a": [X]})], ids=str)
+    def test_another_nesting_is_named(self, g):
+        _, pullback = cr.vjp(lambda x: (x, {"a": x}), X)
+        with pytest.raises(ValueError, match="vjp: g"):
+            pullback(g)
+
+    def test_the_order_of_a_dict_of_arguments_is_the_callers(self):
+        class Params(dict):
+            pass
+
+        params = Params(b=X, a=2 * X)
+        grads = cr.grad(lambda p: np.sum(p["a"] * p["b"]))(params)
+        assert type(grads) is Params
+        np.testing.assert_allclose(grads["a"], X)
+        counts = collections.defaultdict(list, w=X)
+        np.testing.assert_allclose(cr.grad(lambda p: np.sum(p["w"] ** 2))(counts)["w"], 2 * X)
+
+    def test_argnums(self):
+        def f(a, b):
+            return np.sum(a * b)
+
+        for argnums in ((0, 0), (0, -2)):
+            with pytest.raises(TypeError, match="different arguments"):
+                cr.grad(f, argnums)(X, X)
+        np.testing.assert_allclose(cr.grad(f, -1)(X, 2 * X), X)
+        np.testing.assert_allclose(cr.grad(f, np.int64(1))(X, 2 * X), X)
+        np.testing.assert_allclose(cr.jacobian(lambda a, b: a * b, -1)(X, 2 * X), np.diag(X))
+        np.testing.assert_allclose(cr.hessian(lambda a, b: np.sum(a * b * b), -1)(X, X), np.diag(2 * X))
+        with pytest.raises(TypeError, match="jacobian: expected a whole number as argnums"):
+            cr.jacobian(f, (0, 1))(X, X)
+        with pytest.raises(TypeError, match="return one array; got tuple"):
+            cr.jacobian(lambda a: (a, a))(X)
+
+    def test_a_followed_setting_is_refused(self):
+        space = cr.differentiable(np)
+
+        @cr.gate
+        def swish(xp, x, *, beta=1.0):
+            s = 1 / (1 + xp.exp(-beta * x))
+            return x * s, (lambda g: g * (s + beta * x * s * (1 - s)),)
+
+        for f in (
+            lambda a: space.leaky_relu(-X, slope=a),
+            lambda a: space.leaky_relu(-X * a, slope=a),
+            lambda a: cr.functions.leaky_relu(-X * a, slope=a),
+            lambda a: space.elu(-X * a, alpha=a),
+            lambda a: swish(X * a, beta=a),
+            lambda a: swish(X, beta=a),
+        ):
+            with pytest.raises(TypeError, match="is a setting, to which no gradient flows"):
+                cr.grad(lambda a, f=f: np.sum(f(a)))(np.asarray(0.1))
+
+    def test_the_value_that_vjp_hands_out_is_the_callers(self):
+        for f, slope in ((np.tanh, 1 - np.tanh(X) ** 2), (lambda x: x, np.ones(3))):
+            x = X.copy()
+            out, pullback = cr.vjp(f, x)
+            out *= 0
+            np.testing.assert_allclose(pullback(np.ones(3))[0], slope)
+            np.testing.assert_array_equal(x, X)
+
+    def test_positions_changed_before_backward_are_those_of_forward(self):
+        for key, changed in ((np.array([0, 1]), 2), (np.array([True, True, False]), False)):
+            key = key.copy()
+            _, pullback = cr.vjp(lambda x, key=key: x[key], X)
+            key[:] = changed
+            np.testing.assert_allclose(pullback(np.ones(2))[0], [1, 1, 0])
+
+    def test_checkpoint_takes_what_is_not_followed(self):
+        positions = np.array([0, 0, 2])
+        f = cr.checkpoint(lambda x, i, k: x[i] ** k)
+        g = cr.grad(lambda x: np.sum(f(x, positions, 2)))(X)
+        np.testing.assert_allclose(g, 2 * X * [2, 0, 1])
+        cr.check_gradients(lambda x: f(x, positions, 3), X, order=2)
+
+    def test_the_checker_takes_integers_as_they_are(self):
+        cr.check_gradients(lambda x, i: x[i] * 2, X, np.array([0, 2]))
+        with pytest.raises(AssertionError, match="numeric"):
+            cr.check_gradients(lambda i, x: cr.stop_gradient(x)[i] * x[i], np.array([0, 2]), X)
+
+    def test_gradients_of_variables_share_nothing(self):
+        a, b = cr.variable(X), cr.variable(X)
+        cr.backward(np.sum(a + b))
+        assert not np.shares_memory(a.grad, b.grad)
+        a.grad[:] = 5
+        np.testing.assert_allclose(b.grad, 1)
+
+
+class TestSlopes:
+    def test_both_orders_of_the_mixed_derivative_of_a_power_at_exponent_0(self):
+        x, p = np.asarray(2.0), np.asarray(0.0)
+        by_p = cr.grad(lambda p: cr.grad(lambda x: x**p)(x))(p)
+        by_x = cr.grad(lambda x: cr.grad(lambda p: x**p)(p))(x)
+        assert (float(by_p), float(by_x)) == (0.5, 0.5)
+        assert float(cr.grad(lambda x: x**p)(np.asarray(0.0))) == 0
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_atan2_at_lengths_whose_squares_are_lost(self, dtype):
+        for r in (1e-23, 1e23, 1e-30, 1e30):
+            x1, x2 = np.asarray(0.6 * r, dtype), np.asarray(0.8 * r, dtype)
+            d1, d2 = cr.grad(np.arctan2, (0, 1))(x1, x2)
+            np.testing.assert_allclose([d1 * r, d2 * r], [0.8, -0.6], rtol=1e-5)
+
+    def test_variances_with_no_degree_of_freedom(self):
+        for f in (lambda x: np.var(x, ddof=1), lambda x: np.std(x, ddof=1)):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert np.isnan(cr.grad(f)(np.ones(1))).all()
+        for f in (np.var, np.std, np.mean):
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                assert cr.grad(lambda x, f=f: np.sum(f(x, axis=0)))(np.ones((0, 2))).shape == (0, 2)

@@ -1,0 +1,386 @@
+"""One thread of the BLAS where it is best: held while anybody wants it, and given back whatever happens."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+import threadpoolctl
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chainrule as cr
+import numpy as np
+from chainrule.backend import hardware
+from chainrule.models import logistic
+from chainrule.optim import lbfgs
+from tests.training.test_run import prepared
+
+AT_MOST = 20.0
+
+
+class Library:
+    """A BLAS whose threads are counted here; with `own` every thread has a setting of its own, as with OpenMP."""
+
+    def __init__(self, filepath="libmade_up.so", threads=4, *, own=False):
+        self.filepath, self.threading_layer = filepath, "openmp" if own else "pthreads"
+        self.threads = threading.local() if own else type("Shared", (), {})()
+        self.first = threads
+
+    @property
+    def num_threads(self):
+        return getattr(self.threads, "number", self.first)
+
+    def set_num_threads(self, number):
+        self.threads.number = number
+
+
+def numbers(libraries):
+    return [library.num_threads for library in libraries]
+
+
+@pytest.fixture
+def two_threads():
+    """Two threads for every BLAS here, which are then as before."""
+    import scipy.linalg  # noqa: F401
+
+    with threadpoolctl.threadpool_limits(2, user_api="blas"):
+        if hardware.blas_threads() != 2:
+            pytest.skip("this BLAS cannot be told how many threads to take")
+        yield
+        assert hardware.blas_threads() == 2, "the threads were not given back"
+
+
+class TestLimit:
+    @given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 3))
+    def test_one_thread_while_any_block_is_in_whatever_their_order(self, moves, how_many):
+        limit = hardware._Limit()
+        libraries = [Library(f"lib{i}.so", 2 + i) for i in range(how_many)]
+        before, inside = numbers(libraries), {}
+        for block in moves:
+            if block in inside:
+                inside.pop(block).__exit__(None, None, None)
+            else:
+                inside[block] = limit.to_one_thread(libraries[: 1 + block % how_many])
+                inside[block].__enter__()
+            for i, library in enumerate(libraries):
+                held = any(i <= other % how_many for other in inside)
+                assert library.num_threads == (1 if held else before[i])
+        for context in inside.values():
+            context.__exit__(None, None, None)
+        assert numbers(libraries) == before
+        assert not limit.held
+
+    @pytest.mark.parametrize("own", [False, True])
+    def test_blocks_of_two_threads_overlap_and_both_have_their_threads_after(self, own):
+        limit, library = hardware._Limit(), Library(own=own)
+        inside, go_on, found = threading.Event(), threading.Event(), []
+
+        def other():
+            with limit.to_one_thread([library]):
+                found.append(library.num_threads)
+                inside.set()
+                go_on.wait(AT_MOST)
+            found.append(library.num_threads)
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        assert inside.wait(AT_MOST)
+        # In a thread of its own, because a block that waited would wait for ever.
+        entered = []
+
+        def here():
+            with limit.to_one_thread([library]):
+                entered.append(library.num_threads)
+            entered.append(library.num_threads)
+
+        second = threading.Thread(target=here, daemon=True)
+        second.start()
+        second.join(AT_MOST)
+        assert entered == [1, 4 if own else 1]
+        go_on.set()
+        thread.join(AT_MOST)
+        assert found == [1, 4]
+        assert not limit.held
+
+    @pytest.mark.parametrize("last", [0, 1])
+    def test_an_interrupt_on_the_way_in_leaves_nothing_behind(self, last):
+        limit, libraries = hardware._Limit(), [Library("a.so"), Library("b.so")]
+
+        def interrupted(number):
+            Library.set_num_threads(libraries[last], number)
+            if number == 1:
+                raise KeyboardInterrupt
+
+        libraries[last].set_num_threads = interrupted
+        with pytest.raises(KeyboardInterrupt), limit.to_one_thread(libraries):
+            raise AssertionError("the block was not to be entered")
+        assert numbers(libraries) == [4, 4]
+        assert not limit.held
+        assert not limit.lock.locked()
+
+    def test_a_child_of_a_fork_has_its_threads_and_a_free_lock(self):
+        limit, library = hardware._Limit(), Library()
+        left_by_the_parent = limit.to_one_thread([library])
+        left_by_the_parent.__enter__()
+        limit.lock.acquire()
+        limit.after_fork()
+        assert not limit.lock.locked()
+        assert library.num_threads == 4
+        with limit.to_one_thread([library]):
+            assert library.num_threads == 1
+        assert library.num_threads == 4
+        left_by_the_parent.__exit__(None, None, None)
+        assert library.num_threads == 4
+
+
+class TestBlas:
+    def test_nested_and_after_an_exception(self, two_threads):
+        def fails():
+            with hardware.one_blas_thread():
+                with hardware.one_blas_thread():
+                    assert hardware.blas_threads() == 1
+                assert hardware.blas_threads() == 1
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fails()
+        assert hardware.blas_threads() == 2
+
+    @pytest.mark.parametrize("first", ["here", "there"])
+    def test_blocks_of_two_threads_that_live_on(self, two_threads, first):
+        enter, leave, end = threading.Event(), threading.Event(), threading.Event()
+        entered, left = threading.Event(), threading.Event()
+
+        def other():
+            enter.wait(AT_MOST)
+            with hardware.one_blas_thread():
+                entered.set()
+                leave.wait(AT_MOST)
+            left.set()
+            end.wait(AT_MOST)
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        if first == "there":
+            enter.set()
+            assert entered.wait(AT_MOST)
+            assert hardware.blas_threads() == 1
+        with hardware.one_blas_thread():
+            enter.set()
+            assert entered.wait(AT_MOST)
+            assert hardware.blas_threads() == 1
+        assert hardware.blas_threads() == 1
+        leave.set()
+        assert left.wait(AT_MOST)
+        assert hardware.blas_threads() == 2
+        end.set()
+        thread.join(AT_MOST)
+
+    def test_other_threads_may_set_a_number_after_it(self):
+        with hardware.one_blas_thread():
+            pass
+        seen, before = [], hardware.blas_threads()
+
+        def other():
+            for number in (1, 2):
+                with threadpoolctl.threadpool_limits(number, user_api="blas"):
+                    seen.append(hardware.blas_threads())
+
+        thread = threading.Thread(target=other, daemon=True)
+        thread.start()
+        thread.join(AT_MOST)
+        assert seen == [1, 2]
+        assert hardware.blas_threads() == before
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_a_fork_inside_a_block(self):
+        code = """
+            import os, signal, sys
+            import numpy as np
+            from chainrule import machine
+
+            before = machine.blas_threads()
+            with machine.one_blas_thread():
+                child = os.fork()
+                if child == 0:
+                    signal.alarm(20)
+                    there = machine.blas_threads()
+                    np.ones((400, 400)) @ np.ones((400, 400))
+            if child == 0:
+                os._exit(0 if there == machine.blas_threads() == before == 2 else 1)
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            sys.exit(code if machine.blas_threads() == before == 2 else 2)
+        """
+        two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
+        probe = [sys.executable, "-c", "from chainrule import machine; print(machine.blas_threads())"]
+        told = subprocess.run(probe, env=os.environ | two, capture_output=True, text=True, check=True)
+        if told.stdout.strip() != "2":
+            pytest.skip("this computer gives a BLAS no two threads")
+        command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
+        assert subprocess.run(command, env=os.environ | two, timeout=60, check=False).returncode == 0
+
+    def test_small_and_large_products_at_once_give_their_numbers(self, two_threads):
+        rng = np.random.default_rng(0)
+        small, y = rng.standard_normal((300, 20)), (rng.standard_normal(300) > 0).astype(float)
+        X, t, w = rng.standard_normal((20_000, 40)), np.arange(20_000) % 2 * 1.0, rng.standard_normal(40)
+        expected = cr.LogisticRegression(max_iter=500).fit(small, y).coef_, logistic.by_matmul(X, t, w, 0.0)
+        found, failed = ([], []), []
+
+        def repeat(kept, f):
+            try:
+                kept += [f() for _ in range(8)]
+            except BaseException as error:
+                failed.append(error)
+
+        work = (
+            lambda: cr.LogisticRegression(max_iter=500).fit(small, y).coef_,
+            lambda: logistic.by_tiles(X, t, w, 0.0, rows=500, workers=2),
+        )
+        threads = [
+            threading.Thread(target=repeat, args=pair, daemon=True) for pair in zip(found, work, strict=True)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(AT_MOST)
+            assert not thread.is_alive()
+        assert not failed
+        for coefficients in found[0]:
+            np.testing.assert_allclose(coefficients, expected[0], rtol=1e-6, atol=1e-9)
+        for step in found[1]:
+            for part, its in zip(step, expected[1], strict=True):
+                np.testing.assert_allclose(part, its, rtol=1e-10, atol=1e-12)
+        assert (len(found[0]), len(found[1])) == (8, 8)
+
+
+class TestScipys:
+    @pytest.fixture
+    def its_own(self, two_threads):
+        libraries = hardware._scipys_own()
+        if not libraries:
+            pytest.skip("SciPy has no BLAS of its own here")
+        with threadpoolctl.threadpool_limits(2, user_api="blas"):
+            yield libraries
+            assert set(numbers(libraries)) == {2}
+
+    def test_it_alone_is_held_while_lbfgs_learns(self, its_own):
+        seen = []
+
+        def cost_and_gradients(x):
+            seen.append((max(numbers(its_own)), hardware.blas_threads()))
+            return x @ x, 2 * x
+
+        lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+        # The first cost is looked at before there is a minimizer.
+        assert len(seen) > 1
+        assert set(seen[1:]) == {(1, 2)}
+
+    def test_it_has_its_threads_after_an_exception(self, its_own):
+        def cost_and_gradients(x):
+            if max(numbers(its_own)) == 1:
+                raise ZeroDivisionError
+            return x @ x, 2 * x
+
+        with pytest.raises(ZeroDivisionError):
+            lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+
+    def test_it_is_not_numpys(self, its_own):
+        assert all("numpy" not in Path(x.filepath).parent.name for x in its_own)
+
+
+class TestRule:
+    @pytest.mark.parametrize(
+        ("rows", "sizes", "one"),
+        [
+            (569, (30, 1), True),
+            (1797, (64, 10), True),
+            (1797, (64, 100, 10), True),
+            (64, (64, 32, 10), True),
+            (60_000, (20, 10), True),
+            # Many weights a unit: two threads take two thirds of the time.
+            (200, (784, 100, 10), False),
+            (2000, (784, 10), False),
+            (209, (12288, 7, 5, 1), False),
+            # Large.
+            (10_000, (64, 100, 10), False),
+            (60_000, (784, 10), False),
+            (20_000, (12288, 1), False),
+            # By tiles, shared out among threads.
+            (1_000_000, (10, 1), False),
+        ],
+    )
+    def test_by_the_sizes(self, monkeypatch, rows, sizes, one):
+        monkeypatch.setattr(hardware, "cache_bytes", lambda level: 32 << 20)
+        assert hardware.takes_one_thread(rows, [shape for shape, _ in cr.MLP(sizes).shapes]) == one
+
+    def test_what_by_tiles_shares_out_keeps_its_threads(self, monkeypatch):
+        monkeypatch.setattr(hardware, "cache_bytes", lambda level: 1 << 15)
+        rows = 2 * (1 << 15) // (8 * (4 + 16))
+        X = np.empty((rows + 1, 4))
+        assert logistic.tile_height(X[:rows], 8 * (4 + 16)) == rows
+        assert hardware.takes_one_thread(rows, [(4, 1)])
+        assert logistic.tile_height(X, 8 * (4 + 16)) <= rows
+        assert not hardware.takes_one_thread(rows + 1, [(4, 1)])
+
+    def test_nothing_is_held_without_the_means(self, monkeypatch):
+        monkeypatch.setattr(hardware, "_controller", lambda: None)
+        assert not hardware.takes_one_thread(10, [(2, 1)])
+        with hardware.threads_for(10, [(2, 1)]):
+            pass
+
+
+def rows_of(n, k, m=60):
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((m, n)), np.arange(m) % k
+
+
+class TestWhereItHolds:
+    @pytest.mark.parametrize(("n", "threads"), [(6, 1), (600, 2)])
+    @pytest.mark.parametrize("k", [2, 3])
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda: cr.LogisticRegression(),
+            lambda: cr.LogisticRegression(solver="nesterov", tol=1e-1),
+            lambda: cr.MLPClassifier((5,), solver="lbfgs", max_iter=200, tol=1e-2),
+            lambda: cr.MLPClassifier((5,), batch_size=30, max_iter=2, n_iter_no_change=np.inf),
+        ],
+        ids=["lbfgs", "nesterov", "network by lbfgs", "network by batches"],
+    )
+    @pytest.mark.filterwarnings("ignore:.*max_iter")
+    def test_fit(self, two_threads, monkeypatch, make, n, k, threads):
+        seen = set()
+        for room in (cr.estimators.linear, cr.estimators.training):
+            for name in ("lbfgs", "descend"):
+                learn = getattr(room, name)
+
+                def seen_by(cost, *rest, learn=learn, **settings):
+                    def watched(*arguments):
+                        seen.add(hardware.blas_threads())
+                        return cost(*arguments)
+
+                    return learn(watched, *rest, **settings)
+
+                monkeypatch.setattr(room, name, seen_by)
+        make().fit(*rows_of(n, k))
+        assert seen == {threads}
+
+    @pytest.mark.parametrize("batch", ["all", "7"])
+    def test_train(self, two_threads, tmp_path, batch):
+        run, recipe = prepared(cr.get_device("cpu"), batch=batch, epochs=2)
+        seen = []
+        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(hardware.blas_threads()))
+        assert set(seen) == {1}
+        assert run.threads(recipe) == 1
+
+    def test_train_with_large_products(self, two_threads, monkeypatch, tmp_path):
+        monkeypatch.setattr(hardware, "_FLOPS_OF_ONE_THREAD", 1)
+        run, recipe = prepared(cr.get_device("cpu"), batch="7", epochs=2)
+        seen = []
+        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(hardware.blas_threads()))
+        assert set(seen) == {2}
+        assert run.threads(recipe) == 2
