@@ -9,8 +9,8 @@ import statistics
 import time
 
 import dask.array as da
-
 import numpy as np
+
 from chainrule.cluster import ChunkedRows, connected
 from chainrule.models.mlp import MLP
 

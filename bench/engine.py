@@ -48,7 +48,7 @@ def with_numpy(put, params, X, Y):
 
 def with_chainrule(put, params, X, Y):
     import chainrule as cr
-    from chainrule.backend.device import to_numpy
+    from chainrule.backend.namespaces import to_numpy
 
     params, X, Y = [(put(W), put(b)) for W, b in params], put(X), put(Y)
 

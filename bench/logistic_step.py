@@ -10,6 +10,7 @@ import timeit
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
 from one_pass import with_one_pass
 
 
@@ -29,7 +30,7 @@ def problem(m, n, k=0):
 
 
 def with_spelling(name, put, *numbers):
-    from chainrule.backend.device import to_numpy
+    from chainrule.backend.namespaces import to_numpy
     from chainrule.models import logistic
 
     arrays = [put(x) for x in numbers]
@@ -38,8 +39,9 @@ def with_spelling(name, put, *numbers):
 
 def with_tiles_of_arrays(put, *numbers):
     """by_tiles as it is without Numba: where a height of tiles is asked for, nothing is compiled."""
-    from chainrule.backend.device import tile_height, to_numpy
+    from chainrule.backend.namespaces import to_numpy
     from chainrule.models import logistic
+    from chainrule.models.kernels.tiles import tile_height
 
     X, y, w, b = (put(x) for x in numbers)
     rows = tile_height(X, (X.shape[1] + 16 * math.prod(w.shape[1:])) * numbers[0].itemsize)
@@ -123,8 +125,8 @@ def with_sklearn(put, X, y, w, b):
 
 def limit(put, X, y, w, b):
     """X read once, by one thread or by as many as everyone has, whichever is the sooner: no step can be faster."""
-    from chainrule.backend import hardware
-    from chainrule.backend.device import namespace
+    from chainrule.backend import threads
+    from chainrule.backend.namespaces import namespace
 
     X = put(X)
     if not isinstance(X, np.ndarray):
@@ -132,7 +134,7 @@ def limit(put, X, y, w, b):
         return lambda: xp.max(X), lambda out: []
     # Of its bits and not its numbers: looking for the largest float takes some percent more than reading. And not a
     # dot product, which OpenBLAS does in one thread while NumPy keeps Python's lock.
-    words, read, threads = X.reshape(-1).view("uint32"), np.bitwise_or.reduce, hardware.blas_threads()
+    words, read, threads = X.reshape(-1).view("uint32"), np.bitwise_or.reduce, threads.blas_threads()
     shares, pool = np.array_split(words, threads), ThreadPoolExecutor(threads)
     alone, shared = lambda: read(words), lambda: read([*pool.map(read, shares)])
     # What the caches hold one thread has read before others are awake; and one may be all that the memory can serve.

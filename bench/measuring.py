@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
-import chainrule as cr
 import numpy as np
-from chainrule.backend import hardware
-from chainrule.backend.device import to_numpy
+
+import chainrule as cr
+from chainrule.backend import threads
+from chainrule.backend.namespaces import to_numpy
 from chainrule.models import logistic
 
 TOLERANCES = {"float32": 1e-4, "float64": 1e-11}
@@ -161,7 +162,7 @@ def measure(
         device=device.name,
         describe=device.describe(),
         chainrule=cr.__version__,
-        threads=hardware.blas_libraries(),
+        threads=threads.blas_libraries(),
         first_call_seconds=first,
     )
     benchmark.pedantic(timed, rounds=rounds, iterations=iterations, warmup_rounds=1)

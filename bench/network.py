@@ -61,7 +61,7 @@ def with_numpy(put, params, X, y, optimizer):
 
 def with_chainrule(put, params, X, y, optimizer):
     import chainrule as cr
-    from chainrule.backend.device import to_numpy
+    from chainrule.backend.namespaces import to_numpy
 
     params, X, y = [(put(W), put(b)) for W, b in params], put(X), put(y)
     net = cr.MLP((X.shape[1], *(W.shape[1] for W, _ in params)), output="softmax")

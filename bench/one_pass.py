@@ -63,7 +63,7 @@ def shape_of(n):
 def with_one_pass(put, X, y, w, b):
     import cupy
 
-    from chainrule.backend.device import to_numpy
+    from chainrule.backend.namespaces import to_numpy
 
     X, y, w, b = map(put, (X, y, w, b))
     m, n = X.shape

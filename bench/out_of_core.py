@@ -15,9 +15,9 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import psutil
 
-import numpy as np
 from chainrule.cluster import ChunkedRows, connected
 from chainrule.data.chunked import open_rows
 from chainrule.models.mlp import MLP

@@ -35,6 +35,7 @@ import report
 import to_a_cost
 from chainrule.backend import hardware
 from chainrule.backend.device import DeviceError
+from chainrule.backend.threads import THREAD_VARIABLES
 from contest import HERE, Contest
 
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
@@ -137,7 +138,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
 
 def threads_asked_for() -> int:
     """Return how many threads each process is to have, or raise ValueError."""
-    name = next((name for name in hardware.THREAD_VARIABLES if os.environ.get(name)), None)
+    name = next((name for name in THREAD_VARIABLES if os.environ.get(name)), None)
     if name is None:
         return hardware.cpu_count()
     if not re.fullmatch("[1-9][0-9]{0,3}", os.environ[name]):

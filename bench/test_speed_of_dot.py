@@ -1,10 +1,10 @@
 """The dot product: one product at a time, and by `@`; and one read of both vectors."""
 
+import numpy as np
 import pytest
 
 import logistic_step
-import numpy as np
-from chainrule.backend.device import namespace, to_numpy
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.models.kernels import loops
 
 SPELLINGS = {"by_loops": loops.dot, "by_matmul": lambda x, w: x @ w}

@@ -3,12 +3,12 @@
 Plain Python works on lists and is given lists: no benchmark times a conversion.
 """
 
+import numpy as np
 import pytest
 
 import logistic_step
-import numpy as np
-from chainrule.backend.device import namespace, to_numpy
-from chainrule.gates.activations_and_costs import sigmoid_cross_entropy
+from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.losses import sigmoid_cross_entropy
 from chainrule.models import logistic
 from chainrule.models.kernels import loops
 

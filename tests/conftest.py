@@ -14,12 +14,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     for _library in ("OMP", "OPENBLAS", "MKL"):
         os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend import hardware
+from chainrule.backend import hardware, threads
 from chainrule.models import logistic
+from tests.helpers.tables import pictures, table, three_kinds  # noqa: F401
 
 # Numba would take what it compiled of an older vectors.py: it looks at the file of the function alone.
 _compiled = tempfile.TemporaryDirectory(prefix="chainrule-compiled-")
@@ -69,7 +70,7 @@ def course_file():
 def calls(kernel, monkeypatch):
     """Make every X too large for the cache, ask for two threads, and return the shapes the kernel is called with."""
     monkeypatch.setattr(hardware, "cache_bytes", lambda level: 1000)
-    monkeypatch.setattr(hardware, "blas_threads", lambda: 2)
+    monkeypatch.setattr(threads, "blas_threads", lambda: 2)
     shapes, sums = [], kernel.sums
 
     def counted(X, *others):

@@ -1,6 +1,7 @@
-"""The arrows between the rooms: who may import whom."""
+"""The storeys of the package: who may import whom, and how large a room may be."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import pytest
@@ -9,201 +10,132 @@ import chainrule
 
 SOURCE = Path(chainrule.__file__).parent
 
-# Device is the leaf that every room but the pure ones may lean on, and `machine` is a part of it.
-ARROWS = {
-    "machine": set(),
-    # What all public rooms ask alike; they may lean on it as on the device.
-    "checks": set(),
-    "device": {"checks", "machine"},
-    # For those who compute: what CuPy does with a chain of elementwise operations.
-    "fusing": set(),
-    "loops": set(),
-    "gates": set(),
-    "raw": set(),
-    "idx": {"raw"},
-    "images": {"raw"},
-    "tables": {"images", "raw"},
-    "data": {"idx", "images", "raw", "tables"},
-    "files": {"data", "mlp", "penalties"},
-    "checkpoints": {"descent", "device", "files", "trees"},
-    "recipes": {"files", "mlp", "optimizers", "penalties"},
-    "training": {
-        "batches",
-        "checkpoints",
-        "data",
-        "descent",
-        "device",
-        "files",
-        "logistic",
-        "machine",
-        "mlp",
-        "recipes",
-    },
-    "gradcheck": {"device", "trees"},
-    "pictures": {"data", "descent"},
-    "penalties": {"checks"},
-    "batches": {"checks", "device"},
-    "optimizers": {"checks", "device", "fusing", "trees"},
-    "descent": {"checks", "device", "optimizers", "trees"},
-    "lbfgs": {"checks", "descent", "device", "machine", "optimizers", "trees"},
-    "mlp": {"checks", "device", "fusing", "gates", "layers", "penalties"},
-    "layers": {"fusing", "gates"},
-    "logistic": {
-        "checks",
-        "descent",
-        "fusing",
-        "gates",
-        "loops",
-        "device",
-        "machine",
-        "one_pass",
-        "one_pass_classes",
-    },
-    # Compiled code, loaded where Numba is installed and not before a step asks for it.
-    "one_pass": {"compiled", "vectors"},
-    "one_pass_classes": {"compiled", "vectors"},
-    "compiled": set(),
-    "vectors": set(),
-    "line_chart": set(),
-    "report_page": {"line_chart"},
-    "runs": {"data", "descent", "device", "files", "pictures", "report_page"},
-    "cluster": {
-        "batches",
-        "checkpoints",
-        "data",
-        "descent",
-        "device",
-        "files",
-        "images",
-        "logistic",
-        "machine",
-        "mlp",
-        "raw",
-        "recipes",
-        "runs",
-        "training",
-        "trees",
-    },
-    "estimators": {
-        "checks",
-        "batches",
-        "cluster",
-        "descent",
-        "device",
-        "gates",
-        "layers",
-        "lbfgs",
-        "logistic",
-        "machine",
-        "mlp",
-        "optimizers",
-        "penalties",
-        "trees",
-    },
-    "conversion": {"gates"},
-    "einsum": {"conversion", "gates"},
-    "numpy_shapes": {"checks", "conversion", "gates"},
-    "numpy_names": {"checks", "conversion", "einsum", "gates", "numpy_shapes"},
-    "protocols": {"conversion", "numpy_names"},
-    "trees": set(),
-    "traced": {"protocols", "gates"},
-    "tape": {"checks", "traced", "gates"},
-    "makers": {"tape", "traced", "gates"},
-    "namespace": {"checks", "makers", "tape", "traced", "gates"},
-    "transforms": {"checks", "namespace", "tape", "traced", "trees", "gates"},
-    "checking": {"checks", "transforms", "namespace", "traced", "trees", "gates"},
-    "checkpointing": {"checks", "transforms", "tape", "traced", "gates"},
-    "functions": {"transforms", "namespace", "traced", "gates"},
-    "explain": {"checks", "device", "gates", "mlp", "namespace", "tape", "traced", "trees"},
-    "cli": {
-        "checkpoints",
-        "cluster",
-        "data",
-        "descent",
-        "device",
-        "explain",
-        "files",
-        "gradcheck",
-        "layers",
-        "machine",
-        "mlp",
-        "optimizers",
-        "pictures",
-        "recipes",
-        "runs",
-        "training",
-        "trees",
-    },
-    "__main__": {"cli"},
-    "__init__": {
-        "checking",
-        "checkpointing",
-        "device",
-        "estimators",
-        "explain",
-        "functions",
-        "logistic",
-        "mlp",
-        "namespace",
-        "optimizers",
-        "penalties",
-        "transforms",
-    },
-}
+# From the rock up. A room (a folder, or a module of the root) imports rooms of lower storeys alone, and stands
+# directly above the highest of them.
+STOREYS = (
+    {"validation", "pytree", "gates", "data"},
+    {"backend", "numpy"},
+    {"autodiff", "models", "optim"},
+    {"functions", "explain", "cluster"},
+    {"training", "estimators"},
+    {"__init__", "cli"},
+    {"__main__"},
+)
+STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def module_of(path):
+    return ".".join(("chainrule", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def nodes(tree):
+    """Yield every node but those that type checkers alone read."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        yield from nodes(node)
 
 
 def imports(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Yield the full name of every module that a file imports, inside functions too."""
+    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path.name}: relative import"
-            if node.module == "chainrule":
-                yield from (f"chainrule.{alias.name}" for alias in node.names)
-            else:
-                yield node.module
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in MODULES else node.module
 
 
-def room_of(path):
-    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+ARROWS = {module: {name for name in imports(path) if name in MODULES} for module, path in MODULES.items()}
 
 
-FILES = sorted(SOURCE.rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_every_import_follows_an_arrow(path):
-    room = room_of(path)
-    assert room in ARROWS, f"the room {room} has no arrows in this test"
-    ours = {name.split(".")[1] for name in imports(path) if name.startswith("chainrule.")}
-    assert ours - {room} <= ARROWS[room]
-
-
-def test_only_the_device_room_names_cupy():
-    naming = {room_of(path) for path in FILES if "cupy" in {name.split(".")[0] for name in imports(path)}}
-    assert naming == {"device"}
-
-
-def test_only_the_compiled_rooms_name_numba():
-    naming = {
-        room_of(path)
-        for path in FILES
-        if {"numba", "llvmlite"} & {name.split(".")[0] for name in imports(path)}
+def rooms_below(room):
+    return {room_of(other) for module in MODULES if room_of(module) == room for other in ARROWS[module]} - {
+        room
     }
-    assert naming == {"compiled", "one_pass", "one_pass_classes", "vectors"}
+
+
+def test_every_room_has_a_storey():
+    assert {room_of(module) for module in MODULES} == set(STOREY)
+
+
+@pytest.mark.parametrize("room", sorted(STOREY))
+def test_arrows_go_down_and_a_room_stands_on_what_it_needs(room):
+    below = {other: STOREY[other] for other in rooms_below(room)}
+    assert {other for other, storey in below.items() if storey >= STOREY[room]} == set(), "upward"
+    assert STOREY[room] == max(below.values(), default=-1) + 1, f"{room} could stand lower: {below}"
+
+
+def test_no_import_goes_round_in_a_circle():
+    graphlib.TopologicalSorter(ARROWS).prepare()
+
+
+def naming(*libraries):
+    return {
+        module
+        for module, path in MODULES.items()
+        if {name.split(".")[0] for name in imports(path)} & {*libraries}
+    }
+
+
+def test_only_the_backend_names_cupy():
+    assert {room_of(module) for module in naming("cupy")} == {"backend"}
+
+
+def test_only_compiled_kernels_name_numba():
+    kernels = {f"chainrule.models.kernels.{name}" for name in ("binary", "jit", "multiclass", "simd")}
+    assert naming("numba", "llvmlite") == kernels
 
 
 def test_a_gate_uses_the_namespace_that_it_is_handed_and_no_other():
-    named = {name.split(".")[0] for path in FILES if room_of(path) == "gates" for name in imports(path)}
-    assert not named & {"numpy", "array_api_compat", "array_api_strict", "cupy"}
+    assert "gates" not in {
+        room_of(m) for m in naming("numpy", "array_api_compat", "array_api_strict", "cupy")
+    }
 
 
 def test_the_loops_know_no_array_library():
-    assert {name.split(".")[0] for name in imports(SOURCE / "loops.py")} <= {"math", "collections"}
+    named = {name.split(".")[0] for name in imports(MODULES["chainrule.models.kernels.loops"])}
+    assert named <= {"math", "collections"}
 
 
-def test_no_file_has_grown_into_two():
-    sizes = {
-        str(path.relative_to(SOURCE)): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES
+def test_the_root_and_every_folder_are_small():
+    counts = {}
+    for path in FILES:
+        counts[path.parent] = counts.get(path.parent, 0) + (path.name != "__init__.py")
+    assert counts.pop(SOURCE) + 1 <= 8
+    assert {str(folder.relative_to(SOURCE)): n for folder, n in counts.items() if n > 12} == {}
+
+
+def test_no_function_is_longer_than_sixty_lines():
+    long = {}
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                first = node.body[1 if ast.get_docstring(node) and len(node.body) > 1 else 0]
+                lines = node.end_lineno - first.lineno + 1
+                if lines > 60:
+                    long[f"{module}.{node.name}"] = lines
+    assert long == {}
+
+
+def test_the_array_type_is_named_in_one_place():
+    said = {m for m, path in MODULES.items() if "Array = Any" in path.read_text(encoding="utf-8")}
+    assert said <= {"chainrule.gates.types"}
+
+
+def test_device_tricks_stand_beside_the_mathematics():
+    tricks = {m for m, path in MODULES.items() if "xp is np" in path.read_text(encoding="utf-8")}
+    assert {m for m in tricks if m.startswith(("chainrule.models.", "chainrule.optim."))} <= {
+        m for m in MODULES if m.startswith("chainrule.models.kernels.")
     }
-    assert {name: size for name, size in sizes.items() if size > 400} == {}

@@ -5,11 +5,11 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend.device import to_numpy
+from chainrule.backend.namespaces import to_numpy
 from chainrule.optim import optimizers
 from chainrule.optim.batches import Batches
 

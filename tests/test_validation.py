@@ -2,11 +2,11 @@
 
 import warnings
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend.device import to_numpy
+from chainrule.backend.namespaces import to_numpy
 from chainrule.models import logistic
 from chainrule.validation import check_kind
 

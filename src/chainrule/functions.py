@@ -7,8 +7,8 @@ from typing import Any
 from chainrule.autodiff.namespace import space_of
 from chainrule.autodiff.traced import Traced
 from chainrule.autodiff.transforms import gate
-from chainrule.gates import activations_and_costs as rules
-from chainrule.gates import composed
+from chainrule.gates import activations as rules
+from chainrule.gates import composed, losses
 
 
 def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
@@ -22,18 +22,18 @@ def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
 
 
 elu = gate(rules.elu)
-hinge = gate(rules.hinge)
+hinge = gate(losses.hinge)
 leaky_relu = gate(rules.leaky_relu)
 log_sigmoid = gate(rules.log_sigmoid)
 log_softmax = gate(rules.log_softmax)
 logsumexp = gate(rules.logsumexp)
 maxout = _composed(composed.maxout)
-multiclass_hinge = gate(rules.multiclass_hinge)
+multiclass_hinge = gate(losses.multiclass_hinge)
 norm = _composed(composed.norm)
 relu = gate(rules.relu)
 safe_divide = _composed(composed.safe_divide)
 sigmoid = gate(rules.sigmoid)
-sigmoid_cross_entropy = gate(rules.sigmoid_cross_entropy)
+sigmoid_cross_entropy = gate(losses.sigmoid_cross_entropy)
 softmax = gate(rules.softmax)
-softmax_cross_entropy = gate(rules.softmax_cross_entropy)
+softmax_cross_entropy = gate(losses.softmax_cross_entropy)
 softplus = gate(rules.softplus)

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 
 XP = cr.differentiable(np)
 A = np.array([[4.0, 1.0, 3.0], [-1.0, 0.5, 2.0]])

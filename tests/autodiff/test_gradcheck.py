@@ -4,10 +4,10 @@ import inspect
 from typing import Any
 
 import array_api_strict
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import gates
 from chainrule.autodiff import namespace
 from tests.contract.operations import OPERATIONS, Operation

@@ -1,7 +1,7 @@
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.autodiff import gradcheck_by_hand
 from chainrule.models import mlp
 from chainrule.models.mlp import MLP

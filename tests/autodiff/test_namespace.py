@@ -6,10 +6,10 @@ from typing import Any
 
 import array_api_compat
 import array_api_strict
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import gates
 from chainrule.autodiff.namespace import CONSTANT_RESULT
 

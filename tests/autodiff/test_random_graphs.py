@@ -2,10 +2,10 @@
 
 import os
 
+import numpy as np
 from hypothesis import assume, given, settings
 
 import chainrule as cr
-import numpy as np
 from tests.helpers.graphs import arrays, inputs, programs, run
 
 

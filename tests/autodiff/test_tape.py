@@ -7,10 +7,10 @@ import weakref
 from typing import Any
 
 import array_api_strict
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.autodiff import tape
 from chainrule.autodiff.traced import Traced
 

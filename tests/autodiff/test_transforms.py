@@ -5,10 +5,10 @@ import warnings
 from typing import Any, NamedTuple
 
 import array_api_strict
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 
 
 def cubes(x: Any) -> Any:

@@ -7,12 +7,13 @@ import types
 import warnings
 
 import array_api_strict
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.backend import device as room
-from chainrule.backend import hardware
+from chainrule.backend import hardware, namespaces, threads
+from chainrule.backend.threads import THREAD_VARIABLES
 
 
 def in_a_new_process(code, **environment):
@@ -271,11 +272,11 @@ class TestArrays:
         device.synchronize()
 
     def test_the_namespace_of_numpy_is_numpy_itself(self):
-        assert room.namespace(np.ones(2), np.float32(1)) is np
+        assert namespaces.namespace(np.ones(2), np.float32(1)) is np
         strict = cr.get_device("strict").asarray([1.0])
-        assert room.namespace(strict) is array_api_strict
+        assert namespaces.namespace(strict) is array_api_strict
         with pytest.raises(TypeError):
-            room.namespace(np.ones(2), strict)
+            namespaces.namespace(np.ones(2), strict)
 
 
 class TestMachine:
@@ -288,8 +289,8 @@ class TestMachine:
             def info(self):
                 return [{"internal_api": "openblas", "version": "0.3", "num_threads": threads}]
 
-        monkeypatch.setattr(hardware, "_controller", Controller)
-        assert hardware.blas_libraries() == [f"openblas 0.3, {said}"]
+        monkeypatch.setattr(threads, "_controller", Controller)
+        assert threads.blas_libraries() == [f"openblas 0.3, {said}"]
 
     def test_sizes_are_positive(self):
         assert hardware.cpu_name()
@@ -307,20 +308,20 @@ class TestMachine:
         ]
 
     def test_one_blas_thread_inside_and_as_before_outside(self):
-        before = hardware.blas_threads()
-        with hardware.one_blas_thread():
-            assert hardware.blas_threads() == 1
-        assert hardware.blas_threads() == before
+        before = threads.blas_threads()
+        with threads.one_blas_thread():
+            assert threads.blas_threads() == 1
+        assert threads.blas_threads() == before
 
     def test_without_threadpoolctl_the_variables_count(self, monkeypatch):
-        monkeypatch.setattr(hardware, "_controller", lambda: None)
-        for name in hardware.THREAD_VARIABLES:
+        monkeypatch.setattr(threads, "_controller", lambda: None)
+        for name in THREAD_VARIABLES:
             monkeypatch.delenv(name, raising=False)
-        assert hardware.blas_threads() == hardware.cpu_count()
+        assert threads.blas_threads() == hardware.cpu_count()
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        assert hardware.blas_threads() == 1
-        assert not hardware.can_limit_blas()
-        with pytest.raises(RuntimeError, match="threadpoolctl is missing"), hardware.one_blas_thread():
+        assert threads.blas_threads() == 1
+        assert not threads.can_limit_blas()
+        with pytest.raises(RuntimeError, match="threadpoolctl is missing"), threads.one_blas_thread():
             pass
 
 

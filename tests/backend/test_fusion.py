@@ -5,13 +5,13 @@ A module that calls itself CuPy and computes with NumPy shows what is asked for.
 
 import types
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.backend.fusion import fused, fused_gate
-from chainrule.gates import activations_and_costs as rules
+from chainrule.gates import activations as rules
 from chainrule.models import activations, logistic, mlp
 from chainrule.optim import optimizers
 from tests.conftest import ASKED

@@ -7,14 +7,15 @@ import textwrap
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend import hardware
+from chainrule.backend import hardware, threads
+from chainrule.estimators import logistic_regression, network
 from chainrule.models import logistic
 from chainrule.optim import lbfgs
 from tests.training.test_run import prepared
@@ -48,16 +49,16 @@ def two_threads():
     import scipy.linalg  # noqa: F401
 
     with threadpoolctl.threadpool_limits(2, user_api="blas"):
-        if hardware.blas_threads() != 2:
+        if threads.blas_threads() != 2:
             pytest.skip("this BLAS cannot be told how many threads to take")
         yield
-        assert hardware.blas_threads() == 2, "the threads were not given back"
+        assert threads.blas_threads() == 2, "the threads were not given back"
 
 
 class TestLimit:
     @given(st.lists(st.integers(0, 4), max_size=30), st.integers(1, 3))
     def test_one_thread_while_any_block_is_in_whatever_their_order(self, moves, how_many):
-        limit = hardware._Limit()
+        limit = threads._Limit()
         libraries = [Library(f"lib{i}.so", 2 + i) for i in range(how_many)]
         before, inside = numbers(libraries), {}
         for block in moves:
@@ -76,7 +77,7 @@ class TestLimit:
 
     @pytest.mark.parametrize("own", [False, True])
     def test_blocks_of_two_threads_overlap_and_both_have_their_threads_after(self, own):
-        limit, library = hardware._Limit(), Library(own=own)
+        limit, library = threads._Limit(), Library(own=own)
         inside, go_on, found = threading.Event(), threading.Event(), []
 
         def other():
@@ -108,7 +109,7 @@ class TestLimit:
 
     @pytest.mark.parametrize("last", [0, 1])
     def test_an_interrupt_on_the_way_in_leaves_nothing_behind(self, last):
-        limit, libraries = hardware._Limit(), [Library("a.so"), Library("b.so")]
+        limit, libraries = threads._Limit(), [Library("a.so"), Library("b.so")]
 
         def interrupted(number):
             Library.set_num_threads(libraries[last], number)
@@ -123,7 +124,7 @@ class TestLimit:
         assert not limit.lock.locked()
 
     def test_a_child_of_a_fork_has_its_threads_and_a_free_lock(self):
-        limit, library = hardware._Limit(), Library()
+        limit, library = threads._Limit(), Library()
         left_by_the_parent = limit.to_one_thread([library])
         left_by_the_parent.__enter__()
         limit.lock.acquire()
@@ -140,15 +141,15 @@ class TestLimit:
 class TestBlas:
     def test_nested_and_after_an_exception(self, two_threads):
         def fails():
-            with hardware.one_blas_thread():
-                with hardware.one_blas_thread():
-                    assert hardware.blas_threads() == 1
-                assert hardware.blas_threads() == 1
+            with threads.one_blas_thread():
+                with threads.one_blas_thread():
+                    assert threads.blas_threads() == 1
+                assert threads.blas_threads() == 1
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
             fails()
-        assert hardware.blas_threads() == 2
+        assert threads.blas_threads() == 2
 
     @pytest.mark.parametrize("first", ["here", "there"])
     def test_blocks_of_two_threads_that_live_on(self, two_threads, first):
@@ -157,7 +158,7 @@ class TestBlas:
 
         def other():
             enter.wait(AT_MOST)
-            with hardware.one_blas_thread():
+            with threads.one_blas_thread():
                 entered.set()
                 leave.wait(AT_MOST)
             left.set()
@@ -168,33 +169,33 @@ class TestBlas:
         if first == "there":
             enter.set()
             assert entered.wait(AT_MOST)
-            assert hardware.blas_threads() == 1
-        with hardware.one_blas_thread():
+            assert threads.blas_threads() == 1
+        with threads.one_blas_thread():
             enter.set()
             assert entered.wait(AT_MOST)
-            assert hardware.blas_threads() == 1
-        assert hardware.blas_threads() == 1
+            assert threads.blas_threads() == 1
+        assert threads.blas_threads() == 1
         leave.set()
         assert left.wait(AT_MOST)
-        assert hardware.blas_threads() == 2
+        assert threads.blas_threads() == 2
         end.set()
         thread.join(AT_MOST)
 
     def test_other_threads_may_set_a_number_after_it(self):
-        with hardware.one_blas_thread():
+        with threads.one_blas_thread():
             pass
-        seen, before = [], hardware.blas_threads()
+        seen, before = [], threads.blas_threads()
 
         def other():
             for number in (1, 2):
                 with threadpoolctl.threadpool_limits(number, user_api="blas"):
-                    seen.append(hardware.blas_threads())
+                    seen.append(threads.blas_threads())
 
         thread = threading.Thread(target=other, daemon=True)
         thread.start()
         thread.join(AT_MOST)
         assert seen == [1, 2]
-        assert hardware.blas_threads() == before
+        assert threads.blas_threads() == before
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_fork_inside_a_block(self):
@@ -216,7 +217,7 @@ class TestBlas:
             sys.exit(code if machine.blas_threads() == before == 2 else 2)
         """
         two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
-        probe = [sys.executable, "-c", "from chainrule import machine; print(machine.blas_threads())"]
+        probe = [sys.executable, "-c", "from chainrule.backend import threads; print(threads.blas_threads())"]
         told = subprocess.run(probe, env=os.environ | two, capture_output=True, text=True, check=True)
         if told.stdout.strip() != "2":
             pytest.skip("this computer gives a BLAS no two threads")
@@ -260,7 +261,7 @@ class TestBlas:
 class TestScipys:
     @pytest.fixture
     def its_own(self, two_threads):
-        libraries = hardware._scipys_own()
+        libraries = threads._scipys_own()
         if not libraries:
             pytest.skip("SciPy has no BLAS of its own here")
         with threadpoolctl.threadpool_limits(2, user_api="blas"):
@@ -271,7 +272,7 @@ class TestScipys:
         seen = []
 
         def cost_and_gradients(x):
-            seen.append((max(numbers(its_own)), hardware.blas_threads()))
+            seen.append((max(numbers(its_own)), threads.blas_threads()))
             return x @ x, 2 * x
 
         lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
@@ -315,21 +316,21 @@ class TestRule:
     )
     def test_by_the_sizes(self, monkeypatch, rows, sizes, one):
         monkeypatch.setattr(hardware, "cache_bytes", lambda level: 32 << 20)
-        assert hardware.takes_one_thread(rows, [shape for shape, _ in cr.MLP(sizes).shapes]) == one
+        assert threads.takes_one_thread(rows, [shape for shape, _ in cr.MLP(sizes).shapes]) == one
 
     def test_what_by_tiles_shares_out_keeps_its_threads(self, monkeypatch):
         monkeypatch.setattr(hardware, "cache_bytes", lambda level: 1 << 15)
         rows = 2 * (1 << 15) // (8 * (4 + 16))
         X = np.empty((rows + 1, 4))
         assert logistic.tile_height(X[:rows], 8 * (4 + 16)) == rows
-        assert hardware.takes_one_thread(rows, [(4, 1)])
+        assert threads.takes_one_thread(rows, [(4, 1)])
         assert logistic.tile_height(X, 8 * (4 + 16)) <= rows
-        assert not hardware.takes_one_thread(rows + 1, [(4, 1)])
+        assert not threads.takes_one_thread(rows + 1, [(4, 1)])
 
     def test_nothing_is_held_without_the_means(self, monkeypatch):
-        monkeypatch.setattr(hardware, "_controller", lambda: None)
-        assert not hardware.takes_one_thread(10, [(2, 1)])
-        with hardware.threads_for(10, [(2, 1)]):
+        monkeypatch.setattr(threads, "_controller", lambda: None)
+        assert not threads.takes_one_thread(10, [(2, 1)])
+        with threads.threads_for(10, [(2, 1)]):
             pass
 
 
@@ -354,13 +355,13 @@ class TestWhereItHolds:
     @pytest.mark.filterwarnings("ignore:.*max_iter")
     def test_fit(self, two_threads, monkeypatch, make, n, k, threads):
         seen = set()
-        for room in (cr.estimators.linear, cr.estimators.training):
+        for room in (logistic_regression, network):
             for name in ("lbfgs", "descend"):
                 learn = getattr(room, name)
 
                 def seen_by(cost, *rest, learn=learn, **settings):
                     def watched(*arguments):
-                        seen.add(hardware.blas_threads())
+                        seen.add(threads.blas_threads())
                         return cost(*arguments)
 
                     return learn(watched, *rest, **settings)
@@ -373,14 +374,14 @@ class TestWhereItHolds:
     def test_train(self, two_threads, tmp_path, batch):
         run, recipe = prepared(cr.get_device("cpu"), batch=batch, epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(hardware.blas_threads()))
+        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {1}
         assert run.threads(recipe) == 1
 
     def test_train_with_large_products(self, two_threads, monkeypatch, tmp_path):
-        monkeypatch.setattr(hardware, "_FLOPS_OF_ONE_THREAD", 1)
+        monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
         run, recipe = prepared(cr.get_device("cpu"), batch="7", epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(hardware.blas_threads()))
+        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {2}
         assert run.threads(recipe) == 2

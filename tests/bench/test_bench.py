@@ -9,11 +9,11 @@ import sys
 import time
 import types
 
+import numpy as np
 import pytest
 
 import chainrule as cr
 import contest
-import numpy as np
 import one_pass
 import ratios
 import run as suite
@@ -282,7 +282,7 @@ def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatc
             return map(read, shares)
 
     monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr("chainrule.backend.hardware.blas_threads", lambda: 3)
+    monkeypatch.setattr("chainrule.backend.threads.blas_threads", lambda: 3)
     X, *others = module.problem(500, 700)
     step, read = module.limit(lambda X: X, X, *others)
     asked.clear()

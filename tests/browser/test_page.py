@@ -1,10 +1,10 @@
 """The page in a real browser: stepped through by keyboard alone, its inputs changed, on a phone, in light and dark."""
 
 import array_api_compat
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.explain import network
 from chainrule.explain.format import number
 

@@ -1,6 +1,6 @@
+import numpy as np
 import pytest
 
-import numpy as np
 from chainrule.models import logistic, mlp
 from tests.helpers.commands import answer, chainrule
 

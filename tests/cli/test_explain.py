@@ -2,11 +2,11 @@
 
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import chainrule as cr
-import numpy as np
 from chainrule.training.model_file import load_model
 from chainrule.training.report import figures as drawings
 from tests.helpers.commands import answer, chainrule

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chainrule.training.model_file import checksum, read_tensors, write_tensors
+from chainrule.training.storage import checksum, read_tensors, write_tensors
 from tests.helpers.commands import OUTPUTS, answer, chainrule
 
 

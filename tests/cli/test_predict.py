@@ -1,9 +1,9 @@
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
-import numpy as np
 from chainrule.data.csv import read_rows
 from chainrule.models import logistic
 from chainrule.training.model_file import load_model

@@ -4,9 +4,9 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-import numpy as np
 from chainrule.cli import progress
 from chainrule.optim.descent import Report
 from chainrule.training.config import Wishes

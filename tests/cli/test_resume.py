@@ -3,9 +3,9 @@ import signal
 import sys
 import time
 
+import numpy as np
 import pytest
 
-import numpy as np
 from chainrule.training import checkpoint as checkpoints
 from chainrule.training.model_file import load_model
 from tests.helpers.commands import answer, chainrule, history_in, start

@@ -4,10 +4,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
-import numpy as np
 from chainrule.training.model_file import load_model
 from tests.helpers.commands import OUTPUTS, answer, chainrule, history_in, start
 

@@ -1,9 +1,9 @@
 """Clusters on the loopback, each started once for all tests that only compute on it."""
 
+import numpy as np
 import psutil
 import pytest
 
-import numpy as np
 from chainrule.cluster import connected
 
 

@@ -4,12 +4,12 @@ import threading
 
 import dask
 import dask.array as da
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.cluster import ChunkedRows
 from chainrule.cluster import chunked_rows as rows_in_chunks

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 import dask
 import dask.array as da
+import numpy as np
 import psutil
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.cluster import ChunkedRows, ClusterError, connected
 from chainrule.cluster import client as connecting
 from tests.helpers.chunked_runs import NETS
@@ -196,7 +196,7 @@ def test_workers_end_with_the_block_and_share_the_processors_out():
         assert [worker["memory_limit"] for worker in found.values()] == [300_000_000] * 2
         cores = len(psutil.Process().cpu_affinity())
         assert sum(client.nthreads().values()) <= max(cores, 2)
-        threads = client.run(eval, "__import__('chainrule').machine.blas_threads()")
+        threads = client.run(eval, "__import__('chainrule.backend.threads').backend.threads.blas_threads()")
         assert set(threads.values()) == {1}
         assert {address.split(":")[1] for address in found} == {"//127.0.0.1"}
     left = [process for process in ours.children(recursive=True) if process not in before]

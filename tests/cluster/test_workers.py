@@ -8,9 +8,9 @@ from functools import partial
 
 import dask.array as da
 import distributed
+import numpy as np
 import pytest
 
-import numpy as np
 from chainrule.cluster import ChunkedRows
 from chainrule.models.mlp import MLP
 from chainrule.optim.batches import on_rows

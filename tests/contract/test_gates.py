@@ -2,10 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import gates, pytree
 from chainrule.autodiff.gradcheck import check_gradients
 from tests.contract.operations import OPERATIONS, Operation

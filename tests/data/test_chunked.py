@@ -8,14 +8,17 @@ import re
 import dask.array as da
 import h5py
 import numcodecs
+import numpy as np
 import pytest
 import zarr
 
 import chainrule as cr
-import numpy as np
 from chainrule.cluster import chunked_rows as rows_in_chunks
 from chainrule.data import load
+from chainrule.data import split as splitting
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
+from chainrule.data.dataset import Dataset
+from chainrule.data.scaling import Scaling
 from chainrule.training.chunked_run import Chunks, fit_scaling
 from chainrule.training.config import Wishes
 from tests.helpers.commands import OUTPUTS, answer, chainrule, history_in
@@ -71,7 +74,7 @@ def test_a_store_holds_what_the_arrays_hold(store, arrays, tmp_path):
         np.testing.assert_array_equal(lazy.X.compute(), whole.X)
         np.testing.assert_array_equal(lazy.y, whole.y)
         assert lazy.classes == whole.classes
-    one, other = fit_scaling(open_rows(store, 25)[0]), load.Scaling.fit(load.load(tmp_path / "rows.npz")[0])
+    one, other = fit_scaling(open_rows(store, 25)[0]), Scaling.fit(load.load(tmp_path / "rows.npz")[0])
     np.testing.assert_allclose(one.shift, other.shift, rtol=1e-12)
     np.testing.assert_allclose(one.scale, other.scale, rtol=1e-12)
     np.testing.assert_array_equal(open_test(store, open_rows(store)[0]).X.compute(), arrays["X"])
@@ -81,7 +84,7 @@ def test_a_checkpoint_tells_other_rows_and_other_chunks_apart(arrays, tmp_path):
     texts = []
     for change, height in ((0, 25), (0, 25), (0, 30), (1e-12, 25)):
         arrays["X"][0, 0] += change
-        rows = load.Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up")
+        rows = Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up")
         chunks = Chunks(height)
         wishes = Wishes(batch="all", validation=0.0)
         task = chunks.prepare(chunked(rows, height), chunked(rows, height), validation=0.0, seed=0)
@@ -107,7 +110,7 @@ def test_pictures_are_rows_in_planes(tmp_path):
 def test_rows_in_chunks_are_split_as_rows_in_memory(store, arrays, tmp_path):
     np.savez(tmp_path / "rows.npz", **arrays)
     lazy = Chunks(25).split(open_rows(store, 25)[0], held_out=0.3, seed=4)
-    whole = load.split(load.load(tmp_path / "rows.npz")[0], held_out=0.3, seed=4)
+    whole = splitting.split(load.load(tmp_path / "rows.npz")[0], held_out=0.3, seed=4)
     for one, other in zip(lazy, whole, strict=True):
         np.testing.assert_array_equal(one.X.compute(), other.X)
         np.testing.assert_array_equal(one.y, other.y)
@@ -203,7 +206,7 @@ def test_chunks_of_no_rows_are_refused(store):
 
 
 def test_rows_to_learn_from_and_to_validate_by_are_kept_together_or_not_at_all(arrays, monkeypatch):
-    rows = chunked(load.Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up"), 25)
+    rows = chunked(Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up"), 25)
     chunks = Chunks(25)
     task = chunks.prepare(rows, rows, validation=0.5, seed=0)
     size = arrays["X"].nbytes

@@ -5,14 +5,16 @@ import os
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import numpy as np
 from chainrule.data import idx
-from chainrule.data.load import DataError, Dataset, ImageShape, Scaling, load, load_test
+from chainrule.data.dataset import Dataset
+from chainrule.data.load import DataError, ImageShape, load, load_test
+from chainrule.data.scaling import Scaling
 
 RNG = np.random.default_rng(0)
 PICTURES = RNG.integers(0, 256, size=(6, 3, 2), dtype=np.uint8)

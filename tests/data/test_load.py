@@ -9,17 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-import numpy as np
 from chainrule.data import load as data
-from chainrule.data.load import DataError, Dataset, ImageShape, Scaling, load, load_test, split, to_binary
+from chainrule.data.dataset import Dataset
+from chainrule.data.load import DataError, ImageShape, load, load_test
+from chainrule.data.scaling import Scaling
+from chainrule.data.split import split, to_binary
 
-CATS = Path(__file__).parents[2] / "shared" / "data" / "catvnoncat"
+CATS = Path(__file__).parents[3] / "shared" / "data" / "catvnoncat"
 RNG = np.random.default_rng(0)
 X6 = RNG.normal(size=(6, 3))
 Y6 = np.array([0, 1, 0, 1, 0, 1])

@@ -3,11 +3,12 @@
 import pathlib
 import re
 
-import chainrule as cr
 import numpy as np
+
+import chainrule as cr
 from chainrule.gates import elementwise
 
-PAGE = (pathlib.Path(__file__).parent.parent / "docs" / "how-it-works.md").read_text()
+PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "how-it-works.md").read_text()
 
 
 def test_the_code_on_the_page_runs():

@@ -3,11 +3,11 @@
 import re
 import textwrap
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import lessons
-import numpy as np
 from tests.conftest import ROOT
 
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))

@@ -3,12 +3,12 @@
 import re
 import shlex
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
 import chainrule as cr
-import numpy as np
 from chainrule import cli
 from tests.conftest import ROOT
 

@@ -3,13 +3,14 @@
 import pathlib
 import textwrap
 
-import chainrule as cr
 import numpy as np
+
+import chainrule as cr
 from chainrule import gates
 from chainrule.autodiff import namespace
 from chainrule.numpy import functions as numpy_names
 
-PAGE = pathlib.Path(__file__).parent.parent / "docs" / "rules.md"
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "rules.md"
 HEAD = """# The rules
 
 What `differentiable(xp)` does with each function of the array API standard 2025.12, and what it has

@@ -7,6 +7,7 @@ import sys
 from contextlib import nullcontext
 
 import array_api_compat
+import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_regression
@@ -16,7 +17,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
-import numpy as np
 from chainrule.estimators.placement import Place
 
 # The rows of these tests are few, and 200 epochs of them too few to converge.

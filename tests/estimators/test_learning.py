@@ -1,6 +1,7 @@
 import math
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 import chainrule as cr
-import numpy as np
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.optim.descent import DivergenceError, descend
 from chainrule.optim.optimizers import adam, adamw, gradient_descent, momentum, nesterov, rmsprop

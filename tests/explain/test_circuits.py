@@ -2,10 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 
 S = {"x": -2, "y": 5, "z": -4}
 

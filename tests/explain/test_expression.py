@@ -4,12 +4,12 @@ import builtins
 import os
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.explain import expression
 
 VALUES = {"a": 1.5, "b": -0.7, "c": 2.0}

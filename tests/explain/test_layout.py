@@ -3,12 +3,12 @@
 import io
 from itertools import combinations, pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import numpy as np
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render import folding, layout, png
 

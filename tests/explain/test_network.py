@@ -2,10 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from tests.helpers.networks import COSTS, EVERY_ACTIVATION, EVERY_COST, PENALTIES
 
 

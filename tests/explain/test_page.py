@@ -7,11 +7,11 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import chainrule as cr
-import numpy as np
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render import page
 from tests.explain.test_svg import CIRCUITS, graphs

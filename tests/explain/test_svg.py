@@ -5,12 +5,12 @@ import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render import svg as faces
 from chainrule.explain.render.page import _asset

@@ -2,10 +2,10 @@
 
 from decimal import Decimal, localcontext
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import functions
 
 # From where e^-|z| is the smallest normal float32 to where it is 1, zeros of both signs, and numbers in between.

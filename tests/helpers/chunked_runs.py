@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+
 from chainrule import pytree
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, ElasticNet

@@ -7,9 +7,8 @@ so far, so one value is used many times. Every operation keeps its values of ord
 
 from typing import Any
 
-from hypothesis import strategies as st
-
 import numpy as np
+from hypothesis import strategies as st
 
 SHAPES = [(2, 3), (3,), (2, 1), (), (1, 3)]
 

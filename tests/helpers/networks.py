@@ -3,10 +3,10 @@
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from tests.conftest import read_only
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend.device import to_numpy
+from chainrule.backend.namespaces import to_numpy
 from tests.conftest import ALWAYS, ASKED, DEVICES
 
 

@@ -1,9 +1,9 @@
 """No step of training copies anything from the device to the host, be it to look at a single number."""
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule.models import logistic
 from chainrule.optim import optimizers
 from chainrule.optim.batches import Batches, on_rows

@@ -4,13 +4,13 @@ import subprocess
 import sys
 from decimal import Decimal, getcontext
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
-from chainrule.backend import hardware
+from chainrule.backend import hardware, threads
 from chainrule.models import logistic
 from chainrule.models.kernels import loops
 from chainrule.models.logistic import SPELLINGS
@@ -180,20 +180,20 @@ class TestTiles:
         agrees(cr.get_device("cpu"), logistic.by_tiles(X, y, w, b), expected, 1e-12)
         assert heights == []
         monkeypatch.setattr(hardware, "cache_bytes", lambda level: 1000)
-        monkeypatch.setattr(hardware, "blas_threads", lambda: 2)
+        monkeypatch.setattr(threads, "blas_threads", lambda: 2)
         agrees(cr.get_device("cpu"), logistic.by_tiles(X, y, w, b), expected, 1e-12)
         assert heights == [(32, 1000 // (21 * 8))] * 2
 
     def test_without_threadpoolctl_one_worker_does_it(self, monkeypatch):
-        monkeypatch.setattr(hardware, "_controller", lambda: None)
+        monkeypatch.setattr(threads, "_controller", lambda: None)
         X, y, w, b = problem(20, 3)
         step = logistic.by_tiles(X, y, w, b, rows=3, workers=4)
         agrees(cr.get_device("cpu"), step, logistic.by_matmul(X, y, w, b), 1e-12)
 
     def test_several_callers_at_once_leave_the_threads_as_they_were(self):
-        before = hardware.blas_threads()
+        before = threads.blas_threads()
         callers_agree(problem(200, 3), rows=9, workers=2)
-        assert hardware.blas_threads() == before
+        assert threads.blas_threads() == before
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_fork_while_another_thread_is_at_it(self):

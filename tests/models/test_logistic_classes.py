@@ -2,12 +2,12 @@
 
 import tracemalloc
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.models import logistic
 from tests.conftest import read_only
 from tests.models.test_logistic import TOLERANCE, agrees

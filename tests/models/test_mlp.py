@@ -1,12 +1,12 @@
 """Networks of any size: first parameters, shapes, and what no order, weight or size of the samples may change."""
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from tests.helpers.networks import ACTIVATIONS, COSTS, agree, parameters
 

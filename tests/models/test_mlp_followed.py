@@ -2,8 +2,9 @@
 
 import itertools
 
-import chainrule as cr
 import numpy as np
+
+import chainrule as cr
 from chainrule import pytree
 from tests.helpers.networks import (
     ACTIVATIONS,

@@ -2,10 +2,10 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.models import activations as layers
 from chainrule.models import mlp

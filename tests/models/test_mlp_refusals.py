@@ -2,10 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from tests.helpers.networks import COSTS
 
 X, ROWS, NUMBERS = np.ones((4, 3)), np.eye(2)[[0, 1, 0, 1]], np.array([0, 1, 0, 1])

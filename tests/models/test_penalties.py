@@ -3,13 +3,13 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from tests.helpers.networks import PENALTIES, agree, parameters
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.numpy import functions as numpy_names
 from tests.numpy.test_dispatch import STACK, A, V, numbers_and_slopes
 

@@ -1,11 +1,11 @@
 import sys
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.optim.batches import Batches, on_rows
 from tests.conftest import count_copies
 

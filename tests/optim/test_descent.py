@@ -1,12 +1,12 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.models import logistic
 from chainrule.optim.descent import DivergenceError, descend
 from chainrule.optim.optimizers import Optimizer, gradient_descent

@@ -1,13 +1,13 @@
 import sys
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.optim.descent import DivergenceError, Report
 from chainrule.optim.lbfgs import lbfgs

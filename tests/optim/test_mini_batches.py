@@ -4,12 +4,12 @@ import math
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.optim import optimizers
 from chainrule.optim.batches import Batches, on_rows

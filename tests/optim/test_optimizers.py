@@ -2,12 +2,12 @@ import math
 from collections import defaultdict
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from chainrule.optim import optimizers
 from chainrule.optim.optimizers import OPTIMIZERS, clipped, constant, cosine, step_decay, warm_up

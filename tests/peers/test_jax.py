@@ -6,11 +6,11 @@ It needs the extra `peers` and is skipped by name without it.
 import os
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 import chainrule as cr
-import numpy as np
 from chainrule import pytree
 from tests.contract.operations import OPERATIONS, Operation
 from tests.helpers import graphs

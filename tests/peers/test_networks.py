@@ -5,10 +5,10 @@ Each is skipped by name without it.
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chainrule as cr
-import numpy as np
 from tests.helpers.networks import (
     EVERY_ACTIVATION,
     EVERY_COST,

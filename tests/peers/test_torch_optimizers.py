@@ -2,12 +2,12 @@
 
 from functools import partial
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-import numpy as np
 from chainrule.optim.optimizers import OPTIMIZERS, clipped
 
 torch = pytest.importorskip("torch", reason="PyTorch is no part of any extra; install it to run these")

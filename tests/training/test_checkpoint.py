@@ -2,12 +2,12 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-import numpy as np
 from chainrule import pytree
 from chainrule.optim.descent import Report, Snapshot
 from chainrule.training import checkpoint
@@ -18,7 +18,7 @@ from chainrule.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from chainrule.training.model_file import checksum, read_tensors
+from chainrule.training.storage import checksum, read_tensors
 
 SETTINGS = {"data": "some", "dtype": "float64", "learning_rate": 0.1, "net": {"sizes": [2, 3]}, "steps": 100}
 

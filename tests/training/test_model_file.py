@@ -7,16 +7,18 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
 import chainrule as cr
-import numpy as np
-from chainrule.data.load import ImageShape, Scaling
+from chainrule.data.load import ImageShape
+from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
-from chainrule.training import model_file
-from chainrule.training.model_file import Model, ModelError, load_model, save_model, write_bytes
+from chainrule.training import model_file, storage
+from chainrule.training.model_file import Model, load_model, save_model
+from chainrule.training.storage import ModelError, write_bytes
 
 NET = MLP((12, 5, 3), "tanh", "softmax", penalty=cr.ElasticNet(0.1, 0.3, biases=True))
 NETS = [
@@ -114,7 +116,7 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
     told["net"] = {name: value for name, value in (told["net"] | (net or {})).items() if value != "gone"}
     kept = {name: part for name, part in parts.items() if part is not None}
     text = json.dumps({name: value for name, value in told.items() if value != "gone"})
-    known |= {"about": text, "checksum": model_file.checksum(text, kept)} | metadata
+    known |= {"about": text, "checksum": storage.checksum(text, kept)} | metadata
     path.write_bytes(save(kept, {name: value for name, value in known.items() if value is not None}))
 
 
@@ -177,7 +179,7 @@ def test_a_model_with_a_wrong_part_is_refused(tmp_path, change, words):
     rewritten(path, **change, **({"about": text} if isinstance(text, dict) else {}))
     if not isinstance(text, dict):
         tensors = {"W0": np.ones((12, 1))}
-        sums = {"checksum": model_file.checksum(text or "", tensors)}
+        sums = {"checksum": storage.checksum(text or "", tensors)}
         metadata = (
             {"format": model_file.FORMAT, "version": model_file.VERSION}
             | sums

@@ -1,14 +1,16 @@
 import dataclasses
 import os
 
+import numpy as np
 import pytest
 import threadpoolctl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.data import load
+from chainrule.data import split as splitting
+from chainrule.data.dataset import Dataset
 from chainrule.optim import descent
 from chainrule.optim.optimizers import OPTIMIZERS
 from chainrule.training import run as training
@@ -20,7 +22,7 @@ def dataset(m=60, n=3, k=3, seed=0):
     rng = np.random.default_rng(seed)
     y = np.arange(m) % k
     X = rng.standard_normal((m, n)) + 2 * np.eye(k, n)[y]
-    return load.Dataset(X, y, tuple("abcdefgh"[:k]), None, "made up")
+    return Dataset(X, y, tuple("abcdefgh"[:k]), None, "made up")
 
 
 def prepared(place, k=3, dtype="float64", **wishes):
@@ -259,7 +261,7 @@ def test_a_row_of_each_class_is_told_with_the_way_without_validation():
 
 
 def test_rows_that_are_learnt_from_are_called_so_once():
-    train, test = load.split(dataset(), held_out=0.2, seed=0)
+    train, test = splitting.split(dataset(), held_out=0.2, seed=0)
     assert training.prepare(train, test, validation=0.1, seed=0).train.source == "made up, training rows"
 
 

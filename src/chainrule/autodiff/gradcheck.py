@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
 from chainrule import pytree
 from chainrule.autodiff.namespace import space_of
 from chainrule.autodiff.traced import plain_value

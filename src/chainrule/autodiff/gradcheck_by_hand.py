@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from chainrule import pytree
-from chainrule.backend.device import namespace, to_numpy
+from chainrule.backend.namespaces import namespace, to_numpy
 
 Array = Any
 Params = Any

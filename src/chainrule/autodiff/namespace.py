@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
 from chainrule import gates
 from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import Node, Parts, apply, check_settings

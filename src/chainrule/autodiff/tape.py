@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback

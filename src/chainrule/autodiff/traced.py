@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+
 from chainrule import pytree
 from chainrule.autodiff.namespace import space_of
 from chainrule.autodiff.tape import OBJECT_STYLE, Node, check_settings, leaf, new_level, walk

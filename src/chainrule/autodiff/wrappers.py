@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from chainrule import gates
 from chainrule.autodiff.tape import Node, Parts, admit, apply, check_settings, watch
 from chainrule.autodiff.traced import Traced, plain_value, unwrapped

@@ -23,10 +23,11 @@ from functools import cache
 from typing import Any, final
 
 import array_api_compat
-
 import numpy as np
-from chainrule.backend import hardware
-from chainrule.validation import check_array, check_kind, whole_number
+
+from chainrule.backend import hardware, threads
+from chainrule.backend.namespaces import to_numpy
+from chainrule.validation import whole_number
 
 VARIABLE = "CHAINRULE_DEVICE"
 KNOWN = ("cpu", "cuda", "cuda:N", "auto", "strict", "strict:device1")
@@ -111,7 +112,7 @@ class _Cpu(Device):
             "library": f"numpy {np.__version__}",
             "memory": _memory(hardware.memory_bytes()),
             "caches": f"{_mib(hardware.cache_bytes(2))} a core, {_mib(hardware.cache_bytes(3))} shared",
-            "threads": "; ".join(hardware.blas_libraries()) or f"{hardware.blas_threads()}",
+            "threads": "; ".join(threads.blas_libraries()) or f"{threads.blas_threads()}",
         }
 
 
@@ -220,43 +221,6 @@ def choice() -> tuple[Device, str]:
     """Return the device that `get_device()` gives, and why."""
     name, why = _wanted(None)
     return _make(name), why
-
-
-def namespace(*arrays: Any) -> Any:
-    """Return the array API namespace that all arrays share: `numpy` itself for NumPy's, array-api-compat's else.
-
-    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where the
-    gradient of some is followed, it is the namespace of these, which takes the others as they are.
-    """
-    kinds = set(map(type, arrays))
-    for kind in kinds - {np.ndarray}:
-        check_kind(kind)
-    if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
-        return np
-    return array_api_compat.array_namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
-
-
-def to_numpy(x: Any) -> np.ndarray[Any, Any]:
-    """Return x, an array of any device, as a NumPy array; on a GPU this waits and copies."""
-    if array_api_compat.is_cupy_array(x):
-        return np.asarray(x.get())
-    if type(x).__module__.startswith("array_api_strict"):
-        return np.asarray(x.to_device(x.__array_namespace__().Device("CPU_DEVICE")))
-    check_array(x)
-    return np.asarray(x)
-
-
-def tile_height(X: Any, bytes_per_row: int) -> int:
-    """Return how many rows of X (m, n) one pass may take so that they are still in cache when read again.
-
-    It is m, all of them, where tiles cost more than they save: on a GPU, where starting the kernels of a tile takes
-    longer than reading it again, and up to twice the last cache, where enough of X survives between two readings.
-    """
-    m = int(X.shape[0])
-    if array_api_compat.is_cupy_array(X) or m * bytes_per_row <= 2 * hardware.cache_bytes(3):
-        return m
-    share = max(hardware.cache_bytes(2), hardware.cache_bytes(3) // (4 * hardware.blas_threads()))
-    return max(1, share // bytes_per_row)
 
 
 def _wanted(name: str | None) -> tuple[str, str]:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from array_api_compat import is_cupy_namespace
-
 import numpy as np
+from array_api_compat import is_cupy_namespace
 
 
 def fused(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-import numpy as np
 from chainrule.autodiff import gradcheck_by_hand
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell

@@ -14,7 +14,8 @@ from chainrule.backend.device import VARIABLE, DeviceError
 from chainrule.data import load as data
 from chainrule.optim.descent import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
-from chainrule.training.model_file import Model, ModelError, load_model
+from chainrule.training.model_file import Model, load_model
+from chainrule.training.storage import ModelError
 
 
 class _Console(Console):

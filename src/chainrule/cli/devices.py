@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chainrule.backend import hardware
 from chainrule.backend.device import choice, survey
+from chainrule.backend.threads import THREAD_VARIABLES
 from chainrule.cli.console import faults_told, out
 
 
@@ -20,7 +20,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     with faults_told():
         chosen, why = choice()
         findings = survey()
-    asked = {name: os.environ.get(name, "not set") for name in hardware.THREAD_VARIABLES}
+    asked = {name: os.environ.get(name, "not set") for name in THREAD_VARIABLES}
     about = {
         "chosen": chosen.name,
         "why": why,

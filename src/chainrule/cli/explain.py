@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-import numpy as np
 from chainrule import pytree
 from chainrule.backend.device import get_device, use_device
 from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
@@ -18,8 +18,8 @@ from chainrule.data import load as data
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
-from chainrule.training.model_file import write_bytes
 from chainrule.training.report import figures
+from chainrule.training.storage import write_bytes
 
 
 def explain(

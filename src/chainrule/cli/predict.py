@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-import numpy as np
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load
 from chainrule.data import load as data

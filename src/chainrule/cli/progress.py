@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import groupby
 
+import numpy as np
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-import numpy as np
 from chainrule.cli.console import complain, err, out
 from chainrule.optim.descent import Report
 from chainrule.training.config import Recipe

@@ -12,6 +12,8 @@ import typer
 from chainrule.backend.device import Device, get_device
 from chainrule.cli.console import tell
 from chainrule.data import load as data
+from chainrule.data import split as splitting
+from chainrule.data.dataset import Dataset
 from chainrule.training import evaluation
 from chainrule.training import run as training
 from chainrule.training.config import Wishes
@@ -86,12 +88,12 @@ class _Whole:
     device = staticmethod(get_device)
     load = staticmethod(data.load)
     load_test = staticmethod(data.load_test)
-    split = staticmethod(data.split)
+    split = staticmethod(splitting.split)
     prepare = staticmethod(training.prepare)
     run = staticmethod(training.Run)
 
     @staticmethod
-    def settled(wishes: Wishes, rows: data.Dataset) -> Wishes:
+    def settled(wishes: Wishes, rows: Dataset) -> Wishes:
         return wishes.settled(len(rows.classes))
 
     @staticmethod

@@ -17,12 +17,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import dask.array as da
+import numpy as np
 from dask import delayed
 
-import numpy as np
 from chainrule import pytree
-from chainrule.backend import hardware
-from chainrule.backend.device import get_device, namespace, to_numpy
+from chainrule.backend import threads
+from chainrule.backend.device import get_device
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
 from chainrule.models.logistic import learning_rate_bound
 from chainrule.models.mlp import MLP, Params
@@ -207,8 +208,8 @@ class ChunkedRows:
 
     def _computed(self, tasks: list[Any]) -> list[Any]:
         # In this process the threads are Dask's; those of the BLAS beside them would be too many.
-        alone = client_in_use() is None and hardware.can_limit_blas()
-        with hardware.one_blas_thread() if alone else nullcontext():
+        alone = client_in_use() is None and threads.can_limit_blas()
+        with threads.one_blas_thread() if alone else nullcontext():
             return computed(tasks)
 
 

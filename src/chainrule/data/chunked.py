@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import dask.array as da
-
 import numpy as np
+
 from chainrule.cluster.chunked_rows import height_of_chunk
 from chainrule.data import load
-from chainrule.data.dataset import (
-    DataError,
-    ImageShape,
-    Raw,
-    check_labels,
-    fault,
-    faults_named,
-    needs_app,
-    some,
-)
+from chainrule.data.dataset import Dataset, ImageShape, Raw, check_labels
+from chainrule.data.errors import DataError, fault, faults_named, needs_app, some
 from chainrule.data.pictures import own_dataset, plane_order
 
 _NPY = re.compile(r"(X|y|X_test|y_test)[-._]?(\d*)\.npy")
@@ -57,7 +49,7 @@ def is_store(path: Path) -> bool:
     return path.suffix.lower() in (".h5", ".hdf5")
 
 
-def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[load.Dataset, load.Dataset | None]:
+def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[Dataset, Dataset | None]:
     """Return the training rows at `path`, and the held-out rows where there are any, with X as a Dask array.
 
     .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test
@@ -81,7 +73,7 @@ def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[load.Dat
     return train, open_test(beside, train, chunk_rows)
 
 
-def open_test(path: str | Path, train: load.Dataset, chunk_rows: int | None = None) -> load.Dataset:
+def open_test(path: str | Path, train: Dataset, chunk_rows: int | None = None) -> Dataset:
     """Return held-out rows in a store of their own, X and y in it or test_set_x and test_set_y, to fit `train`."""
     path = Path(path)
     with faults_named(path):
@@ -90,7 +82,7 @@ def open_test(path: str | Path, train: load.Dataset, chunk_rows: int | None = No
         return load.numbered(_raw(path, arrays, *keys, chunk_rows), train)
 
 
-def chunked(rows: load.Dataset, chunk_rows: int | None = None) -> load.Dataset:
+def chunked(rows: Dataset, chunk_rows: int | None = None) -> Dataset:
     """Return rows that are in memory with X as a Dask array."""
     X = rows.X
     return replace(rows, X=da.from_array(X, chunks=(_height(chunk_rows, X.shape, X.dtype), *X.shape[1:])))

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from chainrule.data.dataset import AGAIN, ImageShape, Raw, check_labels, fault, faults_named, some
+
+from chainrule.data.dataset import ImageShape, Raw, check_labels
+from chainrule.data.errors import AGAIN, fault, faults_named, some
 from chainrule.data.pictures import plane_order
 
 TABLES = (".csv", ".npz")

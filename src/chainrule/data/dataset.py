@@ -1,50 +1,12 @@
-"""What a file of data holds before classes are numbered, and the one style of saying what is wrong with it."""
+"""What a file of data holds: rows with labels, and rows whose classes are numbered."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-AGAIN = "is the file complete? Copy or write it again"
-
-
-class DataError(ValueError):
-    """Data that cannot be used: the message names the file, what was expected, what came and what to do."""
-
-
-def fault(file: object, expected: str, got: str, remedy: str) -> DataError:
-    """Word a DataError in the one style that all of them have."""
-    return DataError(f"{file}: expected {expected}, got {got}; {remedy}")
-
-
-def some(names: Any) -> str:
-    """Name at most ten of a sequence, and say how many there are."""
-    shown = ", ".join(map(repr, names[:10])) or "nothing"
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
-
-
-@contextmanager
-def faults_named(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises on broken bytes into a DataError that names the file."""
-    try:
-        yield
-    except (DataError, ImportError):
-        raise
-    except Exception as error:  # h5py and zipfile have no common type for it
-        got = f"a fault on reading it ({type(error).__name__}: {error})"
-        raise fault(path, "a whole, readable file", got, AGAIN) from error
-
-
-@contextmanager
-def needs_app(package: str) -> Iterator[None]:
-    """Around an optional import: say how to get the package where it is missing."""
-    try:
-        yield
-    except ImportError as error:
-        raise ImportError(f'reading this data needs {package}: pip install "chainrule[app]"') from error
+from chainrule.data.errors import fault
 
 
 @dataclass(frozen=True)
@@ -107,3 +69,42 @@ def check_labels(path: Path, key: str, y: np.ndarray, X: np.ndarray) -> None:
     if y.shape != X.shape[:1]:
         got = f"shape {y.shape} for {len(X)} samples"
         raise fault(path, f"{key} as (m,), one label for each sample", got, "make them as many, in one axis")
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """m samples of n features, and the class of each.
+
+    X         (m, n) raw: uint8 pixels, or floats
+    y         (m,) int64, numbers into `classes`
+    image     where rows are pictures: their shape; features are planes, all red, then green, then blue
+    source    where it came from, for messages and reports
+    full_scale  the raw value that counts as 1, where the source fixes one that the dtype does not tell
+    features  the names of the columns, where the file names them
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    classes: tuple[str, ...]
+    image: ImageShape | None
+    source: str
+    full_scale: float | None = None
+    features: tuple[str, ...] = ()
+
+    @property
+    def white(self) -> float | None:
+        """The raw value that counts as 1: 255 for pixels as bytes; None where nothing fixes one."""
+        return 255.0 if self.X.dtype == np.uint8 else self.full_scale
+
+    def __post_init__(self) -> None:
+        X, y, k = self.X, self.y, len(self.classes)
+        if X.ndim != 2 or 0 in X.shape:
+            raise fault(self.source, "X (m, n) with m, n >= 1", f"shape {X.shape}", "give samples as rows")
+        if y.shape != X.shape[:1]:
+            got = f"y of shape {y.shape} with X of shape {X.shape}"
+            raise fault(self.source, "one label for each row of X", got, "make y (m,) for X's m rows")
+        if y.dtype != np.int64 or y.min() < 0 or y.max() >= k:
+            got = f"{y.dtype} from {y.min()} to {y.max()}"
+            raise fault(self.source, f"y as int64 from 0 to {k - 1}", got, "number the classes from 0")
+        if self.image is not None and self.image.n != X.shape[1]:
+            raise fault(self.source, f"{self.image.n} features", f"{X.shape[1]}", f"correct {self.image}")

@@ -6,7 +6,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from chainrule.data.dataset import AGAIN, ImageShape, Raw, check_labels, fault, faults_named
+
+from chainrule.data.dataset import ImageShape, Raw, check_labels
+from chainrule.data.errors import AGAIN, fault, faults_named
 
 _NAME = re.compile(r"(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?")
 _GZIP = b"\x1f\x8b"

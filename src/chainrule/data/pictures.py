@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chainrule.data.dataset import (
-    DataError,
-    ImageShape,
-    Raw,
-    check_labels,
-    fault,
-    needs_app,
-    some,
-)
+
+from chainrule.data.dataset import ImageShape, Raw, check_labels
+from chainrule.data.errors import DataError, fault, needs_app, some
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 

@@ -3,13 +3,13 @@
 from abc import abstractmethod
 from typing import Any
 
+import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
-import numpy as np
 from chainrule.estimators.placement import Place, by_chunks, on_host
-from chainrule.gates.activations_and_costs import sigmoid, softmax
+from chainrule.gates.activations import sigmoid, softmax
 
 Array = Any
 

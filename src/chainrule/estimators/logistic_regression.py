@@ -5,10 +5,10 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
-import numpy as np
 from chainrule.estimators.classifier import Classifier
 from chainrule.estimators.placement import (
     Data,

@@ -2,12 +2,12 @@
 
 from typing import Any, Self
 
+import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-import numpy as np
 from chainrule.estimators.classifier import Classifier
 from chainrule.estimators.network import Network
 from chainrule.estimators.placement import (

@@ -13,13 +13,14 @@ from functools import cached_property, partial, wraps
 from typing import Any, NamedTuple
 
 import array_api_compat
+import numpy as np
 from sklearn import get_config
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-import numpy as np
 from chainrule import validation
-from chainrule.backend import hardware
-from chainrule.backend.device import asked_for, get_device, namespace, to_numpy
+from chainrule.backend import threads
+from chainrule.backend.device import asked_for, get_device
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.models.mlp import MLP
 from chainrule.optim.descent import CostAndGradients
 
@@ -120,7 +121,7 @@ class Data:
         """
         if in_chunks(self.X):
             return nullcontext()
-        return hardware.threads_for(self.X.shape[0] if rows is None else rows, shapes)
+        return threads.threads_for(self.X.shape[0] if rows is None else rows, shapes)
 
 
 def take(x: Array, rows: np.ndarray) -> Array:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
+
 from chainrule.autodiff.namespace import space_of
-from chainrule.backend.device import to_numpy
+from chainrule.backend.namespaces import to_numpy
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
 from chainrule.models.mlp import MLP

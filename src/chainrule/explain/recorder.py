@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 from chainrule import gates
 from chainrule.autodiff.namespace import Space
 from chainrule.autodiff.tape import leaf, new_level, walk
 from chainrule.autodiff.traced import Traced, plain_value
-from chainrule.backend.device import to_numpy
+from chainrule.backend.namespaces import to_numpy
 from chainrule.explain.format import number
 from chainrule.explain.graph import Graph, Node, NumpyArray, read_only
-from chainrule.gates import activations_and_costs, elementwise, indexing, manipulation
+from chainrule.gates import elementwise, indexing, manipulation
 from chainrule.gates.types import Pullback
 
 _OF_ROWS = ("log_softmax", "logsumexp", "multiclass_hinge", "softmax", "softmax_cross_entropy")
 _ELEMENTWISE = frozenset(name for name in gates.MAIN if hasattr(elementwise, name)) | frozenset(
-    name for name in gates.BEYOND if hasattr(activations_and_costs, name) and name not in _OF_ROWS
+    name for name in gates.BEYOND if name not in _OF_ROWS
 )
 
 

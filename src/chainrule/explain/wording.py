@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+
 from chainrule.explain.format import FEW, brief, number
 from chainrule.explain.graph import Graph, Node
 

@@ -11,11 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from chainrule.gates import (
-    activations_and_costs,
+    activations,
     composed,
     elementwise,
     indexing,
     linear_algebra,
+    losses,
     manipulation,
     statistical,
 )
@@ -43,7 +44,7 @@ MAIN: dict[str, Gate] = {
     "matmul": linear_algebra.matmul,
 }
 LINALG: dict[str, Gate] = _LINALG
-BEYOND: dict[str, Gate] = _public(activations_and_costs)
+BEYOND: dict[str, Gate] = _public(activations) | _public(losses)
 INTERNAL: dict[str, Gate] = {name: _MOVERS[name] for name in _ADJOINTS}
 
 _COMPOSED = _public(composed)

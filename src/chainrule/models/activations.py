@@ -5,8 +5,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+
 from chainrule.backend.fusion import fused_gate
-from chainrule.gates import activations_and_costs as rules
+from chainrule.gates import activations as rules
 from chainrule.gates import elementwise, linear_algebra
 
 Array = Any

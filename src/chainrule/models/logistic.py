@@ -30,11 +30,14 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from chainrule.backend import hardware
-from chainrule.backend.device import namespace, tile_height, to_numpy
+
+from chainrule.backend import hardware, threads
 from chainrule.backend.fusion import fused
-from chainrule.gates.activations_and_costs import sigmoid, sigmoid_cross_entropy, softmax_cross_entropy
+from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.activations import sigmoid
+from chainrule.gates.losses import sigmoid_cross_entropy, softmax_cross_entropy
 from chainrule.models.kernels import loops
+from chainrule.models.kernels.tiles import tile_height
 from chainrule.validation import check_shares, whole_number
 
 # Features from which compiled code is the faster one: with fewer, most of its time is the exponential of each row.
@@ -114,7 +117,7 @@ def by_tiles(
     if not kernel and rows >= m and w.ndim == 1:
         return _by_matmul("by_tiles", xp, X, y, w, b)
     if workers is None:
-        workers = hardware.blas_threads() if kernel or rows < m else 1
+        workers = threads.blas_threads() if kernel or rows < m else 1
     if kernel and kernel.takes(X):
         fours = m // kernel.ROWS
         workers = min(workers, fours)
@@ -128,8 +131,8 @@ def by_tiles(
         )
         if bounds[-1] < m:
             sums.append(_sum_of_tiles(np, X[bounds[-1] :], y[bounds[-1] :], w, b, rows))
-    elif (workers := min(workers, -(-m // rows))) > 1 and xp is np and hardware.can_limit_blas():
-        with hardware.one_blas_thread():
+    elif (workers := min(workers, -(-m // rows))) > 1 and xp is np and threads.can_limit_blas():
+        with threads.one_blas_thread():
             bounds = [m * k // workers for k in range(workers + 1)]
             sums = _of_shares(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), bounds)
     else:

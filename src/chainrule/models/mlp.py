@@ -17,10 +17,13 @@ from functools import cached_property
 from typing import Any, NamedTuple, final
 
 import numpy as np
-from chainrule.backend.device import Device, get_device, namespace
+
+from chainrule.backend.device import Device, get_device
 from chainrule.backend.fusion import fused_gate
-from chainrule.gates import activations_and_costs as rules
+from chainrule.backend.namespaces import namespace
+from chainrule.gates import activations as rules
 from chainrule.gates import elementwise, manipulation, statistical
+from chainrule.gates import losses as loss_gates
 from chainrule.gates.helpers import unbroadcast
 from chainrule.models.activations import ACTIVATIONS, product
 from chainrule.models.penalties import Penalty
@@ -34,8 +37,8 @@ _Gate = Callable[..., Any]
 _max: _Gate = statistical.max
 _reshape: _Gate = manipulation.reshape
 _square: _Gate = fused_gate(elementwise.square)
-_hinge: _Gate = fused_gate(rules.hinge)
-_sigmoid_cross_entropy: _Gate = fused_gate(rules.sigmoid_cross_entropy)
+_hinge: _Gate = fused_gate(loss_gates.hinge)
+_sigmoid_cross_entropy: _Gate = fused_gate(loss_gates.sigmoid_cross_entropy)
 
 
 OUTPUTS: dict[str, _Gate] = {
@@ -271,7 +274,7 @@ class MLP:
     def _losses(self, xp: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:
         """Return the losses (m,) or (m, k) and their pullback to Z."""
         if self.cost == "cross_entropy":
-            entropy = rules.softmax_cross_entropy if self.output == "softmax" else _sigmoid_cross_entropy
+            entropy = loss_gates.softmax_cross_entropy if self.output == "softmax" else _sigmoid_cross_entropy
             if xp is np and self.output == "softmax" and Z.shape[1] <= _FEW_CLASSES:
                 Z, rows = np.asfortranarray(Z), np.asfortranarray(rows)
             losses, (to_Z, _) = entropy(xp, Z, rows)
@@ -281,7 +284,7 @@ class MLP:
             losses, (to_Z, _) = _hinge(xp, Z, xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows)))
             return losses, to_Z
         if self.cost == "multiclass_hinge":
-            losses, (to_Z, _) = rules.multiclass_hinge(xp, Z, rows)
+            losses, (to_Z, _) = loss_gates.multiclass_hinge(xp, Z, rows)
             return losses, to_Z
         H, (to_Z,) = OUTPUTS[self.output](xp, Z)
         losses, (to_error,) = _square(xp, H - rows)

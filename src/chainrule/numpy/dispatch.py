@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from chainrule.numpy import functions as numpy_names
 from chainrule.numpy.coercion import as_arrays, weak
 

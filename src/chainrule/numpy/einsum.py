@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
 from chainrule.gates.types import Array
 from chainrule.numpy.coercion import as_arrays
 

@@ -8,6 +8,7 @@ import operator
 from typing import Any
 
 import numpy as np
+
 from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
 from chainrule.numpy.coercion import as_arrays

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from chainrule.backend.device import namespace
+
+from chainrule.backend.namespaces import namespace
 from chainrule.validation import whole_number
 
 Array = Any

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
 from chainrule import pytree
-from chainrule.backend.device import namespace, to_numpy
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.optim.optimizers import Optimizer, Params, State, gradient_descent
 from chainrule.validation import check_cost
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from chainrule import pytree
-from chainrule.backend import hardware
-from chainrule.backend.device import namespace, to_numpy
+from chainrule.backend import threads
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.optim.descent import CostAndGradients, Descent, DivergenceError, Report
 from chainrule.optim.optimizers import Params
 from chainrule.validation import check_cost
@@ -81,7 +82,7 @@ def lbfgs(
     if steps == 0:
         return Descent(params, 0, "steps", history)
     # The cost of a step that is too long may overflow on the way. SciPy's own products are small.
-    with np.errstate(over="ignore", invalid="ignore"), hardware.one_scipy_thread():
+    with np.errstate(over="ignore", invalid="ignore"), threads.one_scipy_thread():
         found = minimize(
             fun,
             vector.start,

@@ -15,8 +15,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chainrule import pytree
-from chainrule.backend.device import namespace
 from chainrule.backend.fusion import fused
+from chainrule.backend.namespaces import namespace
 from chainrule.validation import real_number
 
 Array = Any

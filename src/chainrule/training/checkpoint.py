@@ -15,10 +15,12 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+
 from chainrule import pytree
-from chainrule.backend.device import Device, to_numpy
+from chainrule.backend.device import Device
+from chainrule.backend.namespaces import to_numpy
 from chainrule.optim.descent import Report, Snapshot
-from chainrule.training.model_file import absorb, checksum, read_tensors, write_tensors
+from chainrule.training.storage import absorb, checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule checkpoint"
 VERSION = "1"

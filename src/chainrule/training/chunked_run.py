@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from dask import delayed
 
-import numpy as np
 from chainrule.backend.device import VARIABLE, Device, get_device
 from chainrule.cluster.chunked_rows import ChunkedRows, can_be_kept, taken
 from chainrule.cluster.client import computed, threads
 from chainrule.data import load as data
+from chainrule.data import split as splitting
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
-from chainrule.data.dataset import fault
+from chainrule.data.dataset import Dataset
+from chainrule.data.errors import fault
+from chainrule.data.scaling import Scaling
 from chainrule.models.logistic import learning_rate_bound
 from chainrule.models.mlp import MLP
 from chainrule.optim.descent import CostAndGradients, Sampler
@@ -45,7 +48,7 @@ class Chunks:
 
     def load(
         self, path: Path | None, *, label: str | None, image_size: int
-    ) -> tuple[data.Dataset, data.Dataset | None]:
+    ) -> tuple[Dataset, Dataset | None]:
         """As `data.load`: a store is opened, and every other kind of data is read, then cut."""
         if path is not None and is_store(path):
             if label is not None:
@@ -56,32 +59,30 @@ class Chunks:
         train, test = data.load(path, label=label, image_size=image_size)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
 
-    def load_test(self, path: Path, train: data.Dataset, *, label: str | None) -> data.Dataset:
+    def load_test(self, path: Path, train: Dataset, *, label: str | None) -> Dataset:
         """As `data.load_test`."""
         if is_store(path):
             return open_test(path, train, self.height)
         return chunked(data.load_test(path, train, label=label), self.height)
 
-    def split(self, rows: data.Dataset, *, held_out: float, seed: int) -> tuple[data.Dataset, data.Dataset]:
+    def split(self, rows: Dataset, *, held_out: float, seed: int) -> tuple[Dataset, Dataset]:
         """As `data.split`, and the same rows."""
         # Numbers in the place of rows are split, and rows are then taken by them.
         numbers = np.arange(len(rows.y))[:, None]
         numbered = replace(rows, X=numbers, image=None, features=(), full_scale=None)
         one, other = (
             replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, source=part.source)
-            for part in data.split(numbered, held_out=held_out, seed=seed)
+            for part in splitting.split(numbered, held_out=held_out, seed=seed)
         )
         return one, other
 
-    def prepare(
-        self, train: data.Dataset, test: data.Dataset, *, validation: float, seed: int
-    ) -> training.Task:
+    def prepare(self, train: Dataset, test: Dataset, *, validation: float, seed: int) -> training.Task:
         """As `training.prepare`."""
         return training.prepare(
             train, test, validation=validation, seed=seed, split=self.split, fit=fit_scaling
         )
 
-    def settled(self, wishes: Wishes, rows: data.Dataset) -> Wishes:
+    def settled(self, wishes: Wishes, rows: Dataset) -> Wishes:
         """Return the wishes with all decided for these rows: the usual mini-batch is one chunk."""
         settled = wishes.settled(len(rows.classes))
         if wishes.batch is None and settled.batch != "all":
@@ -155,7 +156,7 @@ class ChunkedRun(training.Run):
             },
         }
 
-    def _rows_of(self, rows: data.Dataset) -> ChunkedRows:
+    def _rows_of(self, rows: Dataset) -> ChunkedRows:
         X: Any = rows.X
         scaled = X.map_blocks(_scaled, self.task.scaling, str(self.dtype), dtype=self.dtype)
         # One byte a row goes further than eight.
@@ -177,10 +178,10 @@ class ChunkedRun(training.Run):
         return nullcontext()
 
 
-def fit_scaling(rows: data.Dataset) -> data.Scaling:
+def fit_scaling(rows: Dataset) -> Scaling:
     """As `data.Scaling.fit`, of rows in chunks: two passes over them where nothing fixes what counts as 1."""
     if rows.white is not None:
-        return data.Scaling.fit(rows)
+        return Scaling.fit(rows)
     X = rows.X.astype(np.float64)
     low, high = computed([X.min(axis=0), X.max(axis=0)])
     with np.errstate(over="ignore", invalid="ignore"):
@@ -194,7 +195,7 @@ def fit_scaling(rows: data.Dataset) -> data.Scaling:
     U = (X - low) / np.where(span > 0, span, 1)
     mean, deviation = computed([U.mean(axis=0), U.std(axis=0)])
     # The mean of a feature that never changes is rounded, which would be a deviation to divide by.
-    return data.Scaling(low + span * mean, np.where((span > 0) & (deviation > 0), span * deviation, 1.0))
+    return Scaling(low + span * mean, np.where((span > 0) & (deviation > 0), span * deviation, 1.0))
 
 
 def _survey(rows: ChunkedRows) -> tuple[float, str]:
@@ -218,11 +219,11 @@ def _applied(f: Callable[..., Any], X: np.ndarray, arguments: tuple[Any, ...]) -
     return f(X, *arguments)
 
 
-def _scaled(X: np.ndarray, scaling: data.Scaling, dtype: str) -> np.ndarray:
+def _scaled(X: np.ndarray, scaling: Scaling, dtype: str) -> np.ndarray:
     return scaling.apply(X, dtype)
 
 
-def _scaled_extremes(X: np.ndarray, scaling: data.Scaling, dtype: str) -> None:
+def _scaled_extremes(X: np.ndarray, scaling: Scaling, dtype: str) -> None:
     scaling.apply(np.stack([X.min(axis=0), X.max(axis=0)]), dtype)
 
 

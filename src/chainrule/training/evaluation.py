@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from chainrule.backend.device import Device
-from chainrule.data import load
+from chainrule.data.dataset import Dataset
 from chainrule.optim.descent import Report
-from chainrule.training.model_file import Model, save_model, write_bytes, write_json
+from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures
 from chainrule.training.report.html import Picture, report_page
+from chainrule.training.storage import write_bytes, write_json
 
 # Rows that are answered at once: enough to fill a device, few enough for the layers' outputs to fit beside the data.
 _ROWS = 8192
@@ -105,7 +107,7 @@ def save(
     model: Model,
     history: Sequence[Report],
     report: dict[str, Any],
-    test: load.Dataset,
+    test: Dataset,
     verdict: Verdict,
 ) -> list[str]:
     """Write model, history, report and pictures into the folder `out`, each whole or not at all; return their names."""

@@ -1,19 +1,18 @@
 """Files that are either whole or not there: written beside, then renamed. And the model file."""
 
-import hashlib
 import json
 import math
-import os
-import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chainrule.data.load import ImageShape, Scaling
+
+from chainrule.data.load import ImageShape
+from chainrule.data.scaling import Scaling
 from chainrule.models import penalties
 from chainrule.models.mlp import MLP
+from chainrule.training.storage import ModelError, checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule model"
 VERSION = "2"
@@ -22,10 +21,6 @@ Params = list[tuple[np.ndarray, np.ndarray]]
 
 _PENALTIES = {kind.__name__: kind for kind in (penalties.L1, penalties.L2, penalties.ElasticNet)}
 _DTYPES = ("float32", "float64")
-
-
-class ModelError(ValueError):
-    """A file that is no model of this version; the message names the file, the fault and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,91 +76,6 @@ class Model:
     def dtype(self) -> np.dtype[Any]:
         """The precision of the parameters."""
         return self.params[0][0].dtype
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`. Whenever this is interrupted, the old file or the new one is there, whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp's files are for their owner's eyes alone; what is left for the user has the usual permissions.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(beside).chmod(0o666 & ~mask)
-        Path(beside).replace(path)
-    except BaseException as error:
-        Path(beside).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk names no file by itself
-        raise
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write `content` as indented JSON, by `write_bytes`."""
-    write_bytes(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
-
-
-def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
-    from safetensors.numpy import save
-
-    content = save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata)
-    write_bytes(path, _metadata_sorted(content))
-
-
-def _metadata_sorted(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted: they come in an order of their own each time."""
-    end = 8 + int.from_bytes(content[:8], "little")
-    head = json.loads(content[8:end])
-    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
-    text = json.dumps(head, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
-    return len(text).to_bytes(8, "little") + text + content[end:]
-
-
-def read_tensors(
-    path: Path, form: str, version: str, refused: Callable[[str, str], Exception]
-) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Read what `write_tensors` wrote with this format and version in its metadata.
-
-    Whatever is wrong is raised as `refused(fault, remedy)`.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    again = "train it again, or name another file"
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (SafetensorError, OSError, TypeError) as error:
-        raise refused(f"got a file that is broken or of another kind ({error})", again) from error
-    if metadata.get("format") != form:
-        raise refused(f"got a safetensors file whose format is {metadata.get('format')!r}", again)
-    if metadata.get("version") != version:
-        raise refused(
-            f"got version {metadata.get('version')!r} where this chainrule reads {version!r}",
-            "use the chainrule that wrote it, or train it again",
-        )
-    return tensors, metadata
-
-
-def checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
-    """Return a text that differs where the text, or a name, element, shape or dtype of the arrays differs."""
-    digest = hashlib.blake2b(about.encode(), digest_size=16)
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        absorb(digest, tensors[name])
-    return digest.hexdigest()
-
-
-def absorb(digest: "hashlib.blake2b", array: np.ndarray) -> None:
-    """Take the elements, the shape and the dtype of an array into a checksum."""
-    digest.update(f"{array.shape} {array.dtype.str}".encode())
-    digest.update(np.asarray(array, order="C").reshape(-1).view(np.uint8).data)
 
 
 def net_as_json(net: MLP) -> dict[str, Any]:

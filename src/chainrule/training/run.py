@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from chainrule.backend import hardware
-from chainrule.backend.device import Device, namespace
+
+from chainrule.backend import threads
+from chainrule.backend.device import Device
+from chainrule.backend.namespaces import namespace
 from chainrule.data import load
+from chainrule.data import split as splitting
+from chainrule.data.dataset import Dataset
+from chainrule.data.scaling import Scaling
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.optim.batches import Batches, on_rows
@@ -28,10 +33,10 @@ class Task:
     number 1 is the one whose probability a single sigmoid gives.
     """
 
-    train: load.Dataset
-    validation: load.Dataset | None
-    test: load.Dataset
-    scaling: load.Scaling
+    train: Dataset
+    validation: Dataset | None
+    test: Dataset
+    scaling: Scaling
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -39,9 +44,7 @@ class Task:
         return self.train.classes
 
 
-def classes_of(
-    train: load.Dataset, test: load.Dataset, positive: str | None
-) -> tuple[load.Dataset, load.Dataset]:
+def classes_of(train: Dataset, test: Dataset, positive: str | None) -> tuple[Dataset, Dataset]:
     """Return both with the classes to tell apart: all of more than two, or `positive` and the rest as 1 and 0.
 
     Of two classes the second is the positive one where none is named.
@@ -53,13 +56,13 @@ def classes_of(
 
 
 def prepare(
-    train: load.Dataset,
-    test: load.Dataset,
+    train: Dataset,
+    test: Dataset,
     *,
     validation: float,
     seed: int,
-    split: Callable[..., tuple[load.Dataset, load.Dataset]] = load.split,
-    fit: Callable[[load.Dataset], load.Scaling] = load.Scaling.fit,
+    split: Callable[..., tuple[Dataset, Dataset]] = splitting.split,
+    fit: Callable[[Dataset], Scaling] = Scaling.fit,
 ) -> Task:
     """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
     held_back = None
@@ -138,7 +141,7 @@ class Run:
 
     def threads(self, recipe: Recipe) -> int:
         """Return how many threads the products of a step have."""
-        return 1 if hardware.takes_one_thread(*self._sizes(recipe)) else hardware.blas_threads()
+        return 1 if threads.takes_one_thread(*self._sizes(recipe)) else threads.blas_threads()
 
     def spent(self) -> dict[str, Any]:
         """Return what the report says of where the time went, beside how long it took."""
@@ -181,7 +184,7 @@ class Run:
 
     def _threads(self, recipe: Recipe) -> AbstractContextManager[None]:
         """Return a context in which the products of a step take as many threads as are good for them."""
-        return hardware.threads_for(*self._sizes(recipe))
+        return threads.threads_for(*self._sizes(recipe))
 
     def _sizes(self, recipe: Recipe) -> tuple[int, list[tuple[int, int]]]:
         """Return the rows of a step and the shapes of the weights that they go through."""
@@ -197,7 +200,7 @@ class Run:
         X = self.task.scaling.apply(rows.X, self.dtype)
         return self.place.asarray(X, self.dtype), self._targets(net, rows)
 
-    def _targets(self, net: MLP, rows: load.Dataset) -> Any:
+    def _targets(self, net: MLP, rows: Dataset) -> Any:
         return self.place.asarray(targets(net, rows.y), self.dtype)
 
 
@@ -227,8 +230,8 @@ def targets(net: MLP, y: np.ndarray) -> np.ndarray:
     return y if net.sizes[-1] == 1 else np.eye(net.sizes[-1])[y]
 
 
-def _one_against_rest(rows: load.Dataset, positive: str | None) -> load.Dataset:
-    y, positive = load.to_binary(rows, positive)
+def _one_against_rest(rows: Dataset, positive: str | None) -> Dataset:
+    y, positive = splitting.to_binary(rows, positive)
     others = [name for name in rows.classes if name != positive]
     rest = others[0] if len(others) == 1 else f"not {positive}"
     return replace(rows, y=np.asarray(y), classes=(rest, positive))

@@ -6,12 +6,12 @@ import sys
 import tracemalloc
 from decimal import Decimal, getcontext
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.backend import hardware
 from chainrule.models import logistic
 from tests.conftest import callers_agree, read_only
@@ -214,7 +214,7 @@ class TestProcesses:
         kept = sorted(tmp_path.rglob("*.nbc"))
         assert kept
         run(
-            "from chainrule import one_pass\nassert step() and one_pass._kernel.stats.cache_hits",
+            "from chainrule.models.kernels import binary\nassert step() and binary._kernel.stats.cache_hits",
             NUMBA_CACHE_DIR=str(tmp_path),
         )
         assert sorted(tmp_path.rglob("*.nbc")) == kept
@@ -252,7 +252,7 @@ def test_without_numba_it_is_tiles(monkeypatch):
 
 def test_a_step_that_the_cache_holds_does_not_load_it():
     run(
-        "import sys; machine.cache_bytes = lambda level: 1 << 30\nassert step() and 'numba' not in sys.modules"
+        "import sys; hardware.cache_bytes = lambda level: 1 << 30\nassert step() and 'numba' not in sys.modules"
     )
 
 

@@ -3,12 +3,12 @@
 import tracemalloc
 from decimal import Decimal, getcontext
 
+import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-import numpy as np
 from chainrule.models import logistic
 from tests.conftest import callers_agree, read_only
 from tests.models.test_logistic import TOLERANCE, agrees

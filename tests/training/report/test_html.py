@@ -7,13 +7,16 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import numpy as np
 from chainrule import get_device
 from chainrule.data import load
+from chainrule.data import split as splitting
+from chainrule.data.dataset import Dataset
+from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.optim.descent import Report
 from chainrule.training import evaluation
@@ -116,7 +119,7 @@ def test_every_number_is_that_of_the_report_and_the_history(tmp_path, three_kind
     assert all(max(row[4:]) == row[2] for row in rows)
 
     everything = load.load(three_kinds)[0]
-    _, held_out = load.split(everything, held_out=0.2, seed=0)
+    _, held_out = splitting.split(everything, held_out=0.2, seed=0)
     P = evaluation.probabilities(get_device("cpu"), load_model(tmp_path / "model.safetensors"), held_out.X)
     counts = confusion_matrix(held_out.y, np.argmax(P, axis=1))
     head, *table = page.tables["confusion"]
@@ -195,7 +198,7 @@ def saved(folder, k=3, history=(), m=400):
     net = MLP((2, 4, k), output="softmax")
     params = [(np.ones((2, 4)), np.zeros(4)), (np.ones((4, k)), np.zeros(k))]
     names = tuple(f"class {c}" for c in range(k))
-    test = load.Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
+    test = Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
     verdict = evaluation.Verdict(rng.dirichlet(np.ones(k), m), test.y)
     report = {
         "command": "chainrule train",
@@ -207,7 +210,7 @@ def saved(folder, k=3, history=(), m=400):
         "best": None,
         "seconds": 1.0,
     } | evaluation.judged(names, {"train": verdict, "held out": verdict})
-    model = Model(net, params, load.Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
+    model = Model(net, params, Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
     evaluation.save(folder, model, history, report, test, verdict)
     return verdict
 

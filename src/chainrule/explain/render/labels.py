@@ -4,6 +4,7 @@ import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
+
 from chainrule.explain.format import number
 from chainrule.explain.render.png import as_matrix, png
 

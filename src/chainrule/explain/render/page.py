@@ -51,7 +51,7 @@ def _text(text: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return files("chainrule.explain").joinpath(name).read_text(encoding="utf-8")
+    return files("chainrule.explain.render").joinpath(name).read_text(encoding="utf-8")
 
 
 def _is_of_numbers(graph: Graph) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
+
 from chainrule.explain.format import number
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render.folding import Box, folded

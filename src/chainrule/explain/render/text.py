@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 
 import numpy as np
+
 from chainrule.explain.format import FEW, brief, picture
 from chainrule.explain.graph import Graph, Node, NumpyArray
 from chainrule.explain.wording import rule

@@ -8,10 +8,10 @@ them too late by itself.
 import math
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-import numpy as np
 from chainrule.models.kernels.jit import ROWS, call, compiled, in_one_row, read_only, takes
 from chainrule.models.kernels.simd import Vectors, opened, places
 

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit
-
 import numpy as np
+from numba import njit
 
 ROWS = 4  # at a time: with one vector of each, and of what they share, registers suffice
 # Sums may be taken in any order, as in a BLAS; NaN and infinity keep their meaning.

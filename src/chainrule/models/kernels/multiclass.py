@@ -8,11 +8,11 @@ a vector of X or of W that is loaded serves four or five times.
 import math
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic
 
-import numpy as np
 from chainrule.models.kernels.jit import ROWS, call, compiled, in_one_row, read_only, takes
 from chainrule.models.kernels.simd import LINE, Vectors, opened, places
 

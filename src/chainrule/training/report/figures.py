@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from chainrule.data.load import ImageShape
 from chainrule.optim.descent import Report
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+
 from chainrule.training.report.svg_chart import CSS as CHART_CSS
 from chainrule.training.report.svg_chart import line_chart
 

@@ -1,9 +1,8 @@
 import csv
 
+import numpy as np
 import pytest
 from PIL import Image
-
-import numpy as np
 
 
 @pytest.fixture

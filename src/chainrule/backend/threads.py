@@ -1,0 +1,190 @@
+"""Threads of the BLAS: how many there are, and one where one is best."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chainrule.backend import hardware
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+# Measured with two threads of OpenBLAS 0.3.31: with few weights a unit, what stands between the products outweighs
+# them, and reading there what another processor wrote takes up to twice as long. Where other programs want the
+# processors too, threads of small products wait for one that is not running, ten times as long as they work.
+_WEIGHTS_A_UNIT_OF_ONE_THREAD = 192
+
+
+_FLOPS_OF_ONE_THREAD = 1 << 25
+
+
+def blas_libraries() -> list[str]:
+    """Name each BLAS library in this process with its version and threads; empty without threadpoolctl."""
+    controller = _controller()
+    found = controller.select(user_api="blas").info() if controller else []
+    return [f"{lib['internal_api']} {lib['version']}, {_counted(lib['num_threads'])}" for lib in found]
+
+
+def _counted(threads: int) -> str:
+    return f"{threads} thread" + "s" * (threads != 1)
+
+
+def blas_threads() -> int:
+    """Return how many threads NumPy's matrix products use now."""
+    controller = _controller()
+    if controller:
+        found = controller.select(user_api="blas").info()
+        return max((int(lib["num_threads"]) for lib in found), default=1)
+    asked = [os.environ[name] for name in THREAD_VARIABLES if os.environ.get(name, "").isdigit()]
+    return min([hardware.cpu_count(), *(int(number) for number in asked if int(number) > 0)])
+
+
+def can_limit_blas() -> bool:
+    """Say whether `one_blas_thread` has the means to do what it says."""
+    return _controller() is not None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let matrix products inside the block run in the thread that calls them.
+
+    The setting belongs to the whole process, so products of other threads have one thread too until the last of the
+    blocks that overlap is left. Blocks may be nested, and none waits for another.
+    """
+    controller = _controller()
+    if controller is None:
+        raise RuntimeError(
+            'one_blas_thread: threadpoolctl is missing; pip install "chainrule[app]" brings it'
+        )
+    with _limit.to_one_thread(controller.select(user_api="blas").lib_controllers):
+        yield
+
+
+@contextmanager
+def one_scipy_thread() -> Iterator[None]:
+    """Let SciPy's own BLAS run in the thread that calls it inside the block; needs SciPy, and may do nothing.
+
+    Packages of NumPy and SciPy bring a BLAS each. Threads that have worked for one stay awake for a while, and those of
+    the other wait for their processors. NumPy's products keep their threads; where both use one BLAS, all does.
+    """
+    with _limit.to_one_thread(_scipys_own()):
+        yield
+
+
+def takes_one_thread(rows: int, shapes: Sequence[tuple[int, int]]) -> bool:
+    """Whether one thread of the BLAS is best for a step of `rows` rows through weights of shapes (n_in, n_out)."""
+    weights = sum(n_in * n_out for n_in, n_out in shapes)
+    return (
+        can_limit_blas()
+        and weights < _WEIGHTS_A_UNIT_OF_ONE_THREAD * sum(n_out for _, n_out in shapes)
+        and max(2 * rows * n_in * n_out for n_in, n_out in shapes) <= _FLOPS_OF_ONE_THREAD
+        # More would by_tiles share out among threads of its own.
+        and 8 * rows * (shapes[0][0] + 16) <= 2 * hardware.cache_bytes(3)
+    )
+
+
+def threads_for(rows: int, shapes: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
+    """Return a context in which the products of `takes_one_thread` have as many threads as are best for them."""
+    return one_blas_thread() if takes_one_thread(rows, shapes) else nullcontext()
+
+
+class _Held(NamedTuple):
+    """A BLAS library that is held to one thread, how many it had before, and the blocks that hold it."""
+
+    library: Any
+    before: int
+    blocks: set[object]
+
+
+class _Limit:
+    """Which BLAS libraries of this process are held to one thread, by their files."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.held: dict[str, _Held] = {}
+
+    @contextmanager
+    def to_one_thread(self, libraries: Sequence[Any]) -> Iterator[None]:
+        block, entered = object(), []
+        try:
+            with self.lock:
+                for library in libraries:
+                    # First of all, so that Ctrl-C between two of these lines leaves nothing behind.
+                    entered.append(library)
+                    held = self.held.setdefault(library.filepath, _Held(library, library.num_threads, set()))
+                    held.blocks.add(block)
+                    _set_threads(library, 1)
+            yield
+        finally:
+            with self.lock:
+                for library in entered:
+                    self._leave(library, block)
+
+    def _leave(self, library: Any, block: object) -> None:
+        held = self.held.get(library.filepath)
+        # A child process that was forked inside the block holds nothing.
+        if held is None:
+            return
+        held.blocks.discard(block)
+        # With OpenMP the setting is each thread's own, and what one thread left at 1 no other can put back.
+        if not held.blocks or getattr(library, "threading_layer", "") == "openmp":
+            _set_threads(library, held.before)
+        if not held.blocks:
+            del self.held[library.filepath]
+
+    def after_fork(self) -> None:
+        """Give a child its threads back: the blocks were those of its parent's threads."""
+        held, self.held = self.held, {}
+        for library, before, _ in held.values():
+            _set_threads(library, before)
+        self.lock.release()
+
+
+def _set_threads(library: Any, number: int) -> None:
+    # From threadpoolctl's later versions on, the first thread that sets a number is the only one that can, for as long
+    # as it lives. What one sets here another one puts back, and nobody else is to be kept from it.
+    let_go = getattr(library, "clear_controlling_thread", lambda force=False: None)
+    let_go(force=True)
+    library.set_num_threads(number)
+    let_go()
+
+
+_limit = _Limit()
+
+if hasattr(os, "register_at_fork"):
+    # No thread is then on its way in or out, nor in a lock of threadpoolctl's, which the child would wait for.
+    os.register_at_fork(
+        before=_limit.lock.acquire, after_in_parent=_limit.lock.release, after_in_child=_limit.after_fork
+    )
+
+
+@cache
+def _scipys_own() -> Sequence[Any]:
+    """Return the controllers of the BLAS libraries that came with SciPy, for it alone."""
+    import scipy.linalg
+
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ModuleNotFoundError:
+        return ()
+    package = Path(scipy.__file__).resolve().parent
+    homes = package, package.with_name("scipy.libs")
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [
+        library
+        for library in found
+        if any(Path(library.filepath).resolve().is_relative_to(home) for home in homes)
+    ]
+
+
+@cache
+def _controller() -> Any:
+    try:
+        from threadpoolctl import ThreadpoolController
+    except ModuleNotFoundError:
+        return None
+    return ThreadpoolController()

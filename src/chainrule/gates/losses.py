@@ -1,0 +1,73 @@
+"""Losses of a sample, computed from what goes into the output: no overflow, and no logarithm of 0."""
+
+from typing import Any
+
+from chainrule.gates.activations import _exponentials, _sigmoid
+from chainrule.gates.types import Array, Pullback
+
+
+def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
+    """-(y log s(z) + (1 - y) log(1 - s(z))), element by element, from the logits z.
+
+    Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.2 (2006), equations 4.90 and 4.91.
+    """
+    s, e, positive = _sigmoid(xp, z)
+    # log s(z) would take log(0) from z = -104 on in float32; in this form nothing overflows or vanishes.
+    losses = (positive - y) * z + xp.log1p(e)
+    return losses, (lambda g: g * (s - y), lambda g: -g * z)
+
+
+def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
+    """-sum(y log softmax(z)) over the last axis, from the logits z (..., k), with y (..., k) rows of shares.
+
+    Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4 (2006), equations 4.108 and 4.109.
+    """
+    _same_last("softmax_cross_entropy", z, y)
+    e, total, peak = _exponentials(xp, z, -1)
+    log_p = z - peak - xp.log(total)
+    share = xp.sum(y, axis=-1, keepdims=True)
+    losses = -xp.sum(y * log_p, axis=-1)
+    return losses, (lambda g: g[..., None] * (e / total * share - y), lambda g: -g[..., None] * log_p)
+
+
+def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
+    """max(0, 1 - t z), element by element, for sides t of -1 and 1; the slope at the margin is 0.
+
+    Source: Cortes and Vapnik, Support-vector networks, Machine Learning 20 (1995), section 3.
+    """
+    margin = 1 - t * z
+    met = margin <= 0
+    return xp.where(met, 0, margin), (
+        lambda g: xp.where(met, 0, -g * t),
+        lambda g: xp.where(met, 0, -g * z),
+    )
+
+
+def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
+    """The sum over wrong classes of max(0, 1 + z_wrong - z_right), for scores z (..., k) and rows y with one 1.
+
+    Source: Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999.
+    """
+    _same_last("multiclass_hinge", z, y)
+    margin = 1 + z - xp.sum(y * z, axis=-1, keepdims=True)
+    met = margin <= 0
+    positive = xp.where(met, 0, margin)
+
+    def to_z(g: Array) -> Array:
+        each = xp.where(met, 0, g[..., None] * (1 - y))
+        return each - xp.sum(each, axis=-1, keepdims=True) * y
+
+    def to_y(g: Array) -> Array:
+        each = xp.where(met, 0, g[..., None] * (1 - y))
+        return -g[..., None] * positive - xp.sum(each, axis=-1, keepdims=True) * z
+
+    return xp.sum((1 - y) * positive, axis=-1), (to_z, to_y)
+
+
+def _same_last(who: str, z: Array, y: Array) -> None:
+    # Class numbers (m,) would pass as a row of shares where there are as many samples as classes.
+    if z.ndim == 0 or y.ndim < z.ndim or z.shape[-1:] != y.shape[-1:]:
+        raise ValueError(
+            f"{who}: expected z and y (..., k) with one last axis of classes, got {tuple(z.shape)} and "
+            f"{tuple(y.shape)}; give y as rows, one number a class"
+        )
