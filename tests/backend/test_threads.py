@@ -202,19 +202,19 @@ class TestBlas:
         code = """
             import os, signal, sys
             import numpy as np
-            from chainrule import machine
+            from chainrule.backend import threads
 
-            before = machine.blas_threads()
-            with machine.one_blas_thread():
+            before = threads.blas_threads()
+            with threads.one_blas_thread():
                 child = os.fork()
                 if child == 0:
                     signal.alarm(20)
-                    there = machine.blas_threads()
+                    there = threads.blas_threads()
                     np.ones((400, 400)) @ np.ones((400, 400))
             if child == 0:
-                os._exit(0 if there == machine.blas_threads() == before == 2 else 1)
+                os._exit(0 if there == threads.blas_threads() == before == 2 else 1)
             code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            sys.exit(code if machine.blas_threads() == before == 2 else 2)
+            sys.exit(code if threads.blas_threads() == before == 2 else 2)
         """
         two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
         probe = [sys.executable, "-c", "from chainrule.backend import threads; print(threads.blas_threads())"]
@@ -340,7 +340,7 @@ def rows_of(n, k, m=60):
 
 
 class TestWhereItHolds:
-    @pytest.mark.parametrize(("n", "threads"), [(6, 1), (600, 2)])
+    @pytest.mark.parametrize(("n", "count"), [(6, 1), (600, 2)])
     @pytest.mark.parametrize("k", [2, 3])
     @pytest.mark.parametrize(
         "make",
@@ -353,7 +353,7 @@ class TestWhereItHolds:
         ids=["lbfgs", "nesterov", "network by lbfgs", "network by batches"],
     )
     @pytest.mark.filterwarnings("ignore:.*max_iter")
-    def test_fit(self, two_threads, monkeypatch, make, n, k, threads):
+    def test_fit(self, two_threads, monkeypatch, make, n, k, count):
         seen = set()
         for room in (logistic_regression, network):
             for name in ("lbfgs", "descend"):
@@ -368,7 +368,7 @@ class TestWhereItHolds:
 
                 monkeypatch.setattr(room, name, seen_by)
         make().fit(*rows_of(n, k))
-        assert seen == {threads}
+        assert seen == {count}
 
     @pytest.mark.parametrize("batch", ["all", "7"])
     def test_train(self, two_threads, tmp_path, batch):

@@ -145,8 +145,9 @@ def test_several_callers_at_once(calls):
 
 STEP = f"""
 import numpy as np
-from chainrule import logistic, machine
-machine.cache_bytes, machine.blas_threads = (lambda level: 1000), (lambda: 2)
+from chainrule.backend import hardware, threads
+from chainrule.models import logistic
+hardware.cache_bytes, threads.blas_threads = (lambda level: 1000), (lambda: 2)
 X, y, w = np.ones((400, {N})), np.ones(400), np.zeros({N})
 step = lambda: abs(logistic.by_tiles(X, y, w, 0.0)[0] - np.log(2)) < 1e-12
 """
