@@ -18,6 +18,7 @@ from chainrule.backend import hardware, threads
 from chainrule.estimators import logistic_regression, network
 from chainrule.models import logistic
 from chainrule.optim import lbfgs
+from tests.helpers.processes import in_a_new_process
 from tests.training.test_run import prepared
 
 AT_MOST = 20.0
@@ -138,6 +139,37 @@ class TestLimit:
         assert library.num_threads == 4
 
 
+class TestCount:
+    @pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
+    def test_how_many_threads_a_library_has(self, monkeypatch, number, said):
+        class Controller:
+            def select(self, user_api):
+                return self
+
+            def info(self):
+                return [{"internal_api": "openblas", "version": "0.3", "num_threads": number}]
+
+        monkeypatch.setattr(threads, "_controller", Controller)
+        assert threads.blas_libraries() == [f"openblas 0.3, {said}"]
+
+    def test_one_blas_thread_inside_and_as_before_outside(self):
+        before = threads.blas_threads()
+        with threads.one_blas_thread():
+            assert threads.blas_threads() == 1
+        assert threads.blas_threads() == before
+
+    def test_without_threadpoolctl_the_variables_count(self, monkeypatch):
+        monkeypatch.setattr(threads, "_controller", lambda: None)
+        for name in threads.THREAD_VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        assert threads.blas_threads() == hardware.cpu_count()
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert threads.blas_threads() == 1
+        assert not threads.can_limit_blas()
+        with pytest.raises(RuntimeError, match="threadpoolctl is missing"), threads.one_blas_thread():
+            pass
+
+
 class TestBlas:
     def test_nested_and_after_an_exception(self, two_threads):
         def fails():
@@ -224,6 +256,29 @@ class TestBlas:
         command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
         assert subprocess.run(command, env=os.environ | two, timeout=60, check=False).returncode == 0
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_forks_are_watched_from_the_first_block_on_and_once(self):
+        code = """
+            import os, sys
+
+            callers = []
+            register = os.register_at_fork
+            def noted(**hooks):
+                callers.append(sys._getframe(1).f_globals["__name__"])
+                register(**hooks)
+            os.register_at_fork = noted
+
+            import chainrule
+            from chainrule.backend import threads
+
+            print([name for name in callers if name.startswith("chainrule")])
+            for _ in range(2):
+                with threads.one_blas_thread(), threads.one_scipy_thread():
+                    pass
+            print([name for name in callers if name.startswith("chainrule")])
+        """
+        assert in_a_new_process(code).splitlines() == ["[]", "['chainrule.backend.threads']"]
+
     def test_small_and_large_products_at_once_give_their_numbers(self, two_threads):
         rng = np.random.default_rng(0)
         small, y = rng.standard_normal((300, 20)), (rng.standard_normal(300) > 0).astype(float)
@@ -261,7 +316,7 @@ class TestBlas:
 class TestScipys:
     @pytest.fixture
     def its_own(self, two_threads):
-        libraries = threads._scipys_own()
+        libraries = threads._scipy_libraries()
         if not libraries:
             pytest.skip("SciPy has no BLAS of its own here")
         with threadpoolctl.threadpool_limits(2, user_api="blas"):
