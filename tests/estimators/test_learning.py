@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 
 import chainrule as cr
 from chainrule.models.activations import ACTIVATIONS
-from chainrule.optim.descent import DivergenceError, descend
+from chainrule.optim import DivergenceError, descend
 from chainrule.optim.optimizers import adam, adamw, gradient_descent, momentum, nesterov, rmsprop
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
