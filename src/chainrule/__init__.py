@@ -36,6 +36,9 @@ __all__ = [
     "MLP",
     "Device",
     "ElasticNet",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
     "backward",
     "check_gradients",
     "checkpoint",
@@ -64,7 +67,7 @@ __version__ = "0.1.0"
 # The older name of `optim`.
 optimizers = optim
 
-# scikit-learn, which they need, is imported with the first of them.
+# Imported when one of them is first asked for, with scikit-learn, which they need.
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 
@@ -74,3 +77,7 @@ def __getattr__(name: str) -> Any:
     from chainrule import estimators
 
     return getattr(estimators, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
