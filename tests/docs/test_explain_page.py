@@ -3,7 +3,7 @@
 import re
 import shlex
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 from tests.helpers.commands import answer
 
 PAGE = (ROOT / "docs" / "explain.md").read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 PAGE = (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
 

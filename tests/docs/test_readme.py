@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import chainrule as cr
 from chainrule import cli
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ import chainrule as cr
 from chainrule.models import logistic
 from chainrule.optim.descent import DivergenceError, descend
 from chainrule.optim.optimizers import Optimizer, gradient_descent
-from tests.conftest import count_copies
+from tests.helpers.devices import count_copies
 
 
 def bowl(xp, centre):

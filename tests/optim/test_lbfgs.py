@@ -11,7 +11,8 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.optim.descent import DivergenceError, Report
 from chainrule.optim.lbfgs import lbfgs
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 scipy_optimize = pytest.importorskip("scipy.optimize", reason="SciPy is in the extra `app`")
 

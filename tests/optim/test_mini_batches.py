@@ -15,7 +15,8 @@ from chainrule.optim import optimizers
 from chainrule.optim.batches import Batches, on_rows
 from chainrule.optim.descent import DivergenceError, Report, Snapshot, descend
 from chainrule.optim.optimizers import OPTIMIZERS, Optimizer, cosine, warm_up
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 CPU = cr.get_device("cpu")
 

@@ -11,7 +11,8 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.optim import optimizers
 from chainrule.optim.optimizers import OPTIMIZERS, clipped, constant, cosine, step_decay, warm_up
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 NAMES = sorted(OPTIMIZERS)
 NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 3))
