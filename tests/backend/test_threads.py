@@ -275,7 +275,7 @@ class TestScipys:
             seen.append((max(numbers(its_own)), threads.blas_threads()))
             return x @ x, 2 * x
 
-        lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+        lbfgs(cost_and_gradients, np.ones(3), steps=5)
         # The first cost is looked at before there is a minimizer.
         assert len(seen) > 1
         assert set(seen[1:]) == {(1, 2)}
@@ -287,7 +287,7 @@ class TestScipys:
             return x @ x, 2 * x
 
         with pytest.raises(ZeroDivisionError):
-            lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+            lbfgs(cost_and_gradients, np.ones(3), steps=5)
 
     def test_it_is_not_numpys(self, its_own):
         assert all("numpy" not in Path(x.filepath).parent.name for x in its_own)

@@ -9,8 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.optim.descent import DivergenceError, Report
-from chainrule.optim.lbfgs import lbfgs
+from chainrule.optim import DivergenceError, Report, lbfgs
 from tests.helpers.arrays import read_only
 from tests.helpers.devices import count_copies
 

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from chainrule.cli.console import complain, err, out
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 from chainrule.training.config import Recipe
 
 Points = Sequence[tuple[float, float]]

@@ -22,8 +22,7 @@ from chainrule.cli.console import DeviceOption, check_folder, faults_told, tell
 from chainrule.cli.progress import follow
 from chainrule.cli.stages import ChunkRowsOption, SchedulerOption, Where, WorkersOption, tell_spent
 from chainrule.models.activations import ACTIVATIONS
-from chainrule.optim.descent import Descent
-from chainrule.optim.optimizers import OPTIMIZERS
+from chainrule.optim import OPTIMIZERS, Descent
 from chainrule.training import checkpoint as checkpoints
 from chainrule.training import evaluation
 from chainrule.training import run as training

@@ -27,7 +27,7 @@ from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
 from chainrule.models.logistic import learning_rate_bound
 from chainrule.models.mlp import MLP, Params
-from chainrule.optim.batches import Batches
+from chainrule.optim import Batches
 from chainrule.training.run import on_all_rows
 
 Array = Any

@@ -19,7 +19,7 @@ import numpy as np
 from chainrule import pytree
 from chainrule.backend.device import Device
 from chainrule.backend.namespaces import to_numpy
-from chainrule.optim.descent import Report, Snapshot
+from chainrule.optim import Report, Snapshot
 from chainrule.training.storage import absorb, checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule checkpoint"

@@ -21,7 +21,7 @@ from chainrule.data.errors import fault
 from chainrule.data.scaling import Scaling
 from chainrule.models.logistic import learning_rate_bound
 from chainrule.models.mlp import MLP
-from chainrule.optim.descent import CostAndGradients, Sampler
+from chainrule.optim import CostAndGradients, Sampler
 from chainrule.training import evaluation
 from chainrule.training import run as training
 from chainrule.training.checkpoint import fingerprint

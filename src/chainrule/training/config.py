@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet, Penalty
-from chainrule.optim.optimizers import OPTIMIZERS, Optimizer, clipped, cosine, step_decay, warm_up
+from chainrule.optim import OPTIMIZERS, Optimizer, clipped, cosine, step_decay, warm_up
 from chainrule.training.model_file import net_as_json
 
 # What a network learns by where nobody asks for anything else.

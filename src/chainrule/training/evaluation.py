@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.backend.device import Device
 from chainrule.data.dataset import Dataset
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures
 from chainrule.training.report.html import Picture, report_page

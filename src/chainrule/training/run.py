@@ -18,8 +18,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
-from chainrule.optim.batches import Batches, on_rows
-from chainrule.optim.descent import CostAndGradients, Descent, Report, Sampler, descend
+from chainrule.optim import Batches, CostAndGradients, Descent, Report, Sampler, descend, on_rows
 from chainrule.training.checkpoint import Keeper, fingerprint, load_checkpoint
 from chainrule.training.config import Recipe
 from chainrule.training.model_file import Model
