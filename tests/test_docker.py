@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from chainrule import cli
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 FOLDER = ROOT / "docker"
 ENTRY = runpy.run_path(str(FOLDER / "entry.py"))

@@ -14,7 +14,7 @@ from chainrule.backend.fusion import fused, fused_gate
 from chainrule.gates import activations as rules
 from chainrule.models import activations, logistic, mlp
 from chainrule.optim import optimizers
-from tests.conftest import ASKED
+from tests.helpers.devices import device_asked_for
 from tests.helpers.networks import EVERY_COST, network, parameters, samples
 
 NAMES = sorted(optimizers.OPTIMIZERS)
@@ -175,9 +175,7 @@ def test_losses_and_their_slopes_are_one_kernel(monkeypatch, fake, spelling):
 class TestOnAGpu:
     @pytest.fixture
     def gpu(self):
-        if "cuda" not in ASKED:
-            pytest.skip("cuda was not asked for (CHAINRULE_TEST_DEVICES=cuda asks)")
-        return cr.get_device("cuda")
+        return device_asked_for("cuda")
 
     @pytest.fixture
     def kernels(self, gpu, monkeypatch):

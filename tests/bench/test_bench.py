@@ -19,7 +19,8 @@ import ratios
 import run as suite
 import tables
 from chainrule.models import logistic
-from tests.conftest import ASKED, ROOT
+from tests.helpers import ROOT
+from tests.helpers.devices import device_asked_for
 
 
 def run(*command, **environment):
@@ -253,10 +254,9 @@ def test_a_row_that_no_block_can_hold_is_refused():
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1000, 65), (300, 784), (50, 12288)], ids=str)
 def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
-    if "cuda" not in ASKED:
-        pytest.skip("cuda was not asked for (CHAINRULE_TEST_DEVICES=cuda asks)")
+    device = device_asked_for("cuda")
     numbers = [np.asarray(x, dtype=dtype) for x in __import__("logistic_step").problem(*shape)]
-    step, read = one_pass.with_one_pass(cr.get_device("cuda").asarray, *numbers)
+    step, read = one_pass.with_one_pass(device.asarray, *numbers)
     right = logistic.by_matmul(*(x.astype("float64") for x in numbers))
     once, again = read(step()), read(step())
     for mine, other, want in zip(once, again, right, strict=True):

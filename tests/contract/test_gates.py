@@ -9,15 +9,15 @@ import chainrule as cr
 from chainrule import gates, pytree
 from chainrule.autodiff.gradcheck import check_gradients
 from tests.contract.operations import OPERATIONS, Operation
-from tests.helpers.places import NAMES, Place, place
+from tests.helpers.devices import Place, place
 
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=[o.id for o in OPERATIONS])
 ELEMENTWISE = [o for o in OPERATIONS if o.elementwise]
 
 
-@pytest.fixture(params=NAMES)
-def here(request: pytest.FixtureRequest) -> Place:
-    return place(request.param)
+@pytest.fixture
+def here(device: cr.Device) -> Place:
+    return Place(device)
 
 
 def function(operation: Operation, at: Place) -> Any:

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 import lessons
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 DOCS = ROOT / "docs"
 PAIRS = {

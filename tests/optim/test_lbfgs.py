@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 import chainrule as cr
 from chainrule import pytree
 from chainrule.optim import DivergenceError, Report, lbfgs
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 scipy_optimize = pytest.importorskip("scipy.optimize", reason="SciPy is in the extra `app`")
 

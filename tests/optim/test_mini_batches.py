@@ -24,7 +24,8 @@ from chainrule.optim import (
     optimizers,
     warm_up,
 )
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 CPU = cr.get_device("cpu")
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule import pytree
 from chainrule.optim import OPTIMIZERS, clipped, constant, cosine, optimizers, step_decay, warm_up
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 NAMES = sorted(OPTIMIZERS)
 NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 3))

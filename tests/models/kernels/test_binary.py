@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.backend import hardware
 from chainrule.models import logistic
-from tests.conftest import callers_agree, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.callers import callers_agree
 from tests.models.test_logistic import TOLERANCE, agrees, problem
 
 N = logistic._KERNEL_FROM

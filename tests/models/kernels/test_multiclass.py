@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models import logistic
-from tests.conftest import callers_agree, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.callers import callers_agree
 from tests.models.test_logistic import TOLERANCE, agrees
 from tests.models.test_logistic_classes import problem
 
