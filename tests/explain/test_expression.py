@@ -165,7 +165,7 @@ def test_errors_say_what_to_do():
         ("a*q", "q has no value; give it one, such as q=1, besides a"),
         ("2*3", "does not use a; leave it out"),
         ("a; a", "'a' has no name; write u = a"),
-        ("9**9**9*a", "9**9**9 is no finite number"),
+        ("9**9**9*a", "9**9**9 is not a finite number"),
         ("atan3(a)", "'atan3(a)' is not allowed: the functions are abs, "),
         ("a @ a", "write * for numbers"),
     ):
@@ -177,9 +177,9 @@ def test_errors_say_what_to_do():
     ("3(a + 1)", "'3(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
     ("a(a + 1)", "'a(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
     ("(a + 1)(a - 1)", "a product needs its sign"),
-    ("3a + 1", "'3a + 1' is no expression: write 3*a for 3a"),
+    ("3a + 1", "'3a + 1' is not an expression: write 3*a for 3a"),
     ("2.5a", "write 2.5*a for 2.5a"),
-    ("a^2", "+ - * / ** @ alone are; write ** for ^"),
+    ("a^2", "an operator must be one of + - * / ** @; write ** for ^"),
     ("a²", "write **2 for ²"),
     ("2×a", "write * for ×"),
     ("a−1", "write - for −"),
@@ -188,7 +188,7 @@ def test_errors_say_what_to_do():
     ("Sin(a)", "write sin; "),
     ("arctan2(a, a)", "write atan2; "),
     ("exp * a", "exp is a function; write exp(...) of a value"),
-    ("sin a", "'sin a' is no expression: invalid syntax"),
+    ("sin a", "'sin a' is not an expression: invalid syntax"),
 ])  # fmt: skip
 def test_slips_of_a_beginner_are_told_with_what_to_write(text, said):
     with pytest.raises(ValueError, match=re.escape(said)):
@@ -196,7 +196,7 @@ def test_slips_of_a_beginner_are_told_with_what_to_write(text, said):
 
 
 def test_huge_powers_take_no_time():
-    with pytest.raises(ValueError, match="no finite number"):
+    with pytest.raises(ValueError, match="not a finite number"):
         cr.explain("9**9**9**9**9 * a", a=1)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render import svg as faces
-from chainrule.explain.render.page import _asset
+from chainrule.explain.render.page import _style
 from tests.explain.test_layout import overlap
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -180,7 +180,7 @@ def luminance(colour):
     ("css", "texts", "grounds"),
     [
         (faces.STYLE, ("ink", "soft", "value", "gradient"), ("paper", "gate", "given", "fold")),
-        (_asset("page.css"), ("ink", "soft", "value", "gradient", "accent"), ("paper", "panel")),
+        (_style(), ("ink", "soft", "value", "gradient"), ("paper", "panel")),
     ],
     ids=["drawing", "page"],
 )

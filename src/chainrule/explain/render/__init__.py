@@ -1,1 +1,1 @@
-"""A graph as text, SVG, PNG and a page."""
+"""A graph as text, as a drawing (SVG) and as a page (HTML)."""
