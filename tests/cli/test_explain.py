@@ -38,7 +38,7 @@ def test_lists_a_leading_minus_and_a_device(device):
     (("sum(a)", "a=[[1],[2,3]]"), "rows of different lengths"),
     (("a", "a=1", "--svgg", "x"), "got '--svgg'; --help has the options"),
     (("nowhere", "cat.png"), "got 'cat.png'; there is no model nowhere"),
-    (("a", "a=1", "--class", "cat"), "--class is for a model and a sample"),
+    (("a", "a=1", "--class", "cat"), "--class is for a model and a sample; leave it out of an expression"),
     (("", ), "got an empty text"),
 ])  # fmt: skip
 def test_bad_input_is_told_in_a_line(arguments, said):
@@ -52,7 +52,7 @@ def test_bad_input_is_told_in_a_line(arguments, said):
 def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
     result = chainrule("explain", tmp_path)
     assert result.exit_code == 2
-    assert "one sample is explained; name a picture, or a .csv or .npz file" in result.stderr
+    assert "is explained by one sample; name a picture, or a .csv or .npz file" in result.stderr
 
 
 def test_one_picture_through_a_model(pictures, tmp_path, device):
