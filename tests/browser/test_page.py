@@ -192,7 +192,7 @@ def test_before_backward_the_page_steps_forward_only(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_of_it_and_scrolls_the_picture_alone(opened, scheme):
+def test_a_phone_shows_the_whole_page_and_scrolls_the_drawing_alone(opened, scheme):
     tab = opened(
         circuit(), viewport={"width": 320, "height": 640}, color_scheme=scheme, reduced_motion="reduce"
     )

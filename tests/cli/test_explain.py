@@ -102,7 +102,7 @@ def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path, monkeypatch):
     assert "expected a row 999, got 240 rows" in result.stderr
 
 
-def test_the_other_faces_are_written_into_files(tmp_path):
+def test_the_drawing_and_the_page_are_written_into_files(tmp_path):
     svg, html = tmp_path / "new" / "graph.svg", tmp_path / "graph.html"
     told = answer("explain", "3*(a+b*c)", "a=5", "b=3", "c=2", "--svg", svg, "--html", html)
     assert [line for line in told.splitlines() if line.startswith("wrote:")] == [

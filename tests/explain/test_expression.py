@@ -1,4 +1,4 @@
-"""Expressions as text: what NumPy computes of the same tree, and nothing that is not an expression."""
+"""Expressions as text: their results are those of NumPy, and any other text is refused."""
 
 import builtins
 import os
@@ -128,7 +128,7 @@ def test_its_gradients_are_those_of_the_engine(tree):
     "0**-1*a", "9" * 3000, "a" * 5000, "-" * 3000 + "a", "(" * 150 + "a" + ")" * 150 + "*" * 3, "a@a", "2",
     "a+" * 1900 + "a", "a**" * 1000 + "a",
 ])  # fmt: skip
-def test_what_is_no_expression_is_refused(text, tmp_path, monkeypatch):
+def test_a_text_that_is_not_an_expression_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def never(*arguments, **settings):
@@ -146,7 +146,7 @@ def test_what_is_no_expression_is_refused(text, tmp_path, monkeypatch):
     "a.real", "a[0]", "(lambda: 1)", "[1]", "{1}", "(1, 2)", "'b'", "1j", "(1 if a else 2)", "(a < 1)", "(a and 1)",
     "(not a)", "(~a)", "a // 2", "a % 2", "print(a)", "exp.real(a)", "(lambda: a)()", "exp(*a)", "f'{a}'", "(u := 1)",
 ])  # fmt: skip
-def test_no_part_of_an_expression_is_anything_else(part):
+def test_a_part_that_is_not_an_expression_is_refused(part):
     with pytest.raises(ValueError, match="is not allowed: "):
         cr.explain(f"a + {part}", a=2)
 

@@ -1,4 +1,4 @@
-"""Where boxes stand, what is folded, and the pictures of matrices."""
+"""The positions of boxes, which nodes are folded, and the heat maps of matrices."""
 
 import io
 from itertools import combinations, pairwise
@@ -143,7 +143,7 @@ def seen(x):
     return np.asarray(Image.open(io.BytesIO(png.heatmap(np.asarray(x)))), dtype=int)
 
 
-def test_a_picture_is_blue_above_0_orange_below_white_at_0_and_grey_where_there_is_no_number():
+def test_a_heatmap_is_blue_above_0_orange_below_white_at_0_and_grey_at_nan():
     picture = seen([[2.0, -2.0, 0.0], [np.nan, np.inf, -np.inf]])
     assert picture.tolist() == [
         [[0, 114, 178], [213, 94, 0], [255, 255, 255]],
@@ -154,7 +154,7 @@ def test_a_picture_is_blue_above_0_orange_below_white_at_0_and_grey_where_there_
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=3))
-def test_a_picture_has_at_most_64_rows_and_columns(shape):
+def test_a_heatmap_has_at_most_64_rows_and_columns(shape):
     height, width, _ = seen(np.ones(shape)).shape
     rows, columns = png.as_matrix(np.ones(shape)).shape
     assert (height, width) == (min(rows, 64), min(columns, 64))

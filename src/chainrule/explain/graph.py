@@ -7,7 +7,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from chainrule.explain.render import page, svg, text
+from chainrule.explain import render
 
 NumpyArray = np.ndarray[Any, Any]
 
@@ -144,15 +144,15 @@ class Graph:
 
     def to_text(self) -> str:
         """Return a table of the forward steps and one of the backward steps, with the equations of each gate."""
-        return text.text(self)
+        return render.to_text(self)
 
     def to_svg(self) -> str:
         """Return the graph drawn as SVG: the value above the wire of each node, the gradient below."""
-        return svg.svg(self)
+        return render.to_svg(self)
 
     def to_html(self) -> str:
         """Return one page that steps forward and backward through the graph; the page loads nothing else."""
-        return page.html(self)
+        return render.to_html(self)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -161,7 +161,7 @@ class Graph:
         return self.to_svg()
 
     def _repr_html_(self) -> str:
-        return page.frame(self)
+        return render.to_frame(self)
 
     def _gradients(self, of: Node, seed: NumpyArray) -> dict[int, NumpyArray]:
         if self.tape is None:
