@@ -102,10 +102,10 @@ def test_the_keyboard_alone_suffices(opened):
     # Space on a button presses that button, once.
     tab.focus("#first")
     tab.keyboard.press("Space")
-    assert tab.inner_text("#place") == f"Step 0 of {len(STEPS) - 1}"
+    assert tab.inner_text("#step") == f"Step 0 of {len(STEPS) - 1}"
     tab.focus("#next")
     tab.keyboard.press("Enter")
-    assert tab.inner_text("#place") == f"Step 1 of {len(STEPS) - 1}"
+    assert tab.inner_text("#step") == f"Step 1 of {len(STEPS) - 1}"
 
 
 def check_changed(tab):
@@ -187,12 +187,12 @@ def test_where_the_page_cannot_compute_it_says_why(opened):
 def test_before_backward_the_page_steps_forward_only(opened):
     tab = opened(circuit().forward())
     tab.keyboard.press("End")
-    assert tab.inner_text("#place") == "Step 2 of 2"
+    assert tab.inner_text("#step") == "Step 2 of 2"
     assert shown(tab, "gradient") == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_of_it_and_scrolls_the_picture_alone(opened, scheme):
+def test_a_phone_shows_the_whole_page_and_scrolls_the_drawing_alone(opened, scheme):
     tab = opened(
         circuit(), viewport={"width": 320, "height": 640}, color_scheme=scheme, reduced_motion="reduce"
     )
@@ -233,7 +233,7 @@ def test_the_frame_of_a_notebook_runs(opened):
     tab.set_content(circuit()._repr_html_())
     frame = tab.frame_locator("iframe")
     frame.locator("#last").click()
-    assert frame.locator("#place").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
+    assert frame.locator("#step").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
     frame.locator("#inputs input").first.fill("7")
     assert "f = -48" in frame.locator("#changed").inner_text()
 
@@ -247,10 +247,10 @@ def test_a_folded_graph_is_stepped_through_to_its_inputs(opened):
 
     graph = cr.explain(loop, x=0.5)
     tab = opened(graph)
-    last = int(tab.inner_text("#place").split(" of ")[1])
+    last = int(tab.inner_text("#step").split(" of ")[1])
     for step in range(1, last + 1):
         tab.keyboard.press("ArrowRight")
-        assert tab.inner_text("#place") == f"Step {step} of {last}"
+        assert tab.inner_text("#step") == f"Step {step} of {last}"
     assert lines(tab)[-1] == f"dx has all its shares: {number(graph.node('x').gradient)}"
 
 
