@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from PIL import Image
 
-from chainrule.data import load as data
+from chainrule import data
+from chainrule.data import DataError, ImageShape, load, load_test, split, to_binary
 from chainrule.data.dataset import Dataset
-from chainrule.data.load import DataError, ImageShape, load, load_test
 from chainrule.data.scaling import Scaling
-from chainrule.data.split import split, to_binary
 
 CATS = Path(__file__).parents[3] / "shared" / "data" / "catvnoncat"
 RNG = np.random.default_rng(0)

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule import pytree
+from chainrule import data, pytree
 from chainrule.backend.device import get_device, use_device
 from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
 from chainrule.cli.predict import rows_of
-from chainrule.data import load as data
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation

@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chainrule import get_device
-from chainrule.data import load
-from chainrule.data import split as splitting
+from chainrule import data, get_device
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
@@ -118,8 +116,8 @@ def test_every_number_is_that_of_the_report_and_the_history(tmp_path, three_kind
     assert page.tables["history"] == [header, *rows]
     assert all(max(row[4:]) == row[2] for row in rows)
 
-    everything = load.load(three_kinds)[0]
-    _, held_out = splitting.split(everything, held_out=0.2, seed=0)
+    everything = data.load(three_kinds)[0]
+    _, held_out = data.split(everything, held_out=0.2, seed=0)
     P = evaluation.probabilities(get_device("cpu"), load_model(tmp_path / "model.safetensors"), held_out.X)
     counts = confusion_matrix(held_out.y, np.argmax(P, axis=1))
     head, *table = page.tables["confusion"]

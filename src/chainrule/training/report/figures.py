@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.data.load import ImageShape
+from chainrule.data import ImageShape
 from chainrule.optim.descent import Report
 
 if TYPE_CHECKING:
