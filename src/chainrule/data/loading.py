@@ -11,12 +11,11 @@ import numpy as np
 from chainrule.data.classes import numbered
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import DataError, fault, faults_named
-from chainrule.data.formats import csv, hdf5, idx, npz, pictures, stores
-from chainrule.data.formats.digits import load_digits
+from chainrule.data.formats import csv, digits, hdf5, idx, npz, pictures, stores
 from chainrule.data.formats.reader import Reader, check_file
 
-# In the order in which they are asked whether a path is theirs: any folder may be one of pictures.
-READERS = (stores.ZARR, stores.NPY, idx.READER, hdf5.READER, npz.READER, csv.READER, pictures.READER)
+# The first row that claims a path reads it. The last claims every folder.
+READERS = (csv.READER, npz.READER, hdf5.READER, stores.ZARR, stores.NPY, idx.READER, pictures.READER)
 
 
 def load(
@@ -36,7 +35,7 @@ def load(
     if path is None:
         if label is not None:
             raise _no_label("the embedded digits")
-        return load_digits(), None
+        return digits.read(), None
     path = Path(path)
     reader = _checked_reader(path, label)
     assert reader.read is not None

@@ -67,8 +67,8 @@ def read(path: Path) -> tuple[Raw, Raw | None]:
 
 READER = Reader(
     name="an `.h5` file",
-    layout="`train_set_x`, `train_set_y`, `list_classes`; the file beside it with `test` for `train` in its name is "
-    "held out",
+    layout="`train_set_x` (m, h, w, 3), `train_set_y` (m,) and the names `list_classes` (k,); the file beside it with "
+    "`test` for `train` in its name is held out",
     claims=suffixed(".h5", ".hdf5"),
     read=read,
     read_test=lambda path, train: _rows(path, "test"),

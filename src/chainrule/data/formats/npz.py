@@ -34,7 +34,7 @@ def read_rows(path: Path, features: tuple[str, ...], n: int) -> np.ndarray:
 
 READER = Reader(
     name="an `.npz` file",
-    layout="`X`, `y`, and `X_test`, `y_test` where you have them",
+    layout="`X` (m, n), (m, h, w) or (m, h, w, 3) and `y` (m,), and `X_test` and `y_test` where you have them",
     claims=suffixed(".npz"),
     read=read,
     read_rows=read_rows,
