@@ -23,7 +23,7 @@ def load(
 ) -> tuple[Dataset, Dataset | None]:
     """Return the training rows at `path`, and the held-out rows where the file or folder has some, else None.
 
-    path        a file or folder of one of the formats of READERS; None: scikit-learn's digits, 1797 pictures of 8 x 8
+    path        a file or folder in a format of READERS; None means scikit-learn's digits, 1797 pictures of 8 x 8
     label       the column of a .csv file that names the class; default: the one called label, y or target
     image_size  the height and width in pixels to which a folder's pictures are brought
 
@@ -34,11 +34,10 @@ def load(
         raise fault("load", "image_size from 1 up", f"{image_size}", "give the side in pixels")
     if path is None:
         if label is not None:
-            raise _no_label("the embedded digits")
+            raise _no_label("the embedded digits", label)
         return digits.read(), None
     path = Path(path)
     reader = _checked_reader(path, label)
-    assert reader.read is not None
     given = {"label": label, "image_size": image_size}
     with faults_named(path):
         rows, held_out = reader.read(path, **{option: given[option] for option in reader.options})
@@ -55,7 +54,6 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
     """
     path = Path(path)
     reader = _checked_reader(path, label)
-    assert reader.read is not None
     with faults_named(path):
         if reader.read_test is not None:
             return numbered(reader.read_test(path, train), train)
@@ -98,26 +96,21 @@ def formats_help() -> str:
 
 
 def _checked_reader(path: Path, label: str | None) -> Reader:
-    """Return the reader that reads all of `path` into memory. Raises DataError where there is none."""
+    """Return the reader of `path`. Raises DataError where there is none, and for a label that it does not take."""
     reader = reader_of(path)
     if reader is None:
         suffix = f"the suffix {path.suffix!r}"
         got = suffix if path.exists() else f"no such file, and {suffix}"
         raise fault(path, _names(READERS, ", "), got, "check the name or convert the file")
     check_file(path)
-    if reader.read is None:
-        got = f"{reader.name}, which is read in chunks alone".replace("`", "")
-        raise fault(
-            path, "data to be read into memory", got, "read it by data.chunked.open_rows or --chunk-rows"
-        )
     if label is not None and "label" not in reader.options:
-        raise _no_label(path)
+        raise _no_label(path, label)
     return reader
 
 
-def _no_label(source: object) -> DataError:
+def _no_label(source: object, label: str) -> DataError:
     labelled = _names([reader for reader in READERS if "label" in reader.options], " or ")
-    return fault(source, f"label= only for {labelled}, whose column it names", "it here", "leave it out")
+    return fault(source, f"label= only for {labelled}, whose column it names", f"{label!r}", "leave it out")
 
 
 def _names(readers: tuple[Reader, ...] | list[Reader], between: str) -> str:

@@ -105,13 +105,17 @@ def _numbers(
     if not lines:
         raise fault(path, "rows under the header", "none", "add samples")
     X = np.array(values).reshape(len(lines), len(features))
+    _check_finite(path, X, lines, features)
+    return X, lines, labels
+
+
+def _check_finite(path: Path, X: np.ndarray, lines: list[int], features: tuple[str, ...]) -> None:
     odd = ~np.isfinite(X)
     if odd.any():
         row, j = (int(i) for i in np.argwhere(odd)[0])
         here = f"{path}, line {lines[row]}, column {features[j]!r}"
         got = f"{np.count_nonzero(odd)} that are NaN or infinite, this one first"
         raise fault(here, "finite numbers", got, "remove or fill them")
-    return X, lines, labels
 
 
 def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
@@ -124,9 +128,8 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            raise fault(
-                f"{path}, line {line}", "comma-separated cells", str(error), "mend the line"
-            ) from None
+            here = f"{path}, line {line}"
+            raise fault(here, "comma-separated cells", str(error), "mend the line") from None
         if len(cells) > 1 or "".join(cells).strip():
             yield line, cells
 

@@ -40,22 +40,23 @@ class Reader:
     name       the format as messages, --help and the documentation call it; code stands in backticks
     layout     what a file or folder of the format holds, likewise
     claims     (path) -> whether the path is of this format
-    read       (path, **options) -> (the training rows, the held-out rows or None); None where rows are read in chunks
-               alone, by `data.chunked`
+    read       (path, **options) -> the training rows, and the held-out rows or None
     options    the settings of `load` that `read` takes: "label", "image_size"
     read_test  (path, train) -> the rows of held-out data in a file or folder of their own, for the training rows
                `train`; by default the training rows that `read` returns
     read_rows  (path, features, n) -> X (m, n) of a file without labels; None where the format has no such files
+    in_memory  whether `read` can read the format; where not, `data.chunked` alone can
     in_chunks  whether `data.chunked` reads the format chunk by chunk
     """
 
     name: str
     layout: str
     claims: Callable[[Path], bool]
-    read: Callable[..., tuple[Raw, Raw | None]] | None = None
+    read: Callable[..., tuple[Raw, Raw | None]]
     options: tuple[str, ...] = ()
     read_test: Callable[[Path, Dataset], Raw] | None = None
     read_rows: Callable[[Path, tuple[str, ...], int], np.ndarray] | None = None
+    in_memory: bool = True
     in_chunks: bool = False
 
 
