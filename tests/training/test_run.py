@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.data import load
-from chainrule.data import split as splitting
+from chainrule import data
 from chainrule.data.dataset import Dataset
 from chainrule.optim import descent
 from chainrule.optim.optimizers import OPTIMIZERS
@@ -254,14 +253,14 @@ def test_what_is_no_logistic_regression_does_not_go_by_tiles(monkeypatch):
 def test_a_row_of_each_class_is_told_with_the_way_without_validation():
     rows = dataset(m=3)
     with pytest.raises(
-        load.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
+        data.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
     ):
         training.prepare(rows, rows, validation=0.1, seed=0)
     assert training.prepare(rows, rows, validation=0.0, seed=0).validation is None
 
 
 def test_rows_that_are_learnt_from_are_called_so_once():
-    train, test = splitting.split(dataset(), held_out=0.2, seed=0)
+    train, test = data.split(dataset(), held_out=0.2, seed=0)
     assert training.prepare(train, test, validation=0.1, seed=0).train.source == "made up, training rows"
 
 

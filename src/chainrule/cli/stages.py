@@ -9,10 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from chainrule import data
 from chainrule.backend.device import Device, get_device
 from chainrule.cli.console import tell
-from chainrule.data import load as data
-from chainrule.data import split as splitting
 from chainrule.data.dataset import Dataset
 from chainrule.training import evaluation
 from chainrule.training import run as training
@@ -88,7 +87,7 @@ class _Whole:
     device = staticmethod(get_device)
     load = staticmethod(data.load)
     load_test = staticmethod(data.load_test)
-    split = staticmethod(splitting.split)
+    split = staticmethod(data.split)
     prepare = staticmethod(training.prepare)
     run = staticmethod(training.Run)
 

@@ -27,6 +27,7 @@ from chainrule.training import checkpoint as checkpoints
 from chainrule.training import evaluation
 from chainrule.training import run as training
 from chainrule.training.config import Recipe, Wishes
+from chainrule.training.report import artifacts
 
 
 class Dtype(StrEnum):
@@ -237,7 +238,7 @@ def train(
         report = _about(place, dtype, run, recipe, result)
         report |= {"resumed after step": first or None, "seconds reading": reading, "seconds": seconds}
         report |= run.spent() | evaluation.judged(learnt.classes, verdicts)
-        names = evaluation.save(folder, learnt, result.history, report, task.test, said)
+        names = artifacts.save(folder, learnt, result.history, report, task.test, said)
     tell("saved", f"{folder}{sep}: {', '.join(names)}")
 
 

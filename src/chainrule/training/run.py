@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import data
 from chainrule.backend import threads
 from chainrule.backend.device import Device
 from chainrule.backend.namespaces import namespace
-from chainrule.data import load
-from chainrule.data import split as splitting
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models import logistic
@@ -60,14 +59,14 @@ def prepare(
     *,
     validation: float,
     seed: int,
-    split: Callable[..., tuple[Dataset, Dataset]] = splitting.split,
+    split: Callable[..., tuple[Dataset, Dataset]] = data.split,
     fit: Callable[[Dataset], Scaling] = Scaling.fit,
 ) -> Task:
     """Return the task, a share of the training rows held back to validate by, scaled by the rest of them."""
     held_back = None
     if validation:
         if np.bincount(train.y).max() < 2:
-            raise load.DataError(
+            raise data.DataError(
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
             )
@@ -230,7 +229,7 @@ def targets(net: MLP, y: np.ndarray) -> np.ndarray:
 
 
 def _one_against_rest(rows: Dataset, positive: str | None) -> Dataset:
-    y, positive = splitting.to_binary(rows, positive)
+    y, positive = data.to_binary(rows, positive)
     others = [name for name in rows.classes if name != positive]
     rest = others[0] if len(others) == 1 else f"not {positive}"
     return replace(rows, y=np.asarray(y), classes=(rest, positive))
