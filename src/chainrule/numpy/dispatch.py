@@ -87,7 +87,7 @@ def function(
 
 def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Call a function of FUNCTIONS, which has NumPy's names for its arguments."""
-    names = list(_signature(own).parameters)[1:]
+    names, by_place = _argument_names(own)
     for name, value in kwargs.items():
         if name not in names and not _is_default(name, value):
             written = " and write xp.astype on the result" if name == "dtype" else ""
@@ -95,7 +95,7 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
                 f"{full}: {name}= cannot be followed; leave it out{written}. "
                 f"What can be followed takes {', '.join(names)}"
             )
-    args = [*map(_converted, names, args), *args[len(names) :]]
+    args = [*map(_converted, by_place, args), *args[len(by_place) :]]
     kwargs = {k: _converted(k, v) for k, v in kwargs.items() if k in names and v is not np._NoValue}
     try:
         return own(space, *args, **kwargs)
@@ -105,6 +105,14 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
         except TypeError as error:
             raise TypeError(f"{full}: {error}; what can be followed takes {', '.join(names)}") from None
         raise
+
+
+@functools.cache
+def _argument_names(own: Callable[..., Any]) -> tuple[list[str], list[str]]:
+    """Return the names of the arguments after the namespace, and those of them that may be given by place."""
+    parameters = list(_signature(own).parameters.values())[1:]
+    by_place = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    return [p.name for p in parameters], by_place
 
 
 def _call_standard(space: Any, target: Callable[..., Any], full: str, bound: dict[str, Any]) -> Any:
