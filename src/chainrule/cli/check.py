@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule.autodiff import gradcheck_by_hand
+from chainrule.autodiff import gradcheck
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell
 from chainrule.data import load as data
@@ -51,7 +51,7 @@ def check(
             ways[" by tiles"] = lambda params: training.on_all_rows(model.net, X, targets, params)
         findings = []
         for way, cost_and_gradients in ways.items():
-            for finding in gradcheck_by_hand.check(
+            for finding in gradcheck.check_parameters(
                 lambda params: model.net.cost_of(params, X, targets),
                 cost_and_gradients,
                 params,
@@ -66,14 +66,14 @@ def check(
             raise typer.Exit(1)
 
 
-def _told(finding: gradcheck_by_hand.Finding) -> str:
+def _told(finding: gradcheck.ParameterCheck) -> str:
     checked = f"{finding.name} {finding.shape}, {finding.elements} elements"
     if finding.worst:
         return f"{checked}: wrong at {finding.worst}"
     return f"{checked}: {f'too small to tell, {finding.largest:.1e} at most' if finding.faint else 'right'}"
 
 
-def _verdict(findings: list[gradcheck_by_hand.Finding]) -> str:
+def _verdict(findings: list[gradcheck.ParameterCheck]) -> str:
     failed = sum(finding.worst is not None for finding in findings)
     faint = sum(finding.faint for finding in findings)
     if failed:

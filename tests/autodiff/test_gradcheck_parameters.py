@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.autodiff import gradcheck_by_hand
+from chainrule.autodiff import gradcheck
 from chainrule.models import mlp
 from chainrule.models.mlp import MLP
 
@@ -21,7 +21,7 @@ def problem(device, net, m=9, seed=0):
 def findings(net, params, X, y, *, cost_and_gradients=None, **settings):
     own = cost_and_gradients or net.cost_and_gradients
     return list(
-        gradcheck_by_hand.check(
+        gradcheck.check_parameters(
             lambda params: net.cost_of(params, X, y), lambda params: own(params, X, y), params, **settings
         )
     )
@@ -109,14 +109,14 @@ def cost_and_slope(f, slope):
 @pytest.mark.parametrize("slope", [-1.0, 0.0, 0.5, 1.0])
 def test_at_a_kink_any_slope_between_those_of_its_sides_is_right(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (finding,) = gradcheck_by_hand.check(cost, own, [np.array([0.0, 2.0])])
+    (finding,) = gradcheck.check_parameters(cost, own, [np.array([0.0, 2.0])])
     assert finding.worst is None
 
 
 @pytest.mark.parametrize("slope", [-1.05, 1.05, 3.0])
 def test_at_a_kink_a_slope_outside_is_wrong(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (finding,) = gradcheck_by_hand.check(cost, own, [np.array([0.0, 2.0])])
+    (finding,) = gradcheck.check_parameters(cost, own, [np.array([0.0, 2.0])])
     assert finding.worst.where == (0,)
     assert "; there is a kink here, slope -" in str(finding.worst)
 
@@ -125,10 +125,10 @@ def test_at_a_kink_a_slope_outside_is_wrong(slope):
 def test_a_kink_beside_the_place_does_not_disturb(distance):
     x = np.array([distance, 1.0])
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), np.sign)
-    (finding,) = gradcheck_by_hand.check(cost, own, [x])
+    (finding,) = gradcheck.check_parameters(cost, own, [x])
     assert finding.worst is None
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.sign(x) * 1.001)
-    (finding,) = gradcheck_by_hand.check(cost, own, [x])
+    (finding,) = gradcheck.check_parameters(cost, own, [x])
     assert finding.worst is not None
 
 
@@ -140,7 +140,7 @@ def test_kinks_beside_the_place_that_look_like_none_do_not_disturb():
 
     for slope, right in ((1e-3, True), (1.001e-3, False)):
         cost, own = cost_and_slope(f, lambda x, slope=slope: np.full(1, slope))
-        (finding,) = gradcheck_by_hand.check(cost, own, [np.zeros(1)])
+        (finding,) = gradcheck.check_parameters(cost, own, [np.zeros(1)])
         assert (finding.worst is None) == right
 
 
@@ -166,5 +166,5 @@ def test_a_direction_from_thousands_of_kinks_is_no_fault():
 def test_a_small_gradient_wrong_by_a_thousandth_is_found(size):
     for error, wrong in ((1.0, False), (1.001, True)):
         cost, own = cost_and_slope(lambda x: np.sum(x**2) * size / 2, lambda x, error=error: x * size * error)
-        (finding,) = gradcheck_by_hand.check(cost, own, [np.ones(2)])
+        (finding,) = gradcheck.check_parameters(cost, own, [np.ones(2)])
         assert (finding.worst is not None) == wrong
