@@ -7,11 +7,11 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.finite_differences import ROUNDING, Difference, FiniteDifferences, Tolerance, worst
-from chainrule.autodiff.namespace import space_of
 from chainrule.autodiff.traced import plain_value
 from chainrule.autodiff.transforms import jvp, vjp
-from chainrule.backend.namespaces import to_numpy
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
+from chainrule.numpy.coercion import is_array
 from chainrule.validation import check_function, whole_number
 
 _MODES = ("reverse", "forward")
@@ -205,7 +205,7 @@ class _FunctionCheck:
 
     def _random_like(self, x: Array) -> Array:
         values = self.random.standard_normal(tuple(x.shape))
-        return space_of(x).base.asarray(values, dtype=x.dtype, device=x.device)
+        return namespace(x).asarray(values, dtype=x.dtype, device=x.device)
 
 
 def _fail_at(difference: Difference | None) -> None:
@@ -244,15 +244,15 @@ def _plain(x: Any) -> Any:
 
 
 def _dot(a: Array, b: Array) -> float:
-    return float(space_of(a).base.sum(a * b))
+    return float(namespace(a).sum(a * b))
 
 
 def _is_floating(x: Any) -> bool:
-    return hasattr(x, "dtype") and space_of(x).is_floating(x.dtype)
+    return is_array(x) and bool(namespace(x).isdtype(x.dtype, "real floating"))
 
 
 def _float64(x: Any) -> Any:
     if isinstance(x, float):
         return np.asarray(x)
-    xp = space_of(x).base if _is_floating(x) else None
+    xp = namespace(x) if _is_floating(x) else None
     return xp.astype(x, xp.float64) if xp else x
