@@ -3,7 +3,7 @@
 import io
 import os
 
-from ratios import of, points, ratio
+from bench.ratios import of, points, ratio
 
 # Colours that stay apart for colour-blind eyes (Okabe and Ito), each with its own marker. by_tiles often lies on
 # by_matmul, so it is drawn dashed and smaller, for both to be seen.
