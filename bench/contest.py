@@ -59,7 +59,7 @@ class Target:
 
     def __init__(self, contender: str):
         asked = os.environ.get("CHAINRULE_DEVICE", "cpu")
-        name = contender.split()[0]
+        name = contender.split(maxsplit=1)[0]
         self.name, self.transfer = "cpu", 0.0
         self.move: Callable[[Any], Any] = np.asarray
         self.wait: Callable[[Any], Any] = lambda result: result

@@ -25,7 +25,13 @@ def run(*command, **environment):
     # pytest-benchmark times nothing where it thinks that other tests run beside it.
     env.pop("PYTEST_XDIST_WORKER", None)
     return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
 
 
