@@ -6,7 +6,7 @@ pytest bench [--quick]     on the device of CHAINRULE_DEVICE; `python bench/run.
 import pytest
 
 import chainrule as cr
-import measuring
+from bench import measuring
 from chainrule.backend.device import DeviceError
 
 DEVICE = pytest.StashKey[cr.Device]()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from one_pass import with_one_pass
+from bench.one_pass import with_one_pass
 
 
 def problem(m, n, k=0):

@@ -13,11 +13,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-import contest
-import one_pass
-import ratios
-import run as suite
-import tables
+from bench import contest, logistic_step, one_pass, ratios, tables, to_a_cost
+from bench import run as suite
 from chainrule.models import logistic
 from tests.helpers import ROOT
 from tests.helpers.devices import device_asked_for
@@ -28,7 +25,13 @@ def run(*command, **environment):
     # pytest-benchmark times nothing where it thinks that other tests run beside it.
     env.pop("PYTEST_XDIST_WORKER", None)
     return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=ROOT, env=env, capture_output=True, text=True, timeout=240
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
 
 
@@ -181,7 +184,7 @@ def test_a_contest_finds_the_unequal_the_missing_and_the_broken(tmp_path, monkey
 
 
 def test_a_python_that_is_not_there_is_named():
-    case = contest.Contest("logistic", "a case", "logistic_step", (5, 4), ("torch",), "torch", 1)
+    case = contest.Contest("logistic", "a case", "bench.logistic_step", (5, 4), ("torch",), "torch", 1)
     (row,) = contest.hold(case, {"torch": "/no/such/python"}, rounds=1, seconds=0.001)
     assert row["why"].startswith("failed: /no/such/python")
 
@@ -189,16 +192,16 @@ def test_a_python_that_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
-        ("logistic_step", (30, 7)),
-        ("network", ("gradient-descent", 5, 4, 3)),
-        ("network", ("adam", 5, 4, 3)),
-        ("engine", (4,)),
-        ("to_a_cost", ("breast_cancer",)),
-        ("to_a_cost", ("digits",)),
+        ("bench.logistic_step", (30, 7)),
+        ("bench.network", ("gradient-descent", 5, 4, 3)),
+        ("bench.network", ("adam", 5, 4, 3)),
+        ("bench.engine", (4,)),
+        ("bench.to_a_cost", ("breast_cancer",)),
+        ("bench.to_a_cost", ("digits",)),
     ],
 )
 def test_everyone_who_is_installed_finds_the_same(module, arguments, device, monkeypatch):
-    if module == "engine" and device.name.startswith("strict"):
+    if module == "bench.engine" and device.name.startswith("strict"):
         pytest.skip("the engine's cost has a plain array on the left of a traced one, which strict refuses")
     monkeypatch.setenv("CHAINRULE_DEVICE", device.name)
     case, proofs = importlib.import_module(module), {}
@@ -206,7 +209,7 @@ def test_everyone_who_is_installed_finds_the_same(module, arguments, device, mon
         if name == "one_pass_kernel" and not device.name.startswith("cuda"):
             continue
         try:
-            step, read = make(contest.Place(name).put, *case.problem(*arguments))
+            step, read = make(contest.Target(name).put, *case.problem(*arguments))
         except ModuleNotFoundError:
             continue
         proofs[name] = [np.asarray(part, dtype="float64") for part in read(step())]
@@ -225,7 +228,7 @@ def test_every_contender_of_a_plan_is_known_to_its_module(way, device):
     assert {case.part for case in cases} == set(suite.PARTS) - {"loops"}
     assert len({(case.part, case.case) for case in cases}) == len(cases)
     for case in cases:
-        assert set(case.contenders) <= set(__import__(case.module).CONTENDERS)
+        assert set(case.contenders) <= set(importlib.import_module(case.module).CONTENDERS)
         assert case.ours in case.contenders
         assert "limit" not in case.contenders or case.amount > 0
 
@@ -236,7 +239,7 @@ def test_a_gpu_has_cases_and_a_contender_of_its_own():
     for case in cases:
         assert {"by_tiles", "torch", "jax", "limit"} <= set(case.contenders)
         assert ("one_pass_kernel" in case.contenders) == (len(case.arguments) == 2)
-        assert set(case.contenders) <= set(__import__(case.module).CONTENDERS)
+        assert set(case.contenders) <= set(importlib.import_module(case.module).CONTENDERS)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +258,7 @@ def test_a_row_that_no_block_can_hold_is_refused():
 @pytest.mark.parametrize("shape", [(1, 1), (7, 5), (1000, 65), (300, 784), (50, 12288)], ids=str)
 def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
     device = device_asked_for("cuda")
-    numbers = [np.asarray(x, dtype=dtype) for x in __import__("logistic_step").problem(*shape)]
+    numbers = [np.asarray(x, dtype=dtype) for x in logistic_step.problem(*shape)]
     step, read = one_pass.with_one_pass(device.asarray, *numbers)
     right = logistic.by_matmul(*(x.astype("float64") for x in numbers))
     once, again = read(step()), read(step())
@@ -268,7 +271,7 @@ def test_the_one_pass_kernel_finds_what_by_matmul_finds(shape, dtype):
 
 @pytest.mark.parametrize("asleep", [True, False])
 def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatch, asleep):
-    asked, module = [], importlib.import_module("logistic_step")
+    asked = []
 
     class Pool:
         def __init__(self, threads):
@@ -281,10 +284,10 @@ def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatc
             time.sleep(0.05)
             return map(read, shares)
 
-    monkeypatch.setattr(module, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(logistic_step, "ThreadPoolExecutor", Pool)
     monkeypatch.setattr("chainrule.backend.threads.blas_threads", lambda: 3)
-    X, *others = module.problem(500, 700)
-    step, read = module.limit(lambda X: X, X, *others)
+    X, *others = logistic_step.problem(500, 700)
+    step, read = logistic_step.limit(lambda X: X, X, *others)
     asked.clear()
     every_bit = np.bitwise_or.reduce(X.view("uint32"), axis=None)
     assert (step(), asked) == ((every_bit, []) if asleep else (0, [3]))
@@ -292,7 +295,7 @@ def test_the_limit_reads_all_of_x_by_the_sooner_of_one_thread_and_all(monkeypatc
 
 
 def test_what_memory_cannot_hold_is_not_tried():
-    (case,) = (contest.Contest("logistic", "", "logistic_step", (10**9, 10**5), (), "", 1),)
+    (case,) = (contest.Contest("logistic", "", "bench.logistic_step", (10**9, 10**5), (), "", 1),)
     assert re.fullmatch(r"needs [\d.]+ GiB of memory, [\d.]+ GiB free", suite.missing_memory(case))
     assert suite.missing_memory(case._replace(arguments=(30, 7))) == ""
 
@@ -372,21 +375,19 @@ def test_memory_is_set_against_what_the_results_take():
 
 @pytest.mark.parametrize("name", ["breast_cancer", "digits"])
 def test_the_products_of_a_pass_are_those_of_its_data(name):
-    module = importlib.import_module("to_a_cost")
-    X, _, k, *_ = module.problem(name)
-    assert module.SIZES[name] == (*X.shape, k)
+    X, _, k, *_ = to_a_cost.problem(name)
+    assert to_a_cost.SIZES[name] == (*X.shape, k)
 
 
 def test_the_passes_of_whole_runs_are_counted():
-    module = importlib.import_module("to_a_cost")
-    numbers = module.problem("breast_cancer")
+    numbers = to_a_cost.problem("breast_cancer")
     counts = {}
     for name in ("chainrule lbfgs", "chainrule descent", "sklearn", "limit"):
-        step, _ = module.CONTENDERS[name](np.asarray, *numbers)
-        counts[name] = module.passes(step())
+        step, _ = to_a_cost.CONTENDERS[name](np.asarray, *numbers)
+        counts[name] = to_a_cost.passes(step())
     assert counts.pop("limit") == 1
     # Descent looks at its cost every tenth step, by a pass of its own in the end.
-    assert counts["chainrule descent"] % module.LOOK in (1, 2)
+    assert counts["chainrule descent"] % to_a_cost.LOOK in (1, 2)
     assert 1 < min(counts.values()) <= max(counts.values()) < 1000
 
 
@@ -597,7 +598,7 @@ def test_what_cannot_end_well_does_not_begin(options, variables, fault):
 STOPPED = """
 import os, signal, sys, time
 from pathlib import Path
-import contest, run
+from bench import contest, run
 
 held, turns = contest.hold, []
 
@@ -630,7 +631,7 @@ sys.exit(run.main())
 def test_what_was_measured_before_the_end_is_kept(tmp_path, numbers, then, status, said):
     (tmp_path / "stopped.py").write_text(STOPPED.format(numbers=numbers, then=then))
     path = tmp_path / "results.json"
-    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT), CHAINRULE_DEVICE="cpu")
     assert done.returncode == status, done.stderr
     found = json.loads(path.read_text())
     assert {found_row["part"] for found_row in found["rows"]} == {"memory"}
@@ -652,7 +653,7 @@ def test_a_run_that_measured_nothing_leaves_the_results_of_another(tmp_path):
     (tmp_path / "stopped.py").write_text(text.replace("in []", "in [signal.SIGTERM]"))
     path = tmp_path / "results.json"
     path.write_text("another's")
-    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT / "bench"), CHAINRULE_DEVICE="cpu")
+    done = run(tmp_path / "stopped.py", path, PYTHONPATH=_with(ROOT), CHAINRULE_DEVICE="cpu")
     assert done.returncode == 1, done.stderr
     assert f"run: nothing was measured, and {path} was not written" in done.stderr
     assert path.read_text() == "another's"

@@ -4,12 +4,14 @@ A page is a row of PAGES: how many blocks it has, the names that it takes as giv
 left in its namespace. (Lessons print what they show, word for word: test_lessons.)
 """
 
+import ast
 import re
 import shlex
 
 import numpy as np
 import pytest
 
+import lessons
 from tests.helpers import ROOT
 from tests.helpers.commands import answer
 from tests.helpers.pages import blocks, shell_lines
@@ -82,6 +84,19 @@ def test_every_page_with_python_has_a_row():
     pages = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
     # The Chinese README has the blocks of the English one (test_translations).
     assert {page for page in pages if blocks(page, "python")} - {"README.zh-CN.md"} == set(PAGES)
+
+
+# What of chainrule a page may import: the package itself, and the rooms that are public.
+PUBLIC = {"chainrule", "chainrule.cluster", "chainrule.data"}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *(f"docs/lessons/{path.name}" for path in lessons.PAGES)])
+def test_a_page_imports_public_names_alone(page):
+    for block in blocks(page, "python"):
+        for node in ast.walk(ast.parse(block)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            assert {name for name in names if name.split(".")[0] == "chainrule"} <= PUBLIC, block
 
 
 def test_the_commands_on_the_page_of_graphs_work():
