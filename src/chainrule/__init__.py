@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import functions, optim
+from chainrule import functions
 from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
@@ -26,6 +26,8 @@ from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
 
 if TYPE_CHECKING:
+    from chainrule import optim as optim
+    from chainrule import optim as optimizers  # the older name
     from chainrule.estimators import LogisticRegression as LogisticRegression
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
@@ -64,19 +66,20 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# The older name of `optim`.
-optimizers = optim
-
-# Imported when one of them is first asked for, with scikit-learn, which they need.
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ESTIMATORS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from chainrule import estimators
+    """Import what not every program needs when it is first asked for; the estimators need scikit-learn too."""
+    if name in ("optim", "optimizers"):
+        import chainrule.optim
 
-    return getattr(estimators, name)
+        return chainrule.optim
+    if name in _ESTIMATORS:
+        import chainrule.estimators
+
+        return getattr(chainrule.estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

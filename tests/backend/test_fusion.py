@@ -111,7 +111,7 @@ def test_everywhere_else_a_fused_function_is_the_function_itself(device):
     assert twice.__name__ == "twice"
 
 
-def test_what_is_followed_is_recorded_by_the_gate_itself():
+def test_traced_arrays_are_recorded_by_the_gate_itself():
     gate = fused_gate(rules.sigmoid)
     space = cr.differentiable(np)
     slope = cr.grad(lambda x: space.sum(gate(space, space.asarray(x))[0]))(np.array([0.0, 1.0]))

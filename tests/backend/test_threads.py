@@ -357,7 +357,7 @@ class TestRule:
             (1797, (64, 100, 10), True),
             (64, (64, 32, 10), True),
             (60_000, (20, 10), True),
-            # Many weights a unit: two threads take two thirds of the time.
+            # Many weights a unit.
             (200, (784, 100, 10), False),
             (2000, (784, 10), False),
             (209, (12288, 7, 5, 1), False),
@@ -382,7 +382,7 @@ class TestRule:
         assert logistic.tile_height(X, 8 * (4 + 16)) <= rows
         assert not threads.takes_one_thread(rows + 1, [(4, 1)])
 
-    def test_nothing_is_held_without_the_means(self, monkeypatch):
+    def test_nothing_is_limited_without_threadpoolctl(self, monkeypatch):
         monkeypatch.setattr(threads, "_controller", lambda: None)
         assert not threads.takes_one_thread(10, [(2, 1)])
         with threads.threads_for(10, [(2, 1)]):

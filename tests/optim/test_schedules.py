@@ -14,7 +14,7 @@ def test_constant():
 
 
 @given(rate=RATES, every=st.integers(1, 20), factor=st.floats(0.1, 2), epoch=st.integers(0, 20))
-def test_step_decay_multiplies_after_each_so_many(rate, every, factor, epoch):
+def test_step_decay_multiplies_after_every_so_many_steps(rate, every, factor, epoch):
     schedule = step_decay(rate, every, factor)
     expected = rate
     for _ in range(epoch):

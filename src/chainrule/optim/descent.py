@@ -72,8 +72,9 @@ def descend(
     tuples and dicts of them. With `batches` it is called with (params, batches(step)). The steps are those of
     `optimizer`, or of gradient descent with `learning_rate`; `state` is an optimiser's state to begin with.
 
-    The run is looked at before every step whose number `report_every` divides, and at the end. Costs and gradients stay
-    on the device until then: one copy to the host serves a look. At a look
+    The run is looked at before every step whose number `report_every` divides (with batches from the second such on,
+    when costs have come), and at the end. Costs and gradients stay on the device until then: one copy to the host
+    serves a look. At a look
 
     - DivergenceError is raised if a cost since the last look, or the gradient, is not finite, if the validation is NaN,
       or if costs kept growing;
@@ -106,6 +107,7 @@ def descend(
     )
     step, params, state = run.step, run.params, run.state
     stopped = monitor.verdict() if step < steps else ""
+    # A run that resumes begins at a look that has been taken.
     looked, gradients = resume is not None, None
     while True:
         if not stopped and step >= steps:
