@@ -13,12 +13,13 @@ from chainrule.explain.notation import NOTATION
 from chainrule.explain.render import page
 from chainrule.gates import activations, elementwise, losses, statistical
 
+SPACE = cr.differentiable(np)
 CHAPTERS = (elementwise, activations, losses, statistical)
 GATES = {
     name: f
     for chapter in CHAPTERS
     for name, f in vars(chapter).items()
-    if not name.startswith("_") and getattr(f, "__module__", "") == chapter.__name__
+    if getattr(f, "__module__", "") == chapter.__name__ and hasattr(SPACE, name)
 }
 POINTS = ((0.3, 0.7, -1.2), (2.5, -0.6, 0.4), (-1.5, 3.0, 2.0), (1.7, 0.2, 5.0))
 
