@@ -24,7 +24,7 @@ BINARY = (
     (40.0, -700.0),
 )
 COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
-COMPUTED = [gate for gate, row in NOTATION.items() if row.slopes]
+COMPUTED = [gate for gate, row in NOTATION.items() if row.is_computed_by_the_page]
 SEVERAL = [gate for gate in COMPUTED if len(NOTATION[gate].slopes) > 1]
 
 

@@ -127,7 +127,7 @@ def test_a_changed_input_changes_all_numbers(opened):
     tab.fill("#inputs label:has-text('z') input", "")
     assert "z needs a number; -4 is kept" in tab.inner_text("#changed")
     assert tab.get_attribute("#inputs label:has-text('z') input", "aria-invalid") == "true"
-    tab.click("text=As at first")
+    tab.click("text=Reset")
     tab.click("#last")
     check(tab, len(STEPS) - 1)
 
@@ -152,10 +152,10 @@ def test_each_step_is_spoken(opened):
 def test_shares_of_a_value_used_twice_are_added(opened):
     tab = opened(cr.explain("p = x * y; s = x + p", x=3.0, y=4.0))
     tab.keyboard.press("End")
-    assert lines(tab)[-1] == "dx has all its shares: 5"
+    assert lines(tab)[-1] == "dx is now complete: 5"
     assert shown(tab, "gradient") == {"x": "5", "y": "3", "p": "1", "s": "1"}
     tab.fill("#inputs label:has-text('y') input", "0.5")
-    assert lines(tab)[-1] == "dx has all its shares: 1.5"
+    assert lines(tab)[-1] == "dx is now complete: 1.5"
     assert shown(tab, "gradient") == {"x": "1.5", "y": "3", "p": "1", "s": "1"}
 
 
@@ -178,7 +178,7 @@ def test_play_runs_to_the_end_and_space_stops_it(opened):
 def test_where_the_page_cannot_compute_it_says_why(opened):
     tab = opened(cr.explain("sum(x)", x=np.ones(3)))
     assert tab.locator("#inputs input").count() == 0
-    assert "where every value is one number" in tab.inner_text("#fixed")
+    assert "only where every value is a single number" in tab.inner_text("#fixed")
     tab = opened(cr.explain(lambda x: array_api_compat.array_namespace(x).clip(x, 0.0, 1.0), x=0.5))
     assert tab.locator("#inputs input").count() == 0
     assert "cannot compute clip itself" in tab.inner_text("#fixed")
@@ -251,7 +251,7 @@ def test_a_folded_graph_is_stepped_through_to_its_inputs(opened):
     for step in range(1, last + 1):
         tab.keyboard.press("ArrowRight")
         assert tab.inner_text("#step") == f"Step {step} of {last}"
-    assert lines(tab)[-1] == f"dx has all its shares: {number(graph.node('x').gradient)}"
+    assert lines(tab)[-1] == f"dx is now complete: {number(graph.node('x').gradient)}"
 
 
 @pytest.mark.parametrize(

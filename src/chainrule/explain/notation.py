@@ -18,12 +18,13 @@ INPUTS = "xyz"
 class Notation:
     """How one gate is written, drawn, called and computed again.
 
-    slopes    the local gradient in each input, as a factor, of an element-wise gate or of a gate of single numbers; the
-              page computes exactly the gates that have slopes
-    flows     the gradient of each input where it is no such product; the last formula serves all further inputs, and n
-              is how many elements of x make one of v
+    slopes    the local gradient in each input, as a factor: of an element-wise gate, and where there are flows too, of
+              single numbers
+    flows     the gradient of each input where it is no product with a slope; the last formula serves all further
+              inputs, and n is how many elements of x make one of v
     written   the gate as a formula; where empty, a call such as "tanh(x)"
-    js        the value, then the slopes, in JavaScript; where empty or missing, the formula itself is JavaScript
+    js        the value, then the slopes, in JavaScript; where empty or missing, the formula itself is JavaScript; None
+              where the page does not compute the gate
     sign      what stands on the drawn gate; where empty, its name
     call      how many arrays an expression gives to the gate by its name; 0 where expressions do not call it
     axis      whether an expression may say axis=
@@ -33,11 +34,21 @@ class Notation:
     slopes: tuple[str, ...] = ()
     flows: tuple[str, ...] = ()
     written: str = ""
-    js: tuple[str, ...] = ()
+    js: tuple[str, ...] | None = ()
     sign: str = ""
     call: int = 0
     axis: bool = False
     ordered: bool = False
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each element of the output is computed from one element of each input."""
+        return bool(self.slopes) and not self.flows
+
+    @property
+    def is_computed_by_the_page(self) -> bool:
+        """Whether value and slopes are formulas of JavaScript."""
+        return bool(self.slopes) and self.js is not None
 
     @property
     def binds_first(self) -> bool:
@@ -99,9 +110,9 @@ NOTATION: dict[str, Notation] = {
         call=2,
     ),
     "atanh": Notation(("(1 / ((1 - x) * (1 + x)))",), call=1),
-    "clip": Notation(),  # its bounds may be missing: no formula fits
+    "clip": Notation(("[v == x]",), js=None),  # either bound may be missing
     "conj": Notation(("1",), js=("x",)),
-    "copysign": Notation(),  # no gradient flows to its second input, followed or not
+    "copysign": Notation(("sign(x) * sign(v)",), js=None),  # no gradient flows to its second input
     "cos": Notation(("(-sin(x))",), call=1),
     "cosh": Notation(("sinh(x)",), call=1),
     "exp": Notation(("v",), call=1),
@@ -182,17 +193,19 @@ def filled(formula: str, symbols: Mapping[str, str]) -> str:
 
 
 def javascript() -> str:
-    """Return the table of all gates with slopes as a JavaScript object: how each is written, its value, its slopes."""
-    return "{\n" + "".join(f"  {gate}: {_row(gate)},\n" for gate, row in NOTATION.items() if row.slopes) + "}"
+    """Return the gates that the page computes as a JavaScript object: how each is written, its value, its slopes."""
+    computed = (gate for gate, row in NOTATION.items() if row.is_computed_by_the_page)
+    return "{\n" + "".join(f"  {gate}: {_row(gate)},\n" for gate in computed) + "}"
 
 
 def _row(gate: str) -> str:
     row = NOTATION[gate]
+    js = row.js or ()
     inputs = ", ".join(INPUTS[: len(row.slopes)])
     formulas = [row.written or f"{gate}({inputs})", *row.slopes]
     value, *slopes = (
         _in_javascript(own or formula)
-        for own, formula in zip([*row.js, *formulas[len(row.js) :]], formulas, strict=True)
+        for own, formula in zip([*js, *formulas[len(js) :]], formulas, strict=True)
     )
     written = f'written: "{row.written}", bindsFirst: {str(row.binds_first).lower()}'
     listed = ", ".join(f"(v, {inputs}) => {slope}" for slope in slopes)
@@ -211,4 +224,5 @@ def _in_javascript(formula: str) -> str:
 
 def _is_own(gate: str) -> bool:
     """Tell whether the value of a gate is more than a function of Math."""
-    return bool(of(gate).js and of(gate).js[0])
+    js = of(gate).js
+    return bool(js and js[0])

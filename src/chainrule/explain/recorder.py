@@ -19,7 +19,7 @@ from chainrule.backend.namespaces import to_numpy
 from chainrule.explain import notation
 from chainrule.explain.format import number
 from chainrule.explain.graph import Graph, Node, NumpyArray, read_only
-from chainrule.gates import elementwise, indexing, manipulation
+from chainrule.gates import indexing, manipulation
 from chainrule.gates.types import Pullback
 
 
@@ -60,18 +60,18 @@ class Recorder(Space):
         super()._fill(room, base, rules, composed, constant, without, creation)
         for name in (*rules, *constant):
             if name in vars(room):
-                setattr(room, name, self._recording(name, vars(room)[name]))
+                setattr(room, name, self._noting(name, vars(room)[name]))
 
-    def _recording(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _noting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
-        def recording(*args: Any, **settings: Any) -> Any:
-            return self._recorded(name, function, args, settings, function(*args, **settings))
+        def noting(*args: Any, **settings: Any) -> Any:
+            return self._noted(name, function, args, settings, function(*args, **settings))
 
-        return recording
+        return noting
 
     def run(self, gate: Any, arrays: Any, static: dict[str, Any]) -> Any:
         """Run and record a gate that has no name in the namespace."""
-        return self._recorded(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
+        return self._noted(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
 
     def array(self, numbers: Any, like: Any) -> Any:
         """Return numbers as an array on the device of `like`, in the recorder's dtype."""
@@ -101,7 +101,7 @@ class Recorder(Space):
         """Begin a group, such as "layer 2", of the steps that follow; "" ends it."""
         self._group = group
 
-    def _recorded(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> Any:
+    def _noted(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> Any:
         """Record the result of a gate, or each of its results, and return it."""
         if not any(self._index(x) is not None for x in args):
             return result
@@ -110,12 +110,12 @@ class Recorder(Space):
         if isinstance(result, tuple):
             names = getattr(result, "_fields", range(len(result)))
             for name, part in zip(names, result, strict=True):
-                self._record(gate, function, args, {**settings, "result": name}, part)
+                self._note(gate, function, args, {**settings, "result": name}, part)
         else:
-            self._record(gate, function, args, settings, result)
+            self._note(gate, function, args, settings, result)
         return result
 
-    def _record(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> None:
+    def _note(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> None:
         if type(result) is not Traced or self._index(result) is not None:
             return
         numbers = not (hasattr(manipulation, gate) or hasattr(indexing, gate))
@@ -216,7 +216,7 @@ class Recorder(Space):
         if back is None:
             return None
         value = plain_value(step.result)
-        if not _is_elementwise(step.gate) and (value.shape or np.shape(plain_value(x))):
+        if not notation.of(step.gate).is_elementwise and (value.shape or np.shape(plain_value(x))):
             return None
         slope = to_numpy(back(self.base.ones_like(value)))
         return read_only(slope if slope.shape == value.shape else np.broadcast_to(slope, value.shape))
@@ -241,11 +241,6 @@ class _EngineTape:
         with np.errstate(all="ignore"):
             found = walk(self._space, top.node, g, keep=True)
         return {self._index[id(node)]: to_numpy(g) for node, g in found.items() if id(node) in self._index}
-
-
-def _is_elementwise(gate: str) -> bool:
-    row = notation.of(gate)
-    return hasattr(elementwise, gate) or bool(row.slopes and not row.flows)
 
 
 def _parameter(function: Any, k: int) -> str:

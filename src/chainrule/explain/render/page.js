@@ -71,9 +71,9 @@ function recompute(boxes) {
 
 // Return why a reader cannot change the inputs, or "" where a reader can.
 function whyFixed() {
-  if (!single) return "Inputs can be changed where every value is one number and nothing is folded; here they cannot.";
+  if (!single) return "The inputs can be changed only where every value is a single number and no nodes are folded.";
   const unknown = boxes.find((box) => box.inputs.length && (!Object.hasOwn(GATES, box.gate) || box.settings));
-  return unknown ? `This page cannot compute ${unknown.gate} itself, so the inputs stay as they are.` : "";
+  return unknown ? `This page cannot compute ${unknown.gate} itself, so the inputs cannot be changed.` : "";
 }
 
 const find = (id) => document.getElementById(id);
@@ -101,7 +101,7 @@ function describe(step) {
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
   if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
   const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === now && uses(i) > 1);
-  const shares = done.map((other) => `d${other.name} has all its shares: ${other.gradient}`);
+  const shares = done.map((other) => `d${other.name} is now complete: ${other.gradient}`);
   return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward), ...shares]];
 }
 
@@ -114,7 +114,7 @@ function show(step) {
     const seen = [["value", each.value, valueAt[i] <= now], ["gradient", each.gradient, gradientAt[i] <= now]];
     for (const [what, text, computed] of seen) {
       node.querySelectorAll(`.${what}`).forEach((part) => part.classList.toggle("pending", !computed));
-      row.querySelector(`.${what}`).textContent = computed ? text : text === null ? "none flows" : "not computed yet";
+      row.querySelector(`.${what}`).textContent = computed ? text : text === null ? "no gradient flows" : "not computed yet";
     }
     for (const part of [node, row]) part.classList.toggle("now", kind !== "given" && i === box);
   });
@@ -211,7 +211,7 @@ function inputsPanel() {
     find("inputs").append(pair);
     return field;
   });
-  const reset = make("button", "As at first", { type: "button" });
+  const reset = make("button", "Reset", { type: "button" });
   reset.addEventListener("click", () => {
     given.forEach((box, i) => {
       fields[i].value = first[i];
