@@ -80,7 +80,7 @@ class ParameterCheck(NamedTuple):
     faint: bool
 
 
-def check_parameters(
+def check_handwritten_gradients(
     cost: Callable[[Any], Array],
     cost_and_gradients: Callable[[Any], tuple[Array, Any]],
     params: Any,
@@ -112,8 +112,8 @@ def check_parameters(
     for which, (name, x, g) in enumerate(zip(called, arrays, given, strict=True)):
         if tuple(g.shape) != tuple(x.shape) or g.dtype != x.dtype:
             raise ValueError(
-                f"check_parameters: expected a gradient of shape {tuple(x.shape)} and type {x.dtype} for {name}, got "
-                f"{tuple(g.shape)} {g.dtype}"
+                f"check_handwritten_gradients: expected a gradient of shape {tuple(x.shape)} and type {x.dtype} "
+                f"for {name}, got {tuple(g.shape)} {g.dtype}"
             )
         yield _Parameter(differences, name, which, to_numpy(g)).check(most, np.random.default_rng(seed))
 

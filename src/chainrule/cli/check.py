@@ -51,7 +51,7 @@ def check(
             ways[" by tiles"] = lambda params: training.on_all_rows(model.net, X, targets, params)
         checks = []
         for way, cost_and_gradients in ways.items():
-            for checked in gradcheck.check_parameters(
+            for checked in gradcheck.check_handwritten_gradients(
                 lambda params: model.net.cost_of(params, X, targets),
                 cost_and_gradients,
                 params,

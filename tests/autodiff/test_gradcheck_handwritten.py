@@ -23,7 +23,7 @@ def problem(device, net, m=9, seed=0):
 def checks(net, params, X, y, *, cost_and_gradients=None, **settings):
     own = cost_and_gradients or net.cost_and_gradients
     return list(
-        gradcheck.check_parameters(
+        gradcheck.check_handwritten_gradients(
             lambda params: net.cost_of(params, X, y), lambda params: own(params, X, y), params, **settings
         )
     )
@@ -111,14 +111,14 @@ def cost_and_slope(f, slope):
 @pytest.mark.parametrize("slope", [-1.0, 0.0, 0.5, 1.0])
 def test_at_a_kink_any_slope_between_those_of_its_sides_is_right(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (checked,) = gradcheck.check_parameters(cost, own, [np.array([0.0, 2.0])])
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.array([0.0, 2.0])])
     assert checked.worst is None
 
 
 @pytest.mark.parametrize("slope", [-1.05, 1.05, 3.0])
 def test_at_a_kink_a_slope_outside_is_wrong(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (checked,) = gradcheck.check_parameters(cost, own, [np.array([0.0, 2.0])])
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.array([0.0, 2.0])])
     assert checked.worst.where == (0,)
     assert "; there is a kink here, slope -" in str(checked.worst)
 
@@ -127,10 +127,10 @@ def test_at_a_kink_a_slope_outside_is_wrong(slope):
 def test_a_kink_beside_the_place_does_not_disturb(distance):
     x = np.array([distance, 1.0])
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), np.sign)
-    (checked,) = gradcheck.check_parameters(cost, own, [x])
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
     assert checked.worst is None
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.sign(x) * 1.001)
-    (checked,) = gradcheck.check_parameters(cost, own, [x])
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
     assert checked.worst is not None
 
 
@@ -142,7 +142,7 @@ def test_kinks_beside_the_place_that_look_like_none_do_not_disturb():
 
     for slope, right in ((1e-3, True), (1.001e-3, False)):
         cost, own = cost_and_slope(f, lambda x, slope=slope: np.full(1, slope))
-        (checked,) = gradcheck.check_parameters(cost, own, [np.zeros(1)])
+        (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.zeros(1)])
         assert (checked.worst is None) == right
 
 
@@ -168,7 +168,7 @@ def test_a_direction_from_thousands_of_kinks_is_no_fault():
 def test_a_small_gradient_wrong_by_a_thousandth_is_found(size):
     for error, wrong in ((1.0, False), (1.001, True)):
         cost, own = cost_and_slope(lambda x: np.sum(x**2) * size / 2, lambda x, error=error: x * size * error)
-        (checked,) = gradcheck.check_parameters(cost, own, [np.ones(2)])
+        (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.ones(2)])
         assert (checked.worst is not None) == wrong
 
 
@@ -179,6 +179,6 @@ def test_a_cost_that_is_nan_along_a_direction_alone_is_a_fault():
         return np.sum(moved**2) if np.count_nonzero(moved != x) < 2 else np.nan
 
     cost, own = cost_and_slope(f, lambda x: 2 * x)
-    (checked,) = gradcheck.check_parameters(cost, own, [x])
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
     assert checked.worst.where is None
     assert "params[0], in a random direction: numeric nan, analytic" in str(checked.worst)
