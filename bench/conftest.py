@@ -1,4 +1,4 @@
-"""Options of the benchmarks, and what of them is run on which device.
+"""Options of the benchmarks, and which of them run on which device.
 
 pytest bench [--quick]     on the device of CHAINRULE_DEVICE; `python bench/run.py` runs this and all the rest
 """

@@ -55,7 +55,7 @@ class Contest(NamedTuple):
 
 
 class Target:
-    """Where the arrays of a contender go, and how to wait until what is computed there is done."""
+    """The device of a contender: how arrays get there, and how to wait until its computations are done."""
 
     def __init__(self, contender: str):
         asked = os.environ.get("CHAINRULE_DEVICE", "cpu")
@@ -105,7 +105,7 @@ class Target:
     def _jax(self, asked: str) -> None:
         import jax
 
-        # Its default on a GPU is TF32, which nobody else here computes in.
+        # JAX's default on a GPU is TF32, in which no other contender computes.
         jax.config.update("jax_default_matmul_precision", "highest")
         # Without its CUDA package it has the CPU alone, whatever was asked for.
         devices, wanted = jax.devices(), int(asked.partition(":")[2] or 0) if asked.startswith("cuda") else 0
@@ -168,7 +168,7 @@ def _no_peak(step):
 
 
 def clock(step, seconds):
-    """Return the median time of a step, warmed up for `seconds`; one look is as long as the clock needs to be sure."""
+    """Return the median seconds of a step, warmed up for `seconds`; the clock is read once for many short steps."""
     start = time.perf_counter()
     warm = 0
     while time.perf_counter() - start < seconds or warm < 2:
@@ -262,7 +262,7 @@ def _run(contest, name, python, seconds, proof):
     if contest.threads == 1:
         env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     command = [python, "-m", "bench.contest", contest.module, name, str(seconds), str(proof)]
-    # Not every library heeds the variables; none has more threads' worth than its processors.
+    # Not every library heeds the variables, so each process gets as many processors as threads, too.
     pin = (lambda: _pin(contest.threads)) if hasattr(os, "sched_setaffinity") else None
     try:
         done = subprocess.run(
@@ -284,7 +284,7 @@ def _parts(proof):
 
 
 def unequal(first, right, parts):
-    """Return what sets the parts apart from the right ones, those of `first`, or nothing."""
+    """Return in words how the parts differ from the right ones, those of `first`, or an empty string."""
     if [part.shape for part in right] != [part.shape for part in parts]:
         return f"unequal: its results have other shapes than those of {first}"
     for number, (mine, theirs) in enumerate(zip(parts, right, strict=True)):

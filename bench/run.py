@@ -48,9 +48,9 @@ LOGISTIC = {
     "quick": [(20000, 784)],
     "tiny": [(30, 7)],
 }
-# Too much for most machines' own memory to be read in a moment, and what a GPU is bought for.
+# For a GPU: the memory of most hosts takes long to read an X of this size.
 ON_A_GPU = {"full": [(100000, 12288)], "quick": [], "tiny": []}
-# The same of many classes, which two spellings take.
+# With many classes, which two spellings take.
 CLASSES = {"full": [(60000, 784, 10), (20000, 12288, 10)], "quick": [], "tiny": [(30, 7, 3)]}
 NETWORKS = {
     "full": [(128, 784, 256, 128, 10), (512, 784, 1024, 1024, 10)],

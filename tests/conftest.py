@@ -11,8 +11,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import pytest
 
 from tests.helpers import ROOT
-from tests.helpers.data_files import pictures, table, three_kinds  # noqa: F401
 from tests.helpers.devices import DEVICES, device_asked_for
+from tests.helpers.training_data import pictures, table, three_kinds  # noqa: F401
 
 # Numba keeps what it compiled, and looks for changes in the file of the compiled function alone: after a change in a
 # file that this one imports it would run the old code.
