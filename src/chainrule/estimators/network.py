@@ -35,7 +35,7 @@ from chainrule.optim.lbfgs import lbfgs
 Array = Any
 Params = list[tuple[Array, Array]]
 
-_ACTIVATIONS = (*ACTIVATIONS, "maxout", "logistic")
+_ACTIVATIONS = (*ACTIVATIONS, "logistic")
 _SOLVERS = ("adam", "adamw", "rmsprop", "sgd", "lbfgs")
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "hidden_layer_sizes": (
