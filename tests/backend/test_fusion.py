@@ -171,7 +171,7 @@ def test_a_network_is_the_same_by_kernels(monkeypatch, fake, output, cost):
 def test_losses_and_their_slopes_are_one_kernel(monkeypatch, fake, spelling):
     X, y, w = arrays(1)[0], np.array([1.0, 0.0]), np.linspace(-1, 1, 5)
     expected = logistic.by_matmul(X, y, w, 0.5)
-    monkeypatch.setattr(logistic, "namespace", lambda *arrays: fake)
+    monkeypatch.setattr(validation, "namespace", lambda *arrays: fake)
     got = logistic.SPELLINGS[spelling](X, y, w, 0.5)
     assert fake.asked == ["_sigmoid_losses_and_dz"]
     for a, b in zip(got, expected, strict=True):

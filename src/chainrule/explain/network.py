@@ -1,5 +1,6 @@
 """The graph of a network's cost, gate by gate, in the notation of the books: X, W1, b1, Z1, H1, ..., y_hat, J."""
 
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.autodiff.namespace import space_of
@@ -60,7 +61,7 @@ class _Recording(Ops):
         space.name(Z, f"Z{layer}")
         return Z, dense
 
-    def gate(self, gate: Gate) -> Gate:
+    def gate(self, gate: Gate) -> Callable[..., Any]:
         """Return the gate as one node, and where it has run already, as that node; the tape has its pullbacks."""
 
         def run(space: Recorder, *arrays: Array, **settings: Any) -> Result:

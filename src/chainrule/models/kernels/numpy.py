@@ -3,7 +3,9 @@
 Measured in float32 on 2 processors of an AMD EPYC, NumPy 2.4.6 (OpenBLAS), 2026-11-30.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +40,7 @@ class NumpyOps(Ops):
             lambda g: np.add.reduce(g, axis=0),
         )
 
-    def gate(self, gate: Gate) -> Gate:
+    def gate(self, gate: Gate) -> Callable[..., Any]:
         """Return the gate in its quickest spelling."""
         return _QUICKER.get(gate, gate)
 
@@ -69,7 +71,8 @@ def softmax_cross_entropy(xp: object, Z: Array, rows: Array, /) -> tuple[Array, 
     With its pullback, of (512, 10) it takes 27 us so and 70 us otherwise, of (512, 64) 101 and 124 us, of (512, 128)
     224 and 189 us.
     """
-    Z = np.asfortranarray(Z) if Z.shape[-1] <= _FEW_CLASSES else Z
+    if Z.shape[1] <= _FEW_CLASSES:
+        return losses.softmax_cross_entropy(np, np.asfortranarray(Z), np.asfortranarray(rows))
     return losses.softmax_cross_entropy(np, Z, _lying_as(Z, rows))
 
 

@@ -1,5 +1,6 @@
 """What a network computes with, in any namespace: dense layers, and the gates of its activations and losses."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -37,7 +38,7 @@ class Ops:
         Z, (to_input, to_weights) = _matmul(self.xp, H, W)
         return Z + b, Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
 
-    def gate(self, gate: Gate) -> Gate:
+    def gate(self, gate: Gate) -> Callable[..., Any]:
         """Return the gate in its quickest spelling: on CuPy, an elementwise one is a single kernel."""
         return gate if gate in _NOT_ELEMENTWISE else _fused(gate)
 
