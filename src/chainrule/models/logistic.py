@@ -59,7 +59,7 @@ def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
 def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) with no loop: scale the rows of X by dz, an (m, n) temporary, then average them."""
     xp, y, b = check_step("by_scaling", X, y, w, b)
-    losses, dz = _losses_and_dz(xp, X @ w + b, y)
+    losses, dz = _losses_and_dz("by_scaling", xp, X @ w + b, y)
     return xp.mean(losses), xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
 
 
@@ -69,9 +69,7 @@ def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
     Takes two classes, w (n,), or many, w (n, k).
     """
     xp, y, b = check_step("by_matmul", X, y, w, b, classes=True)
-    losses, dz = _losses_and_dz(xp, X @ w + b, y, "by_matmul")
-    m = X.shape[0]
-    return xp.sum(losses) / m, (dz @ X if w.ndim == 1 else (dz.T @ X).T) / m, xp.sum(dz, axis=0) / m
+    return _by_matmul("by_matmul", xp, X, y, w, b)
 
 
 def by_tiles(
@@ -99,14 +97,16 @@ def by_tiles(
         for name, value in (("rows", rows), ("workers", workers))
     )
     plan = tiles.plan(xp, X, w, rows, workers)
-    forward, backward = tiles.products(xp, X, w, plan.rows)
+    if plan is None:
+        return _by_matmul("by_tiles", xp, X, y, w, b)
+    forward, backward = tiles.products(xp, X, w, plan)
 
     def sums_of(X: Array, y: Array) -> Step:
-        losses, dz = _losses_and_dz(xp, forward(X, w) + b, y, "by_tiles")
-        return xp.sum(losses), backward(dz, X), xp.sum(dz, axis=0)
+        losses, dz = _losses_and_dz("by_tiles", xp, forward(X, w) + b, y)
+        return xp.sum(losses), backward(_transposed(dz), X), xp.sum(dz, axis=0)
 
     cost, dw, db = (total / X.shape[0] for total in tiles.sums(plan, sums_of, X, y, w, b))
-    return cost, dw if w.ndim == 1 else dw.T, db
+    return cost, _transposed(dw), db
 
 
 SPELLINGS: dict[str, Callable[..., Step]] = {
@@ -130,7 +130,7 @@ def predict(X: Array, w: Array, b: Array) -> Array:
 def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
     """Return the cost and what `backward` needs to be kept: dz (m,)."""
     xp, y, b = check_step("forward", X, y, w, b)
-    losses, dz = _losses_and_dz(xp, X @ w + b, y)
+    losses, dz = _losses_and_dz("forward", xp, X @ w + b, y)
     return xp.mean(losses), dz
 
 
@@ -174,7 +174,17 @@ def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
     return loss, x * dz, dz
 
 
-def _losses_and_dz(xp: Any, z: Array, y: Array, who: str = "") -> tuple[Array, Array]:
+def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Step:
+    losses, dz = _losses_and_dz(who, xp, X @ w + b, y)
+    m = X.shape[0]
+    return xp.sum(losses) / m, _transposed(_transposed(dz) @ X) / m, xp.sum(dz, axis=0) / m
+
+
+def _transposed(x: Array) -> Array:
+    return x.T if x.ndim == 2 else x
+
+
+def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
     """Return the losses (m,) and dz, shaped as z: (m,) of two classes, (m, k) of many."""
     if z.ndim == 1:
         losses, dz = _sigmoid_losses_and_dz(xp, z, y)
