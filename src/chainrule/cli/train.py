@@ -87,9 +87,7 @@ def train(
     hidden: Annotated[
         str | None, typer.Option(help="Units of the hidden layers, such as 20,7,5; makes it a network.")
     ] = None,
-    activation: Annotated[
-        str | None, typer.Option(help=f"{_names((*ACTIVATIONS, 'maxout'))}; default: relu.")
-    ] = None,
+    activation: Annotated[str | None, typer.Option(help=f"{_names(ACTIVATIONS)}; default: relu.")] = None,
     optimizer: Annotated[
         str | None,
         typer.Option(help=f"{_names(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),

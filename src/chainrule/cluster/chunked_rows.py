@@ -26,7 +26,8 @@ from chainrule.backend.device import get_device
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
 from chainrule.models.logistic import learning_rate_bound
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
+from chainrule.models.types import Params
 from chainrule.optim import Batches
 from chainrule.training.run import on_all_rows
 

@@ -32,7 +32,7 @@ from chainrule.optim import Batches, Descent, Report, descend, lbfgs, on_rows, o
 Array = Any
 Params = list[tuple[Array, Array]]
 
-_ACTIVATIONS = (*ACTIVATIONS, "maxout", "logistic")
+_ACTIVATIONS = (*ACTIVATIONS, "logistic")
 _SOLVERS = ("adam", "adamw", "rmsprop", "sgd", "lbfgs")
 _RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "hidden_layer_sizes": (
