@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.traced import plain_value
 from chainrule.autodiff.transforms import jvp, vjp
 from chainrule.gates.types import Array
@@ -160,7 +160,7 @@ class _Check:
 
     def _random_like(self, x: Array) -> Array:
         values = self.random.standard_normal(tuple(x.shape))
-        return space_of(x).base.asarray(values, dtype=x.dtype, device=x.device)
+        return plain_namespace(x).asarray(values, dtype=x.dtype, device=x.device)
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -173,21 +173,21 @@ def _plain(x: Any) -> Any:
 
 
 def _dot(a: Array, b: Array) -> float:
-    return float(space_of(a).base.sum(a * b))
+    return float(plain_namespace(a).sum(a * b))
 
 
 def _one_at(x: Array, i: int) -> Array:
-    xp = space_of(x).base
+    xp = plain_namespace(x)
     hot = xp.reshape(xp.arange(x.size, device=x.device) == i, x.shape)
     return xp.astype(hot, x.dtype)
 
 
 def _is_floating(x: Any) -> bool:
-    return hasattr(x, "dtype") and space_of(x).is_floating(x.dtype)
+    return hasattr(x, "dtype") and space_of(x)._is_floating(x.dtype)
 
 
 def _float64(x: Any) -> Any:
     if isinstance(x, float):
         return np.asarray(x)
-    xp = space_of(x).base if _is_floating(x) else None
+    xp = plain_namespace(x) if _is_floating(x) else None
     return xp.astype(x, xp.float64) if xp else x

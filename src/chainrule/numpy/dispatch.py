@@ -83,7 +83,7 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
         found = functools.partial(numpy_names.UFUNCS[shown], space)
     else:
         found = _found(space, name, full)
-    space.by_ufunc[kernel] = found
+    space._by_ufunc[kernel] = found
     return found(*inputs)
 
 
