@@ -15,7 +15,6 @@ from chainrule.numpy import shapes
 from chainrule.numpy.coercion import as_arrays, weak
 from chainrule.numpy.einsum import einsum
 from chainrule.numpy.shapes import atleast
-from chainrule.validation import whole_number
 
 
 def dot(xp: Any, a: Any, b: Any) -> Array:
@@ -76,19 +75,6 @@ def norm(xp: Any, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = 
         raise ValueError(f"numpy.linalg.norm: expected one axis or two with ord={ord!r}; got {axes}")
     y = xp.linalg.matrix_norm(xp.moveaxis(x, axes, (-2, -1)), ord="fro" if ord == "f" else ord)
     return xp.expand_dims(y, axis=tuple(sorted(a % x.ndim for a in axes))) if keepdims else y
-
-
-def linspace(xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Array:
-    """Return num points from start to stop."""
-    # Times 1.0, for there are points between integers, and differences below 0 of those that have no sign.
-    start, stop = _scaled(xp, 1.0, start, stop)
-    num = whole_number("numpy.linspace", "num", num)
-    length, last = xp.subtract(stop, start), num - 1 if endpoint else num
-    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
-    ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
-    points = xp.add(start, length / max(last, 1) * ruler)
-    # Where start is much the larger, what is added to it does not lead to stop.
-    return xp.where(ruler == last, stop, points) if last else points
 
 
 def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
@@ -232,7 +218,7 @@ LINALG: dict[str, Callable[..., Any]] = {f.__name__: f for f in (multi_dot, norm
 MAIN: dict[str, Callable[..., Any]] = shapes.MAIN | {
     f.__name__: f
     for f in (
-        *(allclose, array_equal, cross, dot, einsum, inner, isclose, iscomplexobj, isrealobj, kron, linspace),
+        *(allclose, array_equal, cross, dot, einsum, inner, isclose, iscomplexobj, isrealobj, kron),
         *(nan_to_num, outer, select, sinc),
     )
 }
