@@ -102,7 +102,7 @@ class Expression:
             result = _gate(space, name, operands, settings)
         except ValueError as error:
             raise ValueError(f"explain: {self._part(node)}: {error}") from None
-        if not result.level and not math.isfinite(space.base.sum(result.value)):
+        if not result.level and not math.isfinite(space._base.sum(result.value)):
             raise ValueError(f"explain: {self._part(node)} is no finite number; write smaller ones")
         return result
 

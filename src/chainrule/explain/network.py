@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import plain_namespace
 from chainrule.backend.namespaces import to_numpy
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
@@ -19,7 +19,7 @@ def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:
             "bias_gradient"
         )
     net.cost_of(params, X, y)
-    space = Recorder(space_of(X).base)
+    space = Recorder(plain_namespace(X))
     space.dtype = X.dtype
     H = space.entered(X, "X")
     rows = space.array(_rows(net, to_numpy(y), X.shape[0]), X)
