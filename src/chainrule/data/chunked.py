@@ -3,7 +3,9 @@
 Nothing is unpickled. Every worker reads by the path, so it must name the same file on all their machines.
 """
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,13 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from chainrule.cluster.chunked_rows import height_of_chunk
 from chainrule.data import load
 from chainrule.data.dataset import Dataset, ImageShape, Raw, check_labels
 from chainrule.data.errors import DataError, fault, faults_named, needs_app, some
 from chainrule.data.pictures import own_dataset, plane_order
+
+# Rows of a chunk where nobody says: as many as take so many bytes.
+_BYTES_OF_CHUNK = 1 << 26
 
 _NPY = re.compile(r"(X|y|X_test|y_test)[-._]?(\d*)\.npy")
 
@@ -86,6 +90,11 @@ def chunked(rows: Dataset, chunk_rows: int | None = None) -> Dataset:
     """Return rows that are in memory with X as a Dask array."""
     X = rows.X
     return replace(rows, X=da.from_array(X, chunks=(_height(chunk_rows, X.shape, X.dtype), *X.shape[1:])))
+
+
+def height_of_chunk(shape: Sequence[int], itemsize: int) -> int:
+    """Return how many rows make a chunk of about 64 MiB, in float32, in which it is computed, or in what is wider."""
+    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * max(4, itemsize))))
 
 
 def _height(chunk_rows: int | None, shape: tuple[int, ...], dtype: Any) -> int:

@@ -1,4 +1,4 @@
-"""What a training run is judged by, and what it leaves behind."""
+"""How well a model answers rows of known classes, and the files that a run leaves."""
 
 import csv
 import io
@@ -11,29 +11,27 @@ import numpy as np
 
 from chainrule.backend.device import Device
 from chainrule.data.dataset import Dataset
-from chainrule.optim.descent import Report
+from chainrule.models.objective import class_probabilities
+from chainrule.optim import Report
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures
 from chainrule.training.report.html import Picture, report_page
+from chainrule.training.rows import BLOCK
 from chainrule.training.storage import write_bytes, write_json
 
-# Rows that are answered at once: enough to fill a device, few enough for the layers' outputs to fit beside the data.
-_ROWS = 8192
 
-
-def probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:
-    """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `place`."""
-    params = [(place.asarray(W), place.asarray(b)) for W, b in model.params]
+def probabilities(device: Device, model: Model, X: np.ndarray) -> np.ndarray:
+    """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `device`."""
+    params = [(device.asarray(W), device.asarray(b)) for W, b in model.params]
     parts = []
-    for start in range(0, len(X), _ROWS):
-        rows = place.asarray(model.scaling.apply(X[start : start + _ROWS], model.dtype))
-        parts.append(place.to_numpy(model.net.forward(params, rows)))
-    P = np.concatenate(parts)
-    return P if P.shape[1] > 1 else np.concatenate([1 - P, P], axis=1)
+    for start in range(0, len(X), BLOCK):
+        rows = device.asarray(model.scaling.apply(X[start : start + BLOCK], model.dtype))
+        parts.append(device.to_numpy(model.net.forward(params, rows)))
+    return class_probabilities(np.concatenate(parts))
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Evaluation:
     """How rows of known classes y (m,) were answered: P (m, k) has the probability of each class."""
 
     P: np.ndarray
@@ -60,7 +58,7 @@ class Verdict:
         k = self.P.shape[1]
         return np.bincount(self.y * k + self.answers, minlength=k * k).reshape(k, k)
 
-    def of_class(self) -> list[float | None]:
+    def accuracy_by_class(self) -> list[float | None]:
         """Return the share answered right in each class; None where it has no row."""
         table = self.confusion
         rows = table.sum(axis=1)
@@ -82,33 +80,13 @@ class Verdict:
         return np.asarray(self.P[np.arange(len(self.y)), self.y])
 
 
-def judged(classes: Sequence[str], verdicts: dict[str, Verdict]) -> dict[str, Any]:
-    """Return what the report says of verdicts by the names of their rows, "held out" among them."""
-    test = verdicts["held out"]
-    accuracy = {name: verdict.accuracy for name, verdict in verdicts.items()}
-    return {
-        "accuracy": {**accuracy, "commoner class": test.commonest},
-        "held-out accuracy by class": dict(zip(classes, test.of_class(), strict=True)),
-        "held-out confusion, true class down, answer across": test.confusion.tolist(),
-        "worst mistakes": [
-            {
-                "held-out row": int(i),
-                "class": classes[test.y[i]],
-                "answer": classes[test.answers[i]],
-                "probability of the answer": float(test.P[i, test.answers[i]]),
-            }
-            for i in test.worst
-        ],
-    }
-
-
 def save(
     out: Path,
     model: Model,
     history: Sequence[Report],
     report: dict[str, Any],
     test: Dataset,
-    verdict: Verdict,
+    held_out: Evaluation,
 ) -> list[str]:
     """Write model, history, report and pictures into the folder `out`, each whole or not at all; return their names."""
     classes = model.classes
@@ -126,16 +104,16 @@ def save(
     image = model.image
     if image is not None:
         # With no mistake to show, the rows that came nearest to one.
-        worst = verdict.worst
-        chosen = worst if len(worst) else verdict.least_certain
+        worst = held_out.worst
+        chosen = worst if len(worst) else held_out.least_certain
         heading = f"the {len(worst)} worst mistakes" if len(worst) else "no mistakes; the least certain"
-        said = verdict.answers
+        said = held_out.answers
         titles = [
-            f"{classes[verdict.y[i]]}\np({classes[said[i]]}) = {verdict.P[i, said[i]]:.3f}" for i in chosen
+            f"{classes[held_out.y[i]]}\np({classes[said[i]]}) = {held_out.P[i, said[i]]:.3f}" for i in chosen
         ]
         rows_shown = np.asarray(test.X[chosen])
         files["mistakes.png"] = figures.mistakes(rows_shown, titles, image, f"{heading}, held out")
-        words = "; ".join(f"a {classes[verdict.y[i]]} taken for {classes[said[i]]}" for i in chosen)
+        words = "; ".join(f"a {classes[held_out.y[i]]} taken for {classes[said[i]]}" for i in chosen)
         caption = "Above each picture its class, and the probability of the answer."
         shown["Worst mistakes"] = Picture(files["mistakes.png"], f"{heading}: {words}", caption)
     layers = _by_layer([told.largest_by_array for told in history], len(model.net.shapes))

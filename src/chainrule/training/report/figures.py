@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.data.load import ImageShape
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
