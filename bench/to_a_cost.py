@@ -83,7 +83,7 @@ def _reader(X, y, k, target):
 def with_chainrule(solver, put, X, y, k, target, rate):
     import chainrule as cr
     from chainrule.backend.namespaces import to_numpy
-    from chainrule.optim.descent import descend
+    from chainrule.optim import descend
     from chainrule.optim.lbfgs import lbfgs
 
     read = _reader(X, y, k, target)

@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 from chainrule import functions
+from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
-    backward,
-    gate,
     grad,
     hessian,
     hvp,
@@ -16,9 +15,9 @@ from chainrule.autodiff.transforms import (
     jvp,
     stop_gradient,
     value_and_grad,
-    variable,
     vjp,
 )
+from chainrule.autodiff.variables import backward, variable
 from chainrule.backend.device import Device, get_device, use_device
 from chainrule.explain import explain
 from chainrule.models import logistic

@@ -20,7 +20,7 @@ from chainrule.models import logistic
 from chainrule.models.kernels.tiles import tile_height
 from chainrule.optim import lbfgs
 from tests.helpers.processes import in_a_new_process
-from tests.training.test_run import prepared
+from tests.helpers.runs import run_on
 
 AT_MOST = 20.0
 
@@ -428,16 +428,16 @@ class TestWhereItHolds:
 
     @pytest.mark.parametrize("batch", ["all", "7"])
     def test_train(self, two_threads, tmp_path, batch):
-        run, recipe = prepared(cr.get_device("cpu"), batch=batch, epochs=2)
+        run = run_on(cr.get_device("cpu"), batch=batch, epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
+        run.learn(tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {1}
-        assert run.threads(recipe) == 1
+        assert run.threads == 1
 
     def test_train_with_large_products(self, two_threads, monkeypatch, tmp_path):
         monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
-        run, recipe = prepared(cr.get_device("cpu"), batch="7", epochs=2)
+        run = run_on(cr.get_device("cpu"), batch="7", epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
+        run.learn(tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {2}
-        assert run.threads(recipe) == 2
+        assert run.threads == 2

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import plain_namespace
 from chainrule.autodiff.traced import Traced
 from chainrule.backend.device import asked_for
 from chainrule.explain import expression, network
@@ -120,9 +120,9 @@ def _inputs(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
             )
     device = asked_for()
     like = given[0] if given else np.zeros(()) if device is None else device.asarray(0.0)
-    space = Recorder(space_of(like).base)
-    floats = [x.dtype for x in given if type(x) is type(like) and space.is_floating(x.dtype)]
-    space.dtype = floats[0] if floats else space.base.float64
+    space = Recorder(plain_namespace(like))
+    floats = [x.dtype for x in given if type(x) is type(like) and space._is_floating(x.dtype)]
+    space.dtype = floats[0] if floats else space.float64
 
     def as_input(x: Any, name: str) -> Any:
         if hasattr(x, "dtype"):

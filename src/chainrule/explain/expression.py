@@ -136,7 +136,7 @@ class Expression:
             result = _result(node, space, operands)
         except ValueError as error:
             raise ValueError(f"explain: {self._part(node)}: {error}") from None
-        if not result.level and not math.isfinite(space.base.sum(result.value)):
+        if not result.level and not math.isfinite(space._base.sum(result.value)):
             raise ValueError(f"explain: {self._part(node)} is not a finite number; write smaller numbers")
         return result
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.namespace import Space
-from chainrule.autodiff.tape import leaf, new_level, walk
+from chainrule.autodiff.namespace import Namespace
+from chainrule.autodiff.tape import backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.backend.namespaces import to_numpy
 from chainrule.explain import notation
@@ -35,7 +35,7 @@ class _Step:
     group: str
 
 
-class Recorder(Space):
+class Recorder(Namespace):
     """The differentiable namespace over `base` that records the gates that run on its arrays."""
 
     def __init__(self, base: Any) -> None:
@@ -47,20 +47,8 @@ class Recorder(Space):
         self.dtype: Any = None  # of the arrays that numbers become
         super().__init__(base)
 
-    def _fill(
-        self,
-        room: Any,
-        base: Any,
-        rules: dict[str, Any],
-        composed: dict[str, Any],
-        constant: tuple[str, ...],
-        without: tuple[str, ...],
-        creation: tuple[str, ...] = (),
-    ) -> None:
-        super()._fill(room, base, rules, composed, constant, without, creation)
-        for name in (*rules, *constant):
-            if name in vars(room):
-                setattr(room, name, self._noting(name, vars(room)[name]))
+    def _bind(self, name: str, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._noting(name, function) if kind in ("gate", "constant") else function
 
     def _noting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -69,25 +57,27 @@ class Recorder(Space):
 
         return noting
 
-    def run(self, gate: Any, arrays: Any, static: dict[str, Any]) -> Any:
+    def _record(self, gate: Any, arrays: Any, settings: dict[str, Any]) -> Any:
         """Run and record a gate that has no name in the namespace."""
-        return self._noted(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
+        return self._noted(
+            gate.__name__, gate, (None, *arrays), settings, super()._record(gate, arrays, settings)
+        )
 
     def array(self, numbers: Any, like: Any) -> Any:
         """Return numbers as an array on the device of `like`, in the recorder's dtype."""
-        return self.base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
+        return self._base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
 
     def entered(self, x: Any, name: str, followed: bool = True) -> Traced:
         """Return a copy of an array as an input named `name`; integers and booleans are not followed."""
-        value = self.base.asarray(plain_value(x), copy=True)
-        followed = followed and self.is_floating(value.dtype)
+        value = self._base.asarray(plain_value(x), copy=True)
+        followed = followed and self._is_floating(value.dtype)
         entered = leaf(value, self, self._level) if followed else Traced(value, self)
         self._names[self._keep(entered, "input", (), (), {})] = name
         return entered
 
     def number(self, value: float) -> Traced:
         """Return a number as a constant array."""
-        x = Traced(self.base.asarray(float(value), dtype=self.dtype), self)
+        x = Traced(self._base.asarray(float(value), dtype=self.dtype), self)
         self._names[self._keep(x, "constant", (), (), {})] = number(value)
         return x
 
@@ -218,7 +208,7 @@ class Recorder(Space):
         value = plain_value(step.result)
         if not notation.of(step.gate).is_elementwise and (value.shape or np.shape(plain_value(x))):
             return None
-        slope = to_numpy(back(self.base.ones_like(value)))
+        slope = to_numpy(back(self._base.ones_like(value)))
         return read_only(slope if slope.shape == value.shape else np.broadcast_to(slope, value.shape))
 
 
@@ -237,9 +227,9 @@ class _EngineTape:
         if type(top) is not Traced or not top.level:
             return {of: seed}
         value = plain_value(top)
-        g = self._space.base.asarray(seed, dtype=value.dtype, device=value.device)
+        g = self._space._base.asarray(seed, dtype=value.dtype, device=value.device)
         with np.errstate(all="ignore"):
-            found = walk(self._space, top.node, g, keep=True)
+            found = backward_pass(self._space, top.node, g, keep=True)
         return {self._index[id(node)]: to_numpy(g) for node, g in found.items() if id(node) in self._index}
 
 

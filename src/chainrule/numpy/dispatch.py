@@ -60,7 +60,7 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
         _refuse(name, full, method, inputs, settings)
     own = UFUNCS.get(name)
     run = functools.partial(own, space) if own else _standard(space, STANDARD_NAMES.get(name, name), full)
-    space.by_ufunc[kernel] = run
+    space._by_ufunc[kernel] = run
     return run(*inputs)
 
 

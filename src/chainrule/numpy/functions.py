@@ -10,21 +10,6 @@ from typing import Any
 from chainrule.gates.types import Array
 from chainrule.numpy.coercion import as_arrays, as_operands, is_array
 from chainrule.numpy.names import numpy_name
-from chainrule.validation import whole_number
-
-
-@numpy_name()
-def linspace(xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Array:
-    """Return num points at equal distances from start to stop, along a new first axis."""
-    # Times 1.0: between integers there are fractions, and unsigned integers have no differences below 0.
-    start, stop = _scaled(xp, 1.0, start, stop)
-    num = whole_number("numpy.linspace", "num", num)
-    length, last = xp.subtract(stop, start), num - 1 if endpoint else num
-    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
-    ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
-    points = xp.add(start, length / max(last, 1) * ruler)
-    # Where start is much larger than stop, rounding keeps the sum from reaching stop.
-    return xp.where(ruler == last, stop, points) if last else points
 
 
 def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from chainrule.training import evaluation
 from chainrule.training.model_file import Model, load_model
 from chainrule.training.report import artifacts, html
 from chainrule.training.report.elements import Figure
+from chainrule.training.run_report import summary
 from tests.helpers.commands import answer
 
 VOID = {"meta", "img", "path", "circle"}
@@ -193,7 +194,7 @@ def saved(folder, k=3, history=(), m=400):
     params = [(np.ones((2, 4)), np.zeros(4)), (np.ones((4, k)), np.zeros(k))]
     names = tuple(f"class {c}" for c in range(k))
     test = Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
-    verdict = evaluation.Verdict(rng.dirichlet(np.ones(k), m), test.y)
+    verdict = evaluation.Evaluation(rng.dirichlet(np.ones(k), m), test.y)
     report = {
         "command": "chainrule train",
         "rows": {"held out": m},
@@ -203,7 +204,7 @@ def saved(folder, k=3, history=(), m=400):
         "cost": None,
         "best": None,
         "seconds": 1.0,
-    } | evaluation.judged(names, {"train": verdict, "held out": verdict})
+    } | summary(names, verdict, {"train": verdict.accuracy}).as_json()
     model = Model(net, params, Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
     artifacts.save(folder, model, history, report, test, verdict)
     return verdict

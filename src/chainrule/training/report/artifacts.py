@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape
 from chainrule.optim import Report
-from chainrule.training.evaluation import Verdict
+from chainrule.training.evaluation import Evaluation
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures, html
 from chainrule.training.report.elements import Figure
@@ -23,7 +23,7 @@ def save(
     history: Sequence[Report],
     report: dict[str, Any],
     test: Dataset,
-    held_out: Verdict,
+    held_out: Evaluation,
 ) -> list[str]:
     """Write model, history, report and figures into the folder `out`, and return the names of the files.
 
@@ -99,7 +99,7 @@ def _captioned(png: bytes, words: str) -> Figure:
     return Figure(png, words, f"{words}.")
 
 
-def _mistakes(classes: Sequence[str], image: ImageShape, test: Dataset, held_out: Verdict) -> Figure:
+def _mistakes(classes: Sequence[str], image: ImageShape, test: Dataset, held_out: Evaluation) -> Figure:
     """Draw the worst mistakes; with no mistake to show, the rows that came nearest to one."""
     worst, answers = held_out.worst, held_out.answers
     chosen = worst if len(worst) else held_out.least_certain
