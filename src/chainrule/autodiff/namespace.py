@@ -9,15 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.tape import check_settings, record
-from chainrule.autodiff.traced import Traced, plain_value, unwrapped
-from chainrule.autodiff.wrappers import ADAPTERS, MAKERS, beyond, refuse_traced
+from chainrule.autodiff import wrappers
+from chainrule.autodiff.tape import check_settings, record, recorder
+from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.gates import RULES
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import functions
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
 from chainrule.validation import check_kind
+
+# How the function of a name is made, by the kind that gates/standard.py has for it.
+_MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "gate": recorder,
+    "composed": wrappers.composed,
+    "constant": wrappers.constant,
+    "creation": wrappers.refusing,
+    "no rule": wrappers.refusing,
+    "dtype": wrappers.about_dtypes,
+    "value": wrappers.value,
+}
 
 
 class Namespace:
@@ -51,14 +62,16 @@ class Namespace:
         ):
             for name, kind, function in functions(part):
                 if hasattr(below, name):
-                    made = MAKERS[kind](self, name, function, getattr(below, name))
+                    made = _MAKERS[kind](self, function, getattr(below, name))
+                    made = wrappers.described(made, function) if function else made
                     setattr(room, name, self._bind(name, kind, made))
-        for name, adapt in ADAPTERS.items():
+        for name, adapt in wrappers.ADAPTERS.items():
             setattr(self, name, adapt(self, getattr(self, name), getattr(plain, name)))
         for name, kind, function in functions("beyond"):
-            setattr(self, name, beyond(self, kind, function))
+            made = wrappers.unnamed(self, function) if kind == "gate" else functools.partial(function, self)
+            setattr(self, name, made)
         for name, gate in RULES["internal"].items():
-            setattr(self, f"_{name}", beyond(self, "gate", gate))
+            setattr(self, f"_{name}", wrappers.unnamed(self, gate))
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
         """Return what the namespace shows as `name`: a seam for subclasses that watch what runs.
@@ -114,17 +127,17 @@ class Namespace:
         self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
     ) -> Traced:
         """Return obj as an array of this namespace; a traced array stays traced."""
-        if type(obj) is Traced and obj.level:
+        if is_traced(obj):
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
-            return self.positive(x) if copy and x is obj else x
-        refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
+            return self.positive(x) if copy and x is obj else x  # type: ignore[no-any-return]
+        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
         check_kind(type(obj))
         return Traced(self._base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:
         """Return an array like x filled with one constant."""
-        refuse_traced("full_like", (fill_value,), "broadcast_to")
+        wrappers.refuse_traced("full_like", (fill_value,), "broadcast_to")
         result = self._base.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
         return Traced(result, self)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.autodiff.namespace import first_space
-from chainrule.autodiff.traced import Traced
+from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
 from chainrule.gates.types import Array
 from chainrule.validation import check_function
@@ -24,7 +24,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     def rerun(*args: Any) -> Any:
         def rule(xp: Any, *operands: Any) -> Any:
             out = f(*operands)
-            if type(out) is Traced and out.level >= level:
+            if level_of(out) >= level:
                 raise TypeError(
                     f"checkpoint: {name} uses a traced array that is not among its arguments; pass it in"
                 )
@@ -45,8 +45,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             pullbacks = {i: pullback_to(k) for k, i in enumerate(traced)}
             return out, tuple(pullbacks.get(i) for i in range(len(operands)))
 
-        level = max((a.level for a in args if type(a) is Traced), default=0)
-        traced = [i for i, a in enumerate(args) if type(a) is Traced and a.level == level]
+        level = max(map(level_of, args), default=0)
+        traced = [i for i, a in enumerate(args) if level_of(a) == level]
         rule.__name__ = name
         return f(*args) if level == 0 else first_space(args)._record(rule, args, {})
 

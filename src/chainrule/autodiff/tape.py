@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.validation import check_kind
@@ -111,6 +111,7 @@ def record(
 
 def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
     """Return the highest level, the arrays without it, and the namespace that they then belong to."""
+    # The type of an array is tested in place here, since every gate that is not one of the two below comes through.
     level = 0
     for array in arrays:
         if type(array) is Traced and array.level > level:
@@ -148,7 +149,7 @@ def check_operand(x: Any) -> None:
 def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
     """Raise TypeError for a traced array among the settings, where no gradient would flow to it."""
     for name, value in settings.items():
-        if type(value) is Traced and value.level:
+        if is_traced(value):
             raise TypeError(
                 f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a traced array. "
                 "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
@@ -282,7 +283,9 @@ def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[
         node = ready.pop()
         if node.watched:
             _check_unchanged(node)
-        g = gradients[node] if keep or not node.edges else gradients.pop(node)
+        if not node.edges:
+            continue  # a leaf, whose gradient stays
+        g = gradients[node] if keep else gradients.pop(node)
         for parent, pullback in node.edges:
             share = pullback(g)
             if share.shape != parent.shape or share.dtype is not parent.dtype:
@@ -314,7 +317,8 @@ def _fitted(space: Any, g: Array, node: Node) -> Array:
     xp = space if type(g) is Traced else space._base
     if g.shape != node.shape:
         g = unbroadcast(xp, g, node.shape)
-    return g if g.dtype == node.dtype else xp.astype(g, node.dtype)
+    same = g.dtype is node.dtype or g.dtype == node.dtype
+    return g if same else xp.astype(g, node.dtype)
 
 
 def add(g: Array, share: Array) -> Array:

@@ -12,9 +12,14 @@ import numpy as np
 from chainrule.gates.types import Array, Gate
 
 
+def level_of(x: Any) -> int:
+    """Return the level of a traced array, and 0 for a constant, a plain array or anything else."""
+    return x.level if type(x) is Traced else 0
+
+
 def is_traced(x: Any) -> bool:
-    """Say whether x is a traced array: one with a level, whose gradient is followed."""
-    return type(x) is Traced and x.level > 0
+    """Say whether x is a traced array: one that has a level."""
+    return level_of(x) > 0
 
 
 def plain_value(x: Any) -> Any:
@@ -36,6 +41,7 @@ def unwrapped(x: Any) -> Any:
 class Traced:
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
+    `is_traced(x)` tells the first; `type(x) is Traced` holds for both, the arrays of a differentiable namespace.
     `value` is the array one level below, `node` its place on the tape (None for a constant), and `space` the
     differentiable namespace. It has the attributes, methods and operators of the standard, and NumPy's commonest
     methods. Comparisons give constants, so `if x > 0:` works.

@@ -11,11 +11,12 @@ import numpy as np
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.tape import Node, add, backward_pass, leaf, new_level
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.gates.types import Array
 from chainrule.validation import check_function, check_kind
 
 Argnums = int | Sequence[int]
+_NUMBERS = (int, complex)  # a tuple, since int | complex would be built at each call
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
@@ -38,10 +39,12 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
 def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`."""
     check_function("grad", f)
+    several = isinstance(argnums, tuple | list)
+    asked: Any = argnums if several else (argnums,)
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        numbers = _argument_numbers("grad", argnums, len(args))
+        numbers = _argument_numbers("grad", asked, len(args))
         level = new_level()
         traced, given, leaves = _traced_arguments("grad", f, args, numbers, level)
         out = f(*traced, **kwargs)
@@ -52,10 +55,10 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
                 f"grad: expected {_name(f)} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
-        seeds = [(out, ones_for(out))] if _is_at(out, level) else []
+        seeds = [(out, ones_for(out))] if level_of(out) == level else []
         gradients = _owned_gradients(_gradients_at(leaves, seeds), leaves, given, seeds)
         nested = _nested_as([args[i] for i in numbers], gradients)
-        return _without_level(out, level, given), nested if _several(argnums) else nested[0]
+        return _without_level(out, level, given), nested if several else nested[0]
 
     return both
 
@@ -76,7 +79,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
 
     def pullback(g: Any) -> Any:
         seeds = [(y, _seed(y, dy)) for y, dy in zip(outs, pytree.along(g, out, "vjp: g"), strict=True)]
-        found = _gradients_at(leaves, [(y, dy) for y, dy in seeds if _is_at(y, level)])
+        found = _gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
         return _nested_as(primals, _owned_gradients(found, leaves, given, seeds))
 
     # A copy, because the caller may change the value and the pullback may need it.
@@ -173,10 +176,9 @@ def _name(f: Callable[..., Any]) -> str:
 # --- Which arguments: argnums ---
 
 
-def _argument_numbers(who: str, argnums: Argnums, count: int) -> list[int]:
+def _argument_numbers(who: str, argnums: Sequence[int], count: int) -> list[int]:
     """Return the numbers of the arguments to differentiate in, counted from 0."""
-    asked = argnums if isinstance(argnums, tuple | list) else (argnums,)
-    numbers = [_argument_number(who, i, count) for i in asked]
+    numbers = [_argument_number(who, i, count) for i in argnums]
     if len(set(numbers)) < len(numbers):
         raise TypeError(f"{who}: expected different arguments in argnums; got {argnums}")
     return numbers
@@ -191,10 +193,6 @@ def _argument_number(who: str, argnum: Any, count: int) -> int:
     if not -count <= i < count:
         raise TypeError(f"{who}: expected an argument number {i}; got {count} positional arguments")
     return i % count
-
-
-def _several(argnums: Argnums) -> bool:
-    return isinstance(argnums, tuple | list)
 
 
 # --- Their leaves: arrays in nested lists, tuples and dicts ---
@@ -221,7 +219,7 @@ def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if type(x) is float:
         x = np.asarray(x)
-    space = None if isinstance(x, int | complex) else space_of(x)
+    space = None if isinstance(x, _NUMBERS) else space_of(x)
     if space is None or not space._is_floating(x.dtype):
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
@@ -299,10 +297,6 @@ def _seed(out: Any, g: Any) -> Array:
     return (space if type(g) is Traced else space._base).astype(g, out.dtype)
 
 
-def _is_at(y: Any, level: int) -> bool:
-    return type(y) is Traced and y.level == level
-
-
 # --- Whose memory: what the caller gets is the caller's own, to change in place ---
 
 
@@ -337,7 +331,7 @@ def _copied(y: Any) -> Any:
 
 def _without_level(out: Any, level: int, given: Sequence[Any]) -> Any:
     """Return a result of a transform without its level, as arrays of the kind that was given."""
-    return _as_given(pytree.mapped(lambda y: y.value if _is_at(y, level) else y, out), given)
+    return _as_given(pytree.mapped(lambda y: y.value if level_of(y) == level else y, out), given)
 
 
 def _as_given(result: Any, given: Sequence[Any]) -> Any:

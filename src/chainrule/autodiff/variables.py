@@ -1,7 +1,7 @@
 """variable and backward: arrays that keep a value and a gradient, on the tape of the transforms."""
 
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
-from chainrule.autodiff.traced import Traced
+from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import ones_for, owned, traced_leaf
 from chainrule.gates.types import Array
 
@@ -23,7 +23,7 @@ def backward(out: Traced) -> None:
     Every variable and every intermediate result then has it as .grad, shaped as its .value, in the place of that from
     an earlier call. Raises TypeError where `out` was not computed from a variable or is not of shape ().
     """
-    if type(out) is not Traced or out.level != VARIABLE_LEVEL:
+    if level_of(out) != VARIABLE_LEVEL:
         raise TypeError(
             "backward: expected a result computed from chainrule.variable; got one that is not traced there"
         )

@@ -1,25 +1,19 @@
-"""How the functions of a differentiable namespace are made, a maker for each kind of gates/standard.py."""
+"""How a differentiable namespace makes the functions that are no gates, from those of the plain namespace."""
 
 import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.tape import recorder
-from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
-from chainrule.gates import composed
+from chainrule.autodiff.traced import is_traced, plain_value, unwrapped
+from chainrule.gates import composed as composed_functions
 from chainrule.gates.helpers import is_transformed
-from chainrule.gates.types import Array, Gate
+from chainrule.gates.types import Array
 
 Function = Callable[..., Any]
 
 
-def _gate(space: Any, name: str, gate: Gate, plain: Function) -> Function:
-    """Make the function that records a gate."""
-    return _described(recorder(space, gate, plain), gate)
-
-
-def _composed(space: Any, name: str, written: Function, plain: Function) -> Function:
+def composed(space: Any, written: Function, plain: Function) -> Function:
     """Make the function that is written in others of the namespace."""
 
     def function(*arrays: Any, **settings: Any) -> Any:
@@ -27,10 +21,10 @@ def _composed(space: Any, name: str, written: Function, plain: Function) -> Func
             return written(space, *arrays, **settings)
         return space._wrap(plain(*map(unwrapped, arrays), **{k: unwrapped(v) for k, v in settings.items()}))
 
-    return _described(function, written)
+    return function
 
 
-def _constant(space: Any, name: str, _: None, plain: Function) -> Function:
+def constant(space: Any, _: None, plain: Function) -> Function:
     """Make the function whose results no gradient flows through."""
 
     @functools.wraps(plain)
@@ -40,19 +34,19 @@ def _constant(space: Any, name: str, _: None, plain: Function) -> Function:
     return function
 
 
-def _refusing(space: Any, name: str, _: None, plain: Function) -> Function:
+def refusing(space: Any, _: None, plain: Function) -> Function:
     """Make the function without a rule: it takes constants, and raises TypeError for a traced array."""
-    of_constants = _constant(space, name, None, plain)
+    of_constants = constant(space, None, plain)
 
     @functools.wraps(plain)
     def function(*args: Any, **kwargs: Any) -> Any:
-        refuse_traced(name, (*args, *kwargs.values()), "a rule of your own with chainrule.gate")
+        refuse_traced(plain.__name__, (*args, *kwargs.values()), "a rule of your own with chainrule.gate")
         return of_constants(*args, **kwargs)
 
     return function
 
 
-def _about_dtypes(space: Any, name: str, _: None, plain: Function) -> Function:
+def about_dtypes(space: Any, _: None, plain: Function) -> Function:
     """Make the function whose results are no arrays."""
 
     @functools.wraps(plain)
@@ -62,31 +56,21 @@ def _about_dtypes(space: Any, name: str, _: None, plain: Function) -> Function:
     return function
 
 
-def _value(space: Any, name: str, _: None, plain: Any) -> Any:
+def value(space: Any, _: None, plain: Any) -> Any:
+    """Return a dtype or a number as it is."""
     return plain
 
 
-# kind: (space, name, gate or composed function or None, the function of the plain namespace) -> function
-MAKERS: dict[str, Callable[..., Any]] = {
-    "gate": _gate,
-    "composed": _composed,
-    "constant": _constant,
-    "creation": _refusing,
-    "no rule": _refusing,
-    "dtype": _about_dtypes,
-    "value": _value,
-}
+def unnamed(space: Any, gate: Function) -> Function:
+    """Make the function that records a gate for which the plain namespace has no function."""
+
+    def function(*arrays: Any, **settings: Any) -> Any:
+        return space._record(gate, arrays, settings)
+
+    return described(function, gate)
 
 
-def beyond(space: Any, kind: str, function: Function) -> Function:
-    """Make a function that the plain namespace does not have, from a gate or a composed function."""
-    if kind == "composed":
-        return functools.partial(function, space)
-
-    def recording(*arrays: Any, **settings: Any) -> Any:
-        return space._record(function, arrays, settings)
-
-    return _described(recording, function)
+# --- Functions whose arguments the standard writes otherwise than their gates ---
 
 
 def _of_a_list(space: Any, recorded: Function, plain: Function) -> Function:
@@ -135,13 +119,13 @@ def _linspace(space: Any, recorded: Function, plain: Function) -> Function:
     @functools.wraps(recorded)
     def function(start: Any, stop: Any, /, num: Any = 50, **settings: Any) -> Any:
         if is_transformed(start) or is_transformed(stop):
-            return composed.linspace(space, start, stop, num, **settings)
+            return composed_functions.linspace(space, start, stop, num, **settings)
         return recorded(start, stop, num, **settings)
 
     return function
 
 
-# Functions whose arguments the standard writes otherwise than their gates: (space, recorded, plain) -> function.
+# Each takes (space, the recorded function, the plain function).
 ADAPTERS: dict[str, Callable[[Any, Function, Function], Function]] = {
     "astype": _astype,
     "clip": _clip,
@@ -151,7 +135,7 @@ ADAPTERS: dict[str, Callable[[Any, Function, Function], Function]] = {
 }
 
 
-def _described(function: Function, gate: Function) -> Function:
+def described(function: Function, gate: Function) -> Function:
     """Give a namespace's function the name, text and signature of its gate, less the leading xp."""
     function.__name__ = function.__qualname__ = gate.__name__
     function.__doc__ = gate.__doc__
@@ -164,13 +148,7 @@ def _described(function: Function, gate: Function) -> Function:
 
 def any_traced(values: Any) -> bool:
     """Say whether there is a traced array among values, also inside lists and tuples."""
-    for value in values:
-        if type(value) is Traced:
-            if value.level:
-                return True
-        elif isinstance(value, list | tuple) and any_traced(value):
-            return True
-    return False
+    return any(is_traced(x) or (isinstance(x, list | tuple) and any_traced(x)) for x in values)
 
 
 def refuse_traced(name: str, values: Any, instead: str) -> None:

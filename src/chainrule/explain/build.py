@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace
-from chainrule.autodiff.traced import Traced
+from chainrule.autodiff.traced import Traced, is_traced
 from chainrule.backend.device import asked_for
 from chainrule.explain import expression, network
 from chainrule.explain.graph import Graph
@@ -114,7 +114,7 @@ def _inputs(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     """Return a recorder, and the values with their numbers and arrays as inputs of it."""
     given = [x for value in values.values() for x in pytree.flat(value) if hasattr(x, "dtype")]
     for x in given:
-        if type(x) is Traced and x.level:
+        if is_traced(x):
             raise TypeError(
                 "explain: expected plain arrays, got one whose gradient is followed; call explain outside of grad"
             )
