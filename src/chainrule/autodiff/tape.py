@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.autodiff.masks import SELECTING, Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
@@ -39,12 +40,13 @@ class Node:
     cycles, and a graph dies with the last array that refers to it.
     """
 
-    __slots__ = ("dtype", "edges", "grad", "shape", "watched")
+    __slots__ = ("dtype", "edges", "gate", "grad", "shape", "watched")
 
     edges: "Edges"
     shape: Any
     dtype: Any
     watched: "Watched"
+    gate: Gate | None
     grad: Array  # set by `backward` alone
 
 
@@ -64,7 +66,7 @@ def _traced(
         )
     # Node has no __init__: to set its slots here takes half of the time.
     node = Node()
-    node.edges, node.shape, node.dtype, node.watched = edges, value.shape, dtype, watched
+    node.edges, node.shape, node.dtype, node.watched, node.gate = edges, value.shape, dtype, watched, gate
     return Traced(value, space, level, node)
 
 
@@ -278,7 +280,9 @@ def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[
     A node is visited once, when all its uses have added their share. There is no recursion, so no limit to depth, and
     time is linear in the number of gates.
     """
-    uses, gradients, ready = _count_uses(root), {root: g}, [root]
+    uses, selects = _count_uses(root)
+    masks = Masks(space) if selects else None
+    gradients, ready = {root: g}, [root]
     while ready:
         node = ready.pop()
         if node.watched:
@@ -287,7 +291,7 @@ def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[
             continue  # a leaf, whose gradient stays
         g = gradients[node] if keep else gradients.pop(node)
         for parent, pullback in node.edges:
-            share = pullback(g)
+            share = masks.pull(node, parent, pullback, g) if masks else pullback(g)
             if share.shape != parent.shape or share.dtype is not parent.dtype:
                 share = _fitted(space, share, parent)
             gradients[parent] = add(gradients[parent], share) if parent in gradients else share
@@ -298,18 +302,20 @@ def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[
     return gradients
 
 
-def _count_uses(root: Node) -> dict[Node, int]:
-    """Return how many edges lead to each node that root was computed from."""
-    uses = {root: 0}
+def _count_uses(root: Node) -> tuple[dict[Node, int], bool]:
+    """Return how many edges lead to each node that root was computed from, and whether one of these selects."""
+    uses, selects = {root: 0}, False
     stack = [root]
     while stack:
-        for parent, _ in stack.pop().edges:
+        node = stack.pop()
+        selects = selects or node.gate in SELECTING
+        for parent, _ in node.edges:
             if parent in uses:
                 uses[parent] += 1
             else:
                 uses[parent] = 1
                 stack.append(parent)
-    return uses
+    return uses, selects
 
 
 def _fitted(space: Any, g: Array, node: Node) -> Array:

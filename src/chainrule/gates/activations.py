@@ -7,28 +7,28 @@ from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """s(z) = 1 / (1 + e^-z), element by element, for z of any size."""
     y = sigmoid_parts(xp, z)[0]
     return y, (lambda g: g * (y * (1 - y)),)
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def log_sigmoid(xp: Any, z: Array, /) -> Result:
     """log s(z), with no logarithm of 0; its slope s(-z), with no difference of numbers near 1."""
     y, (slope,) = softplus(xp, -z)
     return -y, (slope,)
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def softplus(xp: Any, z: Array, /) -> Result:
     """log(1 + e^z), whose slope is s(z)."""
     s, e, positive = sigmoid_parts(xp, z)
     return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * s,)
 
 
-@rule("beyond")
+@rule("beyond", flow="selects")
 def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
     # xp.maximum is quicker than xp.where, but its rule shares the slope at a tie: a traced x has this rule recorded.
@@ -36,14 +36,14 @@ def relu(xp: Any, x: Array, /) -> Result:
     return y, (lambda g: xp.where(y <= 0, 0, g),)
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
     """x, and `slope` times x where x <= 0 (Maas et al., ICML 2013)."""
     off = x <= 0
     return xp.where(off, x * slope, x), (lambda g: xp.where(off, g * slope, g),)
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
     """x, and alpha (e^x - 1) where x <= 0 (Clevert et al., ICLR 2016)."""
     off = x <= 0

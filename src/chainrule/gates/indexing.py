@@ -12,7 +12,7 @@ from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
 
-@rule("internal")
+@rule("internal", flow="selects")
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     """x[key]; an element picked twice gets both gradients."""
     shape = x.shape
@@ -26,7 +26,7 @@ def _copied(xp: Any, key: Any) -> Any:
     return xp.asarray(key, copy=True) if hasattr(key, "dtype") else key
 
 
-@rule("internal")
+@rule("internal", flow="moves")
 def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:
     """Zeros of a shape with g added at key: the adjoint of x[key]."""
     if is_transformed(g):
@@ -44,7 +44,7 @@ def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result
     return y, (lambda h: h[key],)
 
 
-@rule("internal")
+@rule("internal", flow="moves")
 def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
     shape = g.shape
@@ -60,7 +60,7 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
 
 
-@rule("main")
+@rule("main", flow="selects")
 def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Result:
     """The elements of x along an axis at indices; an element taken twice gets both gradients."""
     shape, along = x.shape, axis_number("take", axis or 0, x.ndim)
@@ -77,7 +77,7 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
     return xp.take(x, indices, axis=axis), (pullback, None)
 
 
-@rule("main")
+@rule("main", flow="selects")
 def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Result:
     """One index per element along an axis; an element taken twice gets both gradients."""
     shape, along = x.shape, axis_number("take_along_axis", axis, x.ndim)
@@ -97,7 +97,7 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
     return xp.take_along_axis(x, indices, axis=axis), (pullback, None)
 
 
-@rule("main")
+@rule("main", flow="moves")
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
     """Sorted along an axis; equal elements, whose order is arbitrary, share their gradients evenly."""
     y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)

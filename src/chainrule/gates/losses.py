@@ -7,7 +7,7 @@ from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """-(y log s(z) + (1 - y) log(1 - s(z))), element by element, from the logits z.
 
@@ -33,7 +33,7 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     return losses, (lambda g: g[..., None] * (e / total * share - y), lambda g: -g[..., None] * log_p)
 
 
-@rule("beyond")
+@rule("beyond", flow="elementwise")
 def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """max(0, 1 - t z), element by element, for targets t of -1 and 1; the slope at the margin is 0.
 

@@ -19,9 +19,23 @@ COMPOSED: dict[str, dict[str, Callable[..., Any]]] = {"main": {}, "linalg": {}, 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-def rule(*parts: str) -> Callable[[_F], _F]:
-    """Enter a gate in parts of the namespace."""
-    return _entering(RULES, parts)
+# What a gate does with the elements of a gradient, which the masks of the backward pass go by:
+# elementwise   an element of the gradient comes from one of the result, times a slope that may be infinite or NaN
+# moves         an element comes from some of the result, each times a positive number: sums, copies, other places
+# selects       as moves, and some elements of the operand were not picked: nothing comes to these
+FLOWS: dict[Gate, str] = {}
+
+
+def rule(*parts: str, flow: str | None = None) -> Callable[[_F], _F]:
+    """Enter a gate in parts of the namespace, and how it passes its gradient on."""
+    enter = _entering(RULES, parts)
+
+    def with_flow(gate: _F) -> _F:
+        if flow:
+            FLOWS[gate] = flow
+        return enter(gate)
+
+    return with_flow
 
 
 def composed(*parts: str) -> Callable[[_F], _F]:

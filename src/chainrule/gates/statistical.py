@@ -3,18 +3,18 @@
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axes_of, axis_number, kept_shape, nonzero, quotient
+from chainrule.gates.helpers import axes_of, axis_number, kept_shape, nonzero
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
-@rule("main")
+@rule("main", flow="moves")
 def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
     """Every element gets the gradient of the sum."""
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
 
 
-@rule("main")
+@rule("main", flow="moves")
 def mean(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """Every element gets 1/n of the gradient of the mean."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis)
@@ -39,21 +39,17 @@ def std(
     """sqrt(var): slope (x - mean) / ((n - correction) std); 0 where all elements are equal."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
     y = xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
-    return y, (
-        lambda g: (
-            spread(quotient(xp, g, nonzero(xp, y)) * _share(n)) * (x - xp.mean(x, axis=axis, keepdims=True))
-        ),
-    )
+    return y, (lambda g: spread(g / nonzero(xp, y) * _share(n)) * (x - xp.mean(x, axis=axis, keepdims=True)),)
 
 
-@rule("main")
+@rule("main", flow="selects")
 def max(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """The largest gets the gradient; equal elements share it evenly."""
     y = xp.max(x, axis=axis, keepdims=keepdims)
     return y, (_shared(xp, x, y, axis),)
 
 
-@rule("main")
+@rule("main", flow="selects")
 def min(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """The smallest gets the gradient; equal elements share it evenly."""
     y = xp.min(x, axis=axis, keepdims=keepdims)
@@ -84,7 +80,7 @@ def prod(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims
     return y, (pullback,)
 
 
-@rule("main")
+@rule("main", flow="moves")
 def cumulative_sum(
     xp: Any, x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Result:
