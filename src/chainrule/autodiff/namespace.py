@@ -37,6 +37,9 @@ class Namespace:
     Names without an underscore are those of the standard and of docs/rules.md; those with one are the engine's.
     """
 
+    _as_numpy = staticmethod(dispatch.as_numpy)
+    _integers = staticmethod(dispatch.integers)
+
     def __init__(self, base: Any) -> None:
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
         self.__array_api_version__ = base.__array_api_version__
@@ -100,9 +103,6 @@ class Namespace:
     def __array_namespace_info__(self) -> Any:
         """Return the inspection functions of the plain namespace."""
         return self._base.__array_namespace_info__()
-
-    _as_numpy = staticmethod(dispatch.as_numpy)
-    _integers = staticmethod(dispatch.integers)
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
@@ -204,15 +204,18 @@ def differentiable(xp: Any) -> Any:
     """
     if isinstance(xp, Namespace):
         return xp
-    base = _standard(xp)
-    if id(base) not in _by_base:
+    if id(xp) not in _by_base:
+        base = _standard(xp)
         if not hasattr(base, "__array_namespace_info__"):
             raise TypeError(
                 "differentiable: expected an array API namespace such as numpy, cupy or array_api_strict; "
                 f"got {xp!r}"
             )
-        _by_base[id(base)] = Namespace(base)
-    return _by_base[id(base)]
+        # Two names of one library, such as that of compat, have one differentiable namespace.
+        if id(base) not in _by_base:
+            _by_base[id(base)] = Namespace(base)
+        _by_base[id(xp)] = _by_base[id(base)]
+    return _by_base[id(xp)]
 
 
 def space_of(x: Any) -> Any:
