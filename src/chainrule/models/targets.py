@@ -7,6 +7,7 @@ import numpy as np
 
 from chainrule.gates.types import Array
 from chainrule.models.activations import OUTPUTS
+from chainrule.models.kernels.numpy import FEW_CLASSES
 from chainrule.models.losses import COSTS
 from chainrule.models.validation import shape_of
 from chainrule.validation import check_shares
@@ -24,8 +25,8 @@ def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot
     if dtype is not None:
         y = xp.astype(y, dtype, copy=False)
     classes = xp.arange(k, dtype=y.dtype, device=y.device)
-    # The samples of a class are neighbours in memory: a sum over few classes then runs along many samples.
-    hit = (classes[:, None] == y[None, :]).T
+    # In the order in memory in which softmax_cross_entropy takes them.
+    hit = (classes[:, None] == y[None, :]).T if k <= FEW_CLASSES else y[:, None] == classes[None, :]
     if not isinstance(hit, np.ndarray):
         return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, y.dtype), math.nan)
     # A number is one class at most.
