@@ -3,10 +3,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.autodiff import gradcheck_by_hand
-from chainrule.models import mlp
+from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
-
-ACTIVATIONS = (*mlp.ACTIVATIONS, "maxout")
 
 
 def problem(device, net, m=9, seed=0):
@@ -44,19 +42,16 @@ def test_the_gradients_of_networks_are_found_right(device, activation, penalty):
 def test_a_slope_wrong_by_a_thousandth_is_found_below_it(monkeypatch, activation):
     device = cr.get_device("cpu")
 
-    def wrong(
-        xp, *arguments, gate=mlp._max if activation == "maxout" else mlp.ACTIVATIONS[activation], **static
-    ):
-        value, (pullback, *others) = gate(xp, *arguments, **static)
+    row = ACTIVATIONS[activation]
+
+    def wrong(xp, *arguments, **static):
+        value, (pullback, *others) = row.gate(xp, *arguments, **static)
         return value, (lambda g: pullback(g) * 1.001, *others)
 
     net = MLP((4, 30, 1), activation)
     params, X, y = problem(device, net)
     assert not faults(net, params, X, y)
-    if activation == "maxout":
-        monkeypatch.setattr(mlp, "_max", wrong)
-    else:
-        monkeypatch.setitem(mlp.ACTIVATIONS, activation, wrong)
+    monkeypatch.setitem(ACTIVATIONS, activation, row._replace(gate=wrong))
     found = findings(net, params, X, y, names=["W0", "b0", "W1", "b1"])
     assert [finding.worst is None for finding in found] == [False, False, True, True]
     for finding in found[:2]:

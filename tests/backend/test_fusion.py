@@ -12,7 +12,10 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.backend.fusion import fused, fused_gate
 from chainrule.gates import activations as rules
-from chainrule.models import activations, logistic, mlp
+from chainrule.gates import elementwise, losses
+from chainrule.models import logistic, validation
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.models.kernels.ops import Ops
 from chainrule.optim import optimizers
 from tests.conftest import ASKED
 from tests.helpers.networks import EVERY_COST, network, parameters, samples
@@ -21,11 +24,14 @@ NAMES = sorted(optimizers.OPTIMIZERS)
 # CuPy fuses operators, methods and universal functions. These make an array of numbers, and cannot follow one.
 MAKERS = ("array", "asarray", "zeros", "ones", "empty", "full", "zeros_like", "ones_like", "full_like")
 # Every gate that is fused by itself, with how many arrays it takes.
-GATES = {name: (gate, 1) for name, gate in mlp.ACTIVATIONS.items() if name != "identity"} | {
-    "relu": (activations._fused_relu, 1),
-    "square": (mlp._square, 1),
-    "hinge": (mlp._hinge, 2),
-    "sigmoid_cross_entropy": (mlp._sigmoid_cross_entropy, 2),
+GATES = {
+    name: (Ops(None).gate(gate), count)
+    for name, gate, count in (
+        *((name, row.gate, 1) for name, row in ACTIVATIONS.items() if name != "identity" and not row.pieces),
+        ("square", elementwise.square, 1),
+        ("hinge", losses.hinge, 2),
+        ("sigmoid_cross_entropy", losses.sigmoid_cross_entropy, 2),
+    )
 }
 # Of the optimisers' rules, with how many arrays and which numbers they take.
 RULES = {
@@ -153,7 +159,7 @@ def test_a_network_is_the_same_by_kernels(monkeypatch, fake, output, cost):
     net, cpu = network("tanh", output, cost, sizes=(3, 4, 5, 3)), cr.get_device("cpu")
     params, (X, y, _, _) = parameters(net, cpu, "float64"), samples(net, cpu, "float64")
     expected = net.cost_and_gradients(params, X, y)
-    monkeypatch.setattr(mlp, "namespace", lambda *arrays: fake)
+    monkeypatch.setattr(validation, "namespace", lambda *arrays: fake)
     got = net.cost_and_gradients(params, X, y)
     for a, b in zip(pytree.flat(got), pytree.flat(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
@@ -165,7 +171,7 @@ def test_a_network_is_the_same_by_kernels(monkeypatch, fake, output, cost):
 def test_losses_and_their_slopes_are_one_kernel(monkeypatch, fake, spelling):
     X, y, w = arrays(1)[0], np.array([1.0, 0.0]), np.linspace(-1, 1, 5)
     expected = logistic.by_matmul(X, y, w, 0.5)
-    monkeypatch.setattr(logistic, "namespace", lambda *arrays: fake)
+    monkeypatch.setattr(validation, "namespace", lambda *arrays: fake)
     got = logistic.SPELLINGS[spelling](X, y, w, 0.5)
     assert fake.asked == ["_sigmoid_losses_and_dz"]
     for a, b in zip(got, expected, strict=True):

@@ -17,6 +17,7 @@ import chainrule as cr
 from chainrule.backend import hardware, threads
 from chainrule.estimators import fitting
 from chainrule.models import logistic
+from chainrule.models.kernels.tiles import tile_height
 from chainrule.optim import lbfgs
 from tests.helpers.runs import run_on
 
@@ -322,9 +323,9 @@ class TestRule:
         monkeypatch.setattr(hardware, "cache_bytes", lambda level: 1 << 15)
         rows = 2 * (1 << 15) // (8 * (4 + 16))
         X = np.empty((rows + 1, 4))
-        assert logistic.tile_height(X[:rows], 8 * (4 + 16)) == rows
+        assert tile_height(X[:rows], 8 * (4 + 16)) == rows
         assert threads.takes_one_thread(rows, [(4, 1)])
-        assert logistic.tile_height(X, 8 * (4 + 16)) <= rows
+        assert tile_height(X, 8 * (4 + 16)) <= rows
         assert not threads.takes_one_thread(rows + 1, [(4, 1)])
 
     def test_nothing_is_held_without_the_means(self, monkeypatch):

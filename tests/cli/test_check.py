@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from chainrule.models import logistic, mlp
+from chainrule.models import logistic
+from chainrule.models.activations import ACTIVATIONS
 from tests.helpers.commands import answer, chainrule
 
 
@@ -31,13 +32,13 @@ def test_the_gradients_of_a_model_are_right_on_every_device(device, trained, thr
 
 
 def test_a_slope_wrong_by_a_thousandth_is_named_where_it_shows(trained, three_kinds, monkeypatch):
-    relu = mlp.ACTIVATIONS["relu"]
+    relu = ACTIVATIONS["relu"]
 
     def wrong(xp, z):
-        y, (pullback,) = relu(xp, z)
+        y, (pullback,) = relu.gate(xp, z)
         return y, (lambda g: pullback(g) * 1.001,)
 
-    monkeypatch.setitem(mlp.ACTIVATIONS, "relu", wrong)
+    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(gate=wrong))
     result = chainrule("check", trained, three_kinds, "--rows", 100)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()[2:]
@@ -97,13 +98,13 @@ def test_logistic_regression_is_checked_by_both_ways_in_which_it_learns(table, t
 def test_gradients_too_small_to_be_judged_are_not_called_right(table, tmp_path, monkeypatch):
     run = ("train", table, "--label", "species", "--hidden", 20, "--batch", "all", "--steps", 3000)
     answer(*run, "--learning-rate", 0.1, "--out", tmp_path / "run")
-    relu = mlp.ACTIVATIONS["relu"]
+    relu = ACTIVATIONS["relu"]
 
     def wrong(xp, z):
-        y, (pullback,) = relu(xp, z)
+        y, (pullback,) = relu.gate(xp, z)
         return y, (lambda g: pullback(g) * 1.001,)
 
-    monkeypatch.setitem(mlp.ACTIVATIONS, "relu", wrong)
+    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(gate=wrong))
     text = answer("check", tmp_path / "run", table, "--label", "species")
     assert "W0 (2, 20), 40 elements: too small to tell, " in text
     assert "verdict:  no gradient is found wrong, 4 of 4 are too small to tell; give rows" in text

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.backend import hardware, threads
 from chainrule.models import logistic
-from chainrule.models.kernels import loops
+from chainrule.models.kernels import loops, tiles
 from chainrule.models.logistic import SPELLINGS
 from tests.conftest import callers_agree, read_only
 
@@ -169,13 +169,13 @@ class TestTiles:
     def test_the_default_tiles_what_the_cache_cannot_hold(self, monkeypatch):
         X, y, w, b = problem(64, 5)
         heights = []
-        tiles = logistic._sum_of_tiles
+        of_tiles = tiles._of_tiles
 
-        def counted(xp, X, y, w, b, rows):
+        def counted(sums_of, X, y, rows):
             heights.append((X.shape[0], rows))
-            return tiles(xp, X, y, w, b, rows)
+            return of_tiles(sums_of, X, y, rows)
 
-        monkeypatch.setattr(logistic, "_sum_of_tiles", counted)
+        monkeypatch.setattr(tiles, "_of_tiles", counted)
         expected = logistic.by_matmul(X, y, w, b)
         agrees(cr.get_device("cpu"), logistic.by_tiles(X, y, w, b), expected, 1e-12)
         assert heights == []
@@ -201,20 +201,21 @@ class TestTiles:
 import os, signal, sys, threading
 import numpy as np
 from chainrule import logistic
+from chainrule.models.kernels import tiles
 
 X, y, w = np.ones((4000, 50)), np.ones(4000), np.zeros(50)
 inside, go_on = threading.Event(), True
-tiles = logistic._sum_of_tiles
+of_tiles = tiles._of_tiles
 
 def told(*arguments):
     inside.set()
-    return tiles(*arguments)
+    return of_tiles(*arguments)
 
 def busy():
     while go_on:
         logistic.by_tiles(X, y, w, 0.0, rows=10, workers=2)
 
-logistic._sum_of_tiles = told
+tiles._of_tiles = told
 thread = threading.Thread(target=busy)
 thread.start()
 inside.wait()

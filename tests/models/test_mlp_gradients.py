@@ -7,8 +7,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.models import activations as layers
-from chainrule.models import mlp
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.models.kernels import numpy as kernels
 from tests.helpers.networks import (
     COSTS,
     EVERY_ACTIVATION,
@@ -121,18 +121,18 @@ class TestWhatNobodyAskedForIsNotComputed:
 
     def watched(self, monkeypatch):
         """Let every matrix product note under its number, from 0, which of its pullbacks were called."""
-        product, called, made = mlp.product, [], itertools.count()
+        layer, called, made = kernels.NumpyOps.dense, [], itertools.count()
 
-        def noting(xp, H, W, **settings):
-            Z, pullbacks = product(xp, H, W, **settings)
+        def noting(*arguments, **settings):
+            Z, dense = layer(*arguments, **settings)
             number = next(made)
 
             def noted(name, pullback):
                 return lambda g: called.append((name, number)) or pullback(g)
 
-            return Z, tuple(map(noted, ("to_input", "to_weights"), pullbacks))
+            return Z, dense._make(map(noted, dense._fields, dense))
 
-        monkeypatch.setattr(mlp, "product", noting)
+        monkeypatch.setattr(kernels.NumpyOps, "dense", noting)
         return called
 
     def test_the_gradient_of_the_samples(self, monkeypatch, sizes):
@@ -141,6 +141,7 @@ class TestWhatNobodyAskedForIsNotComputed:
         net.cost_and_gradients(params, X, y)
         layers = range(len(params))
         assert sorted(called) == [
+            *(("to_biases", i) for i in layers),
             *(("to_input", i) for i in layers if i > 0),
             *(("to_weights", i) for i in layers),
         ]
@@ -159,7 +160,7 @@ class TestWhatNobodyAskedForIsNotComputed:
         assert called == []
 
 
-@pytest.mark.parametrize("activation", [*mlp.ACTIVATIONS, "maxout"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("order", "CF")
 def test_wide_layers_lie_transposed_and_give_the_same(monkeypatch, activation, order):
     net, device = network(activation, "softmax", "cross_entropy", sizes=(3, 40, 30, 2)), cr.get_device("cpu")
@@ -167,15 +168,15 @@ def test_wide_layers_lie_transposed_and_give_the_same(monkeypatch, activation, o
     X, y = samples(net, device, "float64")[:2]
     cost, gradients = net.cost_and_gradients(params, X, y)
     dX = net.input_gradient(params, X, y)
-    monkeypatch.setattr(layers, "_WIDE", 1)
-    product, turned = mlp.product, []
+    monkeypatch.setattr(kernels, "_WIDE", 1)
+    layer, turned = kernels.NumpyOps.dense, []
 
-    def noting(xp, H, W, **settings):
-        result = product(xp, H, W, **settings)
+    def noting(*arguments, **settings):
+        result = layer(*arguments, **settings)
         turned.append(result[0].flags.fnc)
         return result
 
-    monkeypatch.setattr(mlp, "product", noting)
+    monkeypatch.setattr(kernels.NumpyOps, "dense", noting)
     wide_cost, wide_gradients = net.cost_and_gradients(params, X, y)
     hidden = activation != "maxout"
     assert turned == [hidden, hidden, False]

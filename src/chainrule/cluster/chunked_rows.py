@@ -27,8 +27,9 @@ from chainrule.backend.namespaces import to_numpy
 from chainrule.cluster import client
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
 from chainrule.gates.types import Array
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
 from chainrule.models.objective import class_probabilities, learning_rate_bound, on_all_rows
+from chainrule.models.types import Params
 from chainrule.optim import Batches
 
 # How many sums one task of the tree adds up: few levels, and no worker is sent much at once.

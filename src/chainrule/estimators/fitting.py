@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
+from chainrule.models.types import Params
 from chainrule.optim import (
     OPTIMIZERS,
     CostAndGradients,

@@ -27,11 +27,12 @@ from chainrule.estimators.placement import Data, Place, brought, computing, dtyp
 from chainrule.estimators.validation import Rules, check_parameters, checked_rows, is_count, is_size
 from chainrule.gates.types import Array
 from chainrule.models.activations import ACTIVATIONS
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, Penalty
+from chainrule.models.types import Params
 from chainrule.optim import Descent, Report
 
-_ACTIVATIONS = (*ACTIVATIONS, "maxout", "logistic")
+_ACTIVATIONS = (*ACTIVATIONS, "logistic")
 _RULES: Rules = {
     "hidden_layer_sizes": (
         "whole numbers from 1 up, one a hidden layer",

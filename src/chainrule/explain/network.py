@@ -1,17 +1,18 @@
 """The graph of a network's cost, gate by gate, in the notation of the books: X, W1, b1, Z1, H1, ..., y_hat, J."""
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from chainrule.autodiff.namespace import space_of
-from chainrule.backend.namespaces import to_numpy
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
+from chainrule.gates.types import Array, Gate, Result
+from chainrule.models.kernels.ops import Dense, Ops
 from chainrule.models.mlp import MLP
+from chainrule.models.types import Params
 
 
-def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:
+def graph(net: MLP, params: Params, X: Array, y: Array) -> Graph:
     """Return the graph of the cost of samples X (m, n) with targets y, penalty included; errors as MLP.cost_of."""
     if net.bias_gradient != "exact":
         raise ValueError(
@@ -21,58 +22,55 @@ def graph(net: MLP, params: Any, X: Any, y: Any) -> Graph:
     net.cost_of(params, X, y)
     space = Recorder(space_of(X).base)
     space.dtype = X.dtype
+    ops = _Recording(space)
     H = space.entered(X, "X")
-    rows = space.array(_rows(net, to_numpy(y), X.shape[0]), X)
-    rows = space.entered(rows, "y", followed=False)
-    followed, Z = [], H
-    for number, (W, b) in enumerate(params, start=1):
-        space.begin(f"layer {number}")
-        W, b = space.entered(W, f"W{number}"), space.entered(b, f"b{number}")
-        followed.append((W, b))
-        Z = space.add(space.matmul(H, W), b)
-        space.name(Z, f"Z{number}")
-        if number < len(params):
-            H = _activated(space, net, Z)
-            if H is not Z:
-                space.name(H, f"H{number}")
-    y_hat = Z if net.output == "identity" else getattr(space, net.output)(Z)
+    rows = space.entered(net.rows("cost_of", space.base, X, y), "y", followed=False)
+    _, Z = net.forward_pass(ops, params, H)
+    y_hat = net.y_hat(ops, Z)
     space.name(y_hat, "y_hat")
     space.begin("")
-    J = _cost(space, net, Z, y_hat, rows)
+    losses, _ = net.losses(ops, Z, rows)
+    space.name(losses, "L")
+    J, _ = net.mean(ops, losses, None)
     if net.penalty is not None:
         space.name(J, "mean_loss")
-        J = net.penalty.added_cost(space, followed, J)
+        J = net.penalty.added_cost(space, ops.entered, J)
     space.name(J, "J")
     sizes = "-".join(map(str, net.sizes))
     return space.graph(J, f"MLP {sizes}, {net.activation}, {net.output}, {net.cost}", "J", shown=(y_hat,))
 
 
-def _activated(space: Any, net: MLP, Z: Any) -> Any:
-    if net.activation == "identity":
-        return Z
-    if net.activation == "maxout":
-        return space.maxout(Z, pieces=net.pieces)
-    return getattr(space, net.activation)(Z)
+class _Recording(Ops):
+    """The operations of a network on a recorder: parameters enter, and every result gets its name, layer by layer."""
 
+    def __init__(self, space: Recorder) -> None:
+        super().__init__(space)
+        self.entered: Params = []
+        self._results: dict[Any, Array] = {}
 
-def _cost(space: Any, net: MLP, Z: Any, y_hat: Any, rows: Any) -> Any:
-    """Return J without the penalty. Cross entropy is computed from Z, which never takes the logarithm of a 0."""
-    m = Z.shape[0]
-    if net.cost == "cross_entropy":
-        losses = getattr(space, f"{net.output}_cross_entropy")(Z, rows)
-    elif net.cost in ("hinge", "multiclass_hinge"):
-        losses = getattr(space, net.cost)(Z, rows)
-    else:
-        losses = space.square(y_hat - rows)
-        losses = 0.5 * losses if net.cost == "squared_error" else losses
-    space.name(losses, "L")
-    if net.cost == "summed_squared_error":
-        return space.sum(losses)
-    return space.mean(losses) if losses.size == m else space.sum(losses) / m
+    def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
+        space, below = self.xp, len(self.entered)
+        if below:
+            # Where the activation is the identity, H is Z and stays Z.
+            space.name(H, f"H{below}", again=False)
+        layer = below + 1
+        space.begin(f"layer {layer}")
+        W, b = space.entered(W, f"W{layer}"), space.entered(b, f"b{layer}")
+        self.entered.append((W, b))
+        Z, dense = super().dense(H, W, b)
+        space.name(Z, f"Z{layer}")
+        return Z, dense
 
+    def gate(self, gate: Gate) -> Callable[..., Any]:
+        """Return the gate as one node, and where it has run already, as that node; the tape has its pullbacks."""
 
-def _rows(net: MLP, y: Any, m: int) -> Any:
-    """Return targets as rows (m, k), for the hinge of sides as -1 and 1."""
-    k = net.sizes[-1]
-    rows = np.reshape(y, (m, k)) if y.ndim == 2 or k == 1 else y[:, None] == np.arange(k)
-    return np.where(rows > 0, 1.0, -1.0) if net.cost == "hinge" else rows.astype(float)
+        def run(space: Recorder, *arrays: Array, **settings: Any) -> Result:
+            key = (gate, *map(id, arrays))
+            if key not in self._results:
+                function = getattr(space, gate.__name__, None)
+                self._results[key] = (
+                    function(*arrays, **settings) if function else gate(space, *arrays, **settings)[0]
+                )
+            return self._results[key], (None,) * len(arrays)
+
+        return run

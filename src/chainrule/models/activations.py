@@ -1,66 +1,61 @@
-"""What a layer of a network takes of the gates, in the spellings in which NumPy is the quickest."""
+"""The activations of hidden layers, and what a network's output may be: one row each."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
+from chainrule.gates import activations, elementwise, manipulation, statistical
+from chainrule.gates.types import Array, Gate, Pullback
 
-from chainrule.backend.fusion import fused_gate
-from chainrule.gates import activations as rules
-from chainrule.gates import elementwise, linear_algebra
-
-Array = Any
-
-_WIDE = 1 << 18  # numbers in a Z, from which on its transpose is quicker to make
+# Both have a pullback for their array, which the type of a gate leaves open.
+_max: Any = statistical.max
+_reshape: Any = manipulation.reshape
 
 
-def product(xp: Any, H: Array, W: Array, *, any_order: bool) -> Any:
-    """The gate matmul; on NumPy a wide Z is (W^T H^T)^T where `any_order` lets it lie in memory as is quickest.
+class Activation(NamedTuple):
+    """A row of ACTIVATIONS.
 
-    Threads of a BLAS get whole rows of a result with more rows than columns, and else wait for each other's operands.
-    A gradient lies as what it belongs to, for passes over two arrays that lie differently take many times as long.
+    gate          gate(xp, Z), and gate(xp, Z, pieces=p) where a unit has pieces
+    initializer   the row of INITIALIZERS that suits it: "he" where slopes are 1 or nearly 0, "glorot" elsewhere
+    pieces        whether a unit is made of several affine pieces, which are neighbours in Z (m, n * p)
     """
-    if xp is not np:
-        return linear_algebra.matmul(xp, H, W)
-    wide = any_order and len(H) < W.shape[1] and len(H) * W.shape[1] >= _WIDE
-    Z = (W.T @ H.T).T if wide else H @ W
-    return Z, (
-        lambda g: (W @ g.T).T if H.flags.fnc else g @ W.T,
-        lambda g: (g.T @ H).T if W.flags.fnc else H.T @ g,
-    )
+
+    gate: Gate
+    initializer: str
+    pieces: bool = False
 
 
-def _identity(xp: Any, Z: Array, /) -> Any:
+class Output(NamedTuple):
+    """A row of OUTPUTS: the gate from the last Z to y_hat, and whether a row of y_hat is one choice among classes."""
+
+    gate: Gate
+    classes: bool = False
+
+
+def identity(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
+    """H = Z: dZ = dH."""
     return Z, (lambda g: g,)
 
 
-def _through_relu(xp: Any, H: Array, g: Array) -> Array:
-    # A product with the slopes takes a third of the time of a choice; where g is infinite, the network has diverged.
-    slopes = xp.astype(H > 0, H.dtype)
-    slopes *= g
-    return slopes
+def maxout(xp: Any, Z: Array, /, *, pieces: int) -> tuple[Array, tuple[Pullback]]:
+    """The largest of each group of `pieces` neighbours in a row of Z: (m, n * pieces) to (m, n).
+
+    Source: Goodfellow et al., Maxout networks, ICML 2013.
+    """
+    grouped, (to_Z,) = _reshape(xp, Z, (Z.shape[0], -1, pieces))
+    H, (to_grouped,) = _max(xp, grouped, axis=-1)
+    return H, (lambda g: to_Z(to_grouped(g)),)
 
 
-@fused_gate
-def _fused_relu(xp: Any, Z: Array, /) -> Any:
-    H = rules.relu(xp, Z)[0]
-    return H, (partial(_through_relu, xp, H),)
-
-
-def _relu(xp: Any, Z: Array, /) -> Any:
-    if xp is not np:
-        return _fused_relu(xp, Z)
-    # Beside an array NumPy's maximum takes half of the time that it takes beside a number.
-    H = np.maximum(Z, np.zeros(Z.shape[-1:], Z.dtype))
-    return H, (partial(_through_relu, np, H),)
-
-
-ACTIVATIONS: dict[str, Callable[..., Any]] = {
-    "sigmoid": fused_gate(rules.sigmoid),
-    "tanh": fused_gate(elementwise.tanh),
-    "relu": _relu,
-    "leaky_relu": fused_gate(rules.leaky_relu),
-    "elu": fused_gate(rules.elu),
-    "identity": _identity,
+ACTIVATIONS = {
+    "sigmoid": Activation(activations.sigmoid, "glorot"),
+    "tanh": Activation(elementwise.tanh, "glorot"),
+    "relu": Activation(activations.relu, "he"),
+    "leaky_relu": Activation(activations.leaky_relu, "he"),
+    "elu": Activation(activations.elu, "he"),
+    "identity": Activation(identity, "glorot"),
+    "maxout": Activation(maxout, "he", pieces=True),
+}
+OUTPUTS = {
+    "sigmoid": Output(activations.sigmoid),
+    "softmax": Output(activations.softmax, classes=True),
+    "identity": Output(identity),
 }

@@ -21,43 +21,34 @@ b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
 """
 
 import math
-import operator
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache, reduce
-from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
-from chainrule.backend import hardware, threads
 from chainrule.backend.fusion import fused
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.activations import sigmoid
 from chainrule.gates.losses import sigmoid_cross_entropy, softmax_cross_entropy
-from chainrule.models.kernels import loops
-from chainrule.models.kernels.tiles import tile_height
-from chainrule.validation import check_shares, whole_number
-
-# Features from which compiled code is the faster one: with fewer, most of its time is the exponential of each row.
-_KERNEL_FROM = 256
-# Features up to which the first cache of a core holds a row and w.
-_SHORT = 2048
-
-Array = Any
-Step = tuple[Array, Array, Array]
+from chainrule.gates.types import Array
+from chainrule.models.kernels import loops, ops_for, tiles
+from chainrule.models.targets import one_hot
+from chainrule.models.types import Step
+from chainrule.models.validation import check_ndim, check_step, check_weights, shape_of
+from chainrule.validation import whole_number
 
 
 def by_loops(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) by plain Python: a loop over samples, in it loops over features, on numbers."""
-    xp, y, b = _checked("by_loops", X, y, w, b)
-    return _from_lists(xp, X, loops.forward_backward(*_to_lists(X, y, w, b)))
+    xp, y, b = check_step("by_loops", X, y, w, b)
+    lists = (to_numpy(x).tolist() for x in (X, y, w, b))
+    cost, dw, db = (
+        xp.asarray(part, dtype=X.dtype, device=X.device) for part in loops.forward_backward(*lists)
+    )
+    return cost, dw, db
 
 
 def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) by a loop over samples, with vectors over features."""
-    xp, y, b = _checked("by_sample", X, y, w, b)
+    xp, y, b = check_step("by_sample", X, y, w, b)
     cost, dw, db = 0 * b, xp.zeros_like(w), 0 * b
     for i in range(X.shape[0]):
         loss, dw_i, db_i = _one_sample(xp, X[i, :], y[i], w, b)
@@ -67,9 +58,9 @@ def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
 
 def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) with no loop: scale the rows of X by dz, an (m, n) temporary, then average them."""
-    xp, y, b = _checked("by_scaling", X, y, w, b)
-    cost, dz = _cost_and_dz(xp, X @ w + b, y)
-    return cost, xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
+    xp, y, b = check_step("by_scaling", X, y, w, b)
+    losses, dz = _losses_and_dz("by_scaling", xp, X @ w + b, y)
+    return xp.mean(losses), xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
 
 
 def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
@@ -77,7 +68,7 @@ def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
 
     Takes two classes, w (n,), or many, w (n, k).
     """
-    xp, y, b = _checked("by_matmul", X, y, w, b)
+    xp, y, b = check_step("by_matmul", X, y, w, b, classes=True)
     return _by_matmul("by_matmul", xp, X, y, w, b)
 
 
@@ -100,45 +91,22 @@ def by_tiles(
     process's first such step loads it, and the first on a machine compiles it, for each dtype. Ctrl-C is answered after
     the step.
     """
-    xp, y, b = _checked("by_tiles", X, y, w, b)
-    m, n = X.shape
+    xp, y, b = check_step("by_tiles", X, y, w, b, classes=True)
     rows, workers = (
         value if value is None else whole_number("by_tiles", name, value, 1)
         for name, value in (("rows", rows), ("workers", workers))
     )
-    kernel = None
-    if rows is None:
-        # A row brings its features and about sixteen numbers a class that the gate makes on the way.
-        rows = tile_height(X, (n + 16 * math.prod(w.shape[1:])) * xp.finfo(X.dtype).bits // 8)
-        # Of less, most stays in the cache, where the BLAS is the quicker one at long rows.
-        caches = 2.0 if n > _SHORT and w.ndim == 1 else 0.75
-        if xp is np and n >= _KERNEL_FROM and X.nbytes > caches * hardware.cache_bytes(3):
-            kernel = _kernel(math.prod(w.shape[1:]))
-    if not kernel and rows >= m and w.ndim == 1:
+    plan = tiles.plan(xp, X, w, rows, workers)
+    if plan is None:
         return _by_matmul("by_tiles", xp, X, y, w, b)
-    if workers is None:
-        workers = threads.blas_threads() if kernel or rows < m else 1
-    if kernel and kernel.takes(X):
-        fours = m // kernel.ROWS
-        workers = min(workers, fours)
-        bounds = [fours * k // workers * kernel.ROWS for k in range(workers + 1)]
-        # A label of no class is named by the tiles.
-        sums = _of_shares(
-            lambda share: (
-                kernel.sums(X[share], y[share], w, b) or _sum_of_tiles(np, X[share], y[share], w, b, rows)
-            ),
-            bounds,
-        )
-        if bounds[-1] < m:
-            sums.append(_sum_of_tiles(np, X[bounds[-1] :], y[bounds[-1] :], w, b, rows))
-    elif (workers := min(workers, -(-m // rows))) > 1 and xp is np and threads.can_limit_blas():
-        with threads.one_blas_thread():
-            bounds = [m * k // workers for k in range(workers + 1)]
-            sums = _of_shares(lambda share: _sum_of_tiles(np, X[share], y[share], w, b, rows), bounds)
-    else:
-        sums = [_sum_of_tiles(xp, X, y, w, b, rows)]
-    cost, dw, db = (reduce(operator.add, parts) / m for parts in zip(*sums, strict=True))
-    return cost, dw if w.ndim == 1 else dw.T, db
+    forward, backward = tiles.products(xp, X, w, plan)
+
+    def sums_of(X: Array, y: Array) -> Step:
+        losses, dz = _losses_and_dz("by_tiles", xp, forward(X, w) + b, y)
+        return xp.sum(losses), backward(_transposed(dz), X), xp.sum(dz, axis=0)
+
+    cost, dw, db = (total / X.shape[0] for total in tiles.sums(plan, sums_of, X, y, w, b))
+    return cost, _transposed(dw), db
 
 
 SPELLINGS: dict[str, Callable[..., Step]] = {
@@ -148,31 +116,32 @@ SPELLINGS: dict[str, Callable[..., Step]] = {
 
 def one_sample(x: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (loss, dw, db) of a single sample x (n,) with target y ()."""
-    _shaped("one_sample", "x (n,)", x, 1)
-    xp, y, b = _checked("one_sample", x[None, :], y, w, b)
+    check_ndim("one_sample", "x (n,)", x, 1)
+    xp, y, b = check_step("one_sample", x[None, :], y, w, b, one=True)
     return _one_sample(xp, x, y, w, b)
 
 
 def predict(X: Array, w: Array, b: Array) -> Array:
     """Return y_hat = s(X w + b), (m,): the probability of the positive class for each row."""
-    xp, _, b = _checked("predict", X, None, w, b)
+    xp, b = check_weights("predict", X, w, b)
     return sigmoid(xp, X @ w + b)[0]
 
 
 def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
     """Return the cost and what `backward` needs to be kept: dz (m,)."""
-    xp, y, b = _checked("forward", X, y, w, b)
-    return _cost_and_dz(xp, X @ w + b, y)
+    xp, y, b = check_step("forward", X, y, w, b)
+    losses, dz = _losses_and_dz("forward", xp, X @ w + b, y)
+    return xp.mean(losses), dz
 
 
 def backward(X: Array, dz: Array) -> tuple[Array, Array]:
     """Return (dw (n,), db ()) from X (m, n) and the dz (m,) that `forward` kept."""
-    _shaped("backward", "X (m, n)", X, 2)
+    check_ndim("backward", "X (m, n)", X, 2)
     if getattr(dz, "shape", None) != X.shape[:1]:
         raise ValueError(
-            f"backward: expected dz {tuple(X.shape[:1])}, one number a row of X, got {_shape(dz)}; forward returns it"
+            f"backward: expected dz {tuple(X.shape[:1])}, one number a row of X, got {shape_of(dz)}; forward returns it"
         )
-    return _backward(namespace(X, dz), X, dz)
+    return (dz @ X) / X.shape[0], namespace(X, dz).mean(dz)
 
 
 def backward_recomputed(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
@@ -187,8 +156,8 @@ def learning_rate_bound(X: Array) -> float:
     Source: Nesterov, Introductory Lectures on Convex Optimization, section 2.1.5 (2004); Bohning, Multinomial
     logistic regression algorithm (1992).
     """
-    _shaped("learning_rate_bound", "X (m, n)", X, 2)
-    xp, _, _ = _checked("learning_rate_bound", X, None, X[0, :], 0.0)
+    check_ndim("learning_rate_bound", "X (m, n)", X, 2)
+    xp, _ = check_weights("learning_rate_bound", X, X[0, :], 0.0)
     largest = float(xp.max(xp.abs(X)))
     # Squares of numbers up to 1 cannot overflow.
     mean_square = float(xp.mean(xp.square(X / (largest or 1.0)))) * int(X.shape[1]) * largest * largest
@@ -205,15 +174,14 @@ def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
     return loss, x * dz, dz
 
 
-def _cost_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
-    losses, dz = _sigmoid_losses_and_dz(xp, z, y)
-    return xp.mean(losses), dz
+def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Step:
+    losses, dz = _losses_and_dz(who, xp, X @ w + b, y)
+    m = X.shape[0]
+    return xp.sum(losses) / m, _transposed(_transposed(dz) @ X) / m, xp.sum(dz, axis=0) / m
 
 
-@fused
-def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
-    losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
-    return losses, to_z(1.0)
+def _transposed(x: Array) -> Array:
+    return x.T if x.ndim == 2 else x
 
 
 def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
@@ -221,148 +189,12 @@ def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]
     if z.ndim == 1:
         losses, dz = _sigmoid_losses_and_dz(xp, z, y)
         return losses, dz
-    k = z.shape[1]
-    # Classes in front, as z has them in memory, so that sums over classes run along samples.
-    hit = (xp.arange(k, dtype=y.dtype, device=y.device)[:, None] == y[None, :]).T
-    shares = xp.astype(hit, z.dtype)
-    known = xp.sum(shares, axis=1)
-    if xp is not np:
-        # A look at the labels would be a copy to the host at every step: a label of no class gives a cost of NaN.
-        shares = xp.where(known[:, None] > 0, shares, math.nan)
-    elif not known.all():
-        raise ValueError(
-            f"{who}: y must hold class numbers from 0 to {k - 1}, got {y[known == 0][0]:g}; number them from 0"
-        )
-    losses, (to_z, _) = softmax_cross_entropy(xp, z, shares)
+    rows = one_hot(xp, y, z.shape[1], who=who)
+    losses, (to_z, _) = ops_for(xp).gate(softmax_cross_entropy)(xp, z, rows)
     return losses, to_z(xp.ones_like(losses))
 
 
-def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Step:
-    losses, dz = _losses_and_dz(who, xp, X @ w + b, y)
-    m = X.shape[0]
-    return xp.sum(losses) / m, ((dz.T @ X).T if w.ndim == 2 else dz @ X) / m, xp.sum(dz, axis=0) / m
-
-
-def _backward(xp: Any, X: Array, dz: Array) -> tuple[Array, Array]:
-    return (dz @ X) / X.shape[0], xp.mean(dz)
-
-
-def _sum_of_tiles(xp: Any, X: Array, y: Array, w: Array, b: Array, rows: int) -> Step:
-    """Return the sums of losses, of dw (of many classes (k, n), its transpose) and of db."""
-    # np.matmul and np.vecdot hold Python's global lock for fewer than 500 results, so tiles would wait for each other;
-    # np.dot lets go of it always.
-    product = forward = np.dot if xp is np else xp.matmul
-    m, n = X.shape
-    if w.ndim == 2:
-        # The order in which the BLAS is quicker where classes are few; of long rows it is the other, a copy included.
-        forward = lambda tile, w: (  # noqa: E731
-            product(w.T, tile.T).T if n <= _SHORT else xp.asarray(product(tile, w).T, copy=True).T
-        )
-    elif xp is np and X.flags.c_contiguous and 64 <= n <= _SHORT and 500 < rows < m:
-        # Row by row it streams from memory twice as fast as four rows at a time, where a row and w fit the first cache.
-        forward = np.vecdot
-    sums: list[Array] = []
-    for start in range(0, m, rows):
-        stop = min(start + rows, m)
-        tile = X[start:stop, :]
-        losses, dz = _losses_and_dz("by_tiles", xp, forward(tile, w) + b, y[start:stop])
-        parts = [xp.sum(losses), product(dz.T if w.ndim == 2 else dz, tile), xp.sum(dz, axis=0)]
-        sums = [total + part for total, part in zip(sums, parts, strict=True)] if sums else parts
-    cost, dw, db = sums
-    return cost, dw, db
-
-
-def _of_shares(sums_of: Callable[[slice], Step], bounds: list[int]) -> list[Step]:
-    first, *others = (slice(*pair) for pair in pairwise(bounds))
-    # The caller takes a share itself: a thread that has to wake up costs as much as reading a megabyte.
-    try:
-        waiting = [_pool(len(others), os.getpid()).submit(sums_of, share) for share in others]
-    except RuntimeError:  # the main thread has ended before this one, and no pool takes anything any more
-        return [sums_of(share) for share in (first, *others)]
-    try:
-        return [sums_of(first), *(share.result() for share in waiting)]
-    finally:
-        wait(waiting)
-
-
-@cache
-def _kernel(columns: int) -> Any:
-    """Return the compiled kernel for so many columns of w, or None: for many, or without a Numba that works here."""
-    try:
-        if columns == 1:
-            from chainrule.models.kernels import binary
-
-            return binary
-        from chainrule.models.kernels import multiclass
-    except (ImportError, OSError):  # the latter: LLVM's library cannot be loaded
-        return None
-    return multiclass if columns <= multiclass.MOST else None
-
-
-@cache
-def _pool(workers: int, process: int) -> ThreadPoolExecutor:
-    # Kept, because starting threads takes longer than a small step; by process, because a fork loses them.
-    return ThreadPoolExecutor(workers, thread_name_prefix=f"chainrule-{process}")
-
-
-def _to_lists(X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Any, Any, float]:
-    return to_numpy(X).tolist(), to_numpy(y).tolist(), to_numpy(w).tolist(), float(b)
-
-
-def _from_lists(xp: Any, X: Array, step: tuple[float, list[float], float]) -> Step:
-    cost, dw, db = (xp.asarray(part, dtype=X.dtype, device=X.device) for part in step)
-    return cost, dw, db
-
-
-def _shaped(who: str, expected: str, x: Array, ndim: int) -> None:
-    if getattr(x, "ndim", None) != ndim or 0 in x.shape:
-        raise ValueError(
-            f"{who}: expected an array {expected}, no size 0, got {_shape(x)}; make one with get_device().asarray"
-        )
-
-
-def _shape(x: Any) -> str:
-    return str(tuple(x.shape)) if hasattr(x, "shape") else type(x).__name__
-
-
-def _checked(who: str, X: Array, y: Array, w: Array, b: Array) -> tuple[Any, Array, Array]:
-    """Return the namespace, y in X's dtype and b as an array, or raise for what no spelling can compute."""
-    arrays = (X, w) if who in ("predict", "learning_rate_bound") else (X, y, w)
-    arrays += (b,) if hasattr(b, "space") else ()
-    try:
-        if not all(hasattr(x, "dtype") for x in arrays):
-            raise TypeError("expected arrays")
-        xp = namespace(*arrays)
-    except TypeError as error:
-        raise TypeError(
-            f"{who}: X, y and w must be arrays of one library, got {', '.join(type(x).__name__ for x in arrays)}; "
-            "make them with get_device().asarray"
-        ) from error
-    # In 16 bits a sum over samples overflows where its mean does not.
-    if X.dtype not in (xp.float32, xp.float64) or w.dtype != X.dtype:
-        raise TypeError(
-            f"{who}: X and w must both be float32 or both float64, got {X.dtype} and {w.dtype}; convert them first, "
-            "pixels for instance to floats divided by 255"
-        )
-    many = who in ("by_matmul", "by_tiles") and w.ndim == 2 and w.shape[1] > 1
-    if X.ndim != 2 or 0 in X.shape or w.shape[:1] != X.shape[1:] or not (w.ndim == 1 or many):
-        raise ValueError(
-            f"{who}: expected X (m, n) with m, n >= 1 and w (n,), got X {tuple(X.shape)} and w {tuple(w.shape)}; "
-            "w (n, k), for k >= 2 classes, is for by_matmul and by_tiles"
-        )
-    if y is not None:
-        if y.shape not in ((), X.shape[:1]) or (y.ndim == 0) != (who == "one_sample"):
-            raise ValueError(
-                f"{who}: expected y {tuple(X.shape[:1])}, one target a row of X, got {tuple(y.shape)}"
-            )
-        if y.dtype != X.dtype:
-            if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
-                raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
-            y = xp.astype(y, X.dtype, copy=False)
-        if xp is np and w.ndim == 1:
-            check_shares(who, "cross_entropy", y)
-    b = xp.asarray(b, dtype=X.dtype, device=X.device)
-    if b.shape != w.shape[1:]:
-        wanted = f"{tuple(w.shape[1:])}, a number for each class" if w.ndim == 2 else "one number"
-        raise ValueError(f"{who}: b must be {wanted}, got shape {tuple(b.shape)}")
-    return xp, y, b
+@fused
+def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
+    losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
+    return losses, to_z(1.0)

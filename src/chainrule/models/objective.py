@@ -7,8 +7,9 @@ import numpy as np
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
 from chainrule.models import logistic
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
 from chainrule.models.targets import one_hot
+from chainrule.models.types import Params
 
 
 def outputs_for(classes: int) -> int:

@@ -2,13 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from chainrule.gates.types import Array
+from chainrule.models.types import Params
 from chainrule.validation import real_number
-
-Array = Any
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,7 @@ class Penalty(ABC):
         if not (self.strength >= 0 and math.isfinite(self.strength)):
             raise ValueError(f"{name}: strength must be a finite number from 0 up, got {self.strength}")
 
-    def added(
-        self,
-        xp: Any,
-        params: Sequence[tuple[Array, Array]],
-        cost: Array,
-        gradients: Sequence[tuple[Array, Array]],
-    ) -> tuple[Array, list[tuple[Array, Array]]]:
+    def added(self, xp: Any, params: Params, cost: Array, gradients: Params) -> tuple[Array, Params]:
         """Return cost and gradients of layers (W, b), with the penalty and its gradient added to them."""
         new = []
         for (W, b), (dW, db) in zip(params, gradients, strict=True):
@@ -40,7 +33,7 @@ class Penalty(ABC):
             new.append((dW, db))
         return self.added_cost(xp, params, cost), new
 
-    def added_cost(self, xp: Any, params: Sequence[tuple[Array, Array]], cost: Array) -> Array:
+    def added_cost(self, xp: Any, params: Params, cost: Array) -> Array:
         """Return the cost with the penalty of all layers (W, b) added to it."""
         for W, b in params:
             cost = cost + self.cost(xp, W)

@@ -1,4 +1,4 @@
-"""Targets of classes: their numbers as rows with a single 1."""
+"""Targets y as rows (m, k), one number an output."""
 
 import math
 from typing import Any
@@ -6,6 +6,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.types import Array
+from chainrule.models.activations import OUTPUTS
+from chainrule.models.kernels.numpy import FEW_CLASSES
+from chainrule.models.losses import COSTS
+from chainrule.models.validation import shape_of
+from chainrule.validation import check_shares
 
 
 def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot") -> Array:
@@ -17,17 +22,42 @@ def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot
     A number that is no class is a ValueError with NumPy's arrays. With others, where a look at y would wait for the
     device, its row is NaN.
     """
-    y = xp.astype(y, dtype or y.dtype, copy=False)
+    if dtype is not None:
+        y = xp.astype(y, dtype, copy=False)
     classes = xp.arange(k, dtype=y.dtype, device=y.device)
-    # The samples of a class are neighbours in memory: a sum over few classes then runs along many samples.
-    hit = (classes[:, None] == y[None, :]).T
-    rows = xp.astype(hit, y.dtype)
+    # In the order in memory in which softmax_cross_entropy takes them.
+    hit = (classes[:, None] == y[None, :]).T if k <= FEW_CLASSES else y[:, None] == classes[None, :]
     if not isinstance(hit, np.ndarray):
-        return xp.where(xp.any(hit, axis=1, keepdims=True), rows, math.nan)
+        return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, y.dtype), math.nan)
     # A number is one class at most.
     if np.count_nonzero(hit) < len(y):
         wrong = y[~hit.any(axis=1)][0]
         raise ValueError(
             f"{who}: y must hold class numbers from 0 to {k - 1}, got {wrong:g}; number them from 0"
         )
-    return rows
+    return hit.astype(y.dtype)
+
+
+def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost: str) -> Array:
+    """Return targets y, (m,) or (m, k), as rows (m, k) of X's dtype, as the losses of a cost take them.
+
+    Raises ValueError for another shape, and for NumPy's arrays with a target that the cost does not take; TypeError for
+    targets that are no real numbers.
+    """
+    m, row, choice = X.shape[0], COSTS[cost], OUTPUTS[output].classes
+    shapes = [(m, k)] + ([(m,)] if k == 1 or row.classes or choice else [])
+    if getattr(y, "shape", None) not in shapes:
+        wanted = " or ".join(map(str, shapes[::-1]))
+        raise ValueError(
+            f"{who}: expected y {wanted} for X {tuple(X.shape)}, {k} outputs ({output}) and the cost {cost}, got "
+            f"{shape_of(y)}"
+        )
+    if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
+        raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
+    y = xp.astype(y, X.dtype, copy=False)
+    if y.ndim == 1 and k > 1:
+        return row.targets(xp, one_hot(xp, y, k, who=who))
+    if row.shares and isinstance(y, np.ndarray):
+        # With other arrays a look would wait for the device. Of softmax a row may count for more than one.
+        check_shares(who, cost, y, math.inf if choice else 1.0)
+    return row.targets(xp, xp.reshape(y, (m, k)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from chainrule.models.activations import ACTIVATIONS
-from chainrule.models.mlp import _VARIANCES as INITIALIZERS
+from chainrule.models.initializers import INITIALIZERS
 from chainrule.models.mlp import MLP
 from chainrule.models.objective import outputs_for, safe_learning_rate
 from chainrule.models.penalties import L1, L2, ElasticNet, Penalty
@@ -79,7 +79,7 @@ class Options:
     hidden: Annotated[str | None, Help("Units of the hidden layers, such as 20,7,5; makes it a network.")] = (
         None
     )
-    activation: Annotated[str | None, Help(f"{', '.join((*ACTIVATIONS, 'maxout'))}; default: relu.")] = None
+    activation: Annotated[str | None, Help(f"{', '.join(ACTIVATIONS)}; default: relu.")] = None
     optimizer: Annotated[
         str | None,
         Help(f"{', '.join(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),

@@ -12,8 +12,9 @@ from chainrule.backend import threads
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
 from chainrule.models import objective
-from chainrule.models.mlp import MLP, Params
+from chainrule.models.mlp import MLP
 from chainrule.models.penalties import Penalty
+from chainrule.models.types import Params
 from chainrule.optim.batches import Batches, on_rows
 from chainrule.optim.descent import CostAndGradients, Sampler
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.backend import hardware
 from chainrule.models import logistic
+from chainrule.models.kernels import tiles
 from tests.conftest import callers_agree, read_only
 from tests.models.test_logistic import TOLERANCE, agrees, problem
 
-N = logistic._KERNEL_FROM
+N = tiles.KERNEL_FROM
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +49,12 @@ def test_it_sums_what_tiles_sum(kernel, fours, n, seed, dtype, gap):
     got = kernel.sums(X, y, w, b)
     assert [(part.dtype, part.shape) for part in got] == [(X.dtype, ()), (X.dtype, (n,)), (X.dtype, ())]
     wide = [np.asarray(part, "float64") for part in (X, y, w)]
-    expected = logistic._sum_of_tiles(np, *wide, b, 4 * fours)
-    for part, want in zip(got, expected, strict=True):
-        np.testing.assert_allclose(
-            part / X.shape[0], want / X.shape[0], rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype]
-        )
+    agrees(
+        cr.get_device("cpu"),
+        [part / X.shape[0] for part in got],
+        logistic.by_matmul(*wide, b),
+        TOLERANCE[dtype],
+    )
 
 
 @pytest.mark.parametrize("m", [2, 3, 4, 5, 11, 1031])
@@ -147,6 +149,7 @@ STEP = f"""
 import numpy as np
 from chainrule.backend import hardware, threads
 from chainrule.models import logistic
+from chainrule.models.kernels import tiles
 hardware.cache_bytes, threads.blas_threads = (lambda level: 1000), (lambda: 2)
 X, y, w = np.ones((400, {N})), np.ones(400), np.zeros({N})
 step = lambda: abs(logistic.by_tiles(X, y, w, 0.0)[0] - np.log(2)) < 1e-12
@@ -207,7 +210,7 @@ class TestProcesses:
         run(
             f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
             "assert step() and step()\n"
-            "assert logistic._kernel(1) is None\n"
+            "assert tiles.compiled_kernel(1) is None\n"
         )
 
     def test_what_was_compiled_is_kept_for_the_next_process(self, tmp_path):
@@ -242,13 +245,13 @@ def test_without_numba_it_is_tiles(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "chainrule.models.kernels.binary", raising=False)
     monkeypatch.delattr("chainrule.models.kernels.binary", raising=False)
-    logistic._kernel.cache_clear()
+    tiles.compiled_kernel.cache_clear()
     try:
         arrays = problem(40, N)
         agrees(cr.get_device("cpu"), logistic.by_tiles(*arrays), logistic.by_matmul(*arrays), 1e-12)
-        assert logistic._kernel(1) is None
+        assert tiles.compiled_kernel(1) is None
     finally:
-        logistic._kernel.cache_clear()
+        tiles.compiled_kernel.cache_clear()
 
 
 def test_a_step_that_the_cache_holds_does_not_load_it():
@@ -270,7 +273,7 @@ def test_a_step_that_the_cache_holds_does_not_load_it():
 def test_a_cached_x_of_long_rows_is_for_the_blas(m, n, k, cache, asked, monkeypatch):
     seen = []
     monkeypatch.setattr(hardware, "cache_bytes", lambda level: cache)
-    monkeypatch.setattr(logistic, "_kernel", seen.append)
+    monkeypatch.setattr(tiles, "compiled_kernel", seen.append)
     X, y = np.ones((m, n), "float32"), np.zeros(m, "float32")
     w = np.zeros((n, k) if k > 1 else n, "float32")
     logistic.by_tiles(X, y, w, np.zeros(w.shape[1:], "float32"))

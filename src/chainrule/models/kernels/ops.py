@@ -1,0 +1,53 @@
+"""What a network computes with, in any namespace: dense layers, and the gates of its activations and losses."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+from chainrule.backend.fusion import fused_gate
+from chainrule.gates import activations, linear_algebra, losses
+from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.models.activations import identity, maxout
+
+# Every other gate of a network is elementwise.
+_NOT_ELEMENTWISE = {
+    identity,
+    maxout,
+    activations.softmax,
+    losses.softmax_cross_entropy,
+    losses.multiclass_hinge,
+}
+
+
+class Dense(NamedTuple):
+    """The pullbacks of Z = H W + b, each from g = dJ/dZ (m, n_out)."""
+
+    to_input: Pullback  # g W^T (m, n_in)
+    to_weights: Pullback  # H^T g (n_in, n_out)
+    to_biases: Pullback  # the sum of g over samples (n_out,)
+
+
+class Ops:
+    """The operations of a network, written against the namespace `xp`."""
+
+    def __init__(self, xp: Any) -> None:
+        self.xp = xp
+
+    def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
+        """Return Z = H W + b (m, n_out) and its pullbacks; `any_order` lets Z lie in memory column by column."""
+        Z, (to_input, to_weights) = _matmul(self.xp, H, W)
+        return Z + b, Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
+
+    def gate(self, gate: Gate) -> Callable[..., Any]:
+        """Return the gate in its quickest spelling: on CuPy, an elementwise one is a single kernel."""
+        return gate if gate in _NOT_ELEMENTWISE else _fused(gate)
+
+    def mean(self, losses: Array) -> Array:
+        """Return the mean over samples () of losses (m,) or (m, k), those of a sample summed."""
+        m = losses.shape[0]
+        return self.xp.mean(losses) if losses.size == m else self.xp.sum(losses) / m
+
+
+# It has a pullback for both arrays, which the type of a gate leaves open.
+_matmul: Any = linear_algebra.matmul
+_fused = cache(fused_gate)
