@@ -3,18 +3,19 @@
 import io
 import os
 
+from chainrule.training.report.palette import AMBER, BLUE, GREEN, ORANGE
 from ratios import of, points, ratio
 
-# Colours that stay apart for colour-blind eyes (Okabe and Ito), each with its own marker. by_tiles often lies on
-# by_matmul, so it is drawn dashed and smaller, for both to be seen.
+# Each colour has its own marker. by_tiles often lies on by_matmul, so it is drawn dashed and smaller, for both to be
+# seen.
 LOOKS = {
-    "by_sample": {"color": "#E69F00", "marker": "s", "markersize": 6},
-    "by_scaling": {"color": "#009E73", "marker": "^", "markersize": 7},
-    "by_matmul": {"color": "#0072B2", "marker": "o", "markersize": 10},
-    "by_tiles": {"color": "#D55E00", "marker": "D", "markersize": 5, "linestyle": "--"},
+    "by_sample": {"color": AMBER, "marker": "s", "markersize": 6},
+    "by_scaling": {"color": GREEN, "marker": "^", "markersize": 7},
+    "by_matmul": {"color": BLUE, "marker": "o", "markersize": 10},
+    "by_tiles": {"color": ORANGE, "marker": "D", "markersize": 5, "linestyle": "--"},
     "by_tiles on cpu": {"color": "#000000", "marker": "x", "markersize": 6, "linestyle": ":"},
     "limit": {"color": "#777777", "marker": "_", "markersize": 8, "linestyle": ":"},
-    "chainrule": {"color": "#0072B2", "marker": "o", "markersize": 6},
+    "chainrule": {"color": BLUE, "marker": "o", "markersize": 6},
 }
 
 

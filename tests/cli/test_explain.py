@@ -76,8 +76,8 @@ def test_one_picture_through_a_model(pictures, tmp_path, device):
 
 def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path, monkeypatch):
     drawn = []
-    draw = drawings.what_mattered_bars
-    monkeypatch.setattr(drawings, "what_mattered_bars", lambda *args: drawn.append(args) or draw(*args))
+    draw = drawings.saliency_bars
+    monkeypatch.setattr(drawings, "saliency_bars", lambda *args: drawn.append(args) or draw(*args))
     run = tmp_path / "run"
     answer("train", three_kinds, "--hidden", 8, "--epochs", 40, "--out", run)
     told = answer("explain", run, three_kinds, "--row", 5)

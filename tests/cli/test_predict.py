@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.data.csv import read_rows
+from chainrule.data import read_rows
 from chainrule.models import logistic
 from chainrule.training.model_file import load_model
 from tests.helpers.commands import answer, chainrule

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import zarr
 
+from chainrule import data
 from chainrule.cluster import chunked_rows as rows_in_chunks
-from chainrule.data import load
-from chainrule.data import split as splitting
 from chainrule.data.chunked import chunked, height_of_chunk, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
@@ -67,13 +66,13 @@ def test_a_store_holds_what_the_arrays_hold(store, arrays, tmp_path):
     np.savez(tmp_path / "rows.npz", **arrays)
     assert is_store(store)
     assert not is_store(tmp_path / "rows.npz")
-    for lazy, whole in zip(open_rows(store, 25), load.load(tmp_path / "rows.npz"), strict=True):
+    for lazy, whole in zip(open_rows(store, 25), data.load(tmp_path / "rows.npz"), strict=True):
         assert isinstance(lazy.X, da.Array)
         assert max(lazy.X.chunks[0]) == 25
         np.testing.assert_array_equal(lazy.X.compute(), whole.X)
         np.testing.assert_array_equal(lazy.y, whole.y)
         assert lazy.classes == whole.classes
-    one, other = Chunked().fit(open_rows(store, 25)[0]), Scaling.fit(load.load(tmp_path / "rows.npz")[0])
+    one, other = Chunked().fit(open_rows(store, 25)[0]), Scaling.fit(data.load(tmp_path / "rows.npz")[0])
     np.testing.assert_allclose(one.shift, other.shift, rtol=1e-12)
     np.testing.assert_allclose(one.scale, other.scale, rtol=1e-12)
     np.testing.assert_array_equal(open_test(store, open_rows(store)[0]).X.compute(), arrays["X"])
@@ -102,7 +101,7 @@ def test_pictures_are_rows_in_planes(tmp_path):
     for part in ("train", "test"):
         parts = {f"{part}_set_x": pictures, f"{part}_set_y": np.arange(12) % 2}
         as_h5(tmp_path / f"{part}_pictures.h5", parts | {"list_classes": np.array([b"cat", b"dog"])})
-    whole = load.load(tmp_path / "train_pictures.h5")
+    whole = data.load(tmp_path / "train_pictures.h5")
     for lazy, rows in zip(open_rows(tmp_path / "train_pictures.h5", 5), whole, strict=True):
         np.testing.assert_array_equal(lazy.X.compute(), rows.X)
         assert (lazy.image, lazy.classes, lazy.white) == (rows.image, rows.classes, 255.0)
@@ -111,7 +110,7 @@ def test_pictures_are_rows_in_planes(tmp_path):
 def test_rows_in_chunks_are_split_as_rows_in_memory(store, arrays, tmp_path):
     np.savez(tmp_path / "rows.npz", **arrays)
     lazy = Chunked(25).split(open_rows(store, 25)[0], held_out=0.3, seed=4)
-    whole = splitting.split(load.load(tmp_path / "rows.npz")[0], held_out=0.3, seed=4)
+    whole = data.split(data.load(tmp_path / "rows.npz")[0], held_out=0.3, seed=4)
     for one, other in zip(lazy, whole, strict=True):
         np.testing.assert_array_equal(one.X.compute(), other.X)
         np.testing.assert_array_equal(one.y, other.y)
@@ -135,7 +134,7 @@ def test_a_store_that_cannot_be_used_says_why(tmp_path, arrays, change, fault):
     arrays = {name: values for name, values in (arrays | change).items() if values is not None}
     for name, write in WRITERS.items():
         write(tmp_path / name, arrays)
-        with pytest.raises(load.DataError, match=fault):
+        with pytest.raises(data.DataError, match=fault):
             open_rows(tmp_path / name, 25)
 
 
@@ -144,12 +143,12 @@ def test_no_pickle_and_no_link_is_followed(tmp_path, arrays):
     folder.mkdir()
     np.save(folder / "X.npy", arrays["X"])
     np.save(folder / "y.npy", np.array([{}] * 90), allow_pickle=True)
-    with pytest.raises(load.DataError, match="fault on reading"):
+    with pytest.raises(data.DataError, match="fault on reading"):
         open_rows(folder)
     with h5py.File(tmp_path / "rows.h5", "w") as file:
         file["X"] = arrays["X"]
         file["y"] = h5py.ExternalLink("other.h5", "y")
-    with pytest.raises(load.DataError, match="dataset in the file itself"):
+    with pytest.raises(data.DataError, match="dataset in the file itself"):
         open_rows(tmp_path / "rows.h5")
 
 
@@ -172,7 +171,7 @@ def test_no_pickle_in_a_zarr_is_opened(tmp_path, arrays, monkeypatch, place, cod
     told = json.loads(about.read_text()) | {"filters": None, "compressor": None, place: codecs}
     about.write_text(json.dumps(told))
     (about.parent / "0").write_bytes(pickle.dumps(Payload(str(tmp_path / "ran"))))
-    with pytest.raises(load.DataError, match="fault on reading"):
+    with pytest.raises(data.DataError, match="fault on reading"):
         open_rows(tmp_path / "rows.zarr")
     assert not (tmp_path / "ran").exists()
 
@@ -189,7 +188,7 @@ def test_no_pickle_in_a_zarr_is_opened(tmp_path, arrays, monkeypatch, place, cod
 def test_files_that_are_no_pairs_are_refused(tmp_path, files, fault):
     for name, m in files.items():
         np.save(tmp_path / f"{name}.npy", np.ones((m, 2)) if name.startswith("X") else np.arange(m) % 2)
-    with pytest.raises(load.DataError, match=fault):
+    with pytest.raises(data.DataError, match=fault):
         open_rows(tmp_path)
 
 
@@ -202,7 +201,7 @@ def test_labels_of_all_pieces_may_lie_in_one_file(tmp_path):
 
 def test_chunks_of_no_rows_are_refused(store):
     for height in (0, -1):
-        with pytest.raises(load.DataError, match="a number of rows from 1 up, or None, got"):
+        with pytest.raises(data.DataError, match="a number of rows from 1 up, or None, got"):
             open_rows(store, height)
 
 
@@ -218,7 +217,7 @@ def test_rows_to_learn_from_and_to_validate_by_are_kept_together_or_not_at_all(a
 def test_nothing_to_scale_by_is_told(tmp_path, arrays):
     arrays["X"][50, 2] = np.nan
     as_npy(tmp_path / "rows", arrays)
-    with pytest.raises(load.DataError, match=r"finite numbers .* got others in column 2"):
+    with pytest.raises(data.DataError, match=r"finite numbers .* got others in column 2"):
         Chunked().fit(open_rows(tmp_path / "rows", 25)[0])
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import pytree
-from chainrule.data import load
+from chainrule import data, pytree
 from chainrule.data.scaling import Scaling
 from chainrule.optim.descent import descend
 from tests.conftest import read_only
@@ -120,7 +119,7 @@ class TestXor:
 
 
 def test_cat_pictures(course_file):
-    train, test = load.load(course_file("data/catvnoncat/train_catvnoncat.h5"))
+    train, test = data.load(course_file("data/catvnoncat/train_catvnoncat.h5"))
     scaling = Scaling.fit(train)
     X, X_test = (scaling.apply(part.X, np.float64) for part in (train, test))
     net = cr.MLP((12288, 20, 7, 5, 1))

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save
 
 import chainrule as cr
-from chainrule.data.load import ImageShape
+from chainrule.data import ImageShape
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.training import model_file, storage
@@ -235,7 +235,7 @@ class TestWriting:
         program = f"""
 import numpy as np
 from pathlib import Path
-from chainrule.data.load import Scaling
+from chainrule.data import Scaling
 from chainrule.training.model_file import Model, save_model
 from chainrule.models.mlp import MLP
 scaling, net = Scaling(np.array(0.0), np.array(1.0)), MLP((200_000, 1))

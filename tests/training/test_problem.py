@@ -3,8 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from chainrule.data import split as splitting
-from chainrule.data.errors import DataError
+from chainrule import data
 from chainrule.training.problem import classes_of
 from tests.helpers.runs import dataset, problem
 
@@ -32,12 +31,12 @@ def test_scaling_goes_by_the_rows_that_are_learnt_from():
 def test_a_row_of_each_class_is_told_with_the_way_without_validation():
     rows = dataset(m=3)
     with pytest.raises(
-        DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
+        data.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
     ):
         problem(rows, rows, validation=0.1)
     assert problem(rows, rows).validation is None
 
 
 def test_rows_that_are_learnt_from_are_called_so_once():
-    train, test = splitting.split(dataset(), held_out=0.2, seed=0)
+    train, test = data.split(dataset(), held_out=0.2, seed=0)
     assert problem(train, test, validation=0.1).train.source == "made up, training rows"

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from chainrule import data
 from chainrule.autodiff import gradcheck_by_hand
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell
-from chainrule.data import load as data
 from chainrule.models import objective
 from chainrule.training.model_file import Model
 

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
-from chainrule.data import load as data
 from chainrule.optim import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
 from chainrule.training.model_file import Model, load_model

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule import pytree
+from chainrule import data, pytree
 from chainrule.backend.device import get_device, use_device
 from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
 from chainrule.cli.predict import rows_of
-from chainrule.data import load as data
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
@@ -135,10 +134,10 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     # The cost of one sample is the log probability of its class with a minus.
     name, slope = model.classes[number], -dX[0]
     if model.image is None:
-        content = figures.what_mattered_bars(slope, model.features, name)
+        content = figures.saliency_bars(slope, model.features, name)
     else:
         white = model.white or float(raw.max()) or 1.0
-        content = figures.what_mattered(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
+        content = figures.saliency_image(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
     write_bytes(target, content)
     tell("wrote", str(target))
     return graph

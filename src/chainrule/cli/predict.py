@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from chainrule import data
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load
-from chainrule.data import load as data
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model
 
@@ -41,7 +41,7 @@ def predict(
                 failed = True
                 complain(error)
                 continue
-            many = path.suffix.lower() in data.TABLES
+            many = data.is_table(path)
             for row, p in enumerate(P, start=1):
                 likeliest = int(np.argmax(p))
                 answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
@@ -59,7 +59,7 @@ def predict(
 
 def rows_of(path: Path, model: Model) -> np.ndarray:
     """Return raw rows (m, n) on the scale of the data that the model learnt from."""
-    if path.suffix.lower() in data.TABLES:
+    if data.is_table(path):
         return data.read_rows(path, model.features, model.net.sizes[0])
     if model.image is None or model.white is None:
         learnt = "a table" if model.image is None else "pictures whose white is not known"

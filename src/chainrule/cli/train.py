@@ -15,9 +15,9 @@ from chainrule.cli.progress import follow
 from chainrule.data.dataset import Dataset
 from chainrule.optim import Descent
 from chainrule.training.checkpoint import set_aside
-from chainrule.training.evaluation import save
 from chainrule.training.pipeline import Pipeline, open_pipeline, prepare
 from chainrule.training.problem import number_of_classes
+from chainrule.training.report.artifacts import save
 from chainrule.training.run import Run, config_for
 from chainrule.training.run_report import ChunkTimes, RunReport, report_of
 
@@ -70,7 +70,7 @@ def train(options: TrainOptions) -> None:
             chunks=pipeline.times(run_rows),
         )
         _conclude(report)
-        names = save(options.folder, model, result.history, report.as_json(), problem.test, held_out)
+        names = save(options.folder, model, result.history, report, problem.test, held_out)
     tell("saved", f"{options.folder}{os.sep}: {', '.join(names)}")
 
 

@@ -4,7 +4,6 @@ Nothing is unpickled. Every worker reads by the path, so it must name the same f
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from chainrule.data import load
-from chainrule.data.dataset import Dataset, ImageShape, Raw, check_labels
-from chainrule.data.errors import DataError, fault, faults_named, needs_app, some
-from chainrule.data.pictures import own_dataset, plane_order
+from chainrule.data.classes import numbered
+from chainrule.data.dataset import Dataset, plane_order
+from chainrule.data.errors import DataError, fault, faults_named, some
+from chainrule.data.formats import hdf5
+from chainrule.data.formats.reader import Raw, check_labels, check_samples, image_shape
+from chainrule.data.formats.stores import NPY_NAME
+from chainrule.data.loading import reader_of
 
 # Rows of a chunk where nobody says: as many as take so many bytes.
 _BYTES_OF_CHUNK = 1 << 26
-
-_NPY = re.compile(r"(X|y|X_test|y_test)[-._]?(\d*)\.npy")
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,9 @@ class _Stored:
 
 
 def is_store(path: Path) -> bool:
-    """Return whether `path` is of a kind whose rows can be read chunk by chunk."""
-    if path.is_dir():
-        return path.suffix.lower() == ".zarr" or any(map(_NPY.fullmatch, (p.name for p in path.iterdir())))
-    return path.suffix.lower() in (".h5", ".hdf5")
+    """Return whether `path` is of a format whose rows can be read chunk by chunk."""
+    reader = reader_of(path)
+    return reader is not None and reader.in_chunks and path.exists()
 
 
 def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[Dataset, Dataset | None]:
@@ -68,13 +67,11 @@ def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[Dataset,
     with faults_named(path):
         arrays = _arrays(path)
         keys = ("train_set_x", "train_set_y") if "train_set_x" in arrays else ("X", "y")
-        train = load.numbered(_raw(path, arrays, *keys, chunk_rows))
+        train = numbered(_raw(path, arrays, *keys, chunk_rows))
         if {"X_test", "y_test"} & set(arrays):
-            return train, load.numbered(_raw(path, arrays, "X_test", "y_test", chunk_rows), train)
-    beside = path.with_name(path.name.replace("train", "test"))
-    if keys[0] == "X" or beside == path or not beside.is_file():
-        return train, None
-    return train, open_test(beside, train, chunk_rows)
+            return train, numbered(_raw(path, arrays, "X_test", "y_test", chunk_rows), train)
+    beside = None if keys[0] == "X" else hdf5.held_out_file(path)
+    return train, open_test(beside, train, chunk_rows) if beside else None
 
 
 def open_test(path: str | Path, train: Dataset, chunk_rows: int | None = None) -> Dataset:
@@ -83,7 +80,7 @@ def open_test(path: str | Path, train: Dataset, chunk_rows: int | None = None) -
     with faults_named(path):
         arrays = _arrays(path)
         keys = ("test_set_x", "test_set_y") if "test_set_x" in arrays else ("X", "y")
-        return load.numbered(_raw(path, arrays, *keys, chunk_rows), train)
+        return numbered(_raw(path, arrays, *keys, chunk_rows), train)
 
 
 def chunked(rows: Dataset, chunk_rows: int | None = None) -> Dataset:
@@ -122,10 +119,8 @@ def _in_zarr(path: Path) -> dict[str, list[Any]]:
 
 
 def _in_h5(path: Path) -> dict[str, list[Any]]:
-    with needs_app("h5py"):
-        import h5py
-    with h5py.File(path, "r") as file:
-        own = {key: own_dataset(path, file, key) for key in file}
+    with hdf5.opened(path) as file:
+        own = {key: hdf5.own_dataset(path, file, key) for key in file}
         # Names are few, and kept whole.
         return {
             key: [x[...]] if x.dtype.kind == "O" else [_Stored(path, key, x.shape, x.dtype)]
@@ -136,7 +131,7 @@ def _in_h5(path: Path) -> dict[str, list[Any]]:
 def _in_folder(path: Path) -> dict[str, list[Any]]:
     found: dict[str, list[tuple[int, Path]]] = {}
     for entry in path.iterdir():
-        name = _NPY.fullmatch(entry.name)
+        name = NPY_NAME.fullmatch(entry.name)
         if name:
             found.setdefault(name[1], []).append((int(name[2] or 0), entry))
     arrays: dict[str, list[Any]] = {}
@@ -172,34 +167,29 @@ def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk
             path, f"the arrays {x_key} and {y_key}", some(sorted(arrays)), f"save {some(missing)} too"
         )
     first = arrays[x_key][0]
-    if np.dtype(first.dtype).kind not in "biuf":
-        raise fault(path, f"{x_key} of real numbers", f"type {first.dtype}", "save numbers")
-    ndim = len(first.shape)
-    rows = sum(piece.shape[0] for piece in arrays[x_key]) if ndim else 0
+    rows = sum(piece.shape[0] for piece in arrays[x_key]) if first.shape else 0
     shape = (rows, *first.shape[1:])
-    if not (ndim in (2, 3) or (ndim == 4 and shape[3] == 3)) or 0 in shape:
-        raise fault(
-            path, f"{x_key} as (m, n), (m, h, w) or (m, h, w, 3), none 0", f"shape {shape}", "reshape it"
-        )
+    check_samples(path, x_key, first.dtype, shape)
     if any(np.dtype(piece.dtype).kind not in "biufSU" for piece in arrays[y_key]):
         raise fault(path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such")
     height = _height(chunk_rows, shape, first.dtype)
     X = da.concatenate([_lazy(piece, height) for piece in arrays[x_key]])
     y = np.concatenate([np.asarray(piece[...]) for piece in arrays[y_key]])
-    check_labels(path, y_key, y, X)
-    image = None
-    if ndim > 2:
-        image = ImageShape(shape[1], shape[2], 1 if ndim == 3 else 3)
+    check_labels(path, y_key, y, rows)
+    image = image_shape(shape)
+    if image is not None:
         X = X.map_blocks(
             plane_order,
             dtype=X.dtype,
             chunks=(X.chunks[0], (image.n,)),
-            drop_axis=list(range(2, ndim)),
+            drop_axis=list(range(2, len(shape))),
             meta=np.empty((0, 0), X.dtype),
         )
     classes = None
     if x_key.endswith("_set_x"):
-        y, classes = _listed(path, arrays, y_key, y)
+        listed = np.asarray(arrays["list_classes"][0][...]) if "list_classes" in arrays else None
+        classes = hdf5.class_names(path, listed)
+        y = hdf5.labels_by_name(path, y_key, y, classes)
     return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format)
 
 
@@ -209,21 +199,6 @@ def _lazy(piece: Any, height: int) -> Any:
         meta = np.empty((0,) * piece.ndim, piece.dtype)
         return da.from_array(piece, chunks=chunks, name=False, asarray=True, meta=meta)
     return da.from_zarr(piece, chunks=chunks)
-
-
-def _listed(
-    path: Path, arrays: dict[str, list[Any]], y_key: str, y: np.ndarray
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Return the name of each row's class, and all names, by list_classes."""
-    try:
-        listed = np.asarray(arrays["list_classes"][0][...])
-        classes = tuple(name.decode() for name in listed.tolist())
-    except (KeyError, AttributeError, TypeError):
-        raise fault(path, "list_classes as (k,) names", "none", "store class names") from None
-    if y.dtype.kind not in "biu" or y.min() < 0 or y.max() >= len(classes):
-        expected = f"{y_key} as integers from 0 to {len(classes) - 1}"
-        raise fault(path, expected, f"{y.dtype} from {y.min()} to {y.max()}", "number the classes from 0")
-    return np.array(classes)[y.astype(np.intp)], classes
 
 
 __all__ = ["DataError", "chunked", "is_store", "open_rows", "open_test"]

@@ -1,8 +1,6 @@
-"""What a file of data holds: rows with labels, and rows whose classes are numbered."""
+"""Samples as rows with numbered classes, and the shape of samples that are pictures."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -28,59 +26,34 @@ class ImageShape:
         return self.height * self.width * self.channels
 
 
-@dataclass(frozen=True)
-class Raw:
-    """What a file holds, before classes are numbered."""
+def plane_order(pictures: np.ndarray) -> np.ndarray:
+    """Return rows (m, n) from pictures (m, h, w, 3) or (m, h, w): all red values, then all green, then all blue.
 
-    X: np.ndarray
-    labels: np.ndarray  # (m,) numbers or names
-    image: ImageShape | None
-    source: str
-    classes: tuple[str, ...] | None = None  # where the file lists them
-    features: tuple[str, ...] = ()
-    place: Callable[[int], str] = "y[{}]".format  # where row i has its label
-
-    def names(self) -> tuple[list[str], np.ndarray]:
-        """The names of the classes that occur, in order, and for each row the number of its name."""
-        labels, remedy = self.labels, "give whole numbers or names as classes"
-        if labels.dtype.kind == "f":
-            odd = ~(np.isfinite(labels) & (np.trunc(labels) == labels))
-            if odd.any():
-                first = int(odd.argmax())
-                got = f"{labels[first]} at {self.place(first)}"
-                raise fault(self.source, "whole numbers or names as classes", got, remedy)
-        elif labels.dtype.kind not in "biuSU":
-            raise fault(self.source, "whole numbers or names as classes", f"type {labels.dtype}", remedy)
-        values, inverse = np.unique(labels, return_inverse=True)
-        if values.dtype.kind in "SU":
-            names = [value.decode() if isinstance(value, bytes) else value for value in values.tolist()]
-            if "" in names:
-                first = int((inverse == names.index("")).argmax())
-                raise fault(
-                    self.source, "a class for each row", f"an empty one at {self.place(first)}", "fill it in"
-                )
-        else:
-            names = [str(value if labels.dtype.kind == "b" else int(value)) for value in values.tolist()]
-        return names, inverse
-
-
-def check_labels(path: Path, key: str, y: np.ndarray, X: np.ndarray) -> None:
-    """Raise DataError unless y is (m,) for the m samples of X."""
-    if y.shape != X.shape[:1]:
-        got = f"shape {y.shape} for {len(X)} samples"
-        raise fault(path, f"{key} as (m,), one label for each sample", got, "make them as many, in one axis")
+    The dtype stays. Raises DataError for any other shape.
+    """
+    if pictures.ndim == 4 and pictures.shape[3] == 3:
+        m, h, w, channels = pictures.shape
+        return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).reshape(m, channels * h * w)
+    if pictures.ndim == 3:
+        m, h, w = pictures.shape
+        return np.ascontiguousarray(pictures).reshape(m, h * w)
+    expected = "pictures (m, h, w, 3) or (m, h, w)"
+    raise fault("plane_order", expected, f"shape {pictures.shape}", "reshape them first")
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """m samples of n features, and the class of each.
 
-    X         (m, n) raw: uint8 pixels, or floats
-    y         (m,) int64, numbers into `classes`
-    image     where rows are pictures: their shape; features are planes, all red, then green, then blue
-    source    where it came from, for messages and reports
+    X           (m, n) raw values: uint8 pixels, or floats
+    y           (m,) int64, positions in `classes`
+    classes     the names of the classes
+    image       the shape of the pictures, where rows are pictures; a row is all red values, then all green, all blue
+    source      where the samples came from, for messages and reports
     full_scale  the raw value that counts as 1, where the source fixes one that the dtype does not tell
-    features  the names of the columns, where the file names them
+    features    the names of the columns, where the file names them
+
+    Raises DataError where the parts do not fit together.
     """
 
     X: np.ndarray

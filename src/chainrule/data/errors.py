@@ -1,4 +1,4 @@
-"""The one style of saying what is wrong with data."""
+"""The error for data that cannot be used, and the one form of its message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,31 +13,32 @@ class DataError(ValueError):
 
 
 def fault(file: object, expected: str, got: str, remedy: str) -> DataError:
-    """Word a DataError in the one style that all of them have."""
+    """Return a DataError with a message in the form that all have."""
     return DataError(f"{file}: expected {expected}, got {got}; {remedy}")
 
 
 def some(names: Any) -> str:
-    """Name at most ten of a sequence, and say how many there are."""
+    """Return at most ten of a sequence of names as text, and how many there are where they are more."""
     shown = ", ".join(map(repr, names[:10])) or "nothing"
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
 
 
 @contextmanager
 def faults_named(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises on broken bytes into a DataError that names the file."""
+    """Turn any error that a reader raises on broken bytes into a DataError that names the file."""
     try:
         yield
     except (DataError, ImportError):
         raise
-    except Exception as error:  # h5py and zipfile have no common type for it
+    except Exception as error:
+        # The errors of h5py, zipfile and zlib on broken bytes have no common type.
         got = f"a fault on reading it ({type(error).__name__}: {error})"
         raise fault(path, "a whole, readable file", got, AGAIN) from error
 
 
 @contextmanager
 def needs_app(package: str) -> Iterator[None]:
-    """Around an optional import: say how to get the package where it is missing."""
+    """Say how to install the package where the import in this block fails."""
     try:
         yield
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Scaling: features brought to a mean and a spread that a model learns from."""
+"""Scaling: features are shifted and divided, so that a model learns from numbers of one size."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,10 +26,10 @@ class Scaling:
 
     @staticmethod
     def fit(dataset: Dataset) -> "Scaling":
-        """Pixels: X / 255. The digits: X / 16. Other numbers: less the mean, over the deviation of each feature.
+        """Return the scaling of a data set: X / 255 for pixels, X / 16 for the digits, else (X - mean) / deviation.
 
-        A feature that never changes is shifted to 0 and not scaled. DataError where a feature spans more than
-        float64 can hold.
+        Mean and standard deviation are those of each feature. A feature that never changes becomes 0. Raises DataError
+        where a feature spans more than float64 can hold.
         """
         if dataset.white is not None:
             return Scaling(np.array(0.0), np.array(dataset.white))
@@ -41,22 +41,20 @@ class Scaling:
             column = int(np.argmin(np.isfinite(span)))
             got = f"a wider spread in column {column} (counted from 0)"
             raise fault(dataset.source, "features that span less than 1.8e308", got, "scale it down first")
-        # On 0 to 1 no square overflows or vanishes, and the mean of a constant feature has no rounding error, which
-        # would be a deviation of 1e-17 to divide by.
+        # Between 0 and 1 no square overflows or underflows, and the mean of a constant feature is exact: a rounding
+        # error of it would be a deviation of 1e-17 to divide by.
         U = (X - low) / np.where(span > 0, span, 1)
         std = span * U.std(axis=0)
         return Scaling(low + span * U.mean(axis=0), np.where(std > 0, std, 1.0))
 
     def apply(self, X: np.ndarray, dtype: Any) -> np.ndarray:
-        """(X - shift) / scale for X (m, n) or (n,), computed in float64, returned as `dtype`.
+        """Return (X - shift) / scale for X (m, n) or (n,), computed in float64, as `dtype`.
 
-        DataError where that is more than `dtype` can hold.
+        Raises DataError for another number of features, and for a result that `dtype` cannot hold.
         """
         if self.shift.ndim and X.shape[-1:] != self.shift.shape:
-            got = f"shape {X.shape}"
-            raise fault(
-                "Scaling.apply", f"{self.shift.size} features", got, "give the columns it was fitted to"
-            )
+            remedy = "give the columns it was fitted to"
+            raise fault("Scaling.apply", f"{self.shift.size} features", f"shape {X.shape}", remedy)
         with np.errstate(over="ignore"):
             scaled: np.ndarray = ((X.astype(np.float64) - self.shift) / self.scale).astype(dtype)
         odd = ~np.isfinite(scaled)

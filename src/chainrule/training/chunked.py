@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from dask import delayed
 
+from chainrule import data
 from chainrule.backend.device import VARIABLE, Device, get_device
 from chainrule.cluster import ChunkedRows, taken
 from chainrule.cluster.chunked_rows import can_be_kept
 from chainrule.cluster.client import computed
-from chainrule.data import load as data
-from chainrule.data import split as splitting
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import fault
@@ -82,7 +81,7 @@ class Chunked:
         numbered = replace(rows, X=numbers, image=None, features=(), full_scale=None)
         one, other = (
             replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, source=part.source)
-            for part in splitting.split(numbered, held_out=held_out, seed=seed)
+            for part in data.split(numbered, held_out=held_out, seed=seed)
         )
         return one, other
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.data.load import ImageShape
+from chainrule.data import ImageShape
 from chainrule.data.scaling import Scaling
 from chainrule.models import penalties
 from chainrule.models.mlp import MLP

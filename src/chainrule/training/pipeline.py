@@ -10,11 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
+from chainrule import data
 from chainrule.backend.device import Device, get_device
-from chainrule.data import load as data
-from chainrule.data import split as splitting
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import DataError
 from chainrule.data.scaling import Scaling
 from chainrule.models import objective
 from chainrule.training.checkpoint import fingerprint
@@ -87,7 +85,7 @@ class InMemory:
 
     def split(self, rows: Dataset, *, held_out: float, seed: int) -> tuple[Dataset, Dataset]:
         """As `data.split`."""
-        return splitting.split(rows, held_out=held_out, seed=seed)
+        return data.split(rows, held_out=held_out, seed=seed)
 
     def fit(self, rows: Dataset) -> Scaling:
         """As `Scaling.fit`."""
@@ -131,7 +129,7 @@ def prepare(
     held_back = None
     if validation:
         if np.bincount(train.y).max() < 2:
-            raise DataError(
+            raise data.DataError(
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
             )
@@ -164,6 +162,5 @@ def open_pipeline(
 
 def _only_in_chunks(path: Path | None) -> bool:
     """Return whether data are of a kind that is never read whole."""
-    return path is not None and (
-        path.suffix.lower() == ".zarr" or (path.is_dir() and any(path.glob("X*.npy")))
-    )
+    reader = None if path is None else data.reader_of(path)
+    return reader is not None and not reader.in_memory

@@ -2,29 +2,24 @@
 
 import csv
 import json
-import math
 import re
 from html.parser import HTMLParser
-from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chainrule import get_device
-from chainrule.data import load
-from chainrule.data import split as splitting
+from chainrule import data, get_device
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.optim.descent import Report
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model, load_model
-from chainrule.training.report.html import Picture, report_page
-from chainrule.training.report.svg_chart import line_chart
-from chainrule.training.run_report import summary
+from chainrule.training.report import artifacts, html
+from chainrule.training.report.elements import Figure
+from chainrule.training.run_report import Accuracy, Summary, TwoClasses, summary
 from tests.helpers.commands import answer
+from tests.helpers.runs import report
 
 VOID = {"meta", "img", "path", "circle"}
 PLAIN = """html head meta title style body main section h1 h2 p dl div dt dd data figure figcaption svg path text
@@ -119,8 +114,8 @@ def test_every_number_is_that_of_the_report_and_the_history(tmp_path, three_kind
     assert page.tables["history"] == [header, *rows]
     assert all(max(row[4:]) == row[2] for row in rows)
 
-    everything = load.load(three_kinds)[0]
-    _, held_out = splitting.split(everything, held_out=0.2, seed=0)
+    everything = data.load(three_kinds)[0]
+    _, held_out = data.split(everything, held_out=0.2, seed=0)
     P = evaluation.probabilities(get_device("cpu"), load_model(tmp_path / "model.safetensors"), held_out.X)
     counts = confusion_matrix(held_out.y, np.argmax(P, axis=1))
     head, *table = page.tables["confusion"]
@@ -201,18 +196,9 @@ def saved(folder, k=3, history=(), m=400):
     names = tuple(f"class {c}" for c in range(k))
     test = Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
     verdict = evaluation.Evaluation(rng.dirichlet(np.ones(k), m), test.y)
-    report = {
-        "command": "chainrule train",
-        "rows": {"held out": m},
-        "classes": list(names),
-        "steps": 9,
-        "stopped": "so",
-        "cost": None,
-        "best": None,
-        "seconds": 1.0,
-    } | summary(names, verdict, {"train": verdict.accuracy}).as_json()
+    told = report(classes=names, summary=summary(names, verdict, {"train": verdict.accuracy}))
     model = Model(net, params, Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
-    evaluation.save(folder, model, history, report, test, verdict)
+    artifacts.save(folder, model, history, told, test, verdict)
     return verdict
 
 
@@ -259,67 +245,7 @@ def test_a_long_history_is_thinned_and_says_so(tmp_path):
 
 
 def test_names_that_no_encoding_takes_are_written_out():
-    report = {
-        "command": "x",
-        "accuracy": {"train": 1.0, "held out": 1.0, "commoner class": 0.5},
-        "rows": {"held out": 2},
-        "classes": {"negative": "a", "positive": "b\udcff"},
-        "steps": 0,
-        "cost": None,
-        "seconds": 0.0,
-        "held-out accuracy by class": {"a": 1.0, "b\udcff": None},
-        "held-out confusion, true class down, answer across": [[2, 0], [0, 0]],
-        "worst mistakes": [],
-    }
-    page = Page(report_page(report, ["step"], [], {}, {"Weights": Picture(b"", "<", "<")}).decode("utf-8"))
+    found = Summary(Accuracy(1.0, 1.0, 0.5), {"a": 1.0, "b\udcff": None}, [[2, 0], [0, 0]], [])
+    told = report(classes=TwoClasses("a", "b\udcff"), summary=found)
+    page = Page(html.render(told, ["step"], [], {}, {"Weights": Figure(b"", "<", "<")}).decode("utf-8"))
     assert page.tables["confusion"][2] == ["b\\udcff", "0", "0", "no row"]
-
-
-class TestTheChart:
-    def points_in(self, drawing):
-        paths = re.findall(r'<path class="line [^"]*" d="M([^"h]*)', drawing.partition("<ul")[0])
-        return [[tuple(map(float, pair.split())) for pair in path.split("L")] for path in paths]
-
-    @given(
-        points=st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e300, 1e300)), min_size=1, max_size=30),
-        log=st.booleans(),
-    )
-    def test_any_numbers_are_drawn_within_the_frame(self, points, log):
-        drawing = line_chart({"a": sorted(points), "b": points[:1]}, label="<", log=log)
-        for x, y in (point for line in self.points_in(drawing) for point in line):
-            assert 58 <= x <= 480 - 14
-            assert 12 <= y <= 260 - 40
-        positions = re.findall(r'\b(?:x|y|cx|cy)="([^"]*)"', drawing)
-        assert all(math.isfinite(float(position)) for position in positions)
-
-    @pytest.mark.parametrize("log", [False, True])
-    def test_a_point_stands_where_the_axes_say(self, log):
-        ((first, middle, last),) = self.points_in(
-            line_chart({"a": [(0, 1.0), (50, 10.0), (100, 100.0)]}, label="", log=log)
-        )
-        assert (first[0], middle[0], last[0]) == (58, 262, 466)
-        assert last[1] == 12
-        assert first[1] == pytest.approx(220 if log else 220 - 2.08, abs=0.06)
-        assert middle[1] == pytest.approx(116 if log else 220 - 20.8, abs=0.06)
-
-    def test_what_is_not_positive_has_no_logarithm(self):
-        drawing = line_chart({"a": [(0, 0.0), (1, 5.0)], "b": [(0, 0.0)]}, label="", log=True)
-        assert len(self.points_in(drawing)) == 1
-        assert line_chart({"a": [(0, 0.0)]}, label="", log=True) == "<p>No number to draw.</p>"
-
-    @pytest.mark.parametrize("log", [False, True])
-    @pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
-    def test_what_is_not_finite_is_left_out(self, odd, log):
-        drawing = line_chart({"a": [(0, odd), (1, 5.0), (2, odd)]}, label="", log=log, mark=(0, odd))
-        assert drawing == line_chart({"a": [(1, 5.0)]}, label="", log=log)
-        assert line_chart({"a": [(0, odd)]}, label="", log=log) == "<p>No number to draw.</p>"
-
-    def test_the_largest_numbers_have_an_axis(self):
-        ((first, last),) = self.points_in(line_chart({"a": [(0, 1e308), (1, 1.0)]}, label="", log=True))
-        assert (first[1], last[1]) == (12, 220)
-
-    def test_neighbours_differ_in_colour_and_in_dashes(self):
-        drawing = line_chart({f"layer {k}": [(0, k), (1, k)] for k in range(28)}, label="")
-        kinds = re.findall(r'class="line (c\d d\d)"', drawing.partition("<ul")[2])
-        assert len(set(kinds)) == 28
-        assert all(a[:2] != b[:2] and a[3:] != b[3:] for a, b in pairwise(kinds))

@@ -1,1 +1,1 @@
-"""What a run leaves to look at: a page, charts and figures."""
+"""The files that a training run leaves: a page, charts and figures."""

@@ -1,4 +1,4 @@
-"""The pictures that training leaves: the cost curve, the weights, the worst mistakes. PNG, as bytes."""
+"""The figures that training leaves: the cost curve, the weights, the worst mistakes. PNG, as bytes."""
 
 import io
 import warnings
@@ -7,27 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.data.load import ImageShape
+from chainrule.data.dataset import ImageShape
 from chainrule.optim import Report
+from chainrule.training.report.palette import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
-
-# Hues that the common kinds of colour-blindness keep apart (Okabe and Ito, Color Universal Design, 2008).
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#555555"
+    from matplotlib.image import AxesImage
 
 
 def cost_curve(history: Sequence[Report], title: str) -> bytes:
     """Draw the cost, that of validation rows too where it was taken, and the largest |gradient| over steps."""
     figure = _figure(8, 4)
-    steps = [report.step for report in history]
     left, right = figure.subplots(1, 2)
+    steps = [report.step for report in history]
     marker = "o" if len(steps) < 40 else ""
-    left.plot(
-        steps, [report.cost for report in history], color=BLUE, marker=marker, markersize=3, label="training"
-    )
+    costs = [report.cost for report in history]
+    left.plot(steps, costs, color=BLUE, marker=marker, markersize=3, label="training")
     validated = [(report.step, report.validation) for report in history if report.validation is not None]
     if validated:
         left.plot(*zip(*validated, strict=True), color=GREY, marker=marker, markersize=3, label="validation")
@@ -35,9 +32,8 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
         left.plot(*best, color=ORANGE, marker="o", linestyle="", label=f"kept: step {best[0]}")
         left.legend(frameon=False)
     left.set(title="cost", xlabel="step", ylim=(0, None))
-    right.plot(
-        steps, [report.largest_gradient for report in history], color=ORANGE, marker=marker, markersize=3
-    )
+    gradients = [report.largest_gradient for report in history]
+    right.plot(steps, gradients, color=ORANGE, marker=marker, markersize=3)
     right.set(title="largest |gradient|", xlabel="step", yscale="log")
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -47,21 +43,18 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
 
 
 def weight_image(w: np.ndarray, image: ImageShape, classes: Sequence[str]) -> bytes:
-    """Draw w (n,) as a picture: what counts for the positive class in blue, what counts against it in orange."""
+    """Draw w (n,) as an image: weights for the positive class in blue, weights against it in orange."""
     planes = w.reshape(image.channels, image.height, image.width)
     panels = {"all colours": planes.sum(axis=0)} if image.channels == 3 else {"weights": planes[0]}
     if image.channels == 3:
         panels |= dict(zip(("red", "green", "blue"), planes, strict=True))
     figure = _figure(3.2 * len(panels) + 1, 3.8)
-    for_against = _for_against()
-    for axes, (name, plane) in zip(
-        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
-    ):
-        limit = float(np.abs(plane).max()) or 1.0
-        shown = axes.imshow(plane, cmap=for_against, vmin=-limit, vmax=limit)
+    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (name, plane) in zip(row, panels.items(), strict=True):
+        drawn = _signed_image(axes, plane)
         axes.set(title=name, xticks=[], yticks=[])
-        figure.colorbar(shown, ax=axes, shrink=0.75)
-    figure.suptitle(f"blue counts for {classes[1]!r}, orange for {classes[0]!r}")
+        figure.colorbar(drawn, ax=axes, shrink=0.75)
+    figure.suptitle(_for_and_against(classes))
     return _png(figure)
 
 
@@ -69,27 +62,19 @@ def weight_bars(w: np.ndarray, features: Sequence[str], classes: Sequence[str]) 
     """Draw the at most 30 largest of w (n,) as bars, by the names of their features."""
     figure, axes = _bars(w, features)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set(
-        xlabel="weight of the scaled feature",
-        title=f"blue counts for {classes[1]!r}, orange for {classes[0]!r}",
-    )
+    axes.set(xlabel="weight of the scaled feature", title=_for_and_against(classes))
     return _png(figure)
 
 
 def weight_grid(W: np.ndarray, image: ImageShape, names: Sequence[str]) -> bytes:
-    """Draw columns of W (n, k) as pictures, colours added up: all by their names, or the 30 of the largest norm."""
+    """Draw columns of W (n, k) as images, colours added up: all by their names, or the 30 of the largest norm."""
     norms = np.linalg.norm(W, axis=0)
     shown = range(len(names)) if names else np.sort(np.argsort(-norms, kind="stable")[:30])
     columns = min(10, len(shown))
     rows = -(-len(shown) // columns)
-    figure = _figure(max(1.2 * columns, 6), 1.4 * rows + 0.6)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
+    figure, grid = _grid(rows, columns, 1.2 * columns, 1.4 * rows)
     for axes, j in zip(grid, shown, strict=False):
-        plane = W[:, j].reshape(image.channels, image.height, image.width).sum(axis=0)
-        limit = float(np.abs(plane).max()) or 1.0
-        axes.imshow(plane, cmap=_for_against(), vmin=-limit, vmax=limit)
+        _signed_image(axes, W[:, j].reshape(image.channels, image.height, image.width).sum(axis=0))
         axes.set_title(names[j] if names else f"{j}", fontsize=8)
     what = "each class" if names else f"{len(shown)} of {W.shape[1]} units of the first layer"
     figure.suptitle(f"weights of {what}: blue counts for, orange against")
@@ -107,44 +92,38 @@ def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: s
     """Draw raw pictures X (k, n), k >= 1, each under its title."""
     columns = min(6, len(X))
     rows = -(-len(X) // columns)
-    figure = _figure(max(2.1 * columns, 6), 2.5 * rows + 0.6)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
+    figure, grid = _grid(rows, columns, 2.1 * columns, 2.5 * rows)
     for axes, x, title in zip(grid, X, titles, strict=False):
-        picture = np.moveaxis(x.reshape(image.channels, image.height, image.width), 0, -1)
-        axes.imshow(picture if image.channels == 3 else picture[..., 0], cmap="gray")
+        axes.imshow(_picture(x, image), cmap="gray")
         axes.set_title(title, fontsize=8)
     figure.suptitle(heading)
     return _png(figure)
 
 
-def what_mattered(x: np.ndarray, slope: np.ndarray, image: ImageShape, name: str) -> bytes:
+def saliency_image(x: np.ndarray, slope: np.ndarray, image: ImageShape, name: str) -> bytes:
     """Draw a picture x (n,) of numbers from 0 to 1 beside the slopes (n,) of log p(name), colours added up."""
-    planes = (x.reshape(image.channels, image.height, image.width), slope.reshape(image.channels, -1))
-    picture = np.moveaxis(planes[0], 0, -1)
-    summed = planes[1].sum(axis=0).reshape(image.height, image.width)
+    summed = slope.reshape(image.channels, -1).sum(axis=0).reshape(image.height, image.width)
     figure = _figure(7.4, 3.8)
     left, right = figure.subplots(1, 2)
-    left.imshow(picture if image.channels == 3 else picture[..., 0], cmap="gray", vmin=0, vmax=1)
-    limit = float(np.abs(summed).max()) or 1.0
-    shown = right.imshow(summed, cmap=_for_against(), vmin=-limit, vmax=limit)
-    figure.colorbar(shown, ax=right, shrink=0.75)
+    left.imshow(_picture(x, image), cmap="gray", vmin=0, vmax=1)
+    figure.colorbar(_signed_image(right, summed), ax=right, shrink=0.75)
     for axes, title in ((left, "the sample"), (right, f"d log p({name}) / d pixel")):
         axes.set(title=title, xticks=[], yticks=[])
     figure.suptitle(f"blue: more of it makes {name!r} likelier; orange: less likely")
     return _png(figure)
 
 
-def what_mattered_bars(slope: np.ndarray, features: Sequence[str], name: str) -> bytes:
-    """Draw the at most 30 largest of the slopes (n,) of the log probability of a class as bars."""
+def saliency_bars(slope: np.ndarray, features: Sequence[str], name: str) -> bytes:
+    """Draw the at most 30 largest of the slopes (n,) of log p(name) as bars, by the names of their features."""
     figure, axes = _bars(slope, features)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set(
-        xlabel="slope in the scaled feature",
-        title=f"d log p({name}): blue makes it likelier, orange less likely",
-    )
+    title = f"d log p({name}): blue makes it likelier, orange less likely"
+    axes.set(xlabel="slope in the scaled feature", title=title)
     return _png(figure)
+
+
+def _for_and_against(classes: Sequence[str]) -> str:
+    return f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
 
 
 def _bars(values: np.ndarray, features: Sequence[str]) -> "tuple[Figure, Axes]":
@@ -158,14 +137,32 @@ def _bars(values: np.ndarray, features: Sequence[str]) -> "tuple[Figure, Axes]":
     return figure, axes
 
 
-def _for_against() -> "LinearSegmentedColormap":
+def _grid(rows: int, columns: int, width: float, height: float) -> "tuple[Figure, np.ndarray]":
+    """Return a figure of rows x columns places for images, without axes, and the places one after the other."""
+    figure = _figure(max(width, 6), height + 0.6)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    return figure, grid
+
+
+def _picture(x: np.ndarray, image: ImageShape) -> np.ndarray:
+    """Return a row x (n,) as matplotlib takes pictures: (h, w, 3), or (h, w) where it is grey."""
+    picture = np.moveaxis(x.reshape(image.channels, image.height, image.width), 0, -1)
+    return picture if image.channels == 3 else picture[..., 0]
+
+
+def _signed_image(axes: "Axes", plane: np.ndarray) -> "AxesImage":
+    """Draw numbers (h, w) as an image: blue above 0, white at 0, orange below."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    return LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
+    colours = LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
+    limit = float(np.abs(plane).max()) or 1.0
+    return axes.imshow(plane, cmap=colours, vmin=-limit, vmax=limit)
 
 
 def _figure(width: float, height: float) -> "Figure":
-    # Not through pyplot, which would look for a screen and keep every figure alive.
+    # pyplot would look for a screen and keep every figure alive.
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=120, layout="constrained")
@@ -175,13 +172,13 @@ def _png(figure: "Figure") -> bytes:
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        # Names are shown as they are: a dollar begins no formula, and half of a pair of surrogates, as a file name
-        # that is no UTF-8 has, is no character to draw.
+        # Names are shown as they are: a dollar begins no formula. Half of a surrogate pair, which a file name that is
+        # no UTF-8 has, cannot be drawn.
         text.set_parse_math(False)
         text.set_text(text.get_text().encode(errors="replace").decode())
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        # The font has no sign for many a script and draws a box; a warning about each would say no more.
+        # The font lacks the signs of many scripts and draws a box for each, so a warning would say no more.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         figure.savefig(buffer, format="png")
     return buffer.getvalue()

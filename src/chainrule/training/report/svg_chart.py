@@ -4,17 +4,17 @@ import html
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chainrule.training.report import palette
 
 Points = Sequence[tuple[float, float]]
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 480, 260, 58, 14, 12, 40
-# More than a screen shows: a page does not grow with the run.
+# A screen shows no more points, and with a limit a page does not grow with the run.
 _POINTS = 500
 
-# Hues that the common kinds of colour-blindness keep apart, in a darker and a lighter row (Okabe and Ito, Color
-# Universal Design, 2008); with the dashes, neighbours differ without any hue.
-_LIGHT = ("#0072b2", "#d55e00", "#007a5a", "#a8467f", "#8a6100", "#2b6f9e", "#555555")
-_DARK = ("#56b4e9", "#ff8c42", "#2fc79a", "#e29ac5", "#e6b325", "#9ad1f5", "#bbbbbb")
+# With the dashes, lines that are neighbours differ without any hue.
 _DASHES = ("none", "7 4", "2 3", "9 3 2 3")
 
 CSS = "\n".join(
@@ -23,9 +23,9 @@ CSS = "\n".join(
         ".chart text { fill: currentColor; font: 12px system-ui, sans-serif; }",
         ".chart .grid { stroke: currentColor; opacity: .18; }",
         ".line { fill: none; stroke-width: 2; stroke-linejoin: round; }",
-        *(f".c{i} {{ stroke: {hue}; }}" for i, hue in enumerate(_LIGHT)),
+        *(f".c{i} {{ stroke: {hue}; }}" for i, hue in enumerate(palette.ON_LIGHT)),
         "@media (prefers-color-scheme: dark) {",
-        *(f".c{i} {{ stroke: {hue}; }}" for i, hue in enumerate(_DARK)),
+        *(f".c{i} {{ stroke: {hue}; }}" for i, hue in enumerate(palette.ON_DARK)),
         "}",
         *(f".d{i} {{ stroke-dasharray: {dash}; }}" for i, dash in enumerate(_DASHES)),
         ".legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }",
@@ -35,13 +35,31 @@ CSS = "\n".join(
 )
 
 
+@dataclass(frozen=True)
+class _Scale:
+    """Where numbers from `low` to `high` lie on the way from pixel `begin` to pixel `end`."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """Return the pixel of a number; `begin` for every number where `low` is `high`."""
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = math.log(value), math.log(low), math.log(high)
+        return self.begin + (value - low) / ((high - low) or 1) * (self.end - self.begin)
+
+
 def line_chart(
     lines: Mapping[str, Points], *, label: str, log: bool = False, mark: tuple[float, float] | None = None
 ) -> str:
-    """Return SVG of lines by their names, each of points (x, y) of rising x, with a legend; `label` says it in words.
+    """Return SVG of lines by their names, each of points (x, y) of rising x, with a legend.
 
-    Points that are not finite, and on a logarithmic scale those that are not positive, are left out. `mark` is a point
-    with a ring around it.
+    `label` says in words what the chart shows. `log` draws y on a logarithmic scale, and `mark` is a point with a ring
+    around it. Points that are not finite, and on a logarithmic scale those that are not positive, are left out.
     """
 
     def drawn(y: float) -> bool:
@@ -52,37 +70,15 @@ def line_chart(
     points = [*(p for line in lines.values() for p in line), *([mark] if mark else [])]
     if not points:
         return "<p>No number to draw.</p>"
-    left, right = min(x for x, _ in points), max(x for x, _ in points)
-    lowest, highest = min(y for _, y in points), max(y for _, y in points)
-    heights = _decades(lowest, highest) if log else _round_numbers(min(0.0, lowest), highest)
-    low, high = min(heights[0], lowest), max(heights[-1], highest)
-
-    def across(x: float) -> float:
-        return _LEFT + (x - left) / ((right - left) or 1) * (_WIDTH - _LEFT - _RIGHT)
-
-    def down(y: float) -> float:
-        if log:
-            share = (math.log(y) - math.log(low)) / ((math.log(high) - math.log(low)) or 1)
-        else:
-            share = (y - low) / ((high - low) or 1)
-        return _HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM)
-
-    parts = []
-    for y in heights:
-        at = down(y)
-        parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{y:g}</text>')
-    for x in _round_numbers(left, right):
-        if left <= x <= right:
-            parts.append(
-                f'<text x="{across(x):.1f}" y="{_HEIGHT - _BOTTOM + 18}" text-anchor="middle">{x:g}</text>'
-            )
-    parts.append(f'<text x="{(_LEFT + _WIDTH) / 2:g}" y="{_HEIGHT - 4}" text-anchor="middle">step</text>')
-    for i, line in enumerate(lines.values()):
-        if line:
-            path = "L".join(f"{across(x):.1f} {down(y):.1f}" for x, y in line)
-            end = "" if len(line) > 1 else "h0.1"
-            parts.append(f'<path class="line {_style(i)}" d="M{path}{end}" stroke-linecap="round"/>')
+    xs, ys = zip(*points, strict=True)
+    heights = _decades(min(ys), max(ys)) if log else _round_numbers(min(0.0, *ys), max(ys))
+    across = _Scale(min(xs), max(xs), _LEFT, _WIDTH - _RIGHT)
+    low, high = min(heights[0], *ys), max(heights[-1], *ys)
+    down = _Scale(low, high, _HEIGHT - _BOTTOM, _TOP, log)
+    parts = [
+        *_axes(across, down, heights),
+        *(_curve(line, i, across, down) for i, line in enumerate(lines.values()) if line),
+    ]
     if mark:
         parts.append(f'<circle class="mark" cx="{across(mark[0]):.1f}" cy="{down(mark[1]):.1f}" r="5"/>')
     drawing = (
@@ -92,8 +88,30 @@ def line_chart(
     return f"{drawing}\n{_legend(list(lines))}" if len(lines) > 1 else drawing
 
 
+def _axes(across: _Scale, down: _Scale, heights: Sequence[float]) -> list[str]:
+    """Return the horizontal lines with their numbers, and the numbers of steps below."""
+    parts = []
+    for y in heights:
+        at = down(y)
+        parts.append(f'<path class="grid" d="M{_LEFT} {at:.1f}H{_WIDTH - _RIGHT}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{y:g}</text>')
+    for x in _round_numbers(across.low, across.high):
+        if across.low <= x <= across.high:
+            at, below = across(x), _HEIGHT - _BOTTOM + 18
+            parts.append(f'<text x="{at:.1f}" y="{below}" text-anchor="middle">{x:g}</text>')
+    parts.append(f'<text x="{(_LEFT + _WIDTH) / 2:g}" y="{_HEIGHT - 4}" text-anchor="middle">step</text>')
+    return parts
+
+
+def _curve(line: Points, i: int, across: _Scale, down: _Scale) -> str:
+    path = "L".join(f"{across(x):.1f} {down(y):.1f}" for x, y in line)
+    # A path of one point has no length and would not be seen.
+    end = "" if len(line) > 1 else "h0.1"
+    return f'<path class="line {_style(i)}" d="M{path}{end}" stroke-linecap="round"/>'
+
+
 def _style(i: int) -> str:
-    return f"c{i % len(_LIGHT)} d{i % len(_DASHES)}"
+    return f"c{i % len(palette.ON_LIGHT)} d{i % len(_DASHES)}"
 
 
 def _legend(names: Sequence[str]) -> str:
@@ -122,7 +140,7 @@ def _round_numbers(low: float, high: float) -> list[float]:
 
 def _decades(low: float, high: float) -> list[float]:
     """Return some powers of ten that reach from `low` to `high` or beyond."""
-    # Under -307 a power of ten is no normal number any more, and soon 0.
+    # Powers of ten under 1e-307 are no normal numbers, and soon 0.
     first = max(-307, math.floor(math.log10(low)))
     last = max(first, math.ceil(math.log10(high)))
     every = max(1, -(-(last - first) // 6))

@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from chainrule.data import idx
+from chainrule.data import DataError, ImageShape, load, load_test
 from chainrule.data.dataset import Dataset
-from chainrule.data.load import DataError, ImageShape, load, load_test
+from chainrule.data.formats import idx
 from chainrule.data.scaling import Scaling
 
 RNG = np.random.default_rng(0)

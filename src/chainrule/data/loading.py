@@ -1,0 +1,117 @@
+"""The table of data formats, and the functions that read any of them.
+
+Loading never unpickles and executes nothing. Whatever cannot be used raises DataError, which names the file, what was
+expected, what came and what to do.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from chainrule.data.classes import numbered
+from chainrule.data.dataset import Dataset
+from chainrule.data.errors import DataError, fault, faults_named
+from chainrule.data.formats import csv, digits, hdf5, idx, npz, pictures, stores
+from chainrule.data.formats.reader import Reader, check_file
+
+# The first row that claims a path reads it. The last claims every folder.
+READERS = (csv.READER, npz.READER, hdf5.READER, stores.ZARR, stores.NPY, idx.READER, pictures.READER)
+
+
+def load(
+    path: str | Path | None = None, *, label: str | None = None, image_size: int = 64
+) -> tuple[Dataset, Dataset | None]:
+    """Return the training rows at `path`, and the held-out rows where the file or folder has some, else None.
+
+    path        a file or folder in a format of READERS; None means scikit-learn's digits, 1797 pictures of 8 x 8
+    label       the column of a .csv file that names the class; default: the one called label, y or target
+    image_size  the height and width in pixels to which a folder's pictures are brought
+
+    Classes that are numbers are sorted as numbers, names as text. Raises DataError for data that cannot be used, and
+    ImportError where the package that reads the format is missing.
+    """
+    if image_size < 1:
+        raise fault("load", "image_size from 1 up", f"{image_size}", "give the side in pixels")
+    if path is None:
+        if label is not None:
+            raise _no_label("the embedded digits", label)
+        return digits.read(), None
+    path = Path(path)
+    reader = _checked_reader(path, label)
+    given = {"label": label, "image_size": image_size}
+    with faults_named(path):
+        rows, held_out = reader.read(path, **{option: given[option] for option in reader.options})
+        train = numbered(rows)
+        return train, numbered(held_out, train) if held_out else None
+
+
+def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> Dataset:
+    """Return held-out rows from a file or folder of their own, in the layout of the training data.
+
+    An .h5 file has test_set_x, test_set_y and list_classes, an .npz file X and y, a folder of idx files t10k-images
+    and t10k-labels. Features, classes and picture shape must be those of `train`; a class may be absent. Raises
+    DataError, which names both files where they do not fit.
+    """
+    path = Path(path)
+    reader = _checked_reader(path, label)
+    with faults_named(path):
+        if reader.read_test is not None:
+            return numbered(reader.read_test(path, train), train)
+        options = {"label": label} if "label" in reader.options else {}
+        return numbered(reader.read(path, **options)[0], train)
+
+
+def is_table(path: Path) -> bool:
+    """Return whether `path` is named as a file of many rows, which `read_rows` reads."""
+    reader = reader_of(path)
+    return reader is not None and reader.read_rows is not None
+
+
+def read_rows(path: str | Path, features: tuple[str, ...], n: int) -> np.ndarray:
+    """Return samples without labels, (m, n): the columns `features` of a .csv file, X of an .npz file.
+
+    Other columns are left out, so a file with labels will do. Where no names are known (features is ()), a .csv file
+    must have n columns. Raises DataError for what does not fit.
+    """
+    path = Path(path)
+    reader = reader_of(path)
+    if reader is None or reader.read_rows is None or not path.is_file():
+        tables = [reader for reader in READERS if reader.read_rows is not None]
+        got = "another suffix" if path.is_file() else "no such file"
+        raise fault(path, f"{_names(tables, ' or ')} with rows of numbers", got, "check the name")
+    with faults_named(path):
+        return reader.read_rows(path, features, n)
+
+
+def reader_of(path: Path) -> Reader | None:
+    """Return the row of READERS that claims `path`, None where none does."""
+    with faults_named(path):
+        return next((reader for reader in READERS if reader.claims(path)), None)
+
+
+def formats_help() -> str:
+    """Return what `load` reads, each format with its layout, as plain text for --help."""
+    rows = ". ".join(f"{reader.name[0].upper()}{reader.name[1:]}: {reader.layout}" for reader in READERS)
+    return f"{rows}. Default: scikit-learn's handwritten digits.".replace("`", "")
+
+
+def _checked_reader(path: Path, label: str | None) -> Reader:
+    """Return the reader of `path`. Raises DataError where there is none, and for a label that it does not take."""
+    reader = reader_of(path)
+    if reader is None:
+        suffix = f"the suffix {path.suffix!r}"
+        got = suffix if path.exists() else f"no such file, and {suffix}"
+        raise fault(path, _names(READERS, ", "), got, "check the name or convert the file")
+    check_file(path)
+    if label is not None and "label" not in reader.options:
+        raise _no_label(path, label)
+    return reader
+
+
+def _no_label(source: object, label: str) -> DataError:
+    labelled = _names([reader for reader in READERS if "label" in reader.options], " or ")
+    return fault(source, f"label= only for {labelled}, whose column it names", f"{label!r}", "leave it out")
+
+
+def _names(readers: tuple[Reader, ...] | list[Reader], between: str) -> str:
+    return between.join(reader.name for reader in readers).replace("`", "")

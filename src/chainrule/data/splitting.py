@@ -1,0 +1,35 @@
+"""Rows held out, class by class."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from chainrule.data.dataset import Dataset
+from chainrule.data.errors import fault
+
+
+def split(dataset: Dataset, *, held_out: float = 0.2, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Return training and held-out rows, drawn class by class: both have the classes in the same proportions.
+
+    Every class of two samples or more is in both; a single sample stays in training. The same seed gives the same
+    rows, in their order. Raises DataError where `held_out` is not between 0 and 1 or no class has two samples.
+    """
+    if not 0 < held_out < 1:
+        raise fault("split", "held_out between 0 and 1", f"{held_out}", "give the fraction to hold out")
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(dataset.y), dtype=np.bool_)
+    for number in range(len(dataset.classes)):
+        rows = rng.permutation(np.flatnonzero(dataset.y == number))
+        if len(rows) >= 2:
+            count = min(max(round(held_out * len(rows)), 1), len(rows) - 1)
+            chosen[rows[:count]] = True
+    if not chosen.any():
+        got = "a single sample of each"
+        raise fault(dataset.source, "a class with at least 2 samples to split", got, "give more samples")
+    return _rows(dataset, ~chosen, "training rows"), _rows(dataset, chosen, "held-out rows")
+
+
+def _rows(dataset: Dataset, chosen: np.ndarray, part: str) -> Dataset:
+    # The source of a split of a split ends with the part once: "..., training rows".
+    source = dataset.source.removesuffix(f", {part}")
+    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{source}, {part}")

@@ -1,0 +1,142 @@
+"""Tables in .csv files: columns, labels, spellings of numbers, and what is malformed."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from chainrule.data import DataError, load
+from tests.helpers.format_files import Make, assert_refused, edited, write_csv
+
+
+def test_a_csv_file_gives_its_columns_in_order_and_its_label_by_name(tmp_path):
+    path = write_csv(
+        tmp_path / "a.csv", "\ufeffheight , kind,weight", "1.5,cat,-2e3", "", '"3", dog ,4', "0,cat,0", ""
+    )
+    train, held_out = load(path, label="kind")
+    assert held_out is None
+    assert train.features == ("height", "weight")
+    assert train.X.tolist() == [[1.5, -2000], [3, 4], [0, 0]]
+    assert train.classes == ("cat", "dog")
+    assert train.y.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("name", ["label", "y", "target"])
+def test_the_label_column_of_a_csv_file_is_found_by_its_usual_names(tmp_path, name):
+    assert load(write_csv(tmp_path / "a.csv", f"a,{name}", "1,x", "2,z"))[0].classes == ("x", "z")
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (["10", "9"], ("9", "10")),
+        (["1.0", "0e0"], ("0", "1")),
+        (["1.0", "one"], ("1.0", "one")),
+        (["9007199254740993", "9007199254740992"], ("9007199254740992", "9007199254740993")),
+    ],
+)
+def test_labels_of_a_csv_file_are_numbers_where_all_are(tmp_path, labels, classes):
+    path = write_csv(tmp_path / "a.csv", "a,y", *(f"1,{label}" for label in labels))
+    assert load(path)[0].classes == classes
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1).map(str.strip)
+
+
+@settings(max_examples=60)
+@given(
+    X=npst.arrays(
+        np.float64,
+        st.tuples(st.integers(2, 6), st.integers(1, 4)),
+        elements=st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    names=st.lists(NAMES.filter(bool), min_size=5, max_size=5, unique=True),
+    column=st.integers(0, 3),
+)
+def test_a_csv_file_gives_back_what_was_written(tmp_path_factory, X, names, column):
+    m, n = X.shape
+    k = min(column, n)
+    header = names[: n + 1]
+    labels = [f"<{names[i % 2]}>" for i in range(m)]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(header)
+    for x, name in zip(X.tolist(), labels, strict=True):
+        writer.writerow([*map(repr, x[:k]), name, *map(repr, x[k:])])
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_bytes(text.getvalue().encode())
+    train, _ = load(path, label=header[k])
+    assert train.X.tobytes() == X.tobytes()
+    assert train.features == (*header[:k], *header[k + 1 :])
+    assert [train.classes[i] for i in train.y] == labels
+
+
+MALFORMED: dict[str, tuple[Make, list[str]]] = {
+    "csv empty": (lambda p: edited(p / "a.csv", b""), ["a.csv", "empty file"]),
+    "csv blank": (lambda p: edited(p / "a.csv", b"\n \n"), ["a.csv", "header line"]),
+    "csv only header": (lambda p: write_csv(p / "a.csv", "a,y"), ["a.csv", "rows under the header"]),
+    "csv only label": (lambda p: write_csv(p / "a.csv", "y", "1"), ["a.csv", "'y' alone"]),
+    "csv utf-16": (lambda p: edited(p / "a.csv", "a,y\n1,é".encode("utf-16")), ["a.csv, line 1", "UTF-8"]),
+    "csv latin": (lambda p: edited(p / "a.csv", "a,y\n1,é".encode("latin-1")), ["a.csv, line 2", "UTF-8"]),
+    "csv twin names": (lambda p: write_csv(p / "a.csv", "a,b,a,y", "1,2,3,4"), ["a.csv, line 1", "'a' more"]),
+    "csv no name": (lambda p: write_csv(p / "a.csv", "a,,y", "1,2,3"), ["a.csv, line 1", "column 2"]),
+    "csv no label": (
+        lambda p: write_csv(p / "a.csv", "a,b", "1,2"),
+        ["a.csv", "'label'", "'a', 'b'", "label="],
+    ),
+    "csv two labels": (
+        lambda p: write_csv(p / "a.csv", "y,a,label", "1,2,3"),
+        ["a.csv", "'y', 'a', 'label'"],
+    ),
+    "csv ragged": (
+        lambda p: write_csv(p / "a.csv", "a,y", "1,2", "", "1,2,3"),
+        ["a.csv, line 4", "2 cells", "3"],
+    ),
+    "csv short": (lambda p: write_csv(p / "a.csv", "a,b,y", "1,2"), ["a.csv, line 2", "3 cells", "got 2"]),
+    "csv word": (
+        lambda p: write_csv(p / "a.csv", "a,y,b", "1,u,2", "1,v,two"),
+        ["a.csv, line 3, column 'b'", "a number", "'two'"],
+    ),
+    "csv empty cell": (
+        lambda p: write_csv(p / "a.csv", "a,y", ",u"),
+        ["a.csv, line 2, column 'a'", "got ''"],
+    ),
+    "csv underscore": (lambda p: write_csv(p / "a.csv", "a,y", "1_0,u"), ["line 2, column 'a'", "got '1_0'"]),
+    "csv after quoted line ends": (
+        lambda p: write_csv(p / "a.csv", "y,a", '"u\nu",1', '"v\nv",x'),
+        ["a.csv, line 4, column 'a'"],
+    ),
+    "csv nan": (
+        lambda p: write_csv(p / "a.csv", "a,b,y", "1,2,u", "1,nan,u", "inf,1,v"),
+        ["a.csv, line 3, column 'b'", "2 that are NaN or infinite"],
+    ),
+    "csv no class": (
+        lambda p: write_csv(p / "a.csv", "a,y", "1,u", "2,", "3,v"),
+        ["a.csv", "empty one at line 3, column 'y'"],
+    ),
+    "csv half class": (
+        lambda p: write_csv(p / "a.csv", "a,y", "1,1", "2,1.5"),
+        ["a.csv", "1.5 at line 3, column 'y'"],
+    ),
+    "csv one class": (lambda p: write_csv(p / "a.csv", "a,y", "1,u", "2,u"), ["a.csv", "two classes", "'u'"]),
+    "csv open quote": (
+        lambda p: write_csv(p / "a.csv", "a,y", "1,u", '2,"v'),
+        ["a.csv, line 3", "end of data"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "said"), MALFORMED.values(), ids=MALFORMED.keys())
+def test_malformed_data_is_refused_by_file_fault_and_remedy(tmp_path, make, said):
+    assert_refused(tmp_path, make, said)
+
+
+def test_semicolons_get_the_right_remedy(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a;b;label\n1;2;x\n")
+    with pytest.raises(DataError, match="separate cells by commas"):
+        load(path)

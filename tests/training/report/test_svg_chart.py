@@ -1,0 +1,61 @@
+"""Lines over steps as SVG: points where the axes say, odd numbers left out, neighbours told apart."""
+
+import math
+import re
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chainrule.training.report.svg_chart import line_chart
+
+
+class TestTheChart:
+    def points_in(self, drawing):
+        paths = re.findall(r'<path class="line [^"]*" d="M([^"h]*)', drawing.partition("<ul")[0])
+        return [[tuple(map(float, pair.split())) for pair in path.split("L")] for path in paths]
+
+    @given(
+        points=st.lists(st.tuples(st.integers(0, 10**6), st.floats(-1e300, 1e300)), min_size=1, max_size=30),
+        log=st.booleans(),
+    )
+    def test_any_numbers_are_drawn_within_the_frame(self, points, log):
+        drawing = line_chart({"a": sorted(points), "b": points[:1]}, label="<", log=log)
+        for x, y in (point for line in self.points_in(drawing) for point in line):
+            assert 58 <= x <= 480 - 14
+            assert 12 <= y <= 260 - 40
+        positions = re.findall(r'\b(?:x|y|cx|cy)="([^"]*)"', drawing)
+        assert all(math.isfinite(float(position)) for position in positions)
+
+    @pytest.mark.parametrize("log", [False, True])
+    def test_a_point_stands_where_the_axes_say(self, log):
+        ((first, middle, last),) = self.points_in(
+            line_chart({"a": [(0, 1.0), (50, 10.0), (100, 100.0)]}, label="", log=log)
+        )
+        assert (first[0], middle[0], last[0]) == (58, 262, 466)
+        assert last[1] == 12
+        assert first[1] == pytest.approx(220 if log else 220 - 2.08, abs=0.06)
+        assert middle[1] == pytest.approx(116 if log else 220 - 20.8, abs=0.06)
+
+    def test_what_is_not_positive_has_no_logarithm(self):
+        drawing = line_chart({"a": [(0, 0.0), (1, 5.0)], "b": [(0, 0.0)]}, label="", log=True)
+        assert len(self.points_in(drawing)) == 1
+        assert line_chart({"a": [(0, 0.0)]}, label="", log=True) == "<p>No number to draw.</p>"
+
+    @pytest.mark.parametrize("log", [False, True])
+    @pytest.mark.parametrize("odd", [math.inf, -math.inf, math.nan])
+    def test_what_is_not_finite_is_left_out(self, odd, log):
+        drawing = line_chart({"a": [(0, odd), (1, 5.0), (2, odd)]}, label="", log=log, mark=(0, odd))
+        assert drawing == line_chart({"a": [(1, 5.0)]}, label="", log=log)
+        assert line_chart({"a": [(0, odd)]}, label="", log=log) == "<p>No number to draw.</p>"
+
+    def test_the_largest_numbers_have_an_axis(self):
+        ((first, last),) = self.points_in(line_chart({"a": [(0, 1e308), (1, 1.0)]}, label="", log=True))
+        assert (first[1], last[1]) == (12, 220)
+
+    def test_neighbours_differ_in_colour_and_in_dashes(self):
+        drawing = line_chart({f"layer {k}": [(0, k), (1, k)] for k in range(28)}, label="")
+        kinds = re.findall(r'class="line (c\d d\d)"', drawing.partition("<ul")[2])
+        assert len(set(kinds)) == 28
+        assert all(a[:2] != b[:2] and a[3:] != b[3:] for a, b in pairwise(kinds))
