@@ -21,8 +21,8 @@ import psutil
 from chainrule.cluster import ChunkedRows, connected
 from chainrule.data.chunked import open_rows
 from chainrule.models.mlp import MLP
-from chainrule.optim.descent import descend
-from chainrule.training.run import on_all_rows
+from chainrule.models.objective import on_all_rows
+from chainrule.optim import descend
 
 FEATURES = 250
 

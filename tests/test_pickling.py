@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import optim
 from chainrule.backend.namespaces import to_numpy
-from chainrule.optim import optimizers
-from chainrule.optim.batches import Batches
+from chainrule.optim import Batches
 
-MAKERS = {name: (make, 0.1) for name, make in optimizers.OPTIMIZERS.items()}
+MAKERS = {name: (make, 0.1) for name, make in optim.OPTIMIZERS.items()}
 MAKERS |= {
-    "adamw, warmed up": (optimizers.adamw, optimizers.warm_up(optimizers.cosine(0.1, 5), 3)),
+    "adamw, warmed up": (optim.adamw, optim.warm_up(optim.cosine(0.1, 5), 3)),
     "clipped": (
-        lambda rate: optimizers.clipped(optimizers.momentum(rate), 0.5),
-        optimizers.step_decay(0.1, 2),
+        lambda rate: optim.clipped(optim.momentum(rate), 0.5),
+        optim.step_decay(0.1, 2),
     ),
 }
 
@@ -74,7 +74,7 @@ def test_another_process_computes_what_this_one_does():
     net = cr.MLP((3, 4, 1), penalty=cr.L2(0.1))
     params = net.init(device="cpu")
     X, y = np.ones((10, 3)), np.zeros(10)
-    rule, batches = optimizers.clipped(optimizers.adam(), 1.0), Batches(10, 3, like=X)
+    rule, batches = optim.clipped(optim.adam(), 1.0), Batches(10, 3, like=X)
     cost, gradients = net.cost_and_gradients(params, X, y)
     new, _ = rule.update(gradients, rule.init(params), params)
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

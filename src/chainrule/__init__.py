@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import functions
+from chainrule import functions, optim
 from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
@@ -24,7 +24,6 @@ from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
-from chainrule.optim import optimizers
 
 if TYPE_CHECKING:
     from chainrule.estimators import LogisticRegression as LogisticRegression
@@ -51,6 +50,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "logistic",
+    "optim",
     "optimizers",
     "stop_gradient",
     "use_device",
@@ -60,6 +60,9 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# The older name of `optim`.
+optimizers = optim
 
 # scikit-learn, which they need, is imported with the first of them.
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")

@@ -280,14 +280,14 @@ class TestArrays:
 
 
 class TestMachine:
-    @pytest.mark.parametrize(("threads", "said"), [(1, "1 thread"), (2, "2 threads")])
-    def test_how_many_threads_a_library_has(self, monkeypatch, threads, said):
+    @pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
+    def test_how_many_threads_a_library_has(self, monkeypatch, number, said):
         class Controller:
             def select(self, user_api):
                 return self
 
             def info(self):
-                return [{"internal_api": "openblas", "version": "0.3", "num_threads": threads}]
+                return [{"internal_api": "openblas", "version": "0.3", "num_threads": number}]
 
         monkeypatch.setattr(threads, "_controller", Controller)
         assert threads.blas_libraries() == [f"openblas 0.3, {said}"]

@@ -29,12 +29,12 @@ GATES = {name: (gate, 1) for name, gate in mlp.ACTIVATIONS.items() if name != "i
 }
 # Of the optimisers' rules, with how many arrays and which numbers they take.
 RULES = {
-    "descended": (optimizers._descended, 2, (-0.1,)),
-    "rolled": (optimizers._rolled, 3, (-0.1, 0.9)),
-    "looked_ahead": (optimizers._looked_ahead, 3, (-0.1, 0.9)),
-    "scaled": (optimizers._scaled, 3, (-0.1, 0.1, 1e-8)),
-    "adapted": (optimizers._adapted, 4, (-0.1, 0.1, 0.001, 1e-8, None)),
-    "adapted, with decay": (optimizers._adapted, 4, (-0.1, 0.1, 0.001, 1e-8, 0.99)),
+    "gradient descent": (optimizers._gradient_descent_rule, 2, (-0.1,)),
+    "momentum": (optimizers._momentum_rule, 3, (-0.1, 0.9)),
+    "nesterov": (optimizers._nesterov_rule, 3, (-0.1, 0.9)),
+    "rmsprop": (optimizers._rmsprop_rule, 3, (-0.1, 0.1, 1e-8)),
+    "adam": (optimizers._adam_rule, 4, (-0.1, 0.1, 0.001, 1e-8, None)),
+    "adamw": (optimizers._adam_rule, 4, (-0.1, 0.1, 0.001, 1e-8, 0.99)),
 }
 EVERY_RULE = pytest.mark.parametrize("name", RULES)
 EVERY_GATE = pytest.mark.parametrize("name", GATES)
@@ -227,7 +227,7 @@ class TestOnAGpu:
                 self.agree(gpu, pullback(g), slope(g), dtype)
 
     def test_a_number_that_changes_makes_no_new_kernel(self, gpu, kernels):
-        rule = fused(optimizers._adapted.__wrapped__)
+        rule = fused(optimizers._adam_rule.__wrapped__)
         there = [gpu.asarray(x, "float32") for x in arrays(4)]
         for step in range(1, 6):
             rule(gpu.xp, *there, -0.1 / step, 0.1, 0.001, 1e-8 / step, None)

@@ -18,7 +18,7 @@ from chainrule.backend import hardware, threads
 from chainrule.estimators import logistic_regression, network
 from chainrule.models import logistic
 from chainrule.optim import lbfgs
-from tests.training.test_run import prepared
+from tests.helpers.runs import run_on
 
 AT_MOST = 20.0
 
@@ -275,7 +275,7 @@ class TestScipys:
             seen.append((max(numbers(its_own)), threads.blas_threads()))
             return x @ x, 2 * x
 
-        lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+        lbfgs(cost_and_gradients, np.ones(3), steps=5)
         # The first cost is looked at before there is a minimizer.
         assert len(seen) > 1
         assert set(seen[1:]) == {(1, 2)}
@@ -287,7 +287,7 @@ class TestScipys:
             return x @ x, 2 * x
 
         with pytest.raises(ZeroDivisionError):
-            lbfgs.lbfgs(cost_and_gradients, np.ones(3), steps=5)
+            lbfgs(cost_and_gradients, np.ones(3), steps=5)
 
     def test_it_is_not_numpys(self, its_own):
         assert all("numpy" not in Path(x.filepath).parent.name for x in its_own)
@@ -372,16 +372,16 @@ class TestWhereItHolds:
 
     @pytest.mark.parametrize("batch", ["all", "7"])
     def test_train(self, two_threads, tmp_path, batch):
-        run, recipe = prepared(cr.get_device("cpu"), batch=batch, epochs=2)
+        run = run_on(cr.get_device("cpu"), batch=batch, epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
+        run.learn(tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {1}
-        assert run.threads(recipe) == 1
+        assert run.threads == 1
 
     def test_train_with_large_products(self, two_threads, monkeypatch, tmp_path):
         monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
-        run, recipe = prepared(cr.get_device("cpu"), batch="7", epochs=2)
+        run = run_on(cr.get_device("cpu"), batch="7", epochs=2)
         seen = []
-        run.learn(recipe, tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
+        run.learn(tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
         assert set(seen) == {2}
-        assert run.threads(recipe) == 2
+        assert run.threads == 2

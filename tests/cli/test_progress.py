@@ -9,8 +9,8 @@ import pytest
 
 from chainrule.cli import progress
 from chainrule.optim.descent import Report
-from chainrule.training.config import Wishes
 from tests.helpers.commands import chainrule, history_in
+from tests.helpers.runs import config
 
 terminals = pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 
@@ -166,9 +166,9 @@ def test_a_fault_is_told_above_the_drawing(three_kinds, tmp_path):
 
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_fault_goes_where_it_spoils_no_drawing(shared, monkeypatch, capsys):
-    recipe = Wishes(hidden="3", steps=100).settled(3).recipe(50, 4, 3, lambda net: 1.0)
+    made = config(m=50, hidden="3", steps=100)
     monkeypatch.setattr(progress, "_on_terminal", lambda console: shared)
-    progress.Drawing(recipe).fault(OSError("no room"))
+    progress.Drawing(made).fault(OSError("no room"))
     told = capsys.readouterr()
     assert (told.out if shared else told.err) == "chainrule: no room\n"
 
@@ -212,10 +212,10 @@ class TestTheCurve:
 
 
 def test_the_drawing_tells_the_lowest_validation_and_the_time_left(monkeypatch):
-    recipe = Wishes(hidden="3", steps=100).settled(3).recipe(50, 4, 3, lambda net: 1.0)
+    made = config(m=50, hidden="3", steps=100)
     now = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
-    drawing = progress.Drawing(recipe)
+    drawing = progress.Drawing(made)
     drawing.begin(20)
     for step, validation in ((30, 0.5), (40, 0.7)):
         for _ in range(10):

@@ -13,7 +13,6 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.cluster import ChunkedRows
 from chainrule.cluster import chunked_rows as rows_in_chunks
-from chainrule.cluster.chunked_rows import height_of_chunk
 from chainrule.estimators import placement
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2
@@ -158,7 +157,7 @@ def test_seconds_of_threads_that_compute_at_once_count_once(monkeypatch, rows):
     X, y = rows
     net, together = NETS["logistic"], threading.Barrier(2, timeout=20)
 
-    def slowly(*arguments):
+    def slowly(*arguments, weight):
         together.wait()
         together.wait()
         return net.cost_and_gradients(arguments[3], *arguments[1:3])
@@ -204,8 +203,3 @@ def test_of_rows_that_are_not_finite_one_is_looked_at(monkeypatch, rows):
     with pytest.raises(ValueError, match="Input X contains NaN"):
         cr.MLPClassifier().fit(da.from_array(X, chunks=(100, 5)), y)
     assert X.shape not in seen
-
-
-def test_a_chunk_is_reckoned_in_what_is_computed():
-    assert height_of_chunk((10**6, 1000), 1) == height_of_chunk((10**6, 1000), 4) == 2**26 // 4000
-    assert height_of_chunk((10**6, 1000), 8) == 2**26 // 8000

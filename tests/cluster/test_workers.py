@@ -13,11 +13,11 @@ import pytest
 
 from chainrule.cluster import ChunkedRows
 from chainrule.models.mlp import MLP
+from chainrule.models.objective import on_all_rows
 from chainrule.optim.batches import on_rows
 from chainrule.optim.descent import descend
 from chainrule.optim.lbfgs import lbfgs
 from chainrule.optim.optimizers import adam
-from chainrule.training.run import on_all_rows
 from tests.helpers.chunked_runs import NETS, assert_same_run, descended, one_machine
 
 

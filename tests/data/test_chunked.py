@@ -12,14 +12,13 @@ import numpy as np
 import pytest
 import zarr
 
-import chainrule as cr
 from chainrule import data
 from chainrule.cluster import chunked_rows as rows_in_chunks
-from chainrule.data.chunked import chunked, is_store, open_rows, open_test
+from chainrule.data.chunked import chunked, height_of_chunk, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
-from chainrule.training.chunked_run import Chunks, fit_scaling
-from chainrule.training.config import Wishes
+from chainrule.training.chunked import Chunked
+from chainrule.training.pipeline import prepare
 from tests.helpers.commands import OUTPUTS, answer, chainrule, history_in
 
 PICKLE = {"id": "pickle", "protocol": 4}
@@ -73,10 +72,17 @@ def test_a_store_holds_what_the_arrays_hold(store, arrays, tmp_path):
         np.testing.assert_array_equal(lazy.X.compute(), whole.X)
         np.testing.assert_array_equal(lazy.y, whole.y)
         assert lazy.classes == whole.classes
-    one, other = fit_scaling(open_rows(store, 25)[0]), Scaling.fit(data.load(tmp_path / "rows.npz")[0])
+    one, other = Chunked().fit(open_rows(store, 25)[0]), Scaling.fit(data.load(tmp_path / "rows.npz")[0])
     np.testing.assert_allclose(one.shift, other.shift, rtol=1e-12)
     np.testing.assert_allclose(one.scale, other.scale, rtol=1e-12)
     np.testing.assert_array_equal(open_test(store, open_rows(store)[0]).X.compute(), arrays["X"])
+
+
+def rows_of(rows, height, *, validation):
+    """Return the rows of a run in chunks of this height."""
+    pipeline, rows = Chunked(height), chunked(rows, height)
+    problem = prepare(pipeline, rows, rows, positive=None, validation=validation, seed=0)
+    return pipeline.rows(problem, pipeline.device(None), "float64")
 
 
 def test_a_checkpoint_tells_other_rows_and_other_chunks_apart(arrays, tmp_path):
@@ -84,12 +90,7 @@ def test_a_checkpoint_tells_other_rows_and_other_chunks_apart(arrays, tmp_path):
     for change, height in ((0, 25), (0, 25), (0, 30), (1e-12, 25)):
         arrays["X"][0, 0] += change
         rows = Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up")
-        chunks = Chunks(height)
-        wishes = Wishes(batch="all", validation=0.0)
-        task = chunks.prepare(chunked(rows, height), chunked(rows, height), validation=0.0, seed=0)
-        run = chunks.run(cr.get_device("cpu"), task, "float64")
-        net = wishes.recipe(90, 4, 3, run.longest_safe_rate).net
-        texts.append(run._fingerprint(net))
+        texts.append(rows_of(rows, height, validation=0.0).fingerprint)
     assert texts[0] == texts[1]
     assert len(set(texts)) == 3
 
@@ -108,7 +109,7 @@ def test_pictures_are_rows_in_planes(tmp_path):
 
 def test_rows_in_chunks_are_split_as_rows_in_memory(store, arrays, tmp_path):
     np.savez(tmp_path / "rows.npz", **arrays)
-    lazy = Chunks(25).split(open_rows(store, 25)[0], held_out=0.3, seed=4)
+    lazy = Chunked(25).split(open_rows(store, 25)[0], held_out=0.3, seed=4)
     whole = data.split(data.load(tmp_path / "rows.npz")[0], held_out=0.3, seed=4)
     for one, other in zip(lazy, whole, strict=True):
         np.testing.assert_array_equal(one.X.compute(), other.X)
@@ -205,21 +206,24 @@ def test_chunks_of_no_rows_are_refused(store):
 
 
 def test_rows_to_learn_from_and_to_validate_by_are_kept_together_or_not_at_all(arrays, monkeypatch):
-    rows = chunked(Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up"), 25)
-    chunks = Chunks(25)
-    task = chunks.prepare(rows, rows, validation=0.5, seed=0)
+    rows = Dataset(arrays["X"], arrays["y"], tuple("abc"), None, "made up")
     size = arrays["X"].nbytes
     for memory, kept in ((size / 0.39, True), (size / 0.41, False)):
         monkeypatch.setattr(rows_in_chunks, "memory_limit", lambda memory=memory: memory)
-        run = chunks.run(cr.get_device("cpu"), task, "float64")
-        assert run.rows.kept is run.held_back.kept is kept
+        found = rows_of(rows, 25, validation=0.5)
+        assert found.train.kept is found.validation.kept is kept
 
 
 def test_nothing_to_scale_by_is_told(tmp_path, arrays):
     arrays["X"][50, 2] = np.nan
     as_npy(tmp_path / "rows", arrays)
     with pytest.raises(data.DataError, match=r"finite numbers .* got others in column 2"):
-        fit_scaling(open_rows(tmp_path / "rows", 25)[0])
+        Chunked().fit(open_rows(tmp_path / "rows", 25)[0])
+
+
+def test_a_chunk_is_reckoned_in_what_is_computed():
+    assert height_of_chunk((10**6, 1000), 1) == height_of_chunk((10**6, 1000), 4) == 2**26 // 4000
+    assert height_of_chunk((10**6, 1000), 8) == 2**26 // 8000
 
 
 def costs(folder):

@@ -6,9 +6,9 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.models.mlp import MLP
+from chainrule.models.objective import on_all_rows
 from chainrule.models.penalties import L2, ElasticNet
 from chainrule.optim.descent import descend
-from chainrule.training.run import on_all_rows
 
 NETS = {
     "logistic": MLP((5, 1), penalty=L2(0.1)),

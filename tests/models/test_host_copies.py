@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import optim as optimizers
 from chainrule.models import logistic
-from chainrule.optim import optimizers
-from chainrule.optim.batches import Batches, on_rows
+from chainrule.optim import Batches, on_rows
 from tests.conftest import ASKED, count_copies
 from tests.helpers.networks import EVERY_ACTIVATION, EVERY_COST, network, parameters, samples
 

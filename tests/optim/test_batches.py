@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.optim.batches import Batches, on_rows
+from chainrule.optim import Batches, on_rows
 from tests.conftest import count_copies
 
 LIKE = np.zeros(1)

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models import logistic
-from chainrule.optim.descent import DivergenceError, descend
-from chainrule.optim.optimizers import Optimizer, gradient_descent
+from chainrule.optim import DivergenceError, Optimizer, descend, gradient_descent
 from tests.conftest import count_copies
 
 

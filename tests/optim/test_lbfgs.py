@@ -9,8 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.optim.descent import DivergenceError, Report
-from chainrule.optim.lbfgs import lbfgs
+from chainrule.optim import DivergenceError, Report, lbfgs
 from tests.conftest import count_copies, read_only
 
 scipy_optimize = pytest.importorskip("scipy.optimize", reason="SciPy is in the extra `app`")

@@ -11,10 +11,19 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.optim import optimizers
-from chainrule.optim.batches import Batches, on_rows
-from chainrule.optim.descent import DivergenceError, Report, Snapshot, descend
-from chainrule.optim.optimizers import OPTIMIZERS, Optimizer, cosine, warm_up
+from chainrule.optim import (
+    OPTIMIZERS,
+    Batches,
+    DivergenceError,
+    Optimizer,
+    Report,
+    Snapshot,
+    cosine,
+    descend,
+    on_rows,
+    optimizers,
+    warm_up,
+)
 from tests.conftest import count_copies, read_only
 
 CPU = cr.get_device("cpu")

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.optim import optimizers
-from chainrule.optim.optimizers import OPTIMIZERS, clipped, constant, cosine, step_decay, warm_up
+from chainrule.optim import OPTIMIZERS, clipped, constant, cosine, optimizers, step_decay, warm_up
 from tests.conftest import count_copies, read_only
 
 NAMES = sorted(OPTIMIZERS)
@@ -261,8 +260,8 @@ def test_a_step_is_followed_where_some_of_its_arrays_are(name, wrap, followed):
 
 def test_every_optimiser_can_be_found_by_its_name():
     assert NAMES == ["adam", "adamw", "gradient-descent", "momentum", "nesterov", "rmsprop"]
-    for name, maker in OPTIMIZERS.items():
-        assert maker is getattr(optimizers, name.replace("-", "_"))
+    for name, method in OPTIMIZERS.items():
+        assert method.make is getattr(optimizers, name.replace("-", "_"))
 
 
 class TestSchedules:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from chainrule.optim.optimizers import OPTIMIZERS, clipped
+from chainrule.optim import OPTIMIZERS, clipped
 
 torch = pytest.importorskip("torch", reason="PyTorch is no part of any extra; install it to run these")
 

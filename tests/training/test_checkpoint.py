@@ -12,8 +12,8 @@ from chainrule import pytree
 from chainrule.optim.descent import Report, Snapshot
 from chainrule.training import checkpoint
 from chainrule.training.checkpoint import (
+    Checkpointer,
     CheckpointError,
-    Keeper,
     fingerprint,
     load_checkpoint,
     save_checkpoint,
@@ -263,7 +263,7 @@ def test_a_fingerprint_differs_where_anything_differs(device):
     assert len({first, *(fingerprint(device.asarray(other), device.asarray(X[0])) for other in others)}) == 6
 
 
-class TestKeeper:
+class TestCheckpointer:
     def test_it_writes_as_often_as_a_tenth_of_the_time_allows_and_the_last_one_always(
         self, cpu, tmp_path, monkeypatch
     ):
@@ -275,20 +275,20 @@ class TestKeeper:
             written.append(kept.step)
 
         monkeypatch.setattr(checkpoint, "save_checkpoint", slowly)
-        with Keeper(tmp_path / "c", SETTINGS) as keeper:
+        with Checkpointer(tmp_path / "c", SETTINGS) as checkpointer:
             for step in range(0, 35):
-                keeper(snapshot(cpu, step=step))
+                checkpointer(snapshot(cpu, step=step))
                 now[0] += 1.0
         assert written == [0, 9, 18, 27, 34]
 
     def test_an_error_leaves_the_last_one_too(self, cpu, tmp_path):
-        keeper = Keeper(tmp_path / "c", SETTINGS)
+        checkpointer = Checkpointer(tmp_path / "c", SETTINGS)
 
         def interrupted():
-            with keeper:
-                keeper(snapshot(cpu, step=5))
-                keeper.spent = math.inf
-                keeper(snapshot(cpu, step=6))
+            with checkpointer:
+                checkpointer(snapshot(cpu, step=5))
+                checkpointer.spent = math.inf
+                checkpointer(snapshot(cpu, step=6))
                 raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):

@@ -10,7 +10,7 @@ from chainrule import data
 from chainrule.autodiff import gradcheck_by_hand
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell
-from chainrule.training import run as training
+from chainrule.models import objective
 from chainrule.training.model_file import Model
 
 
@@ -42,13 +42,13 @@ def check(
         raw, y = _labelled(path, model, label)
         chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
         X = place.asarray(model.scaling.apply(raw[chosen], "float64"), "float64")
-        targets = place.asarray(training.targets(model.net, y[chosen]), "float64")
+        targets = place.asarray(objective.targets(y[chosen], model.net.sizes[-1], "float64"))
         params = [tuple(place.asarray(part, "float64") for part in layer) for layer in model.params]
         tell("model", f"{model.net}")
         tell("data", f"{len(chosen)} rows of {path or 'the digits'}, float64 on {place.name}")
         ways = {"": lambda params: model.net.cost_and_gradients(params, X, targets)}
-        if training.goes_by_tiles(model.net):
-            ways[" by tiles"] = lambda params: training.on_all_rows(model.net, X, targets, params)
+        if objective.goes_by_tiles(model.net):
+            ways[" by tiles"] = lambda params: objective.on_all_rows(model.net, X, targets, params)
         findings = []
         for way, cost_and_gradients in ways.items():
             for finding in gradcheck_by_hand.check(
@@ -95,11 +95,9 @@ def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.nd
             f"{rows.source}: expected {model.net.sizes[0]} features as the model learnt, got {rows.X.shape[1]}; "
             "give data of the layout that it learnt from"
         )
-    # A model of one class against the rest calls the others "not" that class.
-    rest = model.classes[0] if model.classes[0] == f"not {model.classes[1]}" else None
     numbers = {name: number for number, name in enumerate(model.classes)}
     unknown = [name for name in rows.classes if name not in numbers]
-    if unknown and (rest is None or model.classes[1] not in rows.classes):
+    if unknown and not (model.rest and model.classes[1] in rows.classes):
         raise data.DataError(
             f"{rows.source}: expected the classes {', '.join(model.classes)}, got {', '.join(unknown[:10])} too; "
             "give data with the classes that the model learnt"

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
-from chainrule.optim.descent import DivergenceError
+from chainrule.optim import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
 from chainrule.training.model_file import Model, load_model
 from chainrule.training.storage import ModelError

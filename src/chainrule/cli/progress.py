@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from chainrule.cli.console import complain, err, out
-from chainrule.optim.descent import Report
-from chainrule.training.config import Recipe
+from chainrule.optim import Report
+from chainrule.training.config import Config
 
 Points = Sequence[tuple[float, float]]
 
@@ -26,10 +26,10 @@ _POINTS = 1024
 _FRAMES_A_SECOND = 4
 
 
-def follow(recipe: Recipe) -> "Drawing | Lines":
-    """Return a context that shows how a run of this recipe goes: a drawing where the reader can see one, or lines."""
+def follow(config: Config) -> "Drawing | Lines":
+    """Return a context that shows how a run of this config goes: a drawing where the reader can see one, or lines."""
     drawn = _on_terminal(out) and out.is_interactive and not out.options.ascii_only
-    return Drawing(recipe) if drawn else Lines(recipe)
+    return Drawing(config) if drawn else Lines(config)
 
 
 def _on_terminal(console: Console) -> bool:
@@ -40,11 +40,11 @@ def _on_terminal(console: Console) -> bool:
 class Lines:
     """A line for a report, and where the error stream alone is a terminal a bar there."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, config: Config) -> None:
+        self.config = config
         # A line for each of 200 epochs would push away what else was said.
         self.sparse = (
-            1 if recipe.batch is None else min(10, max(1, recipe.steps // recipe.report_every // 20))
+            1 if config.batch is None else min(10, max(1, config.steps // config.report_every // 20))
         )
         self.bar = Progress(
             TextColumn("step"),
@@ -57,7 +57,7 @@ class Lines:
             transient=True,
             disable=not _on_terminal(err),
         )
-        self.task = self.bar.add_task("steps", total=recipe.steps, cost="")
+        self.task = self.bar.add_task("steps", total=config.steps, cost="")
         self.done, self.shown = 0, time.monotonic()
 
     def __enter__(self) -> "Lines":
@@ -81,10 +81,10 @@ class Lines:
     def report(self, report: Report) -> None:
         """Tell a report, if it is one of those that are told."""
         self.bar.update(self.task, completed=report.step, cost=f"{report.cost:.6f}")
-        number, rest = divmod(report.step, self.recipe.report_every)
-        if number % self.sparse and not rest and report.step < self.recipe.steps:
+        number, rest = divmod(report.step, self.config.report_every)
+        if number % self.sparse and not rest and report.step < self.config.steps:
             return
-        when = "before" if self.recipe.batch is None else "up to"
+        when = "before" if self.config.batch is None else "up to"
         watched = "" if report.validation is None else f", validation {report.validation:.6f}"
         out.print(f"  cost {when} step {report.step:>6}: {report.cost:.6f}{watched}")
 
@@ -99,8 +99,8 @@ class Drawing:
     A thread of rich's draws it, so that a step costs no more than counting it.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.steps = recipe.steps
+    def __init__(self, config: Config) -> None:
+        self.steps = config.steps
         self.first = self.done = 0
         self.begun = time.monotonic()
         self.running = True

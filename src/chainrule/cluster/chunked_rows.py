@@ -12,7 +12,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,31 +23,23 @@ from dask import delayed
 from chainrule import pytree
 from chainrule.backend import threads
 from chainrule.backend.device import get_device
-from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.backend.namespaces import to_numpy
+from chainrule.cluster import client
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
-from chainrule.models.logistic import learning_rate_bound
+from chainrule.gates.types import Array
 from chainrule.models.mlp import MLP, Params
-from chainrule.optim.batches import Batches
-from chainrule.training.run import on_all_rows
-
-Array = Any
+from chainrule.models.objective import class_probabilities, learning_rate_bound, on_all_rows
+from chainrule.optim import Batches
 
 # How many sums one task of the tree adds up: few levels, and no worker is sent much at once.
 FAN_IN = 8
 # Of the memory of all workers, the share that rows may take; at 0.6 Dask begins to write to disk.
 _SHARE_OF_MEMORY = 0.4
-# Rows of a chunk where nobody says: as many as take so many bytes.
-_BYTES_OF_CHUNK = 1 << 26
 
 
 def is_dask(x: Any) -> bool:
     """Return whether x is an array of Dask."""
     return isinstance(x, da.Array)
-
-
-def height_of_chunk(shape: Sequence[int], itemsize: int) -> int:
-    """Return how many rows make a chunk of about 64 MiB, reckoned as float32, in which it is computed, or larger."""
-    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * max(4, itemsize))))
 
 
 def can_be_kept(size: int) -> bool:
@@ -120,6 +112,9 @@ class ChunkedRows:
         if weight is not None:
             self.weights = [float(total) for total in self.each(_weight_of)]
 
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
     def batches(self, rows: int, *, seed: int = 0, shuffle: bool = True) -> "ChunkBatches":
         """Return mini-batches of about so many rows: whole chunks, in an order that `seed` draws anew each epoch."""
         return ChunkBatches(self.heights, rows, seed=seed, shuffle=shuffle)
@@ -165,6 +160,18 @@ class ChunkedRows:
     def forward(self, net: MLP, params: Params) -> np.ndarray:
         """Return y_hat (m, k) of all rows, on the host."""
         return np.concatenate(self.each(_forward, net, params))
+
+    def answers(self, net: MLP, params: Params) -> np.ndarray:
+        """Return the number (m,) of the likeliest class of each row, of equal ones the first, on the host."""
+        return np.concatenate(self.each(_answers, net, params))
+
+    def threads(self, net: MLP, batch: int | None) -> int:
+        """Return how many threads compute chunks at the same time, whatever the network and the batch."""
+        return client.threads()
+
+    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[None]:
+        """Return a context that changes nothing: the threads are Dask's."""
+        return nullcontext()
 
     def each(self, f: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Return f((X, y, weight), arguments) of each chunk, computed by its worker."""
@@ -280,14 +287,19 @@ def _weight_of(part: tuple[Array, Array, Array], nothing: tuple[()]) -> float:
 
 def _bound(part: tuple[Array, Array, Array | None], given: tuple[float]) -> float:
     X, _, weight = part
-    if weight is not None:
-        X = X * namespace(X).sqrt(weight * given[0])[:, None]
-    return learning_rate_bound(X)
+    return learning_rate_bound(X, None if weight is None else weight * given[0])
 
 
 def _forward(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params]) -> np.ndarray:
     net, params = _at_hand(given)
     return to_numpy(net.forward(params, part[0]))
+
+
+def _answers(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params]) -> np.ndarray:
+    P = class_probabilities(_forward(part, given))
+    # A byte a row goes further than eight, on the way to the host too.
+    answers: np.ndarray = np.argmax(P, axis=1).astype(np.min_scalar_type(P.shape[1]))
+    return answers
 
 
 def _cost_and_gradients(
@@ -297,10 +309,7 @@ def _cost_and_gradients(
     started = time.perf_counter()
     (X, y, weight), (net, params) = part, _at_hand(given)
     with np.errstate(over="ignore", invalid="ignore"):
-        if weight is None:
-            cost, gradients = on_all_rows(net, X, y, params)
-        else:
-            cost, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
+        cost, gradients = on_all_rows(net, X, y, params, weight=weight)
         leaves = [x for dW, db in gradients for x in (dW * share, db * bias_share)]
         found = [to_numpy(x) for x in (cost * share, *leaves)]
     return [_seconds_since(started), *found]

@@ -3,6 +3,8 @@
 Nothing is unpickled. Every worker reads by the path, so it must name the same file on all their machines.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from chainrule.cluster.chunked_rows import height_of_chunk
 from chainrule.data.classes import numbered
 from chainrule.data.dataset import Dataset, plane_order
 from chainrule.data.errors import DataError, fault, faults_named, some
@@ -18,6 +19,9 @@ from chainrule.data.formats import hdf5
 from chainrule.data.formats.reader import Raw, check_labels, check_samples, image_shape
 from chainrule.data.formats.stores import NPY_NAME
 from chainrule.data.loading import reader_of
+
+# Rows of a chunk where nobody says: as many as take so many bytes.
+_BYTES_OF_CHUNK = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ def chunked(rows: Dataset, chunk_rows: int | None = None) -> Dataset:
     """Return rows that are in memory with X as a Dask array."""
     X = rows.X
     return replace(rows, X=da.from_array(X, chunks=(_height(chunk_rows, X.shape, X.dtype), *X.shape[1:])))
+
+
+def height_of_chunk(shape: Sequence[int], itemsize: int) -> int:
+    """Return how many rows make a chunk of about 64 MiB, in float32, in which it is computed, or in what is wider."""
+    return max(1, min(int(shape[0]), _BYTES_OF_CHUNK // max(1, math.prod(shape[1:]) * max(4, itemsize))))
 
 
 def _height(chunk_rows: int | None, shape: tuple[int, ...], dtype: Any) -> int:

@@ -26,9 +26,7 @@ from chainrule.estimators.placement import (
 from chainrule.models.logistic import by_tiles, learning_rate_bound
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2
-from chainrule.optim.descent import Descent, descend
-from chainrule.optim.lbfgs import lbfgs
-from chainrule.optim.optimizers import gradient_descent, nesterov
+from chainrule.optim import Descent, descend, gradient_descent, lbfgs, nesterov
 
 Array = Any
 

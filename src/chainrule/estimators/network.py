@@ -27,10 +27,7 @@ from chainrule.estimators.placement import (
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, Penalty
-from chainrule.optim import optimizers
-from chainrule.optim.batches import Batches, on_rows
-from chainrule.optim.descent import Descent, Report, descend
-from chainrule.optim.lbfgs import lbfgs
+from chainrule.optim import Batches, Descent, Report, descend, lbfgs, on_rows, optimizers
 
 Array = Any
 Params = list[tuple[Array, Array]]

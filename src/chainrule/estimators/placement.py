@@ -22,7 +22,7 @@ from chainrule.backend import threads
 from chainrule.backend.device import asked_for, get_device
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.models.mlp import MLP
-from chainrule.optim.descent import CostAndGradients
+from chainrule.optim import CostAndGradients
 
 Array = Any
 

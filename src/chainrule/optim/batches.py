@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.namespaces import namespace
+from chainrule.gates.types import Array
 from chainrule.validation import whole_number
-
-Array = Any
 
 
 class Batches:

@@ -9,10 +9,10 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.types import Array
 from chainrule.optim.optimizers import Optimizer, Params, State, gradient_descent
 from chainrule.validation import check_cost
 
-Array = Any
 CostAndGradients = Callable[..., tuple[Array, Params]]
 
 # A cost that rises at every one of so many looks at it, to ten times what it was at first, will not come back.

@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from chainrule import pytree
 from chainrule.backend import threads
 from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.types import Array
 from chainrule.optim.descent import CostAndGradients, Descent, DivergenceError, Report
 from chainrule.optim.optimizers import Params
 from chainrule.validation import check_cost
-
-Array = Any
 
 
 def lbfgs(

@@ -19,7 +19,7 @@ import numpy as np
 from chainrule import pytree
 from chainrule.backend.device import Device
 from chainrule.backend.namespaces import to_numpy
-from chainrule.optim.descent import Report, Snapshot
+from chainrule.optim import Report, Snapshot
 from chainrule.training.storage import absorb, checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule checkpoint"
@@ -47,9 +47,10 @@ class CheckpointError(ValueError):
 def fingerprint(*arrays: Any) -> str:
     """Return a text that differs where any element, shape or dtype of arrays of any device differs."""
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        absorb(digest, to_numpy(array))
-    shapes = ", ".join(f"{tuple(array.shape)} {to_numpy(array).dtype}" for array in arrays)
+    on_host = [to_numpy(array) for array in arrays]
+    for array in on_host:
+        absorb(digest, array)
+    shapes = ", ".join(f"{array.shape} {array.dtype}" for array in on_host)
     return f"{shapes}, checksum {digest.hexdigest()}"
 
 
@@ -136,7 +137,7 @@ def set_aside(path: Path) -> Path | None:
     return path.rename(aside)
 
 
-class Keeper:
+class Checkpointer:
     """What `descend` hands its snapshots to: writes them, so seldom that it takes at most a tenth of the time.
 
     A context; leaving it, however that comes about, writes the last snapshot where that is not yet done. What is
@@ -157,7 +158,7 @@ class Keeper:
         if self.spent <= _SHARE * (time.monotonic() - self.begun):
             self._write()
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "Checkpointer":
         return self
 
     def __exit__(

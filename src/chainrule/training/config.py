@@ -1,24 +1,41 @@
-"""Recipes: what was asked for, with all that was left open decided."""
+"""Options as a user gives them, and the configuration of a run, in which nothing is left to be decided."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.models.mlp import _VARIANCES as INITIALIZERS
 from chainrule.models.mlp import MLP
+from chainrule.models.objective import outputs_for, safe_learning_rate
 from chainrule.models.penalties import L1, L2, ElasticNet, Penalty
-from chainrule.optim.optimizers import OPTIMIZERS, Optimizer, clipped, cosine, step_decay, warm_up
+from chainrule.optim.optimizers import OPTIMIZERS, Optimizer, clipped
+from chainrule.optim.schedules import SCHEDULES, Schedule
 from chainrule.training.model_file import net_as_json
+from chainrule.training.rows import Rows
 
 # What a network learns by where nobody asks for anything else.
 HIDDEN, BATCH, EPOCHS, STEPS, PATIENCE, VALIDATION = (512, 256), 64, 200, 1000, 20, 0.1
-_RATES = {"rmsprop": 1e-3, "adam": 1e-3, "adamw": 1e-3}
-_RATE = 1e-2
+MODELS = ("logistic", "mlp")
+# How a schedule and a penalty are written, for messages and help.
+_SCHEDULES = ", ".join(row.form for row in SCHEDULES.values())
+_SCHEDULES = " or ".join(_SCHEDULES.rsplit(", ", 1))
+_PENALTIES = "none, l1:0.1, l2:0.7 or elastic:0.1:0.5"
+
+
+class Help(NamedTuple):
+    """What a command line says of an option, and which values the option takes: from `least` up, or above `above`."""
+
+    text: str
+    choices: Iterable[str] = ()
+    least: int | None = None
+    above: int | None = None
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a network learns, with nothing left to be decided: the same recipe and data give the same run.
+class Config:
+    """How a network learns, with nothing left to be decided: the same configuration and data give the same run.
 
     weights     how the first parameters are drawn: a name that MLP.init knows, or None for its own choice
     schedule    a text that `read_schedule` gave
@@ -43,34 +60,78 @@ class Recipe:
         return {**vars(self), "net": net_as_json(self.net)}
 
     def make_optimizer(self) -> Optimizer:
-        """Return the optimiser that all this describes."""
-        made = OPTIMIZERS[self.optimizer](scheduled(self.schedule, self.learning_rate))
+        """Return the optimiser with its schedule, clipped where that is asked for."""
+        made = OPTIMIZERS[self.optimizer].make(scheduled(self.schedule, self.learning_rate))
         return made if self.clip is None else clipped(made, self.clip)
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What was asked for; None where the choice was left open. The fields are the options of `chainrule train`."""
+class Options:
+    """The options of `chainrule train` that say how to learn; None where the choice is left open.
 
-    model: str | None = None
-    hidden: str | None = None
-    activation: str | None = None
-    optimizer: str | None = None
-    learning_rate: float | None = None
-    schedule: str = "constant"
-    clip: float | None = None
-    penalty: str = "none"
-    weights: str | None = None
-    batch: str | None = None
-    steps: int | None = None
-    epochs: int | None = None
-    tol: float | None = None
-    validation: float | None = None
-    patience: int | None = None
-    report_every: int | None = None
-    seed: int = 0
+    Raises ValueError, which names the option, for values that no run can have.
+    """
+
+    model: Annotated[
+        str | None,
+        Help("Default: logistic for two classes or with --positive, else mlp, a network.", choices=MODELS),
+    ] = None
+    hidden: Annotated[str | None, Help("Units of the hidden layers, such as 20,7,5; makes it a network.")] = (
+        None
+    )
+    activation: Annotated[str | None, Help(f"{', '.join((*ACTIVATIONS, 'maxout'))}; default: relu.")] = None
+    optimizer: Annotated[
+        str | None,
+        Help(f"{', '.join(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),
+    ] = None
+    learning_rate: Annotated[
+        float | None,
+        Help(
+            "Length of a step. Default: for logistic one from the data, at which the cost falls at every step.",
+            above=0,
+        ),
+    ] = None
+    schedule: Annotated[str, Help(f"{_SCHEDULES}.")] = "constant"
+    clip: Annotated[float | None, Help("Largest norm of the gradient of a step.", above=0)] = None
+    penalty: Annotated[
+        str, Help("Of the weights: none, l1:STRENGTH, l2:STRENGTH, elastic:STRENGTH:RATIO.")
+    ] = "none"
+    weights: Annotated[
+        str | None,
+        Help("First weights. Default: zeros for logistic, by activation for mlp.", choices=INITIALIZERS),
+    ] = None
+    batch: Annotated[
+        str | None, Help(f"Rows of a step, or all. Default: all for logistic, {BATCH} for mlp.")
+    ] = None
+    steps: Annotated[
+        int | None,
+        Help(f"Steps at most. Default: {STEPS} on all rows; else see --epochs.", least=0),
+    ] = None
+    epochs: Annotated[
+        int | None, Help(f"Times at most that all rows are learnt from. Default: {EPOCHS}.", least=0)
+    ] = None
+    tol: Annotated[
+        float | None, Help("Stop at the first report whose largest |gradient| is under this.", least=0)
+    ] = None
+    validation: Annotated[
+        float | None,
+        Help(f"Share of the training rows to choose the best step by. Default: {VALIDATION} with batches."),
+    ] = None
+    patience: Annotated[
+        int | None,
+        Help(
+            f"Stop after so many reports without a better one. Default: {PATIENCE} with batches and validation.",
+            least=1,
+        ),
+    ] = None
+    report_every: Annotated[
+        int | None, Help("Steps from one report to the next. Default: an epoch, or 20 reports.", least=1)
+    ] = None
+    seed: Annotated[int, Help("Seed of splits, first weights and the order of rows.", least=0)] = 0
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(Options, include_extras=True).items():
+            _check_number(name, getattr(self, name), *hint.__metadata__)
         given = [name for name in ("hidden", "activation") if getattr(self, name) is not None]
         if self.model == "logistic" and given:
             raise ValueError(f"--{given[0]} is for networks, got --model logistic too; give one of them")
@@ -79,67 +140,99 @@ class Wishes:
         if self.validation is not None and not 0 <= self.validation < 1:
             raise ValueError(f"--validation: expected a share from 0 up and under 1, got {self.validation}")
 
-    def settled(self, classes: int) -> "Wishes":
-        """Return the wishes with model, batch, validation and patience decided, for a task of so many classes."""
+    def settled(self, classes: int, usual_batch: int | None = None) -> "Plan":
+        """Return what these options mean for so many classes.
+
+        A mini-batch has `usual_batch` rows, or BATCH, where nobody says.
+        """
         network = self.hidden is not None or self.activation is not None or classes > 2
-        model = self.model or ("mlp" if network else "logistic")
-        batch = self.batch
-        if batch is None:
-            batch = "all" if model == "logistic" else str(BATCH)
-        if batch != "all" and not (batch.isdecimal() and int(batch)):
-            raise ValueError(f"--batch: expected a number of rows from 1 up, or all, got {batch!r}")
-        if batch != "all" and self.tol is not None:
+        if self.model is not None:
+            network = self.model == "mlp"
+        batch = (usual_batch or BATCH) if network else None
+        if self.batch is not None:
+            batch = read_batch(self.batch)
+        if batch is not None and self.tol is not None:
             raise ValueError(
                 "--tol judges the gradient of all rows, got batches; give --batch all, or --patience"
             )
         validation, patience = self.validation, self.patience
         if validation is None:
-            validation = 0.0 if batch == "all" else VALIDATION
-        if patience is None and validation and batch != "all":
+            validation = 0.0 if batch is None else VALIDATION
+        if patience is None and validation and batch is not None:
             patience = PATIENCE
-        return replace(self, model=model, batch=batch, validation=validation, patience=patience)
+        return Plan(self, classes, network, batch, validation, patience)
 
-    def recipe(self, m: int, n: int, classes: int, safe_rate: Callable[[MLP], float]) -> Recipe:
-        """Return the recipe for m rows of n features; `safe_rate` gives the rate of a network without hidden layers."""
-        wishes = self.settled(classes)
-        network = wishes.model == "mlp"
-        hidden: tuple[int, ...] = HIDDEN if network else ()
-        if wishes.hidden is not None:
-            hidden = read_sizes(wishes.hidden)
-        net = MLP(
-            (n, *hidden, 1 if classes == 2 else classes),
-            "relu" if wishes.activation is None else wishes.activation,
-            "sigmoid" if classes == 2 else "softmax",
-            penalty=read_penalty(wishes.penalty),
-        )
-        optimizer = wishes.optimizer
+
+@dataclass(frozen=True)
+class Plan:
+    """Options, with all decided that the number of classes decides.
+
+    network         whether it is a network with hidden layers, or logistic regression
+    batch           rows in a mini-batch, or None for all rows at every step
+    validation      the share of training rows to validate by
+    """
+
+    options: Options
+    classes: int
+    network: bool
+    batch: int | None
+    validation: float
+    patience: int | None
+
+    def config(self, n: int, rows: Rows, bound: Callable[[], float]) -> Config:
+        """Return the configuration for rows of n features; `bound` gives their `learning_rate_bound`."""
+        options = self.options
+        net = self.net(n)
+        optimizer = options.optimizer
         if optimizer is None:
-            optimizer = "adam" if network else "gradient-descent"
+            optimizer = "adam" if self.network else "gradient-descent"
         if optimizer not in OPTIMIZERS:
             raise ValueError(f"--optimizer: expected one of {', '.join(OPTIMIZERS)}, got {optimizer!r}")
-        rate = wishes.learning_rate
+        rate = options.learning_rate
         if rate is None:
-            by_data = not network and optimizer not in _RATES
-            rate = safe_rate(net) if by_data else _RATES.get(optimizer, _RATE)
-        batch = None if wishes.batch == "all" else int(str(wishes.batch))
-        an_epoch = 1 if batch is None else -(-m // batch)
-        steps = STEPS if wishes.steps is None and batch is None else EPOCHS * an_epoch
-        steps = wishes.steps if wishes.steps is not None else steps
-        steps = wishes.epochs * an_epoch if wishes.epochs is not None else steps
-        return Recipe(
+            method = OPTIMIZERS[optimizer]
+            by_data = not (self.network or method.adaptive)
+            rate = safe_learning_rate(net, bound()) if by_data else method.learning_rate
+        epoch = 1 if self.batch is None else len(rows.batches(self.batch))
+        steps = options.steps
+        if steps is None:
+            usual = STEPS if self.batch is None else EPOCHS * epoch
+            steps = usual if options.epochs is None else options.epochs * epoch
+        return Config(
             net=net,
-            weights=wishes.weights or (None if network else "zeros"),
+            weights=options.weights or (None if self.network else "zeros"),
             optimizer=optimizer,
             learning_rate=rate,
-            schedule=read_schedule(wishes.schedule, steps),
-            clip=wishes.clip,
-            batch=batch,
+            schedule=read_schedule(options.schedule, steps),
+            clip=options.clip,
+            batch=self.batch,
             steps=steps,
-            report_every=wishes.report_every or (max(1, steps // 20) if batch is None else an_epoch),
-            tol=wishes.tol,
-            patience=wishes.patience,
-            seed=wishes.seed,
+            report_every=options.report_every or (max(1, steps // 20) if self.batch is None else epoch),
+            tol=options.tol,
+            patience=self.patience,
+            seed=options.seed,
         )
+
+    def net(self, n: int) -> MLP:
+        """Return the network for rows of n features."""
+        hidden: tuple[int, ...] = HIDDEN if self.network else ()
+        if self.options.hidden is not None:
+            hidden = read_sizes(self.options.hidden)
+        return MLP(
+            (n, *hidden, outputs_for(self.classes)),
+            "relu" if self.options.activation is None else self.options.activation,
+            "sigmoid" if self.classes == 2 else "softmax",
+            penalty=read_penalty(self.options.penalty),
+        )
+
+
+def read_batch(text: str) -> int | None:
+    """Return the rows of a mini-batch from text such as 64, or None from all."""
+    if text == "all":
+        return None
+    if not (text.isdecimal() and int(text)):
+        raise ValueError(f"--batch: expected a number of rows from 1 up, or all, got {text!r}")
+    return int(text)
 
 
 def read_sizes(text: str) -> tuple[int, ...]:
@@ -152,7 +245,7 @@ def read_sizes(text: str) -> tuple[int, ...]:
 
 def read_penalty(text: str) -> Penalty | None:
     """Return the penalty that none, l1:STRENGTH, l2:STRENGTH or elastic:STRENGTH:RATIO describes."""
-    name, numbers = _parts(text, "--penalty", "none, l1:0.1, l2:0.7 or elastic:0.1:0.5")
+    name, numbers = _parts(text, "--penalty", _PENALTIES)
     match name, numbers:
         case "none", []:
             return None
@@ -162,24 +255,16 @@ def read_penalty(text: str) -> Penalty | None:
             return L2(strength)
         case "elastic", [strength, ratio]:
             return ElasticNet(strength, ratio)
-    raise ValueError(f"--penalty: expected none, l1:0.1, l2:0.7 or elastic:0.1:0.5, got {text!r}")
-
-
-_SCHEDULES = "constant, step[:EVERY[:FACTOR]], cosine[:STEPS[:FLOOR]] or warm-up[:STEPS]"
+    raise ValueError(f"--penalty: expected {_PENALTIES}, got {text!r}")
 
 
 def read_schedule(text: str, steps: int) -> str:
-    """Return a schedule with nothing left to be decided: what is not said goes by the number of steps of the run."""
+    """Return a schedule with all its numbers; those that the text leaves out follow from the steps of the run."""
     name, numbers = _parts(text, "--schedule", _SCHEDULES)
-    usual: dict[str, list[float]] = {
-        "constant": [],
-        "step": [max(1, -(-steps // 3)), 0.1],
-        "cosine": [max(1, steps), 0.0],
-        "warm-up": [max(1, steps // 10)],
-    }
-    if name not in usual or len(numbers) > len(usual[name]):
+    usual = SCHEDULES[name].usual(steps) if name in SCHEDULES else ()
+    if name not in SCHEDULES or len(numbers) > len(usual):
         raise ValueError(f"--schedule: expected {_SCHEDULES}, got {text!r}")
-    numbers += usual[name][len(numbers) :]
+    numbers += usual[len(numbers) :]
     if numbers and (numbers[0] < 1 or not float(numbers[0]).is_integer()):
         raise ValueError(f"--schedule: expected a whole number of steps from 1 up, got {text!r}")
     resolved = ":".join([name, *(f"{number:.17g}" for number in numbers)])
@@ -187,18 +272,11 @@ def read_schedule(text: str, steps: int) -> str:
     return resolved
 
 
-def scheduled(text: str, rate: float) -> Any:
-    """Return the learning rate, or the function from step to rate, of a text that `read_schedule` gave."""
+def scheduled(text: str, rate: float) -> Schedule:
+    """Return the function from step to rate of a text that `read_schedule` gave, for a first rate."""
     name, *numbers = text.split(":")
-    values = [float(number) for number in numbers]
-    match name:
-        case "step":
-            return step_decay(rate, int(values[0]), values[1])
-        case "cosine":
-            return cosine(rate, int(values[0]), values[1])
-        case "warm-up":
-            return warm_up(rate, int(values[0]))
-    return rate
+    steps, rest = [int(number) for number in numbers[:1]], [float(number) for number in numbers[1:]]
+    return SCHEDULES[name].make(rate, *steps, *rest)
 
 
 def _parts(text: str, option: str, expected: str) -> tuple[str, list[float]]:
@@ -210,3 +288,16 @@ def _parts(text: str, option: str, expected: str) -> tuple[str, list[float]]:
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"{option}: expected {expected}, got {text!r}")
     return name, values
+
+
+def _check_number(name: str, value: float | None, help_: Help) -> None:
+    """Raise ValueError for a number out of the range of its option."""
+    if value is None or (help_.least is None and help_.above is None):
+        return
+    expected = (
+        "a positive, finite number" if help_.above is not None else f"a finite number from {help_.least} up"
+    )
+    above = -math.inf if help_.above is None else help_.above
+    least = -math.inf if help_.least is None else help_.least
+    if not (value > above and value >= least and value < math.inf):
+        raise ValueError(f"--{name.replace('_', '-')}: expected {expected}, got {value}")

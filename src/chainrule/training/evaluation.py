@@ -1,31 +1,27 @@
-"""What a training run is judged by."""
+"""How well a model answers rows of known classes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from chainrule.backend.device import Device
+from chainrule.models.objective import class_probabilities
 from chainrule.training.model_file import Model
-
-# Rows that are answered at once: enough to fill a device, few enough for the layers' outputs to fit beside the data.
-_ROWS = 8192
+from chainrule.training.rows import BLOCK
 
 
-def probabilities(place: Device, model: Model, X: np.ndarray) -> np.ndarray:
-    """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `place`."""
-    params = [(place.asarray(W), place.asarray(b)) for W, b in model.params]
+def probabilities(device: Device, model: Model, X: np.ndarray) -> np.ndarray:
+    """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `device`."""
+    params = [(device.asarray(W), device.asarray(b)) for W, b in model.params]
     parts = []
-    for start in range(0, len(X), _ROWS):
-        rows = place.asarray(model.scaling.apply(X[start : start + _ROWS], model.dtype))
-        parts.append(place.to_numpy(model.net.forward(params, rows)))
-    P = np.concatenate(parts)
-    return P if P.shape[1] > 1 else np.concatenate([1 - P, P], axis=1)
+    for start in range(0, len(X), BLOCK):
+        rows = device.asarray(model.scaling.apply(X[start : start + BLOCK], model.dtype))
+        parts.append(device.to_numpy(model.net.forward(params, rows)))
+    return class_probabilities(np.concatenate(parts))
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
+class Evaluation:
     """How rows of known classes y (m,) were answered: P (m, k) has the probability of each class."""
 
     P: np.ndarray
@@ -52,7 +48,7 @@ class Verdict:
         k = self.P.shape[1]
         return np.bincount(self.y * k + self.answers, minlength=k * k).reshape(k, k)
 
-    def of_class(self) -> list[float | None]:
+    def accuracy_by_class(self) -> list[float | None]:
         """Return the share answered right in each class; None where it has no row."""
         table = self.confusion
         rows = table.sum(axis=1)
@@ -72,23 +68,3 @@ class Verdict:
     @property
     def _of_truth(self) -> np.ndarray:
         return np.asarray(self.P[np.arange(len(self.y)), self.y])
-
-
-def judged(classes: Sequence[str], verdicts: dict[str, Verdict]) -> dict[str, Any]:
-    """Return what the report says of verdicts by the names of their rows, "held out" among them."""
-    test = verdicts["held out"]
-    accuracy = {name: verdict.accuracy for name, verdict in verdicts.items()}
-    return {
-        "accuracy": {**accuracy, "commoner class": test.commonest},
-        "held-out accuracy by class": dict(zip(classes, test.of_class(), strict=True)),
-        "held-out confusion, true class down, answer across": test.confusion.tolist(),
-        "worst mistakes": [
-            {
-                "held-out row": int(i),
-                "class": classes[test.y[i]],
-                "answer": classes[test.answers[i]],
-                "probability of the answer": float(test.P[i, test.answers[i]]),
-            }
-            for i in test.worst
-        ],
-    }

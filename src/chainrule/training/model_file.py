@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed. And the model file."""
+"""The model file: a network with all that a new sample needs, as arrays and text."""
 
 import json
 import math
@@ -34,6 +34,7 @@ class Model:
     image      the shape of pictures that the features are, or None
     white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
     features   the names of the columns, or () where nobody named them
+    rest       whether the first of two classes stands for all classes but the second
 
     ValueError where these do not fit each other.
     """
@@ -45,6 +46,7 @@ class Model:
     image: ImageShape | None
     white: float | None = None
     features: tuple[str, ...] = ()
+    rest: bool = False
 
     def __post_init__(self) -> None:
         n, k = self.net.sizes[0], len(self.classes)
@@ -69,6 +71,8 @@ class Model:
             raise ValueError(f"{self.image} for a network of {n} features")
         if self.white is not None and not 0 < self.white < math.inf:
             raise ValueError(f"a white of {self.white}")
+        if self.rest and k != 2:
+            raise ValueError(f"a class for all the rest among {k}")
         if len(self.features) not in (0, n):
             raise ValueError(f"{len(self.features)} names of features for a network of {n}")
 
@@ -104,6 +108,7 @@ def save_model(path: Path, model: Model) -> None:
         "image": asdict(model.image) if model.image else None,
         "white": model.white,
         "features": list(model.features),
+        "rest": model.rest,
     }
     tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
     for layer, (W, b) in enumerate(model.params):
@@ -131,14 +136,17 @@ def load_model(path: Path) -> Model:
         scaling = Scaling(tensors.pop("shift"), tensors.pop("scale"))
         if tensors:
             raise ValueError(f"{', '.join(sorted(tensors))} beside what the network has")
+        classes = tuple(str(name) for name in about["classes"])
         return Model(
             net,
             params,
             scaling,
-            tuple(str(name) for name in about["classes"]),
+            classes,
             ImageShape(**about["image"]) if about["image"] else None,
             None if about["white"] is None else float(about["white"]),
             tuple(str(name) for name in about["features"]),
+            # Files without the entry say it by the name of the first class.
+            bool(about.get("rest", classes[0] == f"not {classes[-1]}")),
         )
     except KeyError as error:
         raise refused(f"got one without {error}") from error

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape
-from chainrule.optim.descent import Report
-from chainrule.training.evaluation import Verdict
+from chainrule.optim import Report
+from chainrule.training.evaluation import Evaluation
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures, html
 from chainrule.training.report.elements import Figure
+from chainrule.training.run_report import RunReport
 from chainrule.training.storage import write_bytes, write_json
 
 
@@ -21,9 +22,9 @@ def save(
     out: Path,
     model: Model,
     history: Sequence[Report],
-    report: dict[str, Any],
+    report: RunReport,
     test: Dataset,
-    held_out: Verdict,
+    held_out: Evaluation,
 ) -> list[str]:
     """Write model, history, report and figures into the folder `out`, and return the names of the files.
 
@@ -31,7 +32,7 @@ def save(
     """
     columns, rows = _table(history, len(model.net.shapes))
     save_model(out / "model.safetensors", model)
-    write_json(out / "report.json", report)
+    write_json(out / "report.json", report.as_json())
     write_bytes(out / "history.csv", _csv(columns, rows))
     shown = {"Weights": _weights(model)}
     if model.image is not None:
@@ -99,7 +100,7 @@ def _captioned(png: bytes, words: str) -> Figure:
     return Figure(png, words, f"{words}.")
 
 
-def _mistakes(classes: Sequence[str], image: ImageShape, test: Dataset, held_out: Verdict) -> Figure:
+def _mistakes(classes: Sequence[str], image: ImageShape, test: Dataset, held_out: Evaluation) -> Figure:
     """Draw the worst mistakes; with no mistake to show, the rows that came nearest to one."""
     worst, answers = held_out.worst, held_out.answers
     chosen = worst if len(worst) else held_out.least_certain

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chainrule.data.dataset import ImageShape
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 from chainrule.training.report.palette import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:

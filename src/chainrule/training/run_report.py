@@ -1,0 +1,232 @@
+"""The report of a run: what it learnt from and how, how it went, and how well it answers; its JSON is report.json."""
+
+import platform
+from collections.abc import Sequence
+from dataclasses import MISSING, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Annotated, Any, NamedTuple, get_type_hints
+
+from chainrule.optim.descent import Descent, Report
+from chainrule.training.evaluation import Evaluation
+from chainrule.training.run import Run
+
+STOPPED = {
+    "steps": "all steps taken",
+    "tol": "the largest |gradient| is under tol",
+    "patience": "no better report for so long",
+    "asked": "interrupted; what was learnt is kept",
+}
+
+
+class _As(NamedTuple):
+    """How JSON has a field: under `key`, by default its name with spaces, or `flat`: its own fields in its place."""
+
+    key: str = ""
+    flat: bool = False
+
+
+class _Entries:
+    """What the dataclasses of a report share: their JSON, each field under its key."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all fields in what JSON has, but those whose default is None and that are None."""
+        found: dict[str, Any] = {}
+        hints = get_type_hints(type(self), include_extras=True)
+        for entry in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, entry.name)
+            (form,) = getattr(hints[entry.name], "__metadata__", (_As(),))
+            if form.flat:
+                found |= value.as_json()
+            elif value is not None or entry.default is MISSING:
+                found[form.key or entry.name.replace("_", " ")] = _json(value)
+        return found
+
+
+@dataclass(frozen=True)
+class Sources(_Entries):
+    """Where the rows came from, and how many features they have."""
+
+    train: str
+    held_out: str
+    features: int
+
+
+@dataclass(frozen=True)
+class RowCounts(_Entries):
+    """How many rows there are to learn from, to test on and to validate by."""
+
+    train: int
+    held_out: int
+    validation: int | None = None
+
+
+@dataclass(frozen=True)
+class TwoClasses(_Entries):
+    """The names of two classes; the network gives the probability of the positive one."""
+
+    negative: str
+    positive: str
+
+
+@dataclass(frozen=True)
+class Accuracy(_Entries):
+    """The share of rows answered right; `commonest` is what answering the commonest class always would get."""
+
+    train: float
+    held_out: float
+    commonest: Annotated[float, _As("commoner class")]
+    validation: float | None = None
+
+
+@dataclass(frozen=True)
+class Mistake(_Entries):
+    """A held-out row that was answered wrong: its number, its class, the answer and the answer's probability."""
+
+    row: Annotated[int, _As("held-out row")]
+    true: Annotated[str, _As("class")]
+    answer: str
+    probability: Annotated[float, _As("probability of the answer")]
+
+
+@dataclass(frozen=True)
+class Summary(_Entries):
+    """How well a model answers rows.
+
+    accuracy_by_class   the share of held-out rows of each class answered right, None where it has no row
+    confusion           how many held-out rows of each class (down) were answered by each class (across)
+    mistakes            the worst of them, the least probable true class first
+    """
+
+    accuracy: Accuracy
+    accuracy_by_class: Annotated[dict[str, float | None], _As("held-out accuracy by class")]
+    confusion: Annotated[list[list[int]], _As("held-out confusion, true class down, answer across")]
+    mistakes: Annotated[list[Mistake], _As("worst mistakes")]
+
+
+@dataclass(frozen=True)
+class ChunkTimes(_Entries):
+    """The chunks of a run, and where the seconds of all its steps went.
+
+    `computing` is that of the busiest thread of each step, and `rest` the other seconds of the steps, in which chunks
+    were moved, read where they are not kept on workers, and waited for.
+    """
+
+    number: int
+    tallest: Annotated[int, _As("rows of the tallest")]
+    kept: Annotated[bool, _As("kept on workers")]
+    steps: Annotated[int, _As("steps computed")]
+    seconds: Annotated[float, _As("seconds of steps")]
+    computing: Annotated[float, _As("seconds of computing")]
+    rest: Annotated[float, _As("seconds of moving, reading and waiting")]
+    computing_of_all: Annotated[float, _As("seconds of computing, summed over all threads")]
+    validating: Annotated[float, _As("seconds of validating, beside the steps")]
+
+
+@dataclass(frozen=True)
+class RunReport(_Entries):
+    """All that a run says of itself.
+
+    command             the command line
+    ended               when, in UTC
+    device, threads     where it was computed
+    settings            those of the configuration
+    stopped             why it stopped
+    cost                that of the last report, and so is `largest_gradient`; None where no step was reported
+    best                the report whose parameters are kept, or None
+    resumed_after       the step of the checkpoint from which the run went on, or None
+    """
+
+    command: str
+    ended: str
+    device: dict[str, str]
+    threads: Annotated[int, _As("threads while learning")]
+    dtype: str
+    versions: dict[str, str]
+    python: str
+    data: Sources
+    rows: RowCounts
+    classes: TwoClasses | tuple[str, ...]
+    settings: dict[str, Any]
+    steps: int
+    stopped: str
+    cost: float | None
+    largest_gradient: float | None
+    best: Report | None
+    resumed_after: Annotated[int | None, _As("resumed after step")]
+    seconds_reading: float
+    seconds: float
+    summary: Annotated[Summary, _As(flat=True)]
+    chunks: ChunkTimes | None = None
+
+
+def summary(classes: Sequence[str], held_out: Evaluation, accuracy: dict[str, float]) -> Summary:
+    """Return how well a model answers rows.
+
+    `accuracy` is that of the rows "train" and, where there are some, "validation".
+    """
+    return Summary(
+        Accuracy(held_out=held_out.accuracy, commonest=held_out.commonest, **accuracy),
+        dict(zip(classes, held_out.accuracy_by_class(), strict=True)),
+        held_out.confusion.tolist(),
+        [_mistake(held_out, classes, int(row)) for row in held_out.worst],
+    )
+
+
+def report_of(
+    run: Run,
+    result: Descent,
+    held_out: Evaluation,
+    accuracy: dict[str, float],
+    *,
+    command: str,
+    resumed_after: int,
+    seconds_reading: float,
+    seconds: float,
+    chunks: ChunkTimes | None,
+) -> RunReport:
+    """Return the report of a run that ended with `result`; `held_out` and `accuracy` are as for `summary`."""
+    problem, classes = run.problem, run.problem.classes
+    last = result.history[-1] if result.history else None
+    return RunReport(
+        command=command,
+        ended=datetime.now(UTC).isoformat(timespec="seconds"),
+        device={"name": run.device.name, **run.device.describe()},
+        threads=run.threads,
+        dtype=run.dtype,
+        versions={name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
+        python=platform.python_version(),
+        data=Sources(problem.train.source, problem.test.source, problem.features),
+        rows=RowCounts(
+            len(problem.train.y),
+            len(problem.test.y),
+            None if problem.validation is None else len(problem.validation.y),
+        ),
+        classes=TwoClasses(*classes) if len(classes) == 2 else classes,
+        settings=run.config.settings(),
+        steps=result.steps,
+        stopped=STOPPED[result.stopped],
+        cost=last and last.cost,
+        largest_gradient=last and last.largest_gradient,
+        best=result.best,
+        resumed_after=resumed_after or None,
+        seconds_reading=seconds_reading,
+        seconds=seconds,
+        summary=summary(classes, held_out, accuracy),
+        chunks=chunks,
+    )
+
+
+def _mistake(held_out: Evaluation, classes: Sequence[str], row: int) -> Mistake:
+    answer = held_out.answers[row]
+    return Mistake(row, classes[held_out.y[row]], classes[answer], float(held_out.P[row, answer]))
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, _Entries):
+        return value.as_json()
+    if isinstance(value, Report):
+        return value._asdict()
+    if isinstance(value, list | tuple):
+        return [_json(item) for item in value]
+    return value
