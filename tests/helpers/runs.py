@@ -1,4 +1,4 @@
-"""Configurations, runs and reports of made-up rows."""
+"""Configurations and runs of made-up rows."""
 
 import numpy as np
 
@@ -7,7 +7,6 @@ from chainrule.training.config import Options
 from chainrule.training.pipeline import InMemory, prepare
 from chainrule.training.rows import DeviceRows
 from chainrule.training.run import Run, config_for
-from chainrule.training.run_report import RowCounts, RunReport, Sources
 
 
 def config(m=100, n=4, classes=3, bound=0.125, **options):
@@ -35,28 +34,3 @@ def run_on(device, k=3, dtype="float64", **options):
     made = problem(dataset(k=k), dataset(k=k, seed=1), validation=plan.validation, seed=plan.options.seed)
     rows = InMemory().rows(made, device, dtype)
     return Run(made, rows, config_for(plan, made, rows), device, dtype)
-
-
-def report(**fields):
-    """Return the report of a run of no step with these fields, `classes` and `summary` among them."""
-    usual = {
-        "command": "chainrule train",
-        "ended": "2000-01-01T00:00:00+00:00",
-        "device": {"name": "cpu"},
-        "threads": 1,
-        "dtype": "float64",
-        "versions": {},
-        "python": "3",
-        "data": Sources("made up", "made up", 2),
-        "rows": RowCounts(2, 2),
-        "settings": {},
-        "steps": 0,
-        "stopped": "all steps taken",
-        "cost": None,
-        "largest_gradient": None,
-        "best": None,
-        "resumed_after": None,
-        "seconds_reading": 0.0,
-        "seconds": 0.0,
-    }
-    return RunReport(**(usual | fields))

@@ -161,6 +161,6 @@ def open_pipeline(
 
 
 def _only_in_chunks(path: Path | None) -> bool:
-    """Return whether data are of a kind that is never read whole."""
+    """Return whether data are of a format that is never read whole."""
     reader = None if path is None else data.reader_of(path)
     return reader is not None and not reader.in_memory

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures, html

@@ -12,7 +12,7 @@ from chainrule.training.report.elements import Figure, figure, number, table, te
 from chainrule.training.report.palette import BLUE, BLUE_BEHIND_TEXT, ORANGE, ORANGE_BEHIND_TEXT, channels
 from chainrule.training.report.svg_chart import CSS as CHART_CSS
 from chainrule.training.report.svg_chart import line_chart
-from chainrule.training.run_report import RunReport, TwoClasses
+from chainrule.training.run_report import Mistake, RunReport, Summary, TwoClasses
 
 # The heading under which the worst mistakes stand, and their figure where rows are pictures.
 MISTAKES = "Worst mistakes"
@@ -84,20 +84,20 @@ def render(
 ) -> bytes:
     """Return the page of a run.
 
-    report      of the run
     columns     the names of the columns of `history`, whose rows are those of history.csv; the first three are the
                 step, the cost and the largest |gradient|, the fourth the validation or None
     layers      the largest |gradient| of each layer at each row of the history, by the name of the layer
     figures     by their headings
     """
-    title, accuracy = _title(report.classes), report.summary.accuracy
-    said = f"{accuracy.held_out:.2%} of {report.rows.held_out} held-out rows answered right"
+    summary = report.summary
+    title = _title(report.classes)
+    said = f"{summary.accuracy.held_out:.2%} of {report.rows.held_out} held-out rows answered right"
     sections = [
-        f"<h1>{text(title)}</h1>\n<p>{said}. Always the commonest class: {accuracy.commonest:.2%}.</p>",
+        f"<h1>{text(title)}</h1>\n<p>{said}. Always the commonest class: {summary.accuracy.commonest:.2%}.</p>",
         _facts(report),
         _curves(report, history, layers),
-        _confusion(report),
-        _mistakes(report, figures.get(MISTAKES)),
+        _confusion(summary),
+        _mistakes(summary.mistakes, figures.get(MISTAKES)),
         *(f"<h2>{text(name)}</h2>\n{figure(shown)}" for name, shown in figures.items() if name != MISTAKES),
         _origin(report),
         _numbers(columns, history),
@@ -132,15 +132,17 @@ def _title(classes: TwoClasses | tuple[str, ...]) -> str:
 
 def _facts(report: RunReport) -> str:
     """Return the numbers that come first: a mapping from their names to the numbers, as HTML."""
+    accuracy = report.summary.accuracy
     right = {
-        "right, training": report.summary.accuracy.train,
-        "right, validation": report.summary.accuracy.validation,
-        "right, held out": report.summary.accuracy.held_out,
+        "right, training": accuracy.train,
+        "right, validation": accuracy.validation,
+        "right, held out": accuracy.held_out,
     }
     facts = {name: number(share, f"{share:.2%}") for name, share in right.items() if share is not None}
     facts["steps"] = number(report.steps)
-    if report.cost is not None and report.largest_gradient is not None:
+    if report.cost is not None:
         facts["last cost"] = number(report.cost, f"{report.cost:.4g}")
+    if report.largest_gradient is not None:
         facts["largest |gradient|"] = number(report.largest_gradient, f"{report.largest_gradient:.2e}")
     facts["seconds of learning"] = number(report.seconds, f"{report.seconds:.2f}")
     items = "".join(f"<div><dt>{name}</dt><dd>{fact}</dd></div>" for name, fact in facts.items())
@@ -173,10 +175,9 @@ def _cost_curve(report: RunReport, history: Sequence[Sequence[float | None]]) ->
     words = f"Cost of the training rows: {first:.4g} at step {start:g}, {last:.4g} at step {end:g}."
     caption, mark = f"Stopped after step {report.steps}: {report.stopped}.", None
     validated = _points(history, [row[3] for row in history])
-    best = report.best
-    if validated and best is not None and best.validation is not None:
+    if report.best is not None and report.best.validation is not None:
         lines["validation"] = validated
-        mark = (best.step, best.validation)
+        mark = (report.best.step, report.best.validation)
         caption += f" Kept, in the ring: the parameters after step {mark[0]}, validation {mark[1]:.4g}."
         words += f" Lowest validation: {mark[1]:.4g} at step {mark[0]}."
     numbers = [y for points in lines.values() for _, y in points]
@@ -191,13 +192,13 @@ def _points(
     return [(row[0] or 0, y) for row, y in zip(history, column, strict=True) if y is not None]
 
 
-def _confusion(report: RunReport) -> str:
-    classes, counts = list(report.summary.accuracy_by_class), np.asarray(report.summary.confusion)
+def _confusion(summary: Summary) -> str:
+    classes, counts = list(summary.accuracy_by_class), np.asarray(summary.confusion)
     heading = "<h2>Confusion</h2>"
     if len(classes) > _TOO_MANY:
         where = "The whole table stands in report.json."
         return f"{heading}\n{_most_confused(classes, counts)}<p>{where}</p>"
-    whole = _confusion_table(report.summary.accuracy_by_class, counts)
+    whole = _confusion_table(summary.accuracy_by_class, counts)
     if len(classes) <= _FOLDED:
         return f"{heading}\n{whole}"
     folded = f"<details><summary>The table, {len(classes)} classes</summary>{whole}</details>"
@@ -241,16 +242,11 @@ def _most_confused(classes: Sequence[str], counts: np.ndarray) -> str:
     return table("Confused most often", ("class", "taken for", "rows"), rows)
 
 
-def _mistakes(report: RunReport, shown: Figure | None) -> str:
+def _mistakes(mistakes: Sequence[Mistake], shown: Figure | None) -> str:
     parts = [] if shown is None else [figure(shown)]
     rows = [
-        (
-            number(one.row),
-            text(one.true),
-            text(one.answer),
-            number(one.probability, f"{one.probability:.4f}"),
-        )
-        for one in report.summary.mistakes
+        (number(one.row), text(one.true), text(one.answer), number(one.probability, f"{one.probability:.4f}"))
+        for one in mistakes
     ]
     if rows:
         head = ("held-out row, from 0", "class", "answer", "probability of the answer")
