@@ -10,8 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from chainrule.estimators.placement import Place, by_chunks, on_host
 from chainrule.gates.activations import sigmoid, softmax
-
-Array = Any
+from chainrule.gates.types import Array
 
 
 class Classifier(ClassifierMixin):  # type: ignore[misc]

@@ -9,22 +9,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.estimators.classifier import Classifier
+from chainrule.estimators.fitting import LBFGS
 from chainrule.estimators.network import Network
-from chainrule.estimators.placement import (
-    Data,
-    Place,
-    by_chunks,
-    checked_data,
-    checked_weight,
-    computing,
-    on_host,
-)
-
-Array = Any
+from chainrule.estimators.placement import Data, Place, by_chunks, computing, on_host
+from chainrule.estimators.validation import checked_data, checked_weight
+from chainrule.gates.types import Array
+from chainrule.models.objective import outputs_for
 
 
 def _by_steps(estimator: Any) -> bool:
-    if estimator.solver == "lbfgs":
+    if estimator.solver == LBFGS:
         raise AttributeError(
             "partial_fit needs a solver that takes single steps, got solver='lbfgs'; take 'adam' or 'sgd'"
         )
@@ -122,7 +116,7 @@ class MLPClassifier(Classifier, Network):
         numbers = self._numbered(y, given=classes, kept=not first)
         home, k = Place.home_of(X), len(self.classes_)
         data = Data.at(computing(self.device, home), X, numbers, weight)
-        self._shape(k if k > 2 else 1, "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
+        self._shape(outputs_for(k), "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
         return data, home, numbers if weight is None else numbers[weight > 0]
 
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
