@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
+from chainrule.backend.memory import keep_freed_memory
 from chainrule.gates import RULES
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import functions
@@ -55,6 +56,7 @@ class Namespace:
         self.fft = SubNamespace(f"{self.__name__}.fft")
         plain = base
         if base is np:
+            keep_freed_memory()
             # Where nothing is traced, compat fills in what NumPy does not spell as the standard does.
             # Its import takes as long as NumPy's, and waits until here.
             plain = importlib.import_module("array_api_compat.numpy")

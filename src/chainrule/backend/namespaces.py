@@ -5,6 +5,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
+from chainrule.gates.helpers import is_transformed
 from chainrule.validation import check_array, check_kind
 
 
@@ -21,7 +22,7 @@ def namespace(*arrays: Any) -> Any:
         check_kind(kind)
     if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
-    traced = [x for x in arrays if hasattr(x, "space")]
+    traced = [x for x in arrays if is_transformed(x)]
     return array_api_compat.array_namespace(*(traced or arrays))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.namespaces import namespace
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.models.types import Params
 from chainrule.validation import check_shares
@@ -90,7 +91,7 @@ def check_weights(
 
     With `classes`, w may be (n, k) and b (k,), for k >= 2.
     """
-    arrays = (X, *others, w, *((b,) if hasattr(b, "space") else ()))
+    arrays = (X, *others, w, *((b,) if is_transformed(b) else ()))
     try:
         if not all(hasattr(x, "dtype") for x in arrays):
             raise TypeError("expected arrays")
