@@ -21,7 +21,7 @@ import psutil
 from chainrule.cluster import ChunkedRows, connected
 from chainrule.data.chunked import open_rows
 from chainrule.models.mlp import MLP
-from chainrule.optim.descent import descend
+from chainrule.optim import descend
 from chainrule.training.run import on_all_rows
 
 FEATURES = 250

@@ -11,7 +11,7 @@ import chainrule as cr
 from chainrule.data import load
 from chainrule.data import split as splitting
 from chainrule.data.dataset import Dataset
-from chainrule.optim import descent
+from chainrule.optim import monitor
 from chainrule.optim.optimizers import OPTIMIZERS
 from chainrule.training import run as training
 from chainrule.training.checkpoint import CheckpointError
@@ -38,7 +38,7 @@ def assert_same(a, b):
     assert (a.steps, a.stopped, a.history, a.best) == (b.steps, b.stopped, b.history, b.best)
     for one, other in zip(a.params, b.params, strict=True):
         for x, y in zip(one, other, strict=True):
-            x, y = (descent.to_numpy(v) for v in (x, y))
+            x, y = (monitor.to_numpy(v) for v in (x, y))
             assert (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
 
 
@@ -172,8 +172,8 @@ def test_the_penalty_is_no_part_of_validation(tmp_path):
 
 
 def test_one_copy_to_the_host_serves_each_report(tmp_path, monkeypatch):
-    original, copies = descent.to_numpy, []
-    monkeypatch.setattr(descent, "to_numpy", lambda x: copies.append(x.shape) or original(x))
+    original, copies = monitor.to_numpy, []
+    monkeypatch.setattr(monitor, "to_numpy", lambda x: copies.append(x.shape) or original(x))
     for batch in ("7", "all"):
         run, recipe = prepared(
             cr.get_device("strict:device1"), hidden="4", batch=batch, steps=40, validation=0.2
