@@ -94,6 +94,19 @@ def test_a_model_with_any_byte_changed_is_refused(tmp_path):
         pytest.fail(f"byte {at} of {len(whole)} was changed, and nobody minded")
 
 
+@pytest.mark.parametrize(("first", "rest"), [("not a", True), ("b", False)])
+def test_a_file_that_does_not_say_whether_a_class_is_the_rest_says_it_by_its_name(tmp_path, first, rest):
+    path = tmp_path / "model.safetensors"
+    saved = replace(model(MLP((12, 1))), classes=(first, "a"))
+    for known in (False, True):
+        save_model(path, replace(saved, rest=known))
+        assert load_model(path).rest is known
+    rewritten(path, about={"rest": "gone"})
+    assert load_model(path).rest is rest
+    with pytest.raises(ValueError, match="a class for all the rest among 3"):
+        replace(model(), rest=True)
+
+
 def test_no_file_and_other_files_are_refused(tmp_path):
     with pytest.raises(ModelError, match="got no file; check the path"):
         load_model(tmp_path / "nothing")

@@ -38,11 +38,13 @@ class MLPClassifier(Classifier, Network):
     hidden_layer_sizes   units of each hidden layer: a number, or several, or () for none
     activation           "relu", "tanh", "sigmoid" (also by the name "logistic"), "leaky_relu", "elu", "maxout" (of two
                          pieces), "identity"
-    solver               "adam", "adamw", "rmsprop", "sgd" (see momentum), "lbfgs" (SciPy's, all rows at each step)
+    solver               a row of cr.optim.OPTIMIZERS: "adam", "adamw", "rmsprop", "gradient-descent", "momentum",
+                         "nesterov"; "sgd" for one of the last three (see momentum); or "lbfgs" (SciPy's, all rows at
+                         each step)
     alpha                the strength of the penalty of weights; with "adamw" J has none, and alpha is the weight decay
                          of that method, which each step takes from all parameters, times the learning rate
     batch_size           rows of a step; "auto" for 200, and all where there are fewer
-    learning_rate        "constant" for learning_rate_init, or a schedule of chainrule.optimizers: a function of the
+    learning_rate        "constant" for learning_rate_init, or a schedule of cr.optim: a function of the
                          number of the step, from 0, to its rate
     max_iter             the most epochs (with "lbfgs": steps); a ConvergenceWarning says that they did not suffice
     shuffle              whether each epoch goes through the rows in another order
@@ -52,7 +54,8 @@ class MLPClassifier(Classifier, Network):
     n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never
     verbose              whether to print each epoch
     warm_start           whether `fit` starts from what the last one learnt; the optimiser begins anew
-    momentum, nesterovs_momentum   of "sgd": 0 for plain gradient descent
+    momentum             of "momentum", "nesterov" and "sgd"; "sgd" with 0 is gradient descent
+    nesterovs_momentum   whether "sgd" with a momentum is "nesterov", else "momentum"
     early_stopping       whether to hold out the share validation_fraction of the rows (of each class alike), and keep
                          what scored best on it
     device               where to compute ("cpu", "cuda", ...; see get_device); None: where CHAINRULE_DEVICE says if it
