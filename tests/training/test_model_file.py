@@ -17,8 +17,8 @@ from chainrule.data import ImageShape
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.training import model_file, storage
-from chainrule.training.model_file import Model, load_model, save_model
-from chainrule.training.storage import ModelError, write_bytes
+from chainrule.training.model_file import Model, ModelError, load_model, save_model
+from chainrule.training.storage import write_bytes
 
 NET = MLP((12, 5, 3), "tanh", "softmax", penalty=cr.ElasticNet(0.1, 0.3, biases=True))
 NETS = [
