@@ -1,4 +1,4 @@
-"""What a step on workers takes beyond its computing: by tasks, by bytes of parameters, and what a row takes.
+"""The seconds of a step on workers beside its computing: by chunks, by bytes of parameters, by rows.
 
 python bench/cluster_overhead.py [--workers 2]
 """

@@ -1,5 +1,4 @@
-"""The official conformance suite on differentiable(xp), beside xp itself: what xp passes,
-differentiable(xp) must pass.
+"""The official conformance suite on differentiable(xp), beside xp itself: it must pass every test that xp passes.
 
     git clone --recurse-submodules https://github.com/data-apis/array-api-tests
     pip install -r array-api-tests/requirements.txt pytest-timeout

@@ -1,4 +1,4 @@
-"""Options of the benchmarks, and what of them is run on which device.
+"""Options of the benchmarks, and which of them run on which device.
 
 pytest bench [--quick]     on the device of CHAINRULE_DEVICE; `python bench/run.py` runs this and all the rest
 """
@@ -6,7 +6,7 @@ pytest bench [--quick]     on the device of CHAINRULE_DEVICE; `python bench/run.
 import pytest
 
 import chainrule as cr
-import measuring
+from bench import measuring
 from chainrule.backend.device import DeviceError
 
 DEVICE = pytest.StashKey[cr.Device]()

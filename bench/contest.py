@@ -1,6 +1,6 @@
 """Competitors side by side: each in a process of its own, as many threads for each, rounds in turn A B C A B C.
 
-    python bench/contest.py MODULE CONTENDER SECONDS PROOF.npz [ARGUMENTS...]
+    python -m bench.contest MODULE CONTENDER SECONDS PROOF.npz [ARGUMENTS...]
 
 is one such process: it prints what it measured as a line of JSON and leaves the contender's results in PROOF.npz.
 MODULE has `problem(*arguments)`, the numbers that all start from, and CONTENDERS, {name: make}: make(put, *numbers)
@@ -27,7 +27,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
+# What has this package: the Python of a peer finds it there.
+ROOT = Path(__file__).resolve().parent.parent
 # To a thousandth of the largest number of an array: float32, summed in another order by everyone.
 TOLERANCE = 1e-3
 ON_HOST = {"numpy": "numpy", "sklearn": "scikit-learn", "autograd": "autograd", "mygrad": "mygrad"}
@@ -53,12 +54,12 @@ class Contest(NamedTuple):
     grows: tuple[str, int] | None = None
 
 
-class Place:
-    """Where the arrays of a contender go, and how to wait until what is computed there is done."""
+class Target:
+    """The device of a contender: how arrays get there, and how to wait until its computations are done."""
 
     def __init__(self, contender: str):
         asked = os.environ.get("CHAINRULE_DEVICE", "cpu")
-        name = contender.split()[0]
+        name = contender.split(maxsplit=1)[0]
         self.name, self.transfer = "cpu", 0.0
         self.move: Callable[[Any], Any] = np.asarray
         self.wait: Callable[[Any], Any] = lambda result: result
@@ -104,7 +105,7 @@ class Place:
     def _jax(self, asked: str) -> None:
         import jax
 
-        # Its default on a GPU is TF32, which nobody else here computes in.
+        # JAX's default on a GPU is TF32, in which no other contender computes.
         jax.config.update("jax_default_matmul_precision", "highest")
         # Without its CUDA package it has the CPU alone, whatever was asked for.
         devices, wanted = jax.devices(), int(asked.partition(":")[2] or 0) if asked.startswith("cuda") else 0
@@ -167,7 +168,7 @@ def _no_peak(step):
 
 
 def clock(step, seconds):
-    """Return the median time of a step, warmed up for `seconds`; one look is as long as the clock needs to be sure."""
+    """Return the median seconds of a step, warmed up for `seconds`; the clock is read once for many short steps."""
     start = time.perf_counter()
     warm = 0
     while time.perf_counter() - start < seconds or warm < 2:
@@ -187,12 +188,12 @@ def clock(step, seconds):
 def work(module, contender, seconds, proof, *arguments):
     """Measure one contender in this process."""
     case = importlib.import_module(module)
-    place = Place(contender)
-    step, read = case.CONTENDERS[contender](place.put, *case.problem(*arguments))
+    target = Target(contender)
+    step, read = case.CONTENDERS[contender](target.put, *case.problem(*arguments))
 
     def timed():
         result = step()
-        place.wait(result)
+        target.wait(result)
         return result
 
     start = time.perf_counter()
@@ -203,8 +204,8 @@ def work(module, contender, seconds, proof, *arguments):
     about = {"passes": int(case.passes(result))} if hasattr(case, "passes") else {}
     about["result"] = sum(part.nbytes for part in parts)
     del result, parts
-    found = about | {"seconds": clock(timed, float(seconds)), "first": first, "transfer": place.transfer}
-    print(json.dumps(found | {"peak": place.peak(timed), "where": place.name, "library": place.library}))
+    found = about | {"seconds": clock(timed, float(seconds)), "first": first, "transfer": target.transfer}
+    print(json.dumps(found | {"peak": target.peak(timed), "where": target.name, "library": target.library}))
 
 
 def hold(contest, pythons, *, rounds, seconds, done=lambda name: None):
@@ -260,13 +261,13 @@ def _run(contest, name, python, seconds, proof):
         env["JAX_PLATFORMS"] = "cpu"
     if contest.threads == 1:
         env["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    command = [python, str(HERE / "contest.py"), contest.module, name, str(seconds), str(proof)]
-    # Not every library heeds the variables; none has more threads' worth than its processors.
+    command = [python, "-m", "bench.contest", contest.module, name, str(seconds), str(proof)]
+    # Not every library heeds the variables, so each process gets as many processors as threads, too.
     pin = (lambda: _pin(contest.threads)) if hasattr(os, "sched_setaffinity") else None
     try:
         done = subprocess.run(
             [*command, *map(str, contest.arguments)],
-            env=env, capture_output=True, text=True, check=False, preexec_fn=pin,
+            cwd=ROOT, env=env, capture_output=True, text=True, check=False, preexec_fn=pin,
         )  # fmt: skip
     except OSError as error:
         return {}, f"failed: {python}: {error.strerror}"
@@ -283,7 +284,7 @@ def _parts(proof):
 
 
 def unequal(first, right, parts):
-    """Return what sets the parts apart from the right ones, those of `first`, or nothing."""
+    """Return in words how the parts differ from the right ones, those of `first`, or an empty string."""
     if [part.shape for part in right] != [part.shape for part in parts]:
         return f"unequal: its results have other shapes than those of {first}"
     for number, (mine, theirs) in enumerate(zip(parts, right, strict=True)):

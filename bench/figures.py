@@ -3,8 +3,8 @@
 import io
 import os
 
+from bench.ratios import of, points, ratio
 from chainrule.training.report.palette import AMBER, BLUE, GREEN, ORANGE
-from ratios import of, points, ratio
 
 # Each colour has its own marker. by_tiles often lies on by_matmul, so it is drawn dashed and smaller, for both to be
 # seen.

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from one_pass import with_one_pass
+from bench.one_pass import with_one_pass
 
 
 def problem(m, n, k=0):
@@ -74,7 +74,7 @@ def with_numpy(put, X, y, w, b):
 def with_torch(put, X, y, w, b):
     import torch
 
-    # Classes in rows, as in its Linear: in half of the time of X @ W and less.
+    # Classes in rows, as in PyTorch's own Linear: this order is faster than X @ W.
     X, y, w, b = map(put, (X, y, np.ascontiguousarray(w.T), b))
     w.requires_grad_()
     b.requires_grad_()
@@ -101,7 +101,7 @@ def with_jax(put, X, y, w, b):
         return jnp.mean(jax.nn.softplus(z) - y * z)
 
     both = jax.jit(jax.value_and_grad(cost, argnums=(0, 1)))
-    # Classes in rows, which it too is the quicker for.
+    # Classes in rows: JAX too is faster in this order.
     X, y, w, b = map(put, (X, y, np.ascontiguousarray(w.T), b))
     return lambda: both(w, b, X, y), lambda out: [np.asarray(x).T for x in (out[0], *out[1])]
 
@@ -124,7 +124,7 @@ def with_sklearn(put, X, y, w, b):
 
 
 def limit(put, X, y, w, b):
-    """X read once, by one thread or by as many as everyone has, whichever is the sooner: no step can be faster."""
+    """Read X once, by one thread or by as many as every contender has, whichever is faster: no step can be faster."""
     from chainrule.backend import threads
     from chainrule.backend.namespaces import namespace
 
@@ -132,12 +132,12 @@ def limit(put, X, y, w, b):
     if not isinstance(X, np.ndarray):
         xp = namespace(X)
         return lambda: xp.max(X), lambda out: []
-    # Of its bits and not its numbers: looking for the largest float takes some percent more than reading. And not a
-    # dot product, which OpenBLAS does in one thread while NumPy keeps Python's lock.
+    # The bits are read and not the numbers, since looking for the largest float takes longer than reading. A dot
+    # product would not do: OpenBLAS computes it in one thread while NumPy keeps Python's lock.
     words, read, threads = X.reshape(-1).view("uint32"), np.bitwise_or.reduce, threads.blas_threads()
     shares, pool = np.array_split(words, threads), ThreadPoolExecutor(threads)
     alone, shared = lambda: read(words), lambda: read([*pool.map(read, shares)])
-    # What the caches hold one thread has read before others are awake; and one may be all that the memory can serve.
+    # One thread has read what a cache holds before others are awake, and one may take all that the memory can give.
     return min((alone, shared), key=lambda step: min(timeit.repeat(step, number=1, repeat=5))), lambda out: []
 
 

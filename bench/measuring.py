@@ -1,4 +1,4 @@
-"""What the benchmarks share: sizes, caps, data, the proof that results are equal, and one honest timing."""
+"""Shared by the benchmarks of pytest: sizes, caps, data, the proof that results are equal, and the timing."""
 
 import math
 import time

@@ -110,34 +110,34 @@ def main():
     parser.add_argument("--chunk-rows", type=int, default=50_000)
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where rows are written, and deleted afterwards")
-    wishes = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(dir=wishes.folder))
+    options = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(dir=options.folder))
     try:
-        report = measured(folder, wishes)
+        report = measured(folder, options)
     finally:
         shutil.rmtree(folder)
     print(json.dumps(report, indent=1))
 
 
-def measured(folder, wishes):
+def measured(folder, options):
     started = time.perf_counter()
-    m = write(folder, wishes.gigabytes)
+    m = write(folder, options.gigabytes)
     report = {"rows": m, "features": FEATURES, "bytes": 4 * m * FEATURES, "seconds to write": since(started)}
     report["pure read, cold"] = pure_read(folder, cold=True)
     report["pure read, again"] = pure_read(folder, cold=False)
     net = MLP((FEATURES, 1))
     params = net.init(0, "cpu", "float32", weights="zeros")
-    with connected(wishes.workers, memory=wishes.memory) as client:
+    with connected(options.workers, memory=options.memory) as client:
         pids = client.run(os.getpid).values()
-        rows, _ = open_rows(folder, wishes.chunk_rows)
+        rows, _ = open_rows(folder, options.chunk_rows)
         chunks = ChunkedRows(rows.X, rows.y.astype(np.uint8), keep=False)
-        report |= {"chunks": len(chunks.heights), "limit of a worker": wishes.memory}
+        report |= {"chunks": len(chunks.heights), "limit of a worker": options.memory}
         seconds = {"cold": [], "again": []}
         cost = chunks.cost_and_gradients(net)
 
         def timed(params):
             # The first steps find nothing in memory; the last one what the system kept of the files.
-            cold = len(seconds["cold"]) < wishes.steps
+            cold = len(seconds["cold"]) < options.steps
             for path in folder.glob("X-*.npy") if cold else ():
                 drop(path)
             begun = time.perf_counter()
@@ -146,17 +146,17 @@ def measured(folder, wishes):
             return found
 
         with Memory(pids) as memory:
-            run = descend(timed, params, steps=wishes.steps, learning_rate=1.0, report_every=1)
+            run = descend(timed, params, steps=options.steps, learning_rate=1.0, report_every=1)
         report["seconds of a step"] = seconds
         report["seconds of computing, all workers"] = chunks.spent.compute / chunks.spent.steps
         report["peak resident bytes"] = list(memory.resident.values())
         report["peak bytes without pages of files"] = list(memory.own.values())
         report["costs"] = [look.cost for look in run.history]
-    if wishes.gigabytes <= 1:
+    if options.gigabytes <= 1:
         X = np.concatenate([np.load(folder / f"X-{k}.npy") for k in range(16)])
         y = np.concatenate([np.load(folder / f"y-{k}.npy") for k in range(16)])
         whole = partial(on_all_rows, net, X, y)
-        other = descend(whole, params, steps=wishes.steps, learning_rate=1.0, report_every=1)
+        other = descend(whole, params, steps=options.steps, learning_rate=1.0, report_every=1)
         np.testing.assert_allclose([look.cost for look in other.history], report["costs"], rtol=1e-5)
         np.testing.assert_allclose(run.params[0][0], other.params[0][0], rtol=1e-3, atol=1e-6)
         report["equal to one machine"] = True

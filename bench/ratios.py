@@ -58,7 +58,7 @@ def from_where(pairs):
 
 
 def points(saved, what):
-    """Return {contender: rows that were measured, as what grows}."""
+    """Return {contender: its measured rows, in the order of what grows}."""
     found = {}
     for row in of(saved, "growth"):
         if row["grows"][0] == what and row["seconds"]:

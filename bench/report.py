@@ -15,7 +15,11 @@ import os
 import sys
 from pathlib import Path
 
-import tables
+if not __package__:
+    # Run as a file, `python bench/report.py`: then this folder is on the path, and not the one that has `bench`.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench import tables
 
 HOW = (
     "Every result was compared with the others' before its time was believed. Of loops against vectors a time is the "
@@ -165,7 +169,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _write(saved: dict, options: argparse.Namespace) -> int:
-    import figures
+    from bench import figures
 
     there = {(row["part"], row["case"], row["contender"]) for row in saved["rows"]}
     for number, row in enumerate(saved["rows"], 1):

@@ -27,16 +27,16 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+if not __package__:
+    # Run as a file, `python bench/run.py`: then this folder is on the path, and not the one that has `bench`.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import chainrule as cr
-import contest
-import engine
-import network
-import report
-import to_a_cost
+from bench import contest, engine, network, report, to_a_cost
+from bench.contest import ROOT, Contest
 from chainrule.backend import hardware
 from chainrule.backend.device import DeviceError
 from chainrule.backend.threads import THREAD_VARIABLES
-from contest import HERE, Contest
 
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
 PARTS = ("loops", "logistic", "network", "engine", "cost", "memory", "growth")
@@ -48,9 +48,9 @@ LOGISTIC = {
     "quick": [(20000, 784)],
     "tiny": [(30, 7)],
 }
-# Too much for most machines' own memory to be read in a moment, and what a GPU is bought for.
+# For a GPU: the memory of most hosts takes long to read an X of this size.
 ON_A_GPU = {"full": [(100000, 12288)], "quick": [], "tiny": []}
-# The same of many classes, which two spellings take.
+# With many classes, which two spellings take.
 CLASSES = {"full": [(60000, 784, 10), (20000, 12288, 10)], "quick": [], "tiny": [(30, 7, 3)]}
 NETWORKS = {
     "full": [(128, 784, 256, 128, 10), (512, 784, 1024, 1024, 10)],
@@ -86,27 +86,44 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         # The limit is next to whom it bounds: what memory gives moves from minute to minute.
         rivals = ("by_tiles", "limit", "one_pass_kernel" if gpu else "by_tiles, no Numba", "by_matmul")
         rivals += ("by_scaling", "numpy", "torch", "jax", "sklearn")
-        add("logistic", f"{m} x {n}", "logistic_step", (m, n), rivals, 4.0 * m * n, "B")
+        add("logistic", f"{m} x {n}", "bench.logistic_step", (m, n), rivals, 4.0 * m * n, "B")
     for m, n, k in CLASSES[way]:
         rivals = ("by_tiles", "limit", "by_matmul", "numpy", "torch", "jax", "sklearn")
         rivals += () if gpu else ("by_tiles, no Numba",)
-        add("logistic", f"{m} x {n}, {k} classes", "logistic_step", (m, n, k), rivals, 4.0 * m * n, "B")
+        add("logistic", f"{m} x {n}, {k} classes", "bench.logistic_step", (m, n, k), rivals, 4.0 * m * n, "B")
     for sizes in NETWORKS[way]:
         for optimizer in list(network.RATES)[-1 if way == "quick" else 0 :]:
             case = f"{' - '.join(map(str, sizes[1:]))}, batch {sizes[0]}, {optimizer}"
             rivals = ("chainrule", "numpy", "torch", "jax", "sklearn", "limit")
             amount = network.products(*sizes)
-            add("network", case, "network", (optimizer, *sizes), rivals, amount, "flop")
+            add("network", case, "bench.network", (optimizer, *sizes), rivals, amount, "flop")
     for n in ENGINES[way]:
         case = f"{engine.LAYERS} tanh layers, {n} x {n}"
-        add("engine", case, "engine", (n,), tuple(engine.CONTENDERS), engine.products(n), "flop", threads=1)
+        add(
+            "engine",
+            case,
+            "bench.engine",
+            (n,),
+            tuple(engine.CONTENDERS),
+            engine.products(n),
+            "flop",
+            threads=1,
+        )
     for name in DATA[way]:
         rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn", "limit")
-        add("cost", name.replace("_", " "), "to_a_cost", (name,), rivals, to_a_cost.products(name), "flop")
+        add(
+            "cost",
+            name.replace("_", " "),
+            "bench.to_a_cost",
+            (name,),
+            rivals,
+            to_a_cost.products(name),
+            "flop",
+        )
     for m, n in MEMORY[way]:
         names = ["by_tiles", "by_matmul", "by_scaling"]
         names += ["by_sample"] * (m <= FEW_SAMPLES) + ["by_loops"] * (m * n <= FEW_NUMBERS)
-        add("memory", f"{m} x {n}", "logistic_step", (m, n), tuple(names), 4.0 * m * n, "B")
+        add("memory", f"{m} x {n}", "bench.logistic_step", (m, n), tuple(names), 4.0 * m * n, "B")
     samples, features, depths, widths = CURVES[way]
     # Where the device is not the CPU, the curve of the CPU beside it shows where the device begins to be worth it.
     steps = ("by_tiles", *(("by_tiles on cpu",) if device.name != "cpu" else ()), "limit")
@@ -114,7 +131,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
         for value in values:
             m, n = shape(value) if way != "tiny" else (value, value)
             case = f"{what} = {value}: {m} x {n}"
-            add("growth", case, "logistic_step", (m, n), steps, 4.0 * m * n, "B", grows=(what, value))
+            add("growth", case, "bench.logistic_step", (m, n), steps, 4.0 * m * n, "B", grows=(what, value))
     for what, values, shape in (
         ("depth", depths, lambda depth: [256] * (depth + 1)),
         ("width", widths, lambda width: [width] * 3),
@@ -126,7 +143,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
             add(
                 "growth",
                 case,
-                "network",
+                "bench.network",
                 arguments,
                 ("chainrule", "limit"),
                 amount,
@@ -151,7 +168,7 @@ def threads_asked_for() -> int:
 def missing_memory(case: Contest) -> str:
     """Say why this machine cannot hold a step on X, or nothing."""
     memory = hardware.memory_bytes()
-    if case.module != "logistic_step" or memory is None:
+    if case.module != "bench.logistic_step" or memory is None:
         return ""
     m, n = case.arguments[:2]
     # X, by_scaling's temporary, and half a gigabyte for the libraries themselves.
@@ -165,12 +182,22 @@ def loops(way: str, tell) -> tuple[list[dict], list[str]]:
     """Run the files of pytest-benchmark; return their rows and what failed. `tell` is called with percents done."""
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "loops.json"
-        command = [sys.executable, "-m", "pytest", str(HERE), "-v", "--sizes", way, "-p", "no:cacheprovider"]
-        command += ["--benchmark-quiet", f"--benchmark-json={saved}", "--rootdir", str(HERE.parent)]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            str(ROOT / "bench"),
+            "-v",
+            "--sizes",
+            way,
+            "-p",
+            "no:cacheprovider",
+        ]
+        command += ["--benchmark-quiet", f"--benchmark-json={saved}", "--rootdir", str(ROOT)]
         env = os.environ | {"COLUMNS": "200"}
         lines = []
         with subprocess.Popen(
-            command, cwd=HERE.parent, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             try:
                 for line in process.stdout:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ratios import cases, exponent, from_where, is_rival, of, points, ratio, spread, verdict
+from bench.ratios import cases, exponent, from_where, is_rival, of, points, ratio, spread, verdict
 
 DIRECTIONS = {
     "forward with backward": "One step: forward with backward",

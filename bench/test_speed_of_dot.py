@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import logistic_step
+from bench import logistic_step
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.models.kernels import loops
 

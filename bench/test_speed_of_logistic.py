@@ -6,7 +6,7 @@ Plain Python works on lists and is given lists: no benchmark times a conversion.
 import numpy as np
 import pytest
 
-import logistic_step
+from bench import logistic_step
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.losses import sigmoid_cross_entropy
 from chainrule.models import logistic

@@ -28,6 +28,7 @@ GROUPS = {
     },
     "zh": {
         "课程": [f"docs/zh/lessons/{page.name}" for page in lessons.PAGES],
+        "参考": ["docs/zh/benchmarks.md"],
         "项目": ["README.zh-CN.md"],
     },
 }

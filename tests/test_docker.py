@@ -1,4 +1,4 @@
-"""The image's files say what the README says of them. Whether they build is seen by docker/build_without_docker.sh."""
+"""The files of the image agree with the README. (docker/build_without_docker.sh shows that the image builds.)"""
 
 import json
 import os
@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from chainrule import cli
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 FOLDER = ROOT / "docker"
 ENTRY = runpy.run_path(str(FOLDER / "entry.py"))
@@ -156,7 +156,7 @@ class TestEntry:
         assert (copy / ".pytest_cache").is_dir() == (name == "test")
         assert not (image / ".pytest_cache").exists()
 
-    def test_it_becomes_the_command_with_its_exit_status(self):
+    def test_its_exit_status_is_that_of_the_command(self):
         entry = [sys.executable, str(FOLDER / "entry.py")]
         helped = subprocess.run([*entry, "--help"], capture_output=True, text=True, check=True)
         assert all(name in helped.stdout for name in (*ENTRY["OWN"], "devices", "train"))
@@ -174,14 +174,14 @@ class TestEntry:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 class TestScript:
-    def test_bash_can_read_it(self, script):
+    def test_its_syntax_is_right(self, script):
         bash = shutil.which("bash")
         if bash is None:
             pytest.skip("bash is not on this machine")
         done = subprocess.run([bash, "-n", script], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
-    def test_it_tells_its_use_where_the_arguments_are_missing(self, script):
+    def test_it_prints_its_usage_where_arguments_are_missing(self, script):
         bash = shutil.which("bash")
         if bash is None:
             pytest.skip("bash is not on this machine")

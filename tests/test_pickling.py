@@ -28,7 +28,7 @@ def again(x):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_an_optimiser_takes_the_same_steps_after_a_journey(name, device):
+def test_an_optimiser_takes_the_same_steps_after_pickling(name, device):
     make, rate = MAKERS[name]
     one = make(rate)
     two = again(one)
@@ -46,7 +46,7 @@ def test_an_optimiser_takes_the_same_steps_after_a_journey(name, device):
 
 
 @pytest.mark.parametrize("shuffle", [True, False])
-def test_batches_have_the_same_rows_after_a_journey(device, shuffle):
+def test_batches_have_the_same_rows_after_pickling(device, shuffle):
     like = device.asarray([[0.0]])
     one = Batches(10, 3, seed=4, like=like, shuffle=shuffle)
     one(5)
@@ -58,12 +58,12 @@ def test_batches_have_the_same_rows_after_a_journey(device, shuffle):
         np.testing.assert_array_equal(to_numpy(rows), to_numpy(one(step)))
 
 
-def test_a_device_is_the_same_device_after_a_journey(device):
+def test_a_device_is_the_same_device_after_pickling(device):
     assert again(device) == copy.deepcopy(device) == device
     assert again(device).name == device.name
 
 
-def test_a_device_that_is_not_there_says_so_on_arrival(monkeypatch):
+def test_unpickling_a_device_without_its_package_says_so(monkeypatch):
     text = pickle.dumps(cr.get_device("strict"))
     monkeypatch.setattr("importlib.import_module", lambda name: (_ for _ in ()).throw(ModuleNotFoundError))
     with pytest.raises(RuntimeError, match="strict: the package array-api-strict is missing"):

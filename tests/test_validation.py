@@ -1,4 +1,4 @@
-"""What is no function, no number or no array: an error of ours, that says where it was given."""
+"""Arguments that are no function, no number or no array raise an error that names the function they were given to."""
 
 import warnings
 

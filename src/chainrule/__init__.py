@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import functions, optim
+from chainrule import functions
+from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
-    backward,
-    gate,
     grad,
     hessian,
     hvp,
@@ -16,9 +15,9 @@ from chainrule.autodiff.transforms import (
     jvp,
     stop_gradient,
     value_and_grad,
-    variable,
     vjp,
 )
+from chainrule.autodiff.variables import backward, variable
 from chainrule.backend.device import Device, get_device, use_device
 from chainrule.explain import explain
 from chainrule.models import logistic
@@ -26,6 +25,8 @@ from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
 
 if TYPE_CHECKING:
+    from chainrule import optim as optim
+    from chainrule import optim as optimizers  # the older name
     from chainrule.estimators import LogisticRegression as LogisticRegression
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
@@ -36,6 +37,9 @@ __all__ = [
     "MLP",
     "Device",
     "ElasticNet",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MLPRegressor",
     "backward",
     "check_gradients",
     "checkpoint",
@@ -61,16 +65,21 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# The older name of `optim`.
-optimizers = optim
-
-# scikit-learn, which they need, is imported with the first of them.
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ESTIMATORS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from chainrule import estimators
+    """Import what not every program needs when it is first asked for; the estimators need scikit-learn too."""
+    if name in ("optim", "optimizers"):
+        import chainrule.optim
 
-    return getattr(estimators, name)
+        return chainrule.optim
+    if name in _ESTIMATORS:
+        import chainrule.estimators
+
+        return getattr(chainrule.estimators, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,13 +1,13 @@
-"""The door to the commands: `chainrule` and `python -m chainrule`."""
+"""The command line: `chainrule` and `python -m chainrule`."""
 
 import io
 import sys
 
 
 def main() -> None:
-    """Run the command line, or say which packages it needs."""
+    """Run the command line, or exit with a message that names the package that it needs."""
     for stream in (sys.stdout, sys.stderr):
-        # A name that the terminal cannot show is no reason to lose what was learnt.
+        # A character that the terminal cannot show must not end a run and lose what was learnt.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:

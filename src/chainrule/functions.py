@@ -1,39 +1,37 @@
-"""What every user needs beyond the standard, for plain and traced arrays of any namespace."""
+"""Functions beyond the standard, for plain and traced arrays of any namespace.
+
+They are the gates and composed functions that gates/ enters as "beyond": activations, losses and a few more.
+"""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.namespace import space_of
-from chainrule.autodiff.traced import Traced
-from chainrule.autodiff.transforms import gate
-from chainrule.gates import activations as rules
-from chainrule.gates import composed, losses
+from chainrule.autodiff.custom_gate import gate
+from chainrule.autodiff.namespace import first_space
+from chainrule.gates import COMPOSED, RULES
+from chainrule.gates.helpers import is_transformed
 
 
-def _composed(composite: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(composite)
+def _composed(composed: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(composed)
     def function(x: Any, *others: Any, **settings: Any) -> Any:
-        space = space_of(x)
-        traced = any(type(a) is Traced for a in (x, *others))
-        return composite(space if traced else space.base, x, *others, **settings)
+        arrays = (x, *others)
+        space = first_space(arrays)
+        return composed(space if any(map(is_transformed, arrays)) else space._base, *arrays, **settings)
 
     return function
 
 
-elu = gate(rules.elu)
-hinge = gate(losses.hinge)
-leaky_relu = gate(rules.leaky_relu)
-log_sigmoid = gate(rules.log_sigmoid)
-log_softmax = gate(rules.log_softmax)
-logsumexp = gate(rules.logsumexp)
-maxout = _composed(composed.maxout)
-multiclass_hinge = gate(losses.multiclass_hinge)
-norm = _composed(composed.norm)
-relu = gate(rules.relu)
-safe_divide = _composed(composed.safe_divide)
-sigmoid = gate(rules.sigmoid)
-sigmoid_cross_entropy = gate(losses.sigmoid_cross_entropy)
-softmax = gate(rules.softmax)
-softmax_cross_entropy = gate(losses.softmax_cross_entropy)
-softplus = gate(rules.softplus)
+_FUNCTIONS = {name: gate(rule) for name, rule in RULES["beyond"].items()} | {
+    name: _composed(function) for name, function in COMPOSED["beyond"].items()
+}
+globals().update(_FUNCTIONS)
+__all__ = list(_FUNCTIONS)
+
+
+# Type checkers learn from it that there are names which are not written here.
+def __getattr__(name: str) -> Any:
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(_FUNCTIONS))}"
+    )

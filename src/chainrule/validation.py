@@ -1,12 +1,12 @@
-"""What public functions ask of what they are given, wherever that is the same."""
+"""Validation of arguments, as far as several public functions share it."""
 
 import operator
 from typing import Any
 
 import numpy as np
 
-# Of other libraries' classes that look like arrays, why they are none here, and what to do.
-_OTHERS = {
+# Classes of other libraries that look like arrays: why they are not accepted as arrays, and what to do.
+_NOT_ARRAYS = {
     ("numpy", "MaskedArray"): "whose mask would be lost; give x.filled(...), or the rows that are not masked",
     ("numpy", "matrix"): "on which * is the matrix product; give np.asarray(x)",
     ("pandas", "Series"): "which has an index; give x.to_numpy()",
@@ -15,25 +15,26 @@ _OTHERS = {
 
 
 def check_kind(kind: type[Any]) -> None:
-    """Raise TypeError for a class whose instances would be taken for arrays that they are not."""
+    """Raise TypeError for a class whose instances look like arrays and behave otherwise, such as np.matrix."""
     for base in kind.__mro__:
-        # By its name: NumPy itself does not import the module of masked arrays, and nobody here pandas.
-        if why := _OTHERS.get((base.__module__.partition(".")[0], base.__name__)):
+        # By its name, because importing pandas or NumPy's masked arrays for this test would take long.
+        if why := _NOT_ARRAYS.get((base.__module__.partition(".")[0], base.__name__)):
             raise TypeError(f"expected a plain array; got a {base.__name__}, {why}")
 
 
 def check_array(x: Any) -> None:
-    """Raise TypeError for one of NumPy's arrays whose class `check_kind` refuses."""
+    """Raise TypeError for an instance of np.ndarray whose class `check_kind` refuses."""
     if isinstance(x, np.ndarray):
         check_kind(type(x))
 
 
 def check_shares(who: str, cost: str, y: Any, most: float = 1.0) -> None:
-    """Raise ValueError for targets y, of NumPy, that are not from 0 to `most` as a cost takes them, NaN among them.
+    """Raise ValueError for targets y, a NumPy array, outside the range from 0 to `most` that a cost needs, or NaN.
 
-    The slack lets somebody take differences at the ends.
+    `who` is the function to name in the message.
     """
     low, high = y.min(), y.max()
+    # The slack leaves room for finite differences at both ends.
     if not (low >= -1e-3 and high <= most + 1e-3):
         raise ValueError(
             f"{who}: {cost} needs targets from 0 to {most:g}, got {low:g} .. {high:g}; give 0 and 1, or shares between"
@@ -41,24 +42,24 @@ def check_shares(who: str, cost: str, y: Any, most: float = 1.0) -> None:
 
 
 def check_cost(who: str, cost: Any) -> None:
-    """Raise ValueError for a cost that is more than one number."""
+    """Raise ValueError for a cost that is not a single number."""
     if shape := getattr(cost, "shape", ()):
         raise ValueError(f"{who}: expected a cost of shape (), got {tuple(shape)}; take its sum or its mean")
 
 
 def check_function(who: str, f: Any) -> None:
-    """Raise TypeError for what cannot be called."""
+    """Raise TypeError for an f that cannot be called."""
     if not callable(f):
         raise TypeError(f"{who}: expected a function; got {type(f).__name__}, which cannot be called")
 
 
 def whole_number(who: str, name: str, value: Any, least: int | None = 0) -> int:
-    """Return a whole number of any kind, NumPy's too, as Python's.
+    """Return an integer of any type, NumPy's included, as Python's int.
 
-    Raises TypeError for anything else, True among it, and ValueError for one that is under `least`.
+    Raises TypeError for any other value, True and False included, and ValueError for an integer below `least`.
     """
     wanted = f"{who}: {name} must be a whole number" + ("" if least is None else f" from {least} up")
-    # True is a whole number to Python, and a slip here.
+    # To Python, True is an integer; as an argument here it is a mistake.
     if isinstance(value, bool):
         raise TypeError(f"{wanted}, got {value}")
     try:
@@ -71,7 +72,7 @@ def whole_number(who: str, name: str, value: Any, least: int | None = 0) -> int:
 
 
 def real_number(who: str, name: str, value: Any) -> float:
-    """Return a number of any kind as Python's float; TypeError for what is none."""
+    """Return a number of any type as Python's float; TypeError for any other value, text included."""
     try:
         if isinstance(value, str | bytes):
             raise TypeError

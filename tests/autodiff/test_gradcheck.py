@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import gates
 from chainrule.autodiff import namespace
+from chainrule.gates import RULES
 from tests.contract.operations import OPERATIONS, Operation
 
-TABLES = {"": (gates.MAIN, gates.BEYOND, gates.INTERNAL), "linalg.": (gates.LINALG,)}
+TABLES = {"": [RULES[part] for part in ("main", "beyond", "internal")], "linalg.": [RULES["linalg"]]}
 PULLBACKS = [
     (prefix + name, table, name, which)
     for prefix, tables in TABLES.items()

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import gates
-from chainrule.autodiff.namespace import CONSTANT_RESULT
+from chainrule.autodiff.namespace import space_of
+from chainrule.gates import standard
 
 X = np.array([[1.0, 2.0, 3.0], [-1.0, 0.5, 4.0]])
 
@@ -38,7 +38,7 @@ def test_it_has_every_name_of_the_standard(xp: Any):
         _ = space.no_such_function
 
 
-@pytest.mark.parametrize("name", CONSTANT_RESULT)
+@pytest.mark.parametrize("name", standard.names("constant", "main"))
 def test_no_gradient_flows_through_what_is_constant_between_jumps(name: str):
     space = cr.differentiable(np)
     f = getattr(space, name, None)
@@ -245,21 +245,49 @@ def test_what_has_no_weight_gets_none():
         assert space.logsumexp(x[:1]).value == -np.inf
 
 
+def test_names_without_an_underscore_are_those_of_the_tables():
+    space = cr.differentiable(np)
+    of_a_namespace = {"linalg", "fft", "asarray", "full_like", "stop_gradient"}
+    known = {name for part in ("main", "beyond") for name, _, _ in standard.functions(part)}
+    public = {name for name in (*vars(space), *vars(type(space))) if not name.startswith("_")}
+    assert public == known | of_a_namespace
+
+
 @pytest.mark.parametrize("xp", [np, array_api_strict], ids=["numpy", "strict"])
-@pytest.mark.parametrize(
-    "name", [n for n in vars(cr.functions) if n in (*gates.BEYOND, *gates.COMPOSED_BEYOND)]
-)
-def test_functions_beyond_the_standard_take_plain_and_traced_arrays(name: str, xp: Any):
-    f = getattr(cr.functions, name)
-    x = xp.asarray([0.5, -1.0, 2.0, 0.25])
-    two = ("hinge", "multiclass_hinge", "safe_divide", "sigmoid_cross_entropy", "softmax_cross_entropy")
-    others = (x * x,) if name in two else ()
-    settings = {"pieces": 2} if name == "maxout" else {}
-    plain = f(x, *others, **settings)
-    assert type(plain) in (type(x), np.float64)
-    followed, _ = cr.vjp(lambda x: f(x, *others, **settings), x)
-    np.testing.assert_allclose(np.asarray(followed), np.asarray(plain), rtol=1e-14)
+def test_linspace_follows_its_ends(xp: Any):
+    space = cr.differentiable(xp)
+    x = xp.asarray(2.0)
+    slopes = cr.jacobian(lambda x: space.linspace(x, 3.0, 5))(x)
+    assert np.asarray(slopes).tolist() == [1, 0.75, 0.5, 0.25, 0]
+    assert np.asarray(cr.jacobian(lambda x: space.linspace(0, x, 2, endpoint=False))(x)).tolist() == [0, 0.5]
+    out, pullback = cr.vjp(lambda x: space.linspace(x, 2 * x, 3, dtype=xp.float32), x)
+    assert (np.asarray(out).tolist(), out.dtype) == ([2, 3, 4], xp.float32)
+    assert float(pullback(xp.ones(3, dtype=xp.float32))[0]) == 4.5
+    assert np.asarray(space.linspace(0.0, 1.0, 3)).tolist() == [0, 0.5, 1]
 
 
-def test_every_gate_beyond_the_standard_is_among_the_functions():
-    assert {*gates.BEYOND, *gates.COMPOSED_BEYOND} <= set(vars(cr.functions))
+def test_linspace_takes_whole_numbers_of_points():
+    space = cr.differentiable(np)
+    with pytest.raises(ValueError, match="linspace: num must be a whole number from 0 up, got -1"):
+        cr.vjp(lambda x: space.linspace(x, 1.0, -1), np.asarray(0.5))
+    with pytest.raises(TypeError, match=r"linspace: num must be a whole number, got 2\.5"):
+        cr.vjp(lambda x: space.linspace(x, 1.0, 2.5), np.asarray(0.5))
+
+
+def test_an_array_of_another_transformed_namespace_has_a_differentiable_one():
+    class Batched:
+        """An array of a namespace that a later transformation makes: one class, a namespace for each library."""
+
+        dtype, shape = np.dtype("float64"), ()
+
+        def __init__(self, xp: Any) -> None:
+            self.xp = xp
+
+        def record(self, gate: Any, arrays: Any, settings: Any) -> Any:
+            raise NotImplementedError
+
+        def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+            return self.xp
+
+    assert space_of(Batched(np)) is cr.differentiable(np)
+    assert space_of(Batched(array_api_strict)) is cr.differentiable(array_api_strict)

@@ -17,7 +17,7 @@ from chainrule.models import logistic, validation
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.kernels.ops import Ops
 from chainrule.optim import optimizers
-from tests.conftest import ASKED
+from tests.helpers.devices import device_asked_for
 from tests.helpers.networks import EVERY_COST, network, parameters, samples
 
 NAMES = sorted(optimizers.OPTIMIZERS)
@@ -117,7 +117,7 @@ def test_everywhere_else_a_fused_function_is_the_function_itself(device):
     assert twice.__name__ == "twice"
 
 
-def test_what_is_followed_is_recorded_by_the_gate_itself():
+def test_traced_arrays_are_recorded_by_the_gate_itself():
     gate = fused_gate(rules.sigmoid)
     space = cr.differentiable(np)
     slope = cr.grad(lambda x: space.sum(gate(space, space.asarray(x))[0]))(np.array([0.0, 1.0]))
@@ -181,9 +181,7 @@ def test_losses_and_their_slopes_are_one_kernel(monkeypatch, fake, spelling):
 class TestOnAGpu:
     @pytest.fixture
     def gpu(self):
-        if "cuda" not in ASKED:
-            pytest.skip("cuda was not asked for (CHAINRULE_TEST_DEVICES=cuda asks)")
-        return cr.get_device("cuda")
+        return device_asked_for("cuda")
 
     @pytest.fixture
     def kernels(self, gpu, monkeypatch):

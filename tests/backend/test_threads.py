@@ -19,6 +19,7 @@ from chainrule.estimators import fitting
 from chainrule.models import logistic
 from chainrule.models.kernels.tiles import tile_height
 from chainrule.optim import lbfgs
+from tests.helpers.processes import in_a_new_process
 from tests.helpers.runs import run_on
 
 AT_MOST = 20.0
@@ -139,6 +140,37 @@ class TestLimit:
         assert library.num_threads == 4
 
 
+class TestCount:
+    @pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
+    def test_how_many_threads_a_library_has(self, monkeypatch, number, said):
+        class Controller:
+            def select(self, user_api):
+                return self
+
+            def info(self):
+                return [{"internal_api": "openblas", "version": "0.3", "num_threads": number}]
+
+        monkeypatch.setattr(threads, "_controller", Controller)
+        assert threads.blas_libraries() == [f"openblas 0.3, {said}"]
+
+    def test_one_blas_thread_inside_and_as_before_outside(self):
+        before = threads.blas_threads()
+        with threads.one_blas_thread():
+            assert threads.blas_threads() == 1
+        assert threads.blas_threads() == before
+
+    def test_without_threadpoolctl_the_variables_count(self, monkeypatch):
+        monkeypatch.setattr(threads, "_controller", lambda: None)
+        for name in threads.THREAD_VARIABLES:
+            monkeypatch.delenv(name, raising=False)
+        assert threads.blas_threads() == hardware.cpu_count()
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert threads.blas_threads() == 1
+        assert not threads.can_limit_blas()
+        with pytest.raises(RuntimeError, match="threadpoolctl is missing"), threads.one_blas_thread():
+            pass
+
+
 class TestBlas:
     def test_nested_and_after_an_exception(self, two_threads):
         def fails():
@@ -225,6 +257,29 @@ class TestBlas:
         command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)]
         assert subprocess.run(command, env=os.environ | two, timeout=60, check=False).returncode == 0
 
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+    def test_forks_are_watched_from_the_first_block_on_and_once(self):
+        code = """
+            import os, sys
+
+            callers = []
+            register = os.register_at_fork
+            def noted(**hooks):
+                callers.append(sys._getframe(1).f_globals["__name__"])
+                register(**hooks)
+            os.register_at_fork = noted
+
+            import chainrule
+            from chainrule.backend import threads
+
+            print([name for name in callers if name.startswith("chainrule")])
+            for _ in range(2):
+                with threads.one_blas_thread(), threads.one_scipy_thread():
+                    pass
+            print([name for name in callers if name.startswith("chainrule")])
+        """
+        assert in_a_new_process(code).splitlines() == ["[]", "['chainrule.backend.threads']"]
+
     def test_small_and_large_products_at_once_give_their_numbers(self, two_threads):
         rng = np.random.default_rng(0)
         small, y = rng.standard_normal((300, 20)), (rng.standard_normal(300) > 0).astype(float)
@@ -262,7 +317,7 @@ class TestBlas:
 class TestScipys:
     @pytest.fixture
     def its_own(self, two_threads):
-        libraries = threads._scipys_own()
+        libraries = threads._scipy_libraries()
         if not libraries:
             pytest.skip("SciPy has no BLAS of its own here")
         with threadpoolctl.threadpool_limits(2, user_api="blas"):
@@ -303,7 +358,7 @@ class TestRule:
             (1797, (64, 100, 10), True),
             (64, (64, 32, 10), True),
             (60_000, (20, 10), True),
-            # Many weights a unit: two threads take two thirds of the time.
+            # Many weights a unit.
             (200, (784, 100, 10), False),
             (2000, (784, 10), False),
             (209, (12288, 7, 5, 1), False),
@@ -328,7 +383,7 @@ class TestRule:
         assert tile_height(X, 8 * (4 + 16)) <= rows
         assert not threads.takes_one_thread(rows + 1, [(4, 1)])
 
-    def test_nothing_is_held_without_the_means(self, monkeypatch):
+    def test_nothing_is_limited_without_threadpoolctl(self, monkeypatch):
         monkeypatch.setattr(threads, "_controller", lambda: None)
         assert not threads.takes_one_thread(10, [(2, 1)])
         with threads.threads_for(10, [(2, 1)]):

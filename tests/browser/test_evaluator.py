@@ -1,4 +1,4 @@
-"""The rules that the page computes with, against those of Python: values, gradients and words, for each gate."""
+"""The notation that the page computes with, against the engine: values, gradients and equations, for each gate."""
 
 import json
 import math
@@ -8,7 +8,8 @@ import pytest
 
 import chainrule as cr
 from chainrule.explain.format import number
-from chainrule.explain.wording import rule
+from chainrule.explain.notation import NOTATION
+from chainrule.explain.wording import equations
 from tests.explain.test_page import Reader
 
 UNARY = (-2.5, -1.0, -0.3, 0.0, 0.4, 1.0, 3.0)
@@ -23,11 +24,8 @@ BINARY = (
     (40.0, -700.0),
 )
 COMPARISONS = ("equal", "greater", "greater_equal", "less", "less_equal", "not_equal")
-SEVERAL = (
-    *COMPARISONS,
-    *("add", "atan2", "divide", "hinge", "hypot", "logaddexp", "maximum", "minimum", "multiply", "pow"),
-    *("sigmoid_cross_entropy", "subtract", "where"),
-)
+COMPUTED = [gate for gate, row in NOTATION.items() if row.is_computed_by_the_page]
+SEVERAL = [gate for gate in COMPUTED if len(NOTATION[gate].slopes) > 1]
 
 
 def computed(gate):
@@ -53,7 +51,7 @@ def same(a, b):
 def test_every_gate_computes_what_python_does_and_says_it_in_the_same_words(opened):
     tab = opened(cr.explain("x * y", x=1.0, y=1.0))
     gates = tab.evaluate("Object.keys(GATES)")
-    assert set(SEVERAL) <= set(gates)
+    assert gates == COMPUTED
     cases = [
         (gate, x, y) for gate in gates for x, y in (BINARY if gate in SEVERAL else [(x, 1.0) for x in UNARY])
     ]
@@ -80,8 +78,8 @@ def test_every_gate_computes_what_python_does_and_says_it_in_the_same_words(open
             assert same(float(box["x"]), float(node.value)), (*case, node.name)
             assert (box["g"] is None) == (node.gradient is None), (*case, node.name)
             assert node.gradient is None or same(float(box["g"]), float(node.gradient)), (*case, node.name)
-            words = rule(expected, node)
-            assert (box["forward"], box["backward"]) == (words.forward, list(words.backward)), case
+            said = equations(expected, node)
+            assert (box["forward"], box["backward"]) == (said.forward, list(said.backward)), case
 
 
 def boxes_of(graph):

@@ -102,10 +102,10 @@ def test_the_keyboard_alone_suffices(opened):
     # Space on a button presses that button, once.
     tab.focus("#first")
     tab.keyboard.press("Space")
-    assert tab.inner_text("#place") == f"Step 0 of {len(STEPS) - 1}"
+    assert tab.inner_text("#step") == f"Step 0 of {len(STEPS) - 1}"
     tab.focus("#next")
     tab.keyboard.press("Enter")
-    assert tab.inner_text("#place") == f"Step 1 of {len(STEPS) - 1}"
+    assert tab.inner_text("#step") == f"Step 1 of {len(STEPS) - 1}"
 
 
 def check_changed(tab):
@@ -127,7 +127,7 @@ def test_a_changed_input_changes_all_numbers(opened):
     tab.fill("#inputs label:has-text('z') input", "")
     assert "z needs a number; -4 is kept" in tab.inner_text("#changed")
     assert tab.get_attribute("#inputs label:has-text('z') input", "aria-invalid") == "true"
-    tab.click("text=As at first")
+    tab.click("text=Reset")
     tab.click("#last")
     check(tab, len(STEPS) - 1)
 
@@ -152,10 +152,10 @@ def test_each_step_is_spoken(opened):
 def test_shares_of_a_value_used_twice_are_added(opened):
     tab = opened(cr.explain("p = x * y; s = x + p", x=3.0, y=4.0))
     tab.keyboard.press("End")
-    assert lines(tab)[-1] == "dx has all its shares: 5"
+    assert lines(tab)[-1] == "dx is now complete: 5"
     assert shown(tab, "gradient") == {"x": "5", "y": "3", "p": "1", "s": "1"}
     tab.fill("#inputs label:has-text('y') input", "0.5")
-    assert lines(tab)[-1] == "dx has all its shares: 1.5"
+    assert lines(tab)[-1] == "dx is now complete: 1.5"
     assert shown(tab, "gradient") == {"x": "1.5", "y": "3", "p": "1", "s": "1"}
 
 
@@ -178,7 +178,7 @@ def test_play_runs_to_the_end_and_space_stops_it(opened):
 def test_where_the_page_cannot_compute_it_says_why(opened):
     tab = opened(cr.explain("sum(x)", x=np.ones(3)))
     assert tab.locator("#inputs input").count() == 0
-    assert "where every value is one number" in tab.inner_text("#fixed")
+    assert "only where every value is a single number" in tab.inner_text("#fixed")
     tab = opened(cr.explain(lambda x: array_api_compat.array_namespace(x).clip(x, 0.0, 1.0), x=0.5))
     assert tab.locator("#inputs input").count() == 0
     assert "cannot compute clip itself" in tab.inner_text("#fixed")
@@ -187,12 +187,12 @@ def test_where_the_page_cannot_compute_it_says_why(opened):
 def test_before_backward_the_page_steps_forward_only(opened):
     tab = opened(circuit().forward())
     tab.keyboard.press("End")
-    assert tab.inner_text("#place") == "Step 2 of 2"
+    assert tab.inner_text("#step") == "Step 2 of 2"
     assert shown(tab, "gradient") == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_shows_all_of_it_and_scrolls_the_picture_alone(opened, scheme):
+def test_a_phone_shows_the_whole_page_and_scrolls_the_drawing_alone(opened, scheme):
     tab = opened(
         circuit(), viewport={"width": 320, "height": 640}, color_scheme=scheme, reduced_motion="reduce"
     )
@@ -233,7 +233,7 @@ def test_the_frame_of_a_notebook_runs(opened):
     tab.set_content(circuit()._repr_html_())
     frame = tab.frame_locator("iframe")
     frame.locator("#last").click()
-    assert frame.locator("#place").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
+    assert frame.locator("#step").inner_text() == f"Step {len(STEPS) - 1} of {len(STEPS) - 1}"
     frame.locator("#inputs input").first.fill("7")
     assert "f = -48" in frame.locator("#changed").inner_text()
 
@@ -247,11 +247,11 @@ def test_a_folded_graph_is_stepped_through_to_its_inputs(opened):
 
     graph = cr.explain(loop, x=0.5)
     tab = opened(graph)
-    last = int(tab.inner_text("#place").split(" of ")[1])
+    last = int(tab.inner_text("#step").split(" of ")[1])
     for step in range(1, last + 1):
         tab.keyboard.press("ArrowRight")
-        assert tab.inner_text("#place") == f"Step {step} of {last}"
-    assert lines(tab)[-1] == f"dx has all its shares: {number(graph.node('x').gradient)}"
+        assert tab.inner_text("#step") == f"Step {step} of {last}"
+    assert lines(tab)[-1] == f"dx is now complete: {number(graph.node('x').gradient)}"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_lists_a_leading_minus_and_a_device(device):
     (("sum(a)", "a=[[1],[2,3]]"), "rows of different lengths"),
     (("a", "a=1", "--svgg", "x"), "got '--svgg'; --help has the options"),
     (("nowhere", "cat.png"), "got 'cat.png'; there is no model nowhere"),
-    (("a", "a=1", "--class", "cat"), "--class is for a model and a sample"),
+    (("a", "a=1", "--class", "cat"), "--class is for a model and a sample; leave it out of an expression"),
     (("", ), "got an empty text"),
 ])  # fmt: skip
 def test_bad_input_is_told_in_a_line(arguments, said):
@@ -52,7 +52,7 @@ def test_bad_input_is_told_in_a_line(arguments, said):
 def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
     result = chainrule("explain", tmp_path)
     assert result.exit_code == 2
-    assert "one sample is explained; name a picture, or a .csv or .npz file" in result.stderr
+    assert "is explained by one sample; name a picture, or a .csv or .npz file" in result.stderr
 
 
 def test_one_picture_through_a_model(pictures, tmp_path, device):
@@ -102,7 +102,7 @@ def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path, monkeypatch):
     assert "expected a row 999, got 240 rows" in result.stderr
 
 
-def test_the_other_faces_are_written_into_files(tmp_path):
+def test_the_drawing_and_the_page_are_written_into_files(tmp_path):
     svg, html = tmp_path / "new" / "graph.svg", tmp_path / "graph.html"
     told = answer("explain", "3*(a+b*c)", "a=5", "b=3", "c=2", "--svg", svg, "--html", html)
     assert [line for line in told.splitlines() if line.startswith("wrote:")] == [

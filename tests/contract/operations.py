@@ -233,19 +233,19 @@ OPERATIONS = [
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp.scatter(g, key=(slice(None), 1), shape=(2, 3)),
+        lambda xp, g: xp._scatter(g, key=(slice(None), 1), shape=(2, 3)),
         (uniform(-2, 2, (2,)),),
         "basic",
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp.scatter(g, key=(beside(xp, g, [0, 0, 2]).value,), shape=(4,)),
+        lambda xp, g: xp._scatter(g, key=(beside(xp, g, [0, 0, 2]).value,), shape=(4,)),
         (uniform(-2, 2, (3,)),),
         "repeated",
     ),
     Operation(
         "put",
-        lambda xp, g: xp.put(g, positions=beside(xp, g, [0, 0, 2]).value, size=4),
+        lambda xp, g: xp._put(g, positions=beside(xp, g, [0, 0, 2]).value, size=4),
         (uniform(-2, 2, (3,)),),
     ),
     one("take", "axis", lambda xp, x: xp.take(x, beside(xp, x, [2, -1, 0, 2]), axis=1)),
@@ -343,6 +343,8 @@ OPERATIONS = [
         lambda xp, a, b: xp.linalg.tensordot(a, b, axes=((0, 1), (2, 0))),
         (uniform(-2, 2, (2, 3, 2)), uniform(-2, 2, (3, 2, 2))),
     ),
+    Operation("linspace", lambda xp, a, b: xp.linspace(a, b, 4), (uniform(-2, 2), uniform(-2, 2, (3,)))),
+    one("linspace", "open", lambda xp, x: xp.linspace(x, 3.0, 3, endpoint=False)),
     one("unstack", "", lambda xp, x: tuple(xp.unstack(x, axis=1))),
     Operation("vecdot", _call("vecdot"), (uniform(-2, 2, (2, 3)), uniform(-2, 2, (3,)))),
     Operation(

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import lessons
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
 

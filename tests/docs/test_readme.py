@@ -6,17 +6,11 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import chainrule as cr
-from chainrule import cli
-from tests.conftest import ROOT
-
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+from tests.helpers import ROOT
+from tests.helpers.commands import chainrule
+from tests.helpers.pages import shell_lines, text_of
 
 
 @pytest.fixture
@@ -34,38 +28,27 @@ def user_files(tmp_path, monkeypatch):
 
 
 def test_the_commands_of_the_readme_work_in_their_order(user_files):
-    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("chainrule ")]
+    lines = [line for line in shell_lines("README.md") if line.startswith("chainrule ")]
     assert len(lines) >= 5
     for line in lines:
-        result = CliRunner().invoke(cli.app, shlex.split(line)[1:])
+        result = chainrule(*shlex.split(line)[1:])
         assert result.exit_code == 0, f"{line}\n{result.output}"
         assert result.stdout
 
 
-def test_the_python_of_the_readme_works(capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    scope = {}
-    for block in blocks("python"):
-        exec(compile(block, "README.md", "exec"), scope)
-    by_engine, network, by_hand = capsys.readouterr().out.splitlines()
-    assert by_engine == "f = -12.0, gradients -4.0, -4.0, 3.0"
-    assert float(network.split()[0]) > 0.95
-    assert float(re.match(r"cost (0\.\d+), w points to \(\d+, -\d+, -?\d\)", by_hand)[1]) < 0.2
-
-
 def test_ci_runs_the_test_command_of_the_readme():
-    command = next(line for block in blocks("sh") for line in block.splitlines() if "pytest" in line)
-    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    command = next(line for line in shell_lines("README.md") if "pytest" in line)
+    assert command in text_of(".ci/run").splitlines()
 
 
 def test_the_first_page_of_the_site_names_every_page():
-    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    index = text_of("docs/index.md")
     for page in (ROOT / "docs").glob("*.md"):
         assert f"]({page.name})" in index or page.name == "index.md", page.name
 
 
 def test_the_places_that_the_readme_names_are_there():
-    table = README.split("## Where everything is")[1]
+    table = text_of("README.md").split("## Where everything is")[1]
     places = [
         place
         for row in re.findall(r"^\| (.*?) \|", table, flags=re.MULTILINE)
@@ -79,4 +62,4 @@ def test_the_places_that_the_readme_names_are_there():
 
 def test_the_picture_of_the_readme_is_what_the_project_draws():
     drawn = cr.explain("3*(a+b*c)", a=5, b=3, c=2).to_svg()
-    assert (ROOT / "docs" / "graph.svg").read_text(encoding="utf-8") == drawn
+    assert text_of("docs/graph.svg") == drawn

@@ -7,12 +7,13 @@ from collections import Counter
 import pytest
 
 import lessons
-from tests.conftest import ROOT
+from tests.helpers import ROOT
 
 DOCS = ROOT / "docs"
 PAIRS = {
     "README.md": "README.zh-CN.md",
     "docs/index.md": "docs/zh/index.md",
+    "docs/benchmarks.md": "docs/zh/benchmarks.md",
     **{f"docs/lessons/{page.name}": f"docs/zh/lessons/{page.name}" for page in lessons.PAGES},
 }
 ENGLISH = {chinese: english for english, chinese in PAIRS.items()}

@@ -1,4 +1,4 @@
-"""Expressions as text: what NumPy computes of the same tree, and nothing that is not an expression."""
+"""Expressions as text: their results are those of NumPy, and any other text is refused."""
 
 import builtins
 import os
@@ -128,7 +128,7 @@ def test_its_gradients_are_those_of_the_engine(tree):
     "0**-1*a", "9" * 3000, "a" * 5000, "-" * 3000 + "a", "(" * 150 + "a" + ")" * 150 + "*" * 3, "a@a", "2",
     "a+" * 1900 + "a", "a**" * 1000 + "a",
 ])  # fmt: skip
-def test_what_is_no_expression_is_refused(text, tmp_path, monkeypatch):
+def test_a_text_that_is_not_an_expression_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     def never(*arguments, **settings):
@@ -146,7 +146,7 @@ def test_what_is_no_expression_is_refused(text, tmp_path, monkeypatch):
     "a.real", "a[0]", "(lambda: 1)", "[1]", "{1}", "(1, 2)", "'b'", "1j", "(1 if a else 2)", "(a < 1)", "(a and 1)",
     "(not a)", "(~a)", "a // 2", "a % 2", "print(a)", "exp.real(a)", "(lambda: a)()", "exp(*a)", "f'{a}'", "(u := 1)",
 ])  # fmt: skip
-def test_no_part_of_an_expression_is_anything_else(part):
+def test_a_part_that_is_not_an_expression_is_refused(part):
     with pytest.raises(ValueError, match="is not allowed: "):
         cr.explain(f"a + {part}", a=2)
 
@@ -165,7 +165,7 @@ def test_errors_say_what_to_do():
         ("a*q", "q has no value; give it one, such as q=1, besides a"),
         ("2*3", "does not use a; leave it out"),
         ("a; a", "'a' has no name; write u = a"),
-        ("9**9**9*a", "9**9**9 is no finite number"),
+        ("9**9**9*a", "9**9**9 is not a finite number"),
         ("atan3(a)", "'atan3(a)' is not allowed: the functions are abs, "),
         ("a @ a", "write * for numbers"),
     ):
@@ -177,9 +177,9 @@ def test_errors_say_what_to_do():
     ("3(a + 1)", "'3(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
     ("a(a + 1)", "'a(a + 1)' is not allowed: a product needs its sign; write * before the parenthesis"),
     ("(a + 1)(a - 1)", "a product needs its sign"),
-    ("3a + 1", "'3a + 1' is no expression: write 3*a for 3a"),
+    ("3a + 1", "'3a + 1' is not an expression: write 3*a for 3a"),
     ("2.5a", "write 2.5*a for 2.5a"),
-    ("a^2", "+ - * / ** @ alone are; write ** for ^"),
+    ("a^2", "an operator must be one of + - * / ** @; write ** for ^"),
     ("a²", "write **2 for ²"),
     ("2×a", "write * for ×"),
     ("a−1", "write - for −"),
@@ -188,7 +188,7 @@ def test_errors_say_what_to_do():
     ("Sin(a)", "write sin; "),
     ("arctan2(a, a)", "write atan2; "),
     ("exp * a", "exp is a function; write exp(...) of a value"),
-    ("sin a", "'sin a' is no expression: invalid syntax"),
+    ("sin a", "'sin a' is not an expression: invalid syntax"),
 ])  # fmt: skip
 def test_slips_of_a_beginner_are_told_with_what_to_write(text, said):
     with pytest.raises(ValueError, match=re.escape(said)):
@@ -196,7 +196,7 @@ def test_slips_of_a_beginner_are_told_with_what_to_write(text, said):
 
 
 def test_huge_powers_take_no_time():
-    with pytest.raises(ValueError, match="no finite number"):
+    with pytest.raises(ValueError, match="not a finite number"):
         cr.explain("9**9**9**9**9 * a", a=1)
 
 

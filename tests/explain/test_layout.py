@@ -1,4 +1,4 @@
-"""Where boxes stand, what is folded, and the pictures of matrices."""
+"""The positions of boxes, which nodes are folded, and the heat maps of matrices."""
 
 import io
 from itertools import combinations, pairwise
@@ -35,10 +35,11 @@ def rectangles(sizes, places):
     ]
 
 
+@settings(deadline=None)
 @given(drawings())
 def test_no_two_boxes_overlap_and_every_wire_leads_to_the_right(drawing):
     sizes, wires = drawing
-    places = layout.place(sizes, wires)
+    places = layout.arranged(sizes, wires)
     boxes = rectangles(sizes, places)
     assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
     assert all(left >= 0 and top + 1e-6 >= 0 for left, top, _, _ in boxes)
@@ -47,10 +48,11 @@ def test_no_two_boxes_overlap_and_every_wire_leads_to_the_right(drawing):
         assert places.right[start] < places.left[end]
 
 
+@settings(deadline=None)
 @given(drawings())
 def test_no_wire_passes_behind_a_box(drawing):
     sizes, wires = drawing
-    places = layout.place(sizes, wires)
+    places = layout.arranged(sizes, wires)
     boxes = rectangles(sizes, places)
     for bends in places.bends.values():
         assert not any(overlap((left, y - 1, right, y + 1), box) for y, left, right in bends for box in boxes)
@@ -59,13 +61,13 @@ def test_no_wire_passes_behind_a_box(drawing):
 def test_a_straight_line_of_gates_is_drawn_straight():
     # Four layers: a gate each, fed by the one before and by an input of its own.
     wires = [(0, 2), (1, 2), (2, 4), (3, 4), (4, 6), (5, 6), (6, 8), (7, 8)]
-    places = layout.place([(30, 60)] * 9, wires)
+    places = layout.arranged([(30, 60)] * 9, wires)
     assert np.ptp([places.middle[i] for i in (2, 4, 6, 8)]) < 3
 
 
 def test_wires_cross_only_where_they_must():
     # Two come of 0, and one of 3, which the order of the boxes would put between them.
-    places = layout.place([(10, 10)] * 6, [(0, 2), (0, 5), (3, 4)])
+    places = layout.arranged([(10, 10)] * 6, [(0, 2), (0, 5), (3, 4)])
     first, second, other = (places.middle[i] for i in (2, 5, 4))
     assert (other > max(first, second)) == (places.middle[3] > places.middle[0])
     assert not min(first, second) < other < max(first, second)
@@ -73,14 +75,14 @@ def test_wires_cross_only_where_they_must():
 
 def test_wires_that_leave_one_box_run_together_until_they_part():
     wires = [(0, i) for i in range(1, 6)] + [(i, i + 1) for i in range(1, 5)]
-    places = layout.place([(10, 10)] * 6, wires)
+    places = layout.arranged([(10, 10)] * 6, wires)
     assert places.bends[0, 4] == places.bends[0, 5][:-1]
     assert len(places.bends[0, 5]) == 4
 
 
 def test_a_wire_backward_is_refused():
     with pytest.raises(ValueError, match=r"a box of a higher number, got \(1, 0\)"):
-        layout.place([(1, 1), (1, 1)], [(1, 0)])
+        layout.arranged([(1, 1), (1, 1)], [(1, 0)])
 
 
 def chain(count, group=lambda i: ""):
@@ -94,6 +96,7 @@ def chain(count, group=lambda i: ""):
     return Graph(tuple(nodes), "chain")
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(3, 50))
 def test_a_drawing_has_every_node_once_and_follows_the_arrows(count, most):
     graph = chain(count)
@@ -140,10 +143,10 @@ def test_a_fold_of_many_kinds_names_the_most_frequent():
 
 
 def seen(x):
-    return np.asarray(Image.open(io.BytesIO(png.png(np.asarray(x)))), dtype=int)
+    return np.asarray(Image.open(io.BytesIO(png.heatmap(np.asarray(x)))), dtype=int)
 
 
-def test_a_picture_is_blue_above_0_orange_below_white_at_0_and_grey_where_there_is_no_number():
+def test_a_heatmap_is_blue_above_0_orange_below_white_at_0_and_grey_at_nan():
     picture = seen([[2.0, -2.0, 0.0], [np.nan, np.inf, -np.inf]])
     assert picture.tolist() == [
         [[0, 114, 178], [213, 94, 0], [255, 255, 255]],
@@ -152,9 +155,9 @@ def test_a_picture_is_blue_above_0_orange_below_white_at_0_and_grey_where_there_
     assert seen([[1.0, 2.0]])[0, 0].tolist() == [128, 184, 216]
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=3))
-def test_a_picture_has_at_most_64_rows_and_columns(shape):
+def test_a_heatmap_has_at_most_64_rows_and_columns(shape):
     height, width, _ = seen(np.ones(shape)).shape
     rows, columns = png.as_matrix(np.ones(shape)).shape
     assert (height, width) == (min(rows, 64), min(columns, 64))

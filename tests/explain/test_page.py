@@ -1,4 +1,4 @@
-"""The page of a graph, as text: its numbers, and that nothing in it reaches out or breaks out."""
+"""The page of a graph, as text: its numbers; it loads nothing, and no name in it becomes markup."""
 
 import base64
 import hashlib
@@ -59,7 +59,7 @@ def test_the_numbers_of_the_circuits_stand_in_the_pages_data(expression):
         )
 
 
-def test_the_rules_stand_in_the_pages_data_with_their_numbers():
+def test_the_equations_are_in_the_pages_data_with_their_numbers():
     boxes = {
         box["name"]: box
         for box in data_of(cr.explain("q = x + y; q * z", x=-2, y=5, z=-4).to_html())["boxes"]
@@ -110,7 +110,7 @@ def test_a_name_that_ends_a_script_stays_a_name():
     assert data_of(text)["boxes"][0]["name"] == name
 
 
-def test_numbers_that_json_has_no_word_for_are_written_as_javascript_reads_them():
+def test_infinities_and_nan_are_written_as_javascript_reads_them():
     boxes = data_of(cr.explain("x * y * z", x=np.inf, y=-np.inf, z=np.nan).to_html())["boxes"]
     assert {box["name"]: box["x"] for box in boxes if box["gate"] == "input"} == {
         "x": "Infinity",

@@ -1,4 +1,4 @@
-"""The picture of a graph: its numbers can be read back, and it is well-formed whatever names and values it holds."""
+"""The drawing of a graph: its numbers can be read back, and it is well-formed for any names and values."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.explain.graph import Graph, Node
 from chainrule.explain.render import svg as faces
-from chainrule.explain.render.page import _asset
+from chainrule.explain.render.page import _style
 from tests.explain.test_layout import overlap
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -63,7 +63,7 @@ def test_the_value_stands_above_the_wire_and_the_gradient_below():
         assert places["value"] < wire < places["gradient"]
 
 
-def test_before_backward_the_picture_says_so_once_and_leaves_the_gradients_blank():
+def test_before_backward_the_drawing_says_so_once_and_leaves_the_gradients_blank():
     text = cr.explain("(x + y) * z", x=-2, y=5, z=-4).forward().to_svg()
     root = ET.fromstring(text)
     drawn = ["".join(t.itertext()) for t in root.iter(f"{SVG}text")]
@@ -80,7 +80,7 @@ def test_gates_are_labelled_with_their_signs():
     assert {"exp", "Σ", "+", "1"} <= set(signs.values())
 
 
-def test_a_small_array_is_numbers_and_a_large_one_a_picture_with_shape_range_and_norm():
+def test_a_small_array_is_numbers_and_a_large_one_a_heatmap_with_shape_range_and_norm():
     r = np.random.default_rng(0)
     x = r.normal(size=(2, 3))
     nodes = nodes_of(cr.explain("sum(x @ W)", x=x, W=r.normal(size=(3, 40))).to_svg())
@@ -180,7 +180,7 @@ def luminance(colour):
     ("css", "texts", "grounds"),
     [
         (faces.STYLE, ("ink", "soft", "value", "gradient"), ("paper", "gate", "given", "fold")),
-        (_asset("page.css"), ("ink", "soft", "value", "gradient", "accent"), ("paper", "panel")),
+        (_style(), ("ink", "soft", "value", "gradient"), ("paper", "panel")),
     ],
     ids=["drawing", "page"],
 )

@@ -1,3 +1,5 @@
+"""The commands of chainrule, run in this process or in one of their own."""
+
 import csv
 import os
 import subprocess

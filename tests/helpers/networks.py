@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import pytree
-from tests.conftest import read_only
+from tests.helpers.arrays import read_only
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout", "identity")
 # (output, cost): every pair that a network takes.

@@ -7,15 +7,13 @@ import chainrule as cr
 from chainrule import optim as optimizers
 from chainrule.models import logistic
 from chainrule.optim import Batches, on_rows
-from tests.conftest import ASKED, count_copies
+from tests.helpers.devices import count_copies, device_asked_for
 from tests.helpers.networks import EVERY_ACTIVATION, EVERY_COST, network, parameters, samples
 
 
 @pytest.fixture(params=["strict:device1", "cuda"])
 def away(request):
-    if request.param == "cuda" and "cuda" not in ASKED:
-        pytest.skip("cuda was not asked for (CHAINRULE_TEST_DEVICES=cuda asks)")
-    return cr.get_device(request.param)
+    return device_asked_for(request.param)
 
 
 @pytest.mark.parametrize("read", [float, bool, int, lambda x: cr.get_device("cpu").to_numpy(x)])

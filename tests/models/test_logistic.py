@@ -14,7 +14,8 @@ from chainrule.backend import hardware, threads
 from chainrule.models import logistic
 from chainrule.models.kernels import loops, tiles
 from chainrule.models.logistic import SPELLINGS
-from tests.conftest import callers_agree, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.callers import callers_agree
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models import logistic
-from tests.conftest import read_only
+from tests.helpers.arrays import read_only
 from tests.models.test_logistic import TOLERANCE, agrees
 
 STEPS = (logistic.by_matmul, logistic.by_tiles)

@@ -9,7 +9,7 @@ import chainrule as cr
 from chainrule import data, pytree
 from chainrule.data.scaling import Scaling
 from chainrule.optim.descent import descend
-from tests.conftest import read_only
+from tests.helpers.arrays import read_only
 
 XOR = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([0.0, 1.0, 1.0, 0.0])
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.optim import Batches, on_rows
-from tests.conftest import count_copies
+from tests.helpers.devices import count_copies
 
 LIKE = np.zeros(1)
 M = st.integers(1, 60)

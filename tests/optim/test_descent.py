@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.models import logistic
 from chainrule.optim import DivergenceError, Optimizer, descend, gradient_descent
-from tests.conftest import count_copies
+from tests.helpers.devices import count_copies
 
 
 def bowl(xp, centre):

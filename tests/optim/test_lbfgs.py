@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as arrays
 import chainrule as cr
 from chainrule import pytree
 from chainrule.optim import DivergenceError, Report, lbfgs
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 scipy_optimize = pytest.importorskip("scipy.optimize", reason="SciPy is in the extra `app`")
 
@@ -228,14 +229,14 @@ class TestReports:
         assert (result.steps, result.stopped, len(result.history)) == (3, "asked", 4)
         assert float(rosenbrock(result.params)[0]) == result.history[-1].cost
 
-    def test_a_cost_that_can_be_told_lower_no_more_is_an_end(self):
+    def test_a_cost_that_falls_no_more_is_converged(self):
         X, y = (part.astype("float32") for part in samples())
         params = [(np.zeros((4, 1), "float32"), np.zeros(1, "float32"))]
         result = lbfgs(logistic(X, y, 0.01), params, steps=500, tol=0.0)
         assert result.stopped == "converged"
         assert result.steps < 100
 
-    def test_a_line_search_that_fails_with_nothing_gained_is_no_end(self):
+    def test_a_first_line_search_that_finds_no_lower_cost_is_stuck(self):
         """The gradient has the wrong sign, so that no cost on its way is lower."""
         result = lbfgs(lambda x: (np.asarray(float(x)), np.asarray(-1.0)), np.asarray(0.0), steps=50)
         assert (result.stopped, result.steps, float(result.params)) == ("stuck", 0, 0.0)

@@ -24,7 +24,8 @@ from chainrule.optim import (
     optimizers,
     warm_up,
 )
-from tests.conftest import count_copies, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 CPU = cr.get_device("cpu")
 
@@ -256,7 +257,9 @@ class TestPatience:
     )
     @example([5.0, 4.0, 3.0, 2.0, 1.0], 2, 1.0, True)
     @settings(deadline=None, max_examples=200)
-    def test_it_is_lost_as_written_out(self, watched, patience, min_improvement, validated):
+    def test_it_ends_a_run_where_the_rule_written_out_does(
+        self, watched, patience, min_improvement, validated
+    ):
         listed = {"scores": watched} if validated else {"costs": watched}
         result = walk(
             **listed,

@@ -1,5 +1,6 @@
 import math
 from collections import defaultdict
+from inspect import Parameter, signature
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.optim import OPTIMIZERS, clipped, constant, cosine, optimizers, step_decay, warm_up
-from tests.conftest import count_copies, read_only
+from chainrule.optim import OPTIMIZERS, clipped, cosine, optimizers, step_decay, warm_up
+from tests.helpers.arrays import read_only
+from tests.helpers.devices import count_copies
 
 NAMES = sorted(OPTIMIZERS)
 NUMBERS = st.floats(-10, 10).map(lambda x: round(x, 3))
@@ -264,53 +266,28 @@ def test_every_optimiser_can_be_found_by_its_name():
         assert method.make is getattr(optimizers, name.replace("-", "_"))
 
 
+class TestTable:
+    """What a row says beside the function: the command line and the estimators read it."""
+
+    def test_the_usual_rate_is_the_default_of_those_that_have_one(self):
+        for method in OPTIMIZERS.values():
+            default = signature(method.make).parameters["learning_rate"].default
+            assert method.adaptive == (default is not Parameter.empty)
+            assert method.learning_rate == (default if method.adaptive else 0.01)
+            assert method(method.learning_rate).learning_rate == method.learning_rate
+
+    def test_the_settings_are_those_that_the_function_takes(self):
+        assert {name: method.settings for name, method in OPTIMIZERS.items()} == {
+            "gradient-descent": (),
+            "momentum": ("beta",),
+            "nesterov": ("beta",),
+            "rmsprop": ("decay", "epsilon"),
+            "adam": ("beta1", "beta2", "epsilon"),
+            "adamw": ("beta1", "beta2", "epsilon", "weight_decay"),
+        }
+
+
 class TestSchedules:
-    def test_constant(self):
-        assert [constant(0.3)(step) for step in (0, 1, 10**6)] == [0.3] * 3
-
-    @given(rate=RATES, every=st.integers(1, 20), factor=st.floats(0.1, 2), epoch=st.integers(0, 20))
-    def test_step_decay_multiplies_after_each_so_many(self, rate, every, factor, epoch):
-        schedule = step_decay(rate, every, factor)
-        expected = rate
-        for _ in range(epoch):
-            expected *= factor
-        first, last = epoch * every, (epoch + 1) * every - 1
-        assert schedule(first) == schedule(last) == pytest.approx(expected, rel=1e-12)
-        assert schedule(0) == rate
-        assert step_decay(rate, every)(every) == pytest.approx(rate / 10)
-
-    @given(rate=RATES, part=st.floats(0, 1), steps=st.integers(1, 1000), step=st.integers(0, 2000))
-    def test_cosine_falls_from_the_rate_to_the_floor_and_stays_there(self, rate, part, steps, step):
-        floor = rate * part
-        schedule = cosine(rate, steps, floor)
-        assert schedule(0) == pytest.approx(rate, rel=1e-12)
-        assert schedule(steps) == schedule(steps + 1) == schedule(10 * steps) == pytest.approx(floor)
-        assert schedule(step + 1) <= schedule(step) * (1 + 1e-12)
-        assert schedule(steps / 2) == pytest.approx((rate + floor) / 2, rel=1e-12), (
-            "half way down in the middle"
-        )
-        angle = math.pi * step / steps
-        if step <= steps:
-            assert schedule(step) == pytest.approx(
-                floor + (rate - floor) * math.cos(angle / 2) ** 2, abs=1e-12
-            )
-
-    def test_cosine_falls_to_0_by_itself(self):
-        assert cosine(0.5, 8)(8) == 0
-        assert cosine(0.5, 8)(4) == pytest.approx(0.25)
-
-    @pytest.mark.parametrize(
-        "after", [0.4, constant(0.4), step_decay(0.4, 3), cosine(0.4, 7), lambda step: 0.4 / (step + 1)]
-    )
-    @pytest.mark.parametrize("steps", [1, 5])
-    def test_warm_up_rises_evenly_and_hands_over(self, after, steps):
-        schedule = warm_up(after, steps)
-        assert [schedule(k) for k in range(steps)] == pytest.approx(
-            [0.4 * (k + 1) / steps for k in range(steps)]
-        )
-        then = after if callable(after) else constant(after)
-        assert [schedule(steps + k) for k in range(12)] == [then(k) for k in range(12)]
-
     @pytest.mark.parametrize("name", NAMES)
     @pytest.mark.parametrize(
         "schedule",
@@ -440,29 +417,8 @@ class TestRefusals:
             optimizers.adamw(weight_decay=value)
 
     @pytest.mark.parametrize("value", [0, -1.0, math.nan, math.inf])
-    @pytest.mark.parametrize(
-        ("who", "setting", "make"),
-        [
-            ("constant", "rate", constant),
-            ("step_decay", "rate", lambda x: step_decay(x, 2)),
-            ("step_decay", "every", lambda x: step_decay(0.1, x)),
-            ("step_decay", "factor", lambda x: step_decay(0.1, 2, x)),
-            ("cosine", "rate", lambda x: cosine(x, 2)),
-            ("cosine", "steps", lambda x: cosine(0.1, x)),
-            ("warm_up", "learning_rate", lambda x: warm_up(x, 2)),
-            ("warm_up", "steps", lambda x: warm_up(0.1, x)),
-            ("clipped", "largest_norm", lambda x: clipped(optimizers.adam(), x)),
-        ],
-    )
-    def test_schedules_and_norms(self, who, setting, make, value):
+    def test_norms(self, value):
         with pytest.raises(
-            ValueError, match=f"^{who}: {setting} must be a positive, finite number, got {value}$"
+            ValueError, match=f"^clipped: largest_norm must be a positive, finite number, got {value}$"
         ):
-            make(value)
-
-    @pytest.mark.parametrize("value", [-0.1, 0.6, math.nan])
-    def test_floors(self, value):
-        with pytest.raises(
-            ValueError, match=rf"^cosine: floor must be from 0 to the rate 0\.5, got {value}$"
-        ):
-            cosine(0.5, 10, value)
+            clipped(optimizers.adam(), value)

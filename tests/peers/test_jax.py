@@ -1,4 +1,4 @@
-"""JAX beside us: every operation of the contract's table, the edges, and random expression graphs.
+"""chainrule beside JAX: every operation of the contract's table, the edges, and random expression graphs.
 
 It needs the extra `peers` and is skipped by name without it.
 """
@@ -19,7 +19,7 @@ jax = pytest.importorskip("jax", reason="jax is in the extra `peers`")
 jax.config.update("jax_enable_x64", True)
 jnp = jax.numpy
 
-# What JAX spells otherwise, or does not have: our own adjoints, and what chainrule adds.
+# Functions that JAX names otherwise or lacks: our own adjoints, and functions beyond the standard.
 ELSEWHERE: dict[str, Any] = {
     "sigmoid": jax.nn.sigmoid,
     "log_sigmoid": jax.nn.log_sigmoid,
@@ -48,7 +48,7 @@ WITHOUT = {
     "linalg.qr-wide": "has no rule for more columns than rows",
     "getitem-mask": "cannot trace a boolean mask",
 }
-# Where both have a rule and they differ, on purpose: {name: (f, x, ours, JAX's, why)}.
+# Where the two differ on purpose: {name: (f, x, ours, JAX's, why)}.
 DIFFERENT = {
     "abs": (
         lambda xp, x: xp.abs(x),

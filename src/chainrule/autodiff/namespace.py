@@ -1,128 +1,95 @@
 """differentiable(xp): an array API namespace whose functions are recorded."""
 
+import contextlib
 import functools
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from chainrule import gates
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import Node, Parts, apply, check_settings
-from chainrule.autodiff.traced import Traced, plain_value, unwrapped
+from chainrule.autodiff.tape import check_settings, record, recorder
+from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
+from chainrule.gates import RULES
+from chainrule.gates.helpers import is_transformed
+from chainrule.gates.standard import functions
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy import dispatch
 from chainrule.validation import check_kind
 
-# No gradient flows: results are integers, booleans, or constant between jumps.
-CONSTANT_RESULT = (
-    *("all", "any", "argmax", "argmin", "argsort", "bitwise_and", "bitwise_invert", "bitwise_left_shift"),
-    *("bitwise_or", "bitwise_right_shift", "bitwise_xor", "ceil", "count_nonzero", "equal", "floor"),
-    *("floor_divide", "greater", "greater_equal", "isfinite", "isin", "isinf", "isnan", "less", "less_equal"),
-    *(
-        "logical_and",
-        "logical_not",
-        "logical_or",
-        "logical_xor",
-        "nonzero",
-        "not_equal",
-        "round",
-        "searchsorted",
-    ),
-    *("sign", "signbit", "trunc", "empty_like", "ones_like", "zeros_like"),
-)
-CREATION = ("arange", "empty", "eye", "from_dlpack", "full", "linspace", "ones", "zeros")
-# A slope could be asked for, and there is no rule that gives it.
-WITHOUT_RULE = ("imag", "nextafter", "unique_all", "unique_counts", "unique_inverse", "unique_values")
-LINALG_CONSTANT_RESULT = ("matrix_rank",)
-LINALG_WITHOUT_RULE = ("eig", "eigvals")
-FFT_WITHOUT_RULE = (
-    *(
-        "fft",
-        "ifft",
-        "fftn",
-        "ifftn",
-        "rfft",
-        "irfft",
-        "rfftn",
-        "irfftn",
-        "hfft",
-        "ihfft",
-        "fftshift",
-        "ifftshift",
-    ),
-)
-FFT_CREATION = ("fftfreq", "rfftfreq")
-ABOUT_DTYPES = ("broadcast_shapes", "can_cast", "finfo", "iinfo", "isdtype", "result_type")
-NAMES = (
-    *("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"),
-    *("complex64", "complex128", "e", "inf", "nan", "newaxis", "pi"),
-)
+# How the function of a name is made, by the kind that gates/standard.py has for it.
+_MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "gate": recorder,
+    "composed": wrappers.composed,
+    "constant": wrappers.constant,
+    "creation": wrappers.refusing,
+    "no rule": wrappers.refusing,
+    "dtype": wrappers.about_dtypes,
+    "value": wrappers.value,
+}
 
 
-class Space:
-    """A namespace of the standard, made differentiable; `linalg` and `fft` hang on it."""
+class Namespace:
+    """A namespace of the standard, made differentiable; `linalg` and `fft` hang on it.
+
+    Names without an underscore are those of the standard and of docs/rules.md; those with one are the engine's.
+    """
+
+    _as_numpy = staticmethod(dispatch.as_numpy)
+    _integers = staticmethod(dispatch.integers)
 
     def __init__(self, base: Any) -> None:
-        self.base = base
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
-        self.gates = base if base is np else Below(base, self)
+        self.__array_api_version__ = base.__array_api_version__
+        self._base = base
+        # What gates are handed where no argument is traced at a lower level.
+        self._lower = base if base is np else LowerNamespace(base, self)
+        self._floating: dict[Any, bool] = {}
+        # NumPy's protocols; _by_ufunc keeps the functions that were looked up before.
+        self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
+        self._numpy_function = functools.partial(dispatch.function, self)
+        self._by_ufunc: dict[Any, Callable[..., Any]] = {}
+        self.linalg = SubNamespace(f"{self.__name__}.linalg")
+        self.fft = SubNamespace(f"{self.__name__}.fft")
         plain = base
         if base is np:
-            # Where nothing is followed, compat fills in what NumPy does not spell as the standard does.
+            # Where nothing is traced, compat fills in what NumPy does not spell as the standard does.
             # Its import takes as long as NumPy's, and waits until here.
             plain = importlib.import_module("array_api_compat.numpy")
-        self._floating: dict[Any, bool] = {}
-        self.by_ufunc: dict[Any, Callable[..., Any]] = {}
-        self.__array_api_version__ = base.__array_api_version__
-        for name in NAMES:
-            setattr(self, name, getattr(base, name))
-        self._fill(self, plain, gates.MAIN, gates.COMPOSED_MAIN, CONSTANT_RESULT, WITHOUT_RULE, CREATION)
-        for name in ABOUT_DTYPES:
-            setattr(self, name, wrappers.unwrapping(getattr(plain, name)))
-        for name, gate in gates.BEYOND.items() | gates.INTERNAL.items():
-            setattr(self, name, wrappers.unnamed(self, gate))
-        for name, composed in gates.COMPOSED_BEYOND.items():
-            setattr(self, name, functools.partial(composed, self))
-        for name in ("concat", "stack"):
-            setattr(self, name, wrappers.of_a_list(self, getattr(self, name), getattr(plain, name)))
-        for name, adapted in (("clip", wrappers.clip), ("astype", wrappers.astype)):
-            setattr(self, name, adapted(self, getattr(self, name)))
-        self.linalg = Part(f"{self.__name__}.linalg")
-        self._fill(
-            self.linalg,
-            base.linalg,
-            gates.LINALG,
-            gates.COMPOSED_LINALG,
-            LINALG_CONSTANT_RESULT,
-            LINALG_WITHOUT_RULE,
-        )
-        self.fft = Part(f"{self.__name__}.fft")
-        self._fill(self.fft, plain.fft, {}, {}, (), FFT_WITHOUT_RULE, FFT_CREATION)
+        for part, room, below in (
+            ("main", self, plain),
+            ("linalg", self.linalg, base.linalg),
+            ("fft", self.fft, plain.fft),
+        ):
+            for name, kind, function in functions(part):
+                if hasattr(below, name):
+                    made = _MAKERS[kind](self, function, getattr(below, name))
+                    made = wrappers.described(made, function) if function else made
+                    setattr(room, name, self._bind(name, kind, made))
+        for name, adapt in wrappers.ADAPTERS.items():
+            setattr(self, name, adapt(self, getattr(self, name), getattr(plain, name)))
+        for name, kind, function in functions("beyond"):
+            made = wrappers.unnamed(self, function) if kind == "gate" else functools.partial(function, self)
+            setattr(self, name, made)
+        for name, gate in RULES["internal"].items():
+            setattr(self, f"_{name}", wrappers.unnamed(self, gate))
 
-    def _fill(
-        self,
-        room: Any,
-        base: Any,
-        rules: dict[str, Gate],
-        composed: dict[str, Any],
-        constant: tuple[str, ...],
-        without: tuple[str, ...],
-        creation: tuple[str, ...] = (),
-    ) -> None:
-        kinds: tuple[tuple[Iterable[str], Callable[[str, Any], Any]], ...] = (
-            (rules, lambda name, plain: wrappers.recorded(self, rules[name], plain)),
-            (composed, lambda name, plain: wrappers.composed(self, composed[name], plain)),
-            (constant, lambda name, plain: wrappers.constant(self, plain)),
-            (without, lambda name, plain: wrappers.refusing(self, plain, name)),
-            (creation, lambda name, plain: wrappers.refusing(self, plain, name)),
-        )
-        for names, make in kinds:
-            for name in names:
-                plain = getattr(base, name, None)
-                if plain is not None:
-                    setattr(room, name, make(name, plain))
+    def _bind(self, name: str, kind: str, function: Any) -> Any:
+        """Return what the namespace shows as `name`: a seam for subclasses that watch what runs.
+
+        The constructor calls it for each name of gates/standard.py that is not beyond the standard, with the kind
+        that the name has there and the function that records. Gates without such a name run through `_record`.
+        """
+        return function
+
+    def _record(self, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
+        """Run and record a gate that has no name in the plain namespace."""
+        if settings:
+            check_settings(gate, settings)
+            settings = {name: unwrapped(value) for name, value in settings.items()}
+        return record(self, gate, arrays, settings)
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(
@@ -134,99 +101,48 @@ class Space:
         return f"<namespace {self.__name__}>"
 
     def __array_namespace_info__(self) -> Any:
-        """Return the inspection functions of the namespace below."""
-        return self.base.__array_namespace_info__()
+        """Return the inspection functions of the plain namespace."""
+        return self._base.__array_namespace_info__()
 
-    def owns(self, x: Any) -> bool:
-        """Say whether x is an array of the namespace below, not a scalar, a shape or None."""
-        return type(x) is not Traced and hasattr(x, "dtype") and not isinstance(x, type)
-
-    def wrap(self, result: Any) -> Any:
+    def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
         if isinstance(result, tuple):
-            items = [self.wrap(item) for item in result]
+            items = [self._wrap(item) for item in result]
             return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
         if isinstance(result, list):
-            return [self.wrap(item) for item in result]
+            return [self._wrap(item) for item in result]
         return result if type(result) is Traced else Traced(result, self)
 
-    def traced(self, gate: Gate, result: Any, level: int, edges: Any, watched: Any) -> Any:
-        """Return a gate's result as traced at a level; constant where nothing is followed into it."""
-        if not edges:
-            return self.wrap(result)
-        if isinstance(result, tuple):
-            return self._several(result, level, edges, watched)
-        dtype = result.dtype
-        if dtype is not edges[0][0].dtype and not self.is_floating(dtype):
-            raise TypeError(
-                f"{gate.__name__}: followed real arrays gave {dtype}; only real floating results have "
-                "a gradient here. Use chainrule.stop_gradient on what need not be followed"
-            )
-        return Traced(result, self, level, Node(edges, result.shape, dtype, watched))
-
-    def _several(self, result: Any, level: int, edges: Any, watched: Any) -> Any:
-        """Record a gate with several results: one node for them all, and one for each that picks it."""
-        like = [(r.shape, r.dtype, r.device) for r in result]
-        xp = self if any(type(r) is Traced for r in result) else self.gates
-
-        def whole(pullback: Any) -> Any:
-            def from_parts(parts: Parts) -> Array:
-                space = self if any(type(g) is Traced for g in parts.items.values()) else xp
-                return pullback(
-                    tuple(
-                        parts.items[i] if i in parts.items else space.zeros(shape, dtype=dtype, device=device)
-                        for i, (shape, dtype, device) in enumerate(like)
-                    )
-                )
-
-            return from_parts
-
-        bundle = Node([(parent, whole(back)) for parent, back in edges], None, None, watched)
-        items = [
-            Traced(
-                r, self, level, Node(((bundle, functools.partial(wrappers.part, i)),), r.shape, r.dtype, None)
-            )
-            for i, r in enumerate(result)
-        ]
-        return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
-
-    def run(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
-        """Run a gate that has no name in the namespace."""
-        if static:
-            check_settings(gate, static)
-            static = {name: unwrapped(value) for name, value in static.items()}
-        return apply(self, gate, None, arrays, static)
-
-    def is_floating(self, dtype: Any) -> bool:
-        """Say whether an array of this dtype can be followed."""
+    def _is_floating(self, dtype: Any) -> bool:
+        """Say whether arrays of this dtype have gradients."""
         if dtype not in self._floating:
-            self._floating[dtype] = self.base.isdtype(dtype, "real floating")
+            self._floating[dtype] = self._base.isdtype(dtype, "real floating")
         return self._floating[dtype]
 
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant."""
-        return x.constant() if type(x) is Traced else self.wrap(x)
+        return x.constant() if type(x) is Traced else self._wrap(x)
 
     def asarray(
         self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
     ) -> Traced:
-        """Return obj as an array of this namespace; a traced array stays followed."""
-        if type(obj) is Traced and obj.level:
+        """Return obj as an array of this namespace; a traced array stays traced."""
+        if is_traced(obj):
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
-            x = x if device is None or device == x.device else self.to_device(x, device)
-            return self.positive(x) if copy and x is obj else x
-        wrappers.refuse_followed("asarray", (obj,), "chainrule.differentiable(xp).stack")
+            x = x if device is None or device == x.device else x.to_device(device)
+            return self.positive(x) if copy and x is obj else x  # type: ignore[no-any-return]
+        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
         check_kind(type(obj))
-        return Traced(self.base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
+        return Traced(self._base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:
         """Return an array like x filled with one constant."""
-        wrappers.refuse_followed("full_like", (fill_value,), "broadcast_to")
-        result = self.base.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
+        wrappers.refuse_traced("full_like", (fill_value,), "broadcast_to")
+        result = self._base.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
         return Traced(result, self)
 
 
-class Part:
+class SubNamespace:
     """A part of a namespace, such as linalg."""
 
     def __init__(self, name: str) -> None:
@@ -236,12 +152,12 @@ class Part:
         return f"<namespace {self.__name__}>"
 
 
-class Below:
-    """The namespace that gates see where nothing is traced below them.
+class LowerNamespace:
+    """The namespace that gates are handed where no argument is traced at a lower level.
 
-    A pullback may be handed a traced gradient later, and most namespaces do not know what to do with one;
-    a call with a traced argument goes to the differentiable namespace instead. NumPy has a protocol for
-    that and needs none.
+    Its functions are the plain ones. But a pullback may be given a traced gradient later, which most namespaces
+    refuse: a call with a traced argument goes to the differentiable namespace. NumPy has a protocol for such calls and
+    needs no LowerNamespace.
     """
 
     def __init__(self, base: Any, space: Any) -> None:
@@ -250,7 +166,7 @@ class Below:
     def __getattr__(self, name: str) -> Any:
         plain = getattr(self._base, name)
         if name in ("linalg", "fft"):
-            result: Any = Below(plain, getattr(self._space, name))
+            result: Any = LowerNamespace(plain, getattr(self._space, name))
         elif callable(plain) and not isinstance(plain, type):
             result = self._dispatching(name, plain)
         else:
@@ -261,6 +177,7 @@ class Below:
     def _dispatching(self, name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(plain)
         def call(*args: Any, **kwargs: Any) -> Any:
+            # The type is tested in place, for every argument of every call.
             for arg in args:
                 if type(arg) is Traced or (
                     type(arg) in (list, tuple) and any(type(a) is Traced for a in arg)
@@ -273,8 +190,8 @@ class Below:
         return call
 
 
-_by_base: dict[int, Space] = {}
-_by_type: dict[type, Space] = {}
+_by_base: dict[int, Namespace] = {}
+_by_type: dict[type, Namespace] = {}
 
 
 def differentiable(xp: Any) -> Any:
@@ -285,17 +202,20 @@ def differentiable(xp: Any) -> Any:
 
     Raises TypeError where `xp` is not an array API namespace.
     """
-    if isinstance(xp, Space):
+    if isinstance(xp, Namespace):
         return xp
-    base = _standard(xp)
-    if id(base) not in _by_base:
+    if id(xp) not in _by_base:
+        base = _standard(xp)
         if not hasattr(base, "__array_namespace_info__"):
             raise TypeError(
                 "differentiable: expected an array API namespace such as numpy, cupy or array_api_strict; "
                 f"got {xp!r}"
             )
-        _by_base[id(base)] = Space(base)
-    return _by_base[id(base)]
+        # Two names of one library, such as that of compat, have one differentiable namespace.
+        if id(base) not in _by_base:
+            _by_base[id(base)] = Namespace(base)
+        _by_base[id(xp)] = _by_base[id(base)]
+    return _by_base[id(xp)]
 
 
 def space_of(x: Any) -> Any:
@@ -304,6 +224,9 @@ def space_of(x: Any) -> Any:
     if kind is Traced:
         return x.space
     if kind not in _by_type:
+        if is_transformed(x):
+            # Arrays of one class may then belong to many namespaces.
+            return differentiable(x.__array_namespace__())
         check_kind(kind)
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"expected an array of the array API standard; got {kind.__name__}")
@@ -317,13 +240,25 @@ def space_of(x: Any) -> Any:
     return _by_type[kind]
 
 
+def first_space(arrays: Sequence[Any]) -> Any:
+    """Return the differentiable namespace of the first transformed array, else of the first array."""
+    for x in arrays:
+        if is_transformed(x):
+            return space_of(x)
+    return space_of(next((x for x in arrays if hasattr(x, "dtype")), arrays[0] if arrays else None))
+
+
+def plain_namespace(x: Any) -> Any:
+    """Return the namespace of an array below every level of it, such as NumPy itself."""
+    return space_of(x)._base
+
+
 def _standard(xp: Any) -> Any:
-    """Return NumPy itself for any NumPy namespace (it is of the standard), and compat's for CuPy."""
+    """Return NumPy itself for any NumPy namespace (it is of the standard), and compat's for a library that it has."""
     name = getattr(xp, "__name__", "")
     if name in ("numpy", "array_api_compat.numpy"):
         return np
-    if isinstance(xp, ModuleType) and name == "cupy":
-        import array_api_compat.cupy
-
-        return array_api_compat.cupy
+    if isinstance(xp, ModuleType):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(f"array_api_compat.{name}")
     return xp

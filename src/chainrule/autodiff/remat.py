@@ -1,52 +1,53 @@
-"""checkpoint: backward at the price of a second forward, for the memory of one."""
+"""checkpoint: recompute intermediate results in backward (rematerialisation) instead of keeping them."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.traced import Traced
-from chainrule.autodiff.transforms import first_space, vjp
+from chainrule.autodiff.namespace import first_space
+from chainrule.autodiff.traced import level_of
+from chainrule.autodiff.transforms import vjp
 from chainrule.gates.types import Array
 from chainrule.validation import check_function
 
 
 def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return f with the same values and gradients, that keeps its arguments only and runs again for backward.
+    """Return f with the same values and gradients, which keeps its arguments only and runs f again in backward.
 
-    f takes arrays and returns one. What it follows must come in as an argument; a followed array that it
-    takes from outside is an error.
+    f takes arrays and returns one array. Backward then costs a second forward, and keeps the memory of one call of f
+    at a time. Raises TypeError where f uses a traced array that is not among its arguments.
     """
     check_function("checkpoint", f)
     name = getattr(f, "__name__", "f")
 
     @functools.wraps(f)
     def rerun(*args: Any) -> Any:
-        def rule(xp: Any, *below: Any) -> Any:
-            out = f(*below)
-            if type(out) is Traced and out.level >= level:
+        def rule(xp: Any, *operands: Any) -> Any:
+            out = f(*operands)
+            if level_of(out) >= level:
                 raise TypeError(
-                    f"checkpoint: {name} uses a followed array that is not among its arguments; pass it in"
+                    f"checkpoint: {name} uses a traced array that is not among its arguments; pass it in"
                 )
-            latest: list[Any] = [None, ()]
+            latest: list[Any] = [None, ()]  # the last g, and the gradients for it, which all pullbacks share
 
-            def of_followed(*arrays: Any) -> Any:
-                values = dict(zip(followed, arrays, strict=True))
-                return f(*(values.get(i, x) for i, x in enumerate(below)))
+            def of_traced(*arrays: Any) -> Any:
+                values = dict(zip(traced, arrays, strict=True))
+                return f(*(values.get(i, x) for i, x in enumerate(operands)))
 
-            def part(k: int) -> Callable[[Array], Array]:
+            def pullback_to(k: int) -> Callable[[Array], Array]:
                 def pullback(g: Array) -> Array:
                     if latest[0] is not g:
-                        latest[:] = [g, vjp(of_followed, *(below[i] for i in followed))[1](g)]
+                        latest[:] = [g, vjp(of_traced, *(operands[i] for i in traced))[1](g)]
                     return latest[1][k]
 
                 return pullback
 
-            parts = {i: part(k) for k, i in enumerate(followed)}
-            return out, tuple(parts.get(i) for i in range(len(below)))
+            pullbacks = {i: pullback_to(k) for k, i in enumerate(traced)}
+            return out, tuple(pullbacks.get(i) for i in range(len(operands)))
 
-        level = max((a.level for a in args if type(a) is Traced), default=0)
-        followed = [i for i, a in enumerate(args) if type(a) is Traced and a.level == level]
+        level = max(map(level_of, args), default=0)
+        traced = [i for i, a in enumerate(args) if level_of(a) == level]
         rule.__name__ = name
-        return f(*args) if level == 0 else first_space(args).run(rule, args, {})
+        return f(*args) if level == 0 else first_space(args)._record(rule, args, {})
 
     return rerun

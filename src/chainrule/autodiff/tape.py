@@ -1,11 +1,12 @@
-"""Trace, record, walk backward: the chain rule.
+"""Trace, record, go backward: the chain rule.
 
 A traced array carries a LEVEL: one number per running transform, higher for the inner one, and 0 for a
 constant. An operation belongs to the highest level among its arguments, and lower ones are constants to
-it; so d/dx (x d/dy (x + y)) is 1 and not 2. What remains when that level is taken off may be traced
-itself: the gate then runs, and is recorded, one level below. That is how gradients of gradients come about.
+it; so d/dx (x d/dy (x + y)) is 1 and not 2. Without that level an argument may still be traced, at a lower
+one: the gate then runs, and is recorded, there too. That is how gradients of gradients come about.
 """
 
+import inspect
 import itertools
 import weakref
 from collections.abc import Callable, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.validation import check_kind
 
-OBJECT_STYLE = 1
-_levels = itertools.count(OBJECT_STYLE + 1)
+# The level of `variable`; those of transforms are above it.
+VARIABLE_LEVEL = 1
+_levels = itertools.count(VARIABLE_LEVEL + 1)
 
 
 def new_level() -> int:
@@ -27,8 +29,11 @@ def new_level() -> int:
     return next(_levels)
 
 
+# --- Nodes ---
+
+
 class Node:
-    """One gate's place on the tape: pairs of a node that it came from and the pullback to it.
+    """One gate's place on the tape: for each traced argument its node and the pullback to it.
 
     What the pullbacks close over is what is kept. A node refers to earlier nodes only, so there are no
     cycles, and a graph dies with the last array that refers to it.
@@ -36,88 +41,82 @@ class Node:
 
     __slots__ = ("dtype", "edges", "grad", "shape", "watched")
 
+    edges: "Edges"
+    shape: Any
+    dtype: Any
+    watched: "Watched"
     grad: Array  # set by `backward` alone
-
-    def __init__(self, edges: "Edges", shape: Any, dtype: Any, watched: Any) -> None:
-        self.edges = edges
-        self.shape = shape
-        self.dtype = dtype
-        self.watched = watched
 
 
 Edges = Sequence[tuple[Node, Pullback]]
+Watched = tuple[tuple[Any, bytes], ...]
 
 
-class Parts:
-    """The gradients of a gate with several results, as far as they have come in."""
+def _traced(
+    value: Any, space: Any, level: int, edges: Edges, watched: Watched, gate: Gate | None = None
+) -> Traced:
+    """Return a value as an array with a node of its own. No other function makes nodes."""
+    dtype = value.dtype
+    if gate is not None and dtype is not edges[0][0].dtype and not space._is_floating(dtype):
+        raise TypeError(
+            f"{gate.__name__}: traced real arrays gave {dtype}; only real floating results have "
+            "a gradient here. Use chainrule.stop_gradient on what need not be traced"
+        )
+    # Node has no __init__, whose call would take longer than setting its slots here.
+    node = Node()
+    node.edges, node.shape, node.dtype, node.watched = edges, value.shape, dtype, watched
+    return Traced(value, space, level, node)
 
-    __slots__ = ("items",)
 
-    shape = dtype = None  # nothing to broadcast or cast: the node of such a gate has none either
-
-    def __init__(self, items: dict[int, Array]) -> None:
-        self.items = items
-
-    def __add__(self, other: "Parts") -> "Parts":
-        items = dict(self.items)
-        for i, g in other.items.items():
-            items[i] = items[i] + g if i in items else g
-        return Parts(items)
+def leaf(value: Array, space: Any, level: int) -> Traced:
+    """Return a value as an array with no gate behind it, to whose node a backward pass at `level` leads."""
+    return _traced(value, space, level, (), watch(plain_value(value)))
 
 
-def apply(
-    space: Any, gate: Gate, plain: Callable[..., Any] | None, arrays: Sequence[Any], static: Any
+# --- Forward: record a gate ---
+
+
+def record(
+    space: Any,
+    gate: Gate,
+    arrays: Sequence[Any],
+    settings: dict[str, Any],
+    plain: Callable[..., Any] | None = None,
 ) -> Any:
-    """Run a gate on arrays of which some may be traced, and record it at the highest level among them.
+    """Run a gate at the highest level among its arrays, and note its pullbacks there.
 
-    `plain` computes the same where nothing is followed; without one the gate itself does.
+    `plain` computes the same where nothing is traced; without one the gate itself does.
     """
-    if static:
-        check_settings(gate, static)
-    level, below, xp = _taken_off(space, arrays)
+    if settings:
+        check_settings(gate, settings)
+    level, operands, xp = unwrap_level(space, arrays)
     if not level:
-        if plain is None:
-            return space.wrap(gate(space.base, *below, **static)[0])
-        return space.wrap(plain(*below, **static))
-    result, pullbacks = gate(xp, *below, **static)
-    edges, watched = [], None
+        result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
+        return space._wrap(result)
+    result, pullbacks = gate(xp, *operands, **settings)
+    edges: list[tuple[Node, Pullback]] = []
+    watched: Watched = ()
     for array, pullback in zip(arrays, pullbacks, strict=False):
-        if type(array) is Traced and array.level == level:
-            if pullback is not None:
+        if type(array) is Traced and array.level:
+            if array.level == level and pullback is not None:
                 edges.append((array.node, pullback))
-        elif type(array) is np.ndarray or (type(array) is Traced and array.level == 0):
-            watched = watch(array, watched)
-    return space.traced(gate, result, level, edges, watched)
+        else:
+            watched += watch(plain_value(array))
+    if not edges:
+        return space._wrap(result)
+    if isinstance(result, tuple):
+        return _several_traced(result, space, level, edges, watched)
+    return _traced(result, space, level, edges, watched, gate)
 
 
-_admitted: set[type] = set()
-
-
-def admit(x: Any) -> Any:
-    """Raise TypeError for what would be taken for an array that it is not; else there is nothing to watch."""
-    if type(x) not in _admitted:
-        check_kind(type(x))
-        _admitted.add(type(x))
-    return None
-
-
-def check_settings(gate: Gate, static: Any) -> None:
-    """Raise an error for a followed array among the settings, where no gradient would flow to it."""
-    for name, value in static.items():
-        if type(value) is Traced and value.level:
-            raise TypeError(
-                f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a followed array. "
-                "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
-            )
-
-
-def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
-    """Return the highest level, the arrays with it taken off, and the namespace that they then belong to."""
+def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
+    """Return the highest level, the arrays without it, and the namespace that they then belong to."""
+    # Types are tested in place here, and in the fast paths below, because each operation passes through them.
     level = 0
     for array in arrays:
         if type(array) is Traced and array.level > level:
             level = array.level
-    below, lower = [], False
+    operands, lower = [], False
     for array in arrays:
         if type(array) is Traced:
             if array.level == level:
@@ -125,25 +124,184 @@ def _taken_off(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
                 lower = lower or type(array) is Traced
             elif array.level:
                 lower = True
-        elif type(array) is not np.ndarray:
-            admit(array)
-        below.append(array)
+        elif type(array) not in _checked:
+            check_operand(array)
+        operands.append(array)
     if lower:
-        return level, [space.wrap(a) if space.owns(a) else a for a in below], space
-    return level, [a.value if type(a) is Traced else a for a in below], space.gates
+        return level, [space._wrap(a) if _is_plain_array(a) else a for a in operands], space
+    return level, [a.value if type(a) is Traced else a for a in operands], space._lower
 
 
-def leaf(value: Array, space: Any, level: int) -> Traced:
-    """Return an array that gradients at `level` are followed to."""
-    return Traced(value, space, level, Node((), value.shape, value.dtype, watch(value, None)))
+def _is_plain_array(x: Any) -> bool:
+    # Neither a number, a shape nor None, nor a class such as np.float32, which has a dtype too.
+    return type(x) is not Traced and hasattr(x, "dtype") and not isinstance(x, type)
 
 
-def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Array]:
-    """Carry g from root back to every leaf; return the gradients there, and with keep at every node.
+_checked: set[type] = {np.ndarray}
 
-    A node is visited once, when all its uses have handed in their share: no recursion, so no limit to
-    depth, and time linear in the number of gates.
+
+def check_operand(x: Any) -> None:
+    """Raise TypeError for what would be taken for an array that it is not."""
+    check_kind(type(x))
+    _checked.add(type(x))
+
+
+def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
+    """Raise TypeError for a traced array among the settings, where no gradient would flow to it."""
+    for name, value in settings.items():
+        if is_traced(value):
+            raise TypeError(
+                f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a traced array. "
+                "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
+            )
+
+
+# --- Forward: a gate with several results ---
+
+
+class Cotangents:
+    """The gradients of the results of one gate, by the number of the result, as far as they have arrived."""
+
+    __slots__ = ("items",)
+
+    shape = dtype = None  # nothing to broadcast or cast, for the results of a gate differ in both
+
+    def __init__(self, items: dict[int, Array]) -> None:
+        self.items = items
+
+    def __add__(self, other: "Cotangents") -> "Cotangents":
+        items = dict(self.items)
+        for i, g in other.items.items():
+            items[i] = items[i] + g if i in items else g
+        return Cotangents(items)
+
+
+def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched: Watched) -> Any:
+    """Return several results as traced: one node leads back from all of them, and each has one that picks it."""
+    like = [(r.shape, r.dtype, r.device) for r in results]
+    xp = space if any(type(r) is Traced for r in results) else space._lower
+
+    def of_all(pullback: Pullback) -> Pullback:
+        def from_cotangents(cotangents: Cotangents) -> Array:
+            given = cotangents.items
+            zeros = (space if any(type(g) is Traced for g in given.values()) else xp).zeros
+            return pullback(
+                tuple(
+                    given[i] if i in given else zeros(shape, dtype=dtype, device=device)
+                    for i, (shape, dtype, device) in enumerate(like)
+                )
+            )
+
+        return from_cotangents
+
+    def picking(i: int) -> Pullback:
+        return lambda g: Cotangents({i: g})
+
+    everything = [(parent, of_all(pullback)) for parent, pullback in edges]
+    whole = _traced(Cotangents({}), space, level, everything, watched).node
+    items = [_traced(r, space, level, ((whole, picking(i)),), ()) for i, r in enumerate(results)]
+    return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
+
+
+# --- Forward: the same, for one and for two arrays ---
+#
+# Most gates take one array or two, traced at one level, with plain arrays below. They are recorded here without the
+# loops of `record`, which handles all other cases: small networks spend most of their time in these lines.
+
+
+def recorder(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Return the function that records a gate, and computes `plain` where nothing is traced."""
+    kinds = [p.kind for p in list(inspect.signature(gate).parameters.values())[1:]]
+    arrays = kinds.count(inspect.Parameter.POSITIONAL_ONLY)
+    settings = kinds.count(inspect.Parameter.KEYWORD_ONLY)
+    if arrays + settings == len(kinds) and arrays == 1:
+        return _recorder_of_one(space, gate, plain)
+    if arrays == len(kinds) == 2:
+        return _recorder_of_two(space, gate, plain)
+
+    def function(*arrays: Any, **settings: Any) -> Any:
+        return record(space, gate, arrays, settings, plain)
+
+    return function
+
+
+def _recorder_of_one(space: Any, gate: Any, plain: Callable[..., Any] | None) -> Callable[..., Any]:
+    xp = space._lower
+
+    def function(x: Array, /, **settings: Any) -> Any:
+        if type(x) is Traced and x.level:
+            value = x.value
+            if type(value) is not Traced:
+                if settings:
+                    check_settings(gate, settings)
+                result, (back,) = gate(xp, value, **settings)
+                if not isinstance(result, tuple):
+                    return _traced(result, space, x.level, ((x.node, back),), (), gate)
+        return record(space, gate, (x,), settings, plain)
+
+    return function
+
+
+def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) -> Callable[..., Any]:
+    xp = space._lower
+
+    def function(x1: Array, x2: Array, /) -> Any:
+        if type(x1) is Traced:
+            level, value1 = x1.level, x1.value
+            if level and type(value1) is not Traced:
+                if type(x2) is not Traced:
+                    watched = watch(x2)
+                    result, (back, _) = gate(xp, value1, x2)
+                    return _traced(result, space, level, ((x1.node, back),), watched, gate)
+                value2 = x2.value
+                if x2.level == level and type(value2) is not Traced:
+                    result, (back, back2) = gate(xp, value1, value2)
+                    if back2 is not None:
+                        edges = ((x1.node, back), (x2.node, back2))
+                        return _traced(result, space, level, edges, (), gate)
+        elif type(x2) is Traced:
+            level, value2 = x2.level, x2.value
+            if level and type(value2) is not Traced:
+                watched = watch(x1)
+                result, (_, back) = gate(xp, x1, value2)
+                if back is not None:
+                    return _traced(result, space, level, ((x2.node, back),), watched, gate)
+        return record(space, gate, (x1, x2), {}, plain)
+
+    return function
+
+
+# --- Backward ---
+
+
+def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Array]:
+    """Carry g from root back to every leaf, and return the gradients there; with `keep`, at every node.
+
+    A node is visited once, when all its uses have added their share. There is no recursion, so no limit to depth, and
+    time is linear in the number of gates.
     """
+    uses, gradients, ready = _count_uses(root), {root: g}, [root]
+    while ready:
+        node = ready.pop()
+        if node.watched:
+            _check_unchanged(node)
+        if not node.edges:
+            continue  # a leaf, whose gradient stays
+        g = gradients[node] if keep else gradients.pop(node)
+        for parent, pullback in node.edges:
+            share = pullback(g)
+            if share.shape != parent.shape or share.dtype is not parent.dtype:
+                share = _fitted(space, share, parent)
+            gradients[parent] = add(gradients[parent], share) if parent in gradients else share
+            if uses[parent] == 1:
+                ready.append(parent)
+            else:
+                uses[parent] -= 1
+    return gradients
+
+
+def _count_uses(root: Node) -> dict[Node, int]:
+    """Return how many edges lead to each node that root was computed from."""
     uses = {root: 0}
     stack = [root]
     while stack:
@@ -153,46 +311,41 @@ def walk(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Arr
             else:
                 uses[parent] = 1
                 stack.append(parent)
-    base = space.base
-    grads = {root: g}
-    ready = [root]
-    while ready:
-        node = ready.pop()
-        if node.watched is not None:
-            _check_unchanged(node.watched)
-        if not node.edges:
-            continue
-        g = grads[node] if keep else grads.pop(node)
-        for parent, pullback in node.edges:
-            d = pullback(g)
-            if d.shape != parent.shape:
-                d = unbroadcast(space if type(d) is Traced else base, d, parent.shape)
-            if d.dtype is not parent.dtype and d.dtype != parent.dtype:
-                d = (space if type(d) is Traced else base).astype(d, parent.dtype)
-            if parent in grads:
-                # A traced array goes to the left, where its own addition takes over.
-                grads[parent] = d + grads[parent] if type(d) is Traced else grads[parent] + d
-            else:
-                grads[parent] = d
-            if uses[parent] == 1:
-                ready.append(parent)
-            else:
-                uses[parent] -= 1
-    return grads
+    return uses
 
 
-# Of arrays up to this many bytes every byte is compared; of larger ones as many elements, evenly spread.
+def _fitted(space: Any, g: Array, node: Node) -> Array:
+    """Return a gradient in the shape and the dtype of a node: unbroadcast and cast."""
+    xp = space if type(g) is Traced else space._base
+    if g.shape != node.shape:
+        g = unbroadcast(xp, g, node.shape)
+    same = g.dtype is node.dtype or g.dtype == node.dtype
+    return g if same else xp.astype(g, node.dtype)
+
+
+def add(g: Array, share: Array) -> Array:
+    """Return the sum of two gradients."""
+    # A traced one is on the left, so that its own addition is called.
+    return share + g if type(share) is Traced else g + share
+
+
+# --- Arrays that must not change before backward ---
+
+# Of arrays up to this many bytes every byte is compared; of larger ones some 64 elements, evenly spread.
 _SAMPLE = 512
 
 
-def watch(array: Any, watched: Any) -> Any:
-    """Note what a NumPy array holds, so that a change before backward is seen; other arrays are not
-    watched.
+def watch(x: Any) -> Watched:
+    """Return a weak reference to a NumPy array and a sample of its elements; () for another operand, once checked.
+
+    Backward compares the array with the sample, to find a change in place. Arrays of other libraries are not watched,
+    because a sample would have to be copied to the host.
     """
-    array = plain_value(array)
-    if type(array) is not np.ndarray:
-        return watched
-    return (weakref.ref(array), _sample(array), watched)
+    if type(x) is np.ndarray:
+        return ((weakref.ref(x), _sample(x)),)
+    if type(x) not in _checked:
+        check_operand(x)
+    return ()
 
 
 def _sample(array: Any) -> bytes:
@@ -201,13 +354,12 @@ def _sample(array: Any) -> bytes:
     return array.flat[:: array.size // 64 or 1].tobytes()  # type: ignore[no-any-return]
 
 
-def _check_unchanged(watched: Any) -> None:
-    while watched is not None:
-        reference, sample, watched = watched
+def _check_unchanged(node: Node) -> None:
+    for reference, sample in node.watched:
         array = reference()
         if array is not None and _sample(array) != sample:
             raise RuntimeError(
                 f"backward: an array of shape {array.shape} that went into the computation was changed in "
-                "place before its gradient was taken; what backward needs of it is lost. Change a copy: "
+                "place before its gradient was taken; backward needs the elements that it had. Change a copy: "
                 "x = x + dx"
             )

@@ -1,4 +1,8 @@
-"""The traced array: the standard's array object, with NumPy's and CuPy's dispatch protocols."""
+"""The traced array: the standard's array object, with NumPy's and CuPy's dispatch protocols.
+
+It computes nothing. Operators, methods and protocols call functions of its namespace, `space`, under the names of the
+standard or, with a leading underscore, under those that the engine gave it.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -6,18 +10,27 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy import dispatch
+
+
+def level_of(x: Any) -> int:
+    """Return the level of a traced array, and 0 for a constant, a plain array or anything else."""
+    return x.level if type(x) is Traced else 0
+
+
+def is_traced(x: Any) -> bool:
+    """Say whether x is a traced array: one that has a level."""
+    return level_of(x) > 0
 
 
 def plain_value(x: Any) -> Any:
-    """Return the array that lies under every level of x."""
+    """Return the array below every level of x."""
     while type(x) is Traced:
         x = x.value
     return x
 
 
 def unwrapped(x: Any) -> Any:
-    """Return x with every traced array in it, also inside lists and tuples, as a plain one."""
+    """Return x with plain arrays in the place of traced ones and constants, also inside lists and tuples."""
     if type(x) is Traced:
         return plain_value(x)
     if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
@@ -26,10 +39,12 @@ def unwrapped(x: Any) -> Any:
 
 
 class Traced:
-    """An array whose operations are recorded, or (at level 0) a constant among such arrays.
+    """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
-    It has the attributes, methods and operators of the standard, and NumPy's commonest methods.
-    Comparisons give constants, so `if x > 0:` works.
+    `is_traced(x)` tells the first; `type(x) is Traced` holds for both, the arrays of a differentiable namespace.
+    `value` is the array one level below, `node` its place on the tape (None for a constant), and `space` the
+    differentiable namespace. It has the attributes, methods and operators of the standard, and NumPy's commonest
+    methods. Comparisons give constants, so `if x > 0:` works.
     """
 
     __slots__ = ("__weakref__", "level", "node", "space", "value")
@@ -56,15 +71,15 @@ class Traced:
             raise AttributeError("grad: not computed yet; call chainrule.backward(out) first") from None
 
     def record(self, gate: Gate, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
-        """Run a gate that the rule of another calls, through this array's namespace."""
-        return self.space.run(gate, arrays, static)
+        """Run a gate inside the rule of another, through this array's namespace."""
+        return self.space._record(gate, arrays, static)
 
     def constant(self) -> "Traced":
         """Return the value as a constant at every level."""
         return Traced(plain_value(self), self.space)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        # The namespace below judges the version; what it returns is what we already stand on.
+        # Called for its check of the version: the namespace that it returns is the one below `space`.
         plain_value(self).__array_namespace__(api_version=api_version)
         return self.space
 
@@ -106,12 +121,14 @@ class Traced:
         return self.space.matrix_transpose(self)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """Return a copy on another device, followed like this one."""
-        return self.space.to_device(self, device, stream=stream)
+        """Return a copy on another device, traced like this array."""
+        return self.space._to_device(self, device, stream=stream)
 
     def __getitem__(self, key: Any) -> Any:
         key = unwrapped(key)
-        return self.space.getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
+        return (
+            self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.level or getattr(value, "level", 0):
@@ -147,7 +164,7 @@ class Traced:
         return self._converted("index").__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return dispatch.as_numpy(self._converted("numpy.asarray"), dtype, copy)
+        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
@@ -162,31 +179,32 @@ class Traced:
     def _converted(self, to: str) -> Any:
         if self.level:
             raise TypeError(
-                f"{to}(): the gradient of this array is followed, and would be lost. Stay with the array, "
+                f"{to}(): the gradient of this array is followed, and would be lost. Compute with the array itself, "
                 f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
                 + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
             )
         return plain_value(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
-        known = self.space.by_ufunc.get(ufunc)
+        # One that was looked up before is called here, without a further call in between.
+        known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
-        return dispatch.ufunc(self.space, ufunc, method, inputs, settings)
+        return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return dispatch.function(self.space, function, args, kwargs)
+        return self.space._numpy_function(function, args, kwargs)
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
-        return dispatch.ufunc(self.space, kernel, "__call__", inputs, settings)
+        return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
 
     def reshape(self, *shape: Any) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
-        return self.space.reshape(self, dispatch.integers(_one_or_all(shape)))
+        return self.space.reshape(self, self.space._integers(_one_or_all(shape)))
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, reversed unless one is given."""
-        order = dispatch.integers(_one_or_all(axes))
+        order = self.space._integers(_one_or_all(axes))
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
 
     def flatten(self, order: str = "C") -> Any:
@@ -196,7 +214,7 @@ class Traced:
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype, which may be named as NumPy names it."""
         if isinstance(dtype, str | type):
-            dtype = getattr(self.space.base, np.dtype(dtype).name)
+            dtype = getattr(self.space._base, np.dtype(dtype).name)
         return self.space.astype(self, dtype, copy=copy)
 
     def __add__(self, other: Any) -> Any:
@@ -249,7 +267,7 @@ _COMPARISONS = {
     "ge": "greater_equal",
 }
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
-# As NumPy's functions of these names have it.
+# Methods that do what NumPy's functions of their names do.
 _NUMPY_METHODS = (
     *("clip", "conj", "copy", "cumprod", "cumsum", "diagonal"),
     *("dot", "ravel", "repeat", "squeeze", "swapaxes", "take", "trace"),
@@ -258,7 +276,7 @@ _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "
 
 
 def _one_or_all(given: tuple[Any, ...]) -> Any:
-    """Return the lengths or axes that a method was given, as one tuple, list or None, or one by one."""
+    """Return the lengths or axes given to a method, in one argument or in several."""
     return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
 
 
@@ -268,9 +286,9 @@ def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
     return lambda self, *other: getattr(self.space, name)(self, *other)
 
 
-def _as_numpy_has_it(name: str) -> Callable[..., Any]:
+def _numpy_method(name: str) -> Callable[..., Any]:
     def method(self: Traced, *args: Any, **settings: Any) -> Any:
-        return dispatch.function(self.space, getattr(np, name), (self, *args), settings)
+        return self.space._numpy_function(getattr(np, name), (self, *args), settings)
 
     method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
     method.__qualname__ = f"Traced.{name}"
@@ -280,7 +298,7 @@ def _as_numpy_has_it(name: str) -> Callable[..., Any]:
 def _reduction(name: str) -> Callable[..., Any]:
     def method(self: Traced, axis: Any = None, **settings: Any) -> Any:
         if axis is not None and type(axis) is not int:
-            axis = dispatch.integers(axis)
+            axis = self.space._integers(axis)
         if "ddof" in settings and name in ("std", "var"):
             if "correction" in settings:
                 raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
@@ -297,6 +315,6 @@ for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
 for _dunder, _name in _BINARY.items():
     setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
 for _name in _NUMPY_METHODS:
-    setattr(Traced, _name, _as_numpy_has_it(_name))
+    setattr(Traced, _name, _numpy_method(_name))
 for _name in _REDUCTIONS:
     setattr(Traced, _name, _reduction(_name))

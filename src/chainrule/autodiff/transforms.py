@@ -1,4 +1,4 @@
-"""Functions to functions: gradients, products with Jacobians, and control over what is followed."""
+"""Functions to functions: gradients, products with Jacobians, and control over what is traced."""
 
 import functools
 import inspect
@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import space_of
-from chainrule.autodiff.tape import OBJECT_STYLE, Node, check_settings, leaf, new_level, walk
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.namespace import plain_namespace, space_of
+from chainrule.autodiff.tape import Node, add, backward_pass, leaf, new_level
+from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.gates.types import Array
 from chainrule.validation import check_function, check_kind
 
-_NUMBERS = (int, complex)
+Argnums = int | Sequence[int]
+_NUMBERS = (int, complex)  # a tuple, since int | complex would be built at each call
 
 
-def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that gives the gradient of f, an array of shape (), in its arguments.
 
-    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient comes in
-    the shape of the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and
-    devices of its arrays. It is 0 where f returns a number of Python's own. Raises TypeError for an
-    argument that is not of a real floating dtype, and for a result that is not a scalar.
+    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient is nested as the
+    argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and devices of its arrays. It is 0
+    where f returns a number of Python's own. Raises TypeError for an argument that is not of a real floating dtype,
+    and for a result that is not a scalar.
     """
     both = value_and_grad(f, argnums)
 
@@ -35,24 +36,29 @@ def grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
     """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`."""
     check_function("grad", f)
-    name = getattr(f, "__name__", "f")
+    several = isinstance(argnums, tuple | list)
+    asked: Any = argnums if several else (argnums,)
 
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
-        followed = _Followed(f, args, argnums, "grad")
-        out = f(*followed.args, **kwargs)
+        numbers = _argument_numbers("grad", asked, len(args))
+        level = new_level()
+        traced, given, leaves = _traced_arguments("grad", f, args, numbers, level)
+        out = f(*traced, **kwargs)
         shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
             got = f"shape {shape}" if shape is not None else type(out).__name__
             raise TypeError(
-                f"grad: expected {name} to return one number, an array of shape (); got {got}. "
+                f"grad: expected {_name(f)} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
-        mine = type(out) is Traced and out.level == followed.level
-        return followed.value(out), followed.gradients([out], [_ones(out) if mine else None])
+        seeds = [(out, ones_for(out))] if level_of(out) == level else []
+        gradients = _owned_gradients(_gradients_at(leaves, seeds), leaves, given, seeds)
+        nested = _nested_as([args[i] for i in numbers], gradients)
+        return _without_level(out, level, given), nested if several else nested[0]
 
     return both
 
@@ -60,36 +66,38 @@ def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> C
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return f(*primals) and its pullback: g, shaped as the result, to one gradient per primal.
 
-    The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a
-    ValueError.
+    The result and g may be nested like the arguments. Errors as for `grad`; a g of another shape is a ValueError.
     """
     check_function("vjp", f)
-    followed = _Followed(f, primals, tuple(range(len(primals))), "vjp")
-    out = f(*followed.args)
-    for y in pytree.flat(out):
+    level = new_level()
+    traced, given, leaves = _traced_arguments("vjp", f, primals, range(len(primals)), level)
+    out = f(*traced)
+    outs = pytree.flat(out)
+    for y in outs:
         if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
-            name = getattr(f, "__name__", "f")
-            raise TypeError(f"vjp: expected {name} to return arrays or numbers; got {type(y).__name__}")
-    # A copy, for the pullback may still need what the caller may change.
-    value = pytree.mapped(_copied, followed.value(out))
+            raise TypeError(f"vjp: expected {_name(f)} to return arrays or numbers; got {type(y).__name__}")
 
     def pullback(g: Any) -> Any:
-        outs, given = pytree.flat(out), pytree.along(g, out, "vjp: g")
-        return followed.gradients(outs, [_seed(y, dy) for y, dy in zip(outs, given, strict=True)])
+        seeds = [(y, _seed(y, dy)) for y, dy in zip(outs, pytree.along(g, out, "vjp: g"), strict=True)]
+        found = _gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
+        return _nested_as(primals, _owned_gradients(found, leaves, given, seeds))
 
-    return value, pullback
+    # A copy, because the caller may change the value and the pullback may need it.
+    return pytree.mapped(_copied, _without_level(out, level, given)), pullback
 
 
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and the rate at which it changes as the primals move along the tangents.
 
-    The pullback is linear in g; forward mode is its transpose. Tangents are shaped as the primals.
+    Tangents are shaped as the primals, and the rate as the result. Forward mode is the transpose of the pullback,
+    which is linear in g. Raises TypeError for primals or tangents that are not in a tuple, ValueError for a tangent
+    of another shape.
     """
     check_function("jvp", f)
-    for name, given in (("primals", primals), ("tangents", tangents)):
-        if not isinstance(given, tuple | list):
+    for name, items in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(items, tuple | list):
             raise TypeError(
-                f"jvp: expected {name} as a tuple, one for each argument of f; got {type(given).__name__}; "
+                f"jvp: expected {name} as a tuple, one for each argument of f; got {type(items).__name__}; "
                 f"write (x,) for one"
             )
     if len(primals) != len(tangents):
@@ -101,12 +109,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
             raise ValueError(
                 f"jvp: expected a tangent of shape {np.shape(plain_value(x))}; got {np.shape(plain_value(t))}"
             )
-    # As constants of the namespace, the primals keep the pullbacks there too: they can then be followed in g.
+    # As constants of the namespace, the primals keep the pullbacks there too: these can then be traced in g.
     constants = pytree.mapped(_wrapped, tuple(primals))
     out, pullback = vjp(f, *constants)
     outs = [_wrapped(y) for y in pytree.flat(out)]
-    # What is no real floating number does not move, and nothing is asked of it.
-    still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space.is_floating(y.dtype)}
+    # A result that is not of a real floating dtype does not move, and its pullback is not asked.
+    still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space._is_floating(y.dtype)}
 
     def whole(values: Iterable[Any]) -> Any:
         others = iter(values)
@@ -115,29 +123,32 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
     _, push = vjp(lambda *gs: pytree.flat(pullback(whole(gs))), *seeds)
     rate = whole(push([_wrapped(t) for t in moves]))
-    return _returned(out, moving), _returned(rate, moving)
+    return _as_given(out, moving), _as_given(rate, moving)
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all derivatives of f: shape f(x).shape + x.shape, x the argument `argnums`."""
+    """Return the function that gives all derivatives of f in the argument `argnums`, here x.
+
+    They are an array of shape f(x).shape + x.shape. Raises TypeError where f does not return one array.
+    """
     check_function("jacobian", f)
 
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
-        i = _number(argnums, len(args), "jacobian")
+        i = _argument_number("jacobian", argnums, len(args))
         x = args[i]
         out, pullback = vjp(lambda v: f(*args[:i], v, *args[i + 1 :], **kwargs), x)
         if not hasattr(out, "shape"):
             raise TypeError(
-                f"jacobian: expected {getattr(f, '__name__', 'f')} to return one array; got {type(out).__name__}. "
+                f"jacobian: expected {_name(f)} to return one array; got {type(out).__name__}. "
                 "Take the Jacobian of each of its results"
             )
         space = space_of(out)
         basis = space.eye(out.size, dtype=out.dtype, device=out.device)
         rows = [pullback(space.reshape(basis[i, ...], out.shape))[0] for i in range(out.size)]
         if not rows:
-            return space_of(x).base.zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
-        return _returned(space.reshape(space.stack(rows), (*out.shape, *rows[0].shape)), [x])
+            return plain_namespace(x).zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
+        return _as_given(space.reshape(space.stack(rows), (*out.shape, *rows[0].shape)), [x])
 
     return matrix
 
@@ -158,135 +169,22 @@ def stop_gradient(x: Any) -> Any:
     return pytree.mapped(lambda a: a.constant() if type(a) is Traced else a, x)
 
 
-def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Make rule(xp, *arrays, **static) -> (output, pullbacks) callable on plain and traced arrays.
-
-    `xp` is the namespace of the arrays and all that the rule may use; there is one pullback per array,
-    each linear in its g, with g on the left of operators. The gradient of a broadcast operand may keep the
-    shape of the result.
-    """
-    check_function("gate", rule)
-
-    @functools.wraps(rule)
-    def function(*arrays: Any, **static: Any) -> Any:
-        check_settings(rule, static)
-        space = first_space(arrays)
-        if not any(type(a) is Traced for a in arrays):
-            return rule(space.base, *arrays, **static)[0]
-        return space.run(checked, arrays, static)
-
-    @functools.wraps(rule)
-    def checked(xp: Any, *arrays: Any, **static: Any) -> Any:
-        result = rule(xp, *arrays, **static)
-        if not (isinstance(result, tuple) and len(result) == 2 and len(result[1]) == len(arrays)):
-            raise TypeError(
-                f"gate {rule.__name__}: expected (output, {len(arrays)} pullbacks), one per array; got {result!r}"
-            )
-        return result
-
-    function.__signature__ = _without_xp(rule)  # type: ignore[attr-defined]
-    return function
+def _name(f: Callable[..., Any]) -> str:
+    return getattr(f, "__name__", "f")
 
 
-def variable(array: Array) -> Traced:
-    """Return an array to compute with and then ask for .value and .grad, after `backward`."""
-    try:
-        return _leaf(array, OBJECT_STYLE)
-    except TypeError as error:
-        raise TypeError(f"variable: argument 'array': {error}") from None
+# --- Which arguments: argnums ---
 
 
-def backward(out: Traced) -> None:
-    """Carry the gradient of `out`, an array of shape (), to everything that it was computed from.
-
-    Every variable and every intermediate result then has its .grad, which replaces one from an earlier call.
-    """
-    if type(out) is not Traced or out.level != OBJECT_STYLE:
-        raise TypeError(
-            "backward: expected a result computed from chainrule.variable; got one that is not followed"
-        )
-    if out.shape != ():
-        raise TypeError(
-            f"backward: expected one number, an array of shape (); got shape {out.shape}. "
-            "Take xp.sum or xp.mean of it"
-        )
-    seen: set[int] = set()
-    for node, g in walk(out.space, out.node, _ones(out), keep=True).items():
-        node.grad = _own(g, out.space.base, seen)
+def _argument_numbers(who: str, argnums: Sequence[int], count: int) -> list[int]:
+    """Return the numbers of the arguments to differentiate in, counted from 0."""
+    numbers = [_argument_number(who, i, count) for i in argnums]
+    if len(set(numbers)) < len(numbers):
+        raise TypeError(f"{who}: expected different arguments in argnums; got {argnums}")
+    return numbers
 
 
-class _Followed:
-    """The arguments of one running transform, traced, and the way back to their gradients."""
-
-    def __init__(
-        self, f: Callable[..., Any], args: tuple[Any, ...], argnums: int | Sequence[int], who: str
-    ) -> None:
-        self.level = new_level()
-        self.single = not isinstance(argnums, tuple | list)
-        asked = (argnums,) if isinstance(argnums, int) or self.single else tuple(argnums)
-        numbers = [_number(i, len(args), who) for i in asked]
-        if len(set(numbers)) < len(numbers):
-            raise TypeError(f"{who}: expected different arguments in argnums; got {argnums}")
-        self.trees = [args[i] for i in numbers]
-        self.given, self.leaves = [], []
-        traced = list(args)
-        for i in numbers:
-            arrays = pytree.flat(args[i])
-            try:
-                mine = [_leaf(x, self.level) for x in arrays]
-            except TypeError as error:
-                raise TypeError(f"{who}: {_blamed(f, i % len(args), args[i])}: {error}") from None
-            self.given += arrays
-            self.leaves += mine
-            traced[i] = pytree.rebuilt(args[i], iter(mine))
-        self.args = traced
-
-    def value(self, out: Any) -> Any:
-        """Return a result with this level taken off."""
-        return _returned(pytree.mapped(lambda y: y.value if self._is_mine(y) else y, out), self.given)
-
-    def gradients(self, outs: Sequence[Any], seeds: Sequence[Any]) -> Any:
-        """Return the gradient at every argument, from results and a gradient for each."""
-        totals: dict[Node, Array] = {}
-        for out, seed in zip(outs, seeds, strict=True):
-            if self._is_mine(out):
-                found = walk(out.space, out.node, seed)
-                if not totals:
-                    totals = found
-                    continue
-                for x in self.leaves:
-                    if x.node in found:
-                        g = found[x.node]
-                        totals[x.node] = g + totals[x.node] if x.node in totals else g
-        # What is returned is the caller's, to update in place: nothing of it may share memory.
-        seen = set(map(id, seeds))
-        results = []
-        for x, given in zip(self.leaves, self.given, strict=True):
-            g = totals.get(x.node)
-            if g is None:
-                g = x.space.base.zeros(x.shape, dtype=x.dtype, device=x.device)
-            if type(g) is Traced and type(given) is not Traced:
-                g = _plain_if_constant(g)
-            results.append(g if type(g) is Traced else _own(g, x.space.base, seen))
-        values = iter(results)
-        rebuilt = tuple(pytree.rebuilt(tree, values) for tree in self.trees)
-        return rebuilt[0] if self.single else rebuilt
-
-    def _is_mine(self, y: Any) -> bool:
-        return type(y) is Traced and y.level == self.level
-
-
-def _own(g: Array, xp: Any, seen: set[int]) -> Array:
-    """Return g, or a copy where its memory may be another's; `seen` has the ids of those handed out before."""
-    if isinstance(g, np.generic):
-        g = np.asarray(g)
-    if id(g) in seen or getattr(g, "base", None) is not None:
-        g = xp.asarray(g, copy=True)
-    seen.add(id(g))
-    return g
-
-
-def _number(argnum: Any, count: int, who: str) -> int:
+def _argument_number(who: str, argnum: Any, count: int) -> int:
     """Return an argument's number, counted from 0, also where it was counted from the end."""
     try:
         i = operator.index(argnum)
@@ -297,19 +195,85 @@ def _number(argnum: Any, count: int, who: str) -> int:
     return i % count
 
 
-def _copied(y: Any) -> Any:
-    if type(y) is Traced or not hasattr(y, "dtype"):
-        return y
-    return space_of(y).base.asarray(y, copy=True)
+# --- Their leaves: arrays in nested lists, tuples and dicts ---
 
 
-def _ones(out: Traced) -> Array:
+def _traced_arguments(
+    who: str, f: Callable[..., Any], args: Sequence[Any], numbers: Iterable[int], level: int
+) -> tuple[list[Any], list[Any], list[Traced]]:
+    """Return the arguments with the leaves of some traced at a level, these leaves as given, and as traced."""
+    traced, given, leaves = list(args), [], []
+    for i in numbers:
+        arrays = pytree.flat(args[i])
+        try:
+            mine = [traced_leaf(x, level) for x in arrays]
+        except TypeError as error:
+            raise TypeError(f"{who}: {_name_of_untraceable(f, i, args[i])}: {error}") from None
+        given += arrays
+        leaves += mine
+        traced[i] = pytree.rebuilt(args[i], iter(mine))
+    return traced, given, leaves
+
+
+def traced_leaf(x: Any, level: int) -> Traced:
+    """Return an array as traced at a level; TypeError for what has no gradient."""
+    if type(x) is float:
+        x = np.asarray(x)
+    space = None if isinstance(x, _NUMBERS) else space_of(x)
+    if space is None or not space._is_floating(x.dtype):
+        kind = type(x).__name__ if space is None else str(x.dtype)
+        raise TypeError(
+            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
+            "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
+        )
+    return leaf(x, space, level)
+
+
+def _name_of_untraceable(f: Callable[..., Any], i: int, tree: Any) -> str:
+    """Return the name of the leaf of argument i that has no gradient, such as argument 'params'[0]['W']."""
+    try:
+        names = list(inspect.signature(f).parameters)
+    except (TypeError, ValueError):
+        names = []
+    for name, x in pytree.leaves(tree, f"argument {names[i]!r}" if i < len(names) else f"argument {i}"):
+        try:
+            traced_leaf(x, 0)
+        except TypeError:
+            return name
+    raise AssertionError("unreachable: one leaf has no gradient")
+
+
+def _nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return trees like these with the next value in the place of each leaf."""
+    values = iter(values)
+    return tuple(pytree.rebuilt(tree, values) for tree in trees)
+
+
+# --- From results back to the leaves ---
+
+
+def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
+    """Return the gradient at each leaf from pairs of a result and its gradient; None where none arrives."""
+    total: dict[Node, Array] = {}
+    for out, seed in seeds:
+        found = backward_pass(out.space, out.node, seed)
+        if not total:
+            total = found
+        else:
+            for node, g in found.items():
+                total[node] = add(total[node], g) if node in total else g
+    return [total.get(x.node) for x in leaves]
+
+
+def ones_for(out: Traced) -> Array:
+    """Return the gradient of a scalar result with respect to itself."""
     value = out.value
-    space = out.space if type(value) is Traced else out.space.base
-    return space.asarray(1.0, dtype=value.dtype, device=value.device)
+    xp = out.space if type(value) is Traced else out.space._base
+    return xp.asarray(1.0, dtype=value.dtype, device=value.device)
 
 
 def _seed(out: Any, g: Any) -> Array:
+    """Return the gradient of a result that the caller gave, checked, as an array of its namespace and dtype."""
     if type(out) is not Traced:
         return g
     if getattr(g, "shape", ()) != out.shape:
@@ -322,76 +286,74 @@ def _seed(out: Any, g: Any) -> Array:
             raise TypeError(
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
-        g = space.base.asarray(g, dtype=out.dtype, device=out.device)
+        g = space._base.asarray(g, dtype=out.dtype, device=out.device)
     check_kind(type(g))
     if type(out.value) is Traced and type(g) is not Traced:
         g = space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
         return g
-    if not space.base.isdtype(g.dtype, ("bool", "integral", "real floating")):
+    if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
-    return (space if type(g) is Traced else space.base).astype(g, out.dtype)
+    return (space if type(g) is Traced else space._base).astype(g, out.dtype)
 
 
-def _wrapped(x: Any) -> Any:
-    if type(x) is Traced:
-        return x
-    x = np.asarray(x) if isinstance(x, int | float) else x
-    return Traced(x, space_of(x))
+# --- Whose memory: what the caller gets is the caller's own, to change in place ---
 
 
-def _returned(result: Any, given: Sequence[Any]) -> Any:
-    """Return constants as plain arrays, unless traced ones were handed in."""
+def _owned_gradients(
+    found: Sequence[Any], leaves: Sequence[Traced], given: Sequence[Any], seeds: Iterable[tuple[Any, Array]]
+) -> list[Array]:
+    """Return the gradients found at the leaves, zeros for None, none sharing memory with another or a seed."""
+    taken = {id(seed) for _, seed in seeds}
+    results = []
+    for g, x, array in zip(found, leaves, given, strict=True):
+        if g is None:
+            g = x.space._base.zeros(x.shape, dtype=x.dtype, device=x.device)
+        if type(g) is Traced and type(array) is not Traced:
+            g = _plain_if_constant(g)
+        results.append(g if type(g) is Traced else owned(g, x.space._base, taken))
+    return results
+
+
+def owned(g: Array, xp: Any, taken: set[int]) -> Array:
+    """Return g, or a copy where its memory may be another's; `taken` has the ids of those handed out before."""
+    if isinstance(g, np.generic):
+        g = np.asarray(g)
+    if id(g) in taken or getattr(g, "base", None) is not None:
+        g = xp.asarray(g, copy=True)
+    taken.add(id(g))
+    return g
+
+
+def _copied(y: Any) -> Any:
+    return y if type(y) is Traced or not hasattr(y, "dtype") else plain_namespace(y).asarray(y, copy=True)
+
+
+def _without_level(out: Any, level: int, given: Sequence[Any]) -> Any:
+    """Return a result of a transform without its level, as arrays of the kind that was given."""
+    return _as_given(pytree.mapped(lambda y: y.value if level_of(y) == level else y, out), given)
+
+
+def _as_given(result: Any, given: Sequence[Any]) -> Any:
+    """Return constants of the namespace as plain arrays, unless arrays of the namespace were given."""
     for x in given:
         if type(x) is Traced:
             return result
-    return pytree.mapped(lambda y: _whole(_plain_if_constant(y) if type(y) is Traced else y), result)
+    return pytree.mapped(lambda y: _array(_plain_if_constant(y) if type(y) is Traced else y), result)
 
 
 def _plain_if_constant(x: Traced) -> Any:
     return x if x.level else plain_value(x)
 
 
-def _whole(y: Any) -> Any:
+def _array(y: Any) -> Any:
     """Return NumPy's scalars as arrays of shape ()."""
     return np.asarray(y) if isinstance(y, np.generic) else y
 
 
-def _leaf(x: Any, level: int) -> Traced:
-    if type(x) is float:
-        x = np.asarray(x)
-    space = None if isinstance(x, _NUMBERS) else space_of(x)
-    if space is None or not space.is_floating(x.dtype):
-        kind = type(x).__name__ if space is None else str(x.dtype)
-        raise TypeError(
-            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
-            "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
-        )
-    return leaf(x, space, level)
-
-
-def _blamed(f: Callable[..., Any], i: int, tree: Any) -> str:
-    """Return the name of the leaf that cannot be followed."""
-    try:
-        names = list(inspect.signature(f).parameters)
-    except (TypeError, ValueError):
-        names = []
-    for name, x in pytree.leaves(tree, f"argument {names[i]!r}" if i < len(names) else f"argument {i}"):
-        try:
-            _leaf(x, 0)
-        except TypeError:
-            return name
-    raise AssertionError("unreachable: some leaf could not be followed")
-
-
-def first_space(arrays: Sequence[Any]) -> Any:
-    """Return the differentiable namespace of the first traced array, else of the first array."""
-    for x in arrays:
-        if type(x) is Traced:
-            return x.space
-    return space_of(next((x for x in arrays if hasattr(x, "dtype")), arrays[0] if arrays else None))
-
-
-def _without_xp(rule: Callable[..., Any]) -> inspect.Signature:
-    signature = inspect.signature(rule)
-    return signature.replace(parameters=list(signature.parameters.values())[1:])
+def _wrapped(x: Any) -> Any:
+    """Return a number or an array as a constant of its differentiable namespace."""
+    if type(x) is Traced:
+        return x
+    x = np.asarray(x) if isinstance(x, int | float) else x
+    return Traced(x, space_of(x))

@@ -1,1 +1,1 @@
-"""Where arrays lie and what computes there: devices, namespaces, hardware, threads and fusion."""
+"""Where arrays lie and what computes there: devices, namespaces, hardware, memory, threads and fusion."""

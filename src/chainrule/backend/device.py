@@ -1,12 +1,12 @@
-"""Devices: where new arrays are made. The only room that names CuPy.
+"""Devices: where new arrays are made.
 
-CHAINRULE_DEVICE is read when a device is asked for, never at import:
+The environment variable CHAINRULE_DEVICE is read when a device is asked for, never at import:
 
     cpu              NumPy
     cuda, cuda:N     CuPy on the first, or the N-th, NVIDIA GPU
     auto             cuda where it works, else cpu (the default)
     strict           array-api-strict, which refuses whatever the standard does not promise; for tests
-    strict:device1   the same on its second, made-up device, from which nothing reaches NumPy by accident
+    strict:device1   the same on its second, simulated device, whose arrays never become NumPy's by accident
 """
 
 import importlib
@@ -32,24 +32,18 @@ from chainrule.validation import whole_number
 VARIABLE = "CHAINRULE_DEVICE"
 KNOWN = ("cpu", "cuda", "cuda:N", "auto", "strict", "strict:device1")
 
-# glibc keeps as much freed memory as twice the largest block (up to 32 MiB) that it has seen freed, and gives the rest
-# back to the system: a step would take page faults for its temporaries anew each time, a seventh of its time where they
-# are of 1 MiB. No page of this block is touched, so it takes no memory itself.
-with suppress(MemoryError):
-    np.empty(31 << 20, dtype="uint8")
-
 _in_use: ContextVar[str | None] = ContextVar("chainrule_device", default=None)
 
 
 class DeviceError(RuntimeError):
-    """A device that exists by name and cannot work here; the message says what is missing and how to get it."""
+    """A device of a known name that does not work here; the message says what is missing and how to get it."""
 
 
 @dataclass(frozen=True)
 class Device(ABC):
-    """A place for arrays.
+    """Where arrays are made and computed with, such as the CPU with NumPy.
 
-    `name` is what `get_device` takes to find it again; `xp` is its array API namespace.
+    `name` is what `get_device` takes to return it again; `xp` is its array API namespace.
     """
 
     name: str
@@ -57,27 +51,29 @@ class Device(ABC):
 
     @abstractmethod
     def asarray(self, x: Any, dtype: Any = None) -> Any:
-        """Return x, an array of any device or a nested list, as an array here.
+        """Return x, an array of any device or a nested list, as an array of this device and of x's shape.
 
-        `dtype` is a name ("float32") or one of `xp`'s dtypes; by default x's own, and `xp`'s usual one for lists.
+        `dtype` is a name such as "float32" or a dtype of `xp`; by default it is that of x, and for lists the default
+        of `xp`. Raises ValueError for an unknown dtype, TypeError where x does not hold numbers.
         """
 
     @abstractmethod
     def synchronize(self) -> None:
-        """Wait until everything that was asked of this device is done."""
+        """Wait until the device has finished all computations that were started."""
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
-        """Return facts for a reader: hardware, library with version, memory, threads."""
+        """Return facts as texts by their names: hardware, library with version, memory, threads."""
 
     def to_numpy(self, x: Any) -> np.ndarray[Any, Any]:
-        """Return x, an array of any device, as a NumPy array; on a GPU this waits and copies."""
+        """Return x, an array of any device, as a NumPy array; from a GPU it waits for x and copies it."""
         return to_numpy(x)
 
     def standard_normal(self, shape: tuple[int, ...], *, seed: int, dtype: Any = "float64") -> Any:
-        """Return normal random numbers of mean 0 and variance 1: for one seed the same on every device.
+        """Return random numbers of a normal distribution with mean 0 and variance 1, as an array of `shape`.
 
-        They are drawn by NumPy in float64, then rounded to `dtype`, then moved.
+        One seed, a whole number from 0 up, gives the same numbers on every device: NumPy draws them in float64, then
+        they are rounded to `dtype` and moved.
         """
         seed = whole_number("standard_normal", "seed", seed)
         return self.asarray(np.random.default_rng(seed).standard_normal(shape), dtype)
@@ -120,7 +116,7 @@ class _Cpu(Device):
 class _Strict(Device):
     def asarray(self, x: Any, dtype: Any = None) -> Any:
         place = self.xp.Device(self.name.partition(":")[2] or "CPU_DEVICE")
-        # Through NumPy, because the library moves no array of another kind to its made-up devices.
+        # Through NumPy, because array-api-strict takes no array of another library to its simulated devices.
         data = to_numpy(x) if _is_array(x) else x
         return self.xp.asarray(data, dtype=self._dtype(dtype), device=place)
 
@@ -161,7 +157,7 @@ class _Cuda(Device):
         facts = cupy.cuda.runtime.getDeviceProperties(self.index)
         with cupy.cuda.Device(self.index):
             free, total = cupy.cuda.runtime.memGetInfo()
-            # What its products compute in, and not CUPY_TF32, which CuPy reads once and an old card cannot follow.
+            # Asked of CuPy's products: the variable CUPY_TF32 is read once, and an older card cannot follow it.
             tf32 = products.get_compute_type("float32") == products.COMPUTE_TYPE_TF32
         return {
             "hardware": f"{facts['name'].decode()}, compute capability {facts['major']}.{facts['minor']}",
@@ -174,18 +170,19 @@ class _Cuda(Device):
 
 
 def get_device(name: str | None = None) -> Device:
-    """Return the device called `name`; without one, that of `use_device`, else of CHAINRULE_DEVICE, else auto.
+    """Return the device called `name`; by default that of `use_device`, else of CHAINRULE_DEVICE, else auto.
 
-    Raises ValueError for a name that no device has, DeviceError for a device that cannot work here.
+    Raises ValueError for an unknown name, DeviceError for a device that does not work here.
     """
     return _make(_wanted(name)[0])
 
 
 @contextmanager
 def use_device(name: str) -> Iterator[Device]:
-    """Make `name` the device of the block: `get_device()` inside it returns this one.
+    """Return a context manager in which `get_device()` returns the device called `name`.
 
-    It holds for the thread, or the asyncio task, that enters it; threads started inside do not inherit it.
+    It holds for the thread, or the asyncio task, that enters the block; threads started inside do not inherit it.
+    Raises what `get_device` raises.
     """
     device = get_device(name)
     token = _in_use.set(device.name)
@@ -196,25 +193,25 @@ def use_device(name: str) -> Iterator[Device]:
 
 
 def asked_for() -> Device | None:
-    """Return the device that `use_device`, else CHAINRULE_DEVICE, names; None where that is nothing or auto."""
+    """Return the device that `use_device`, else CHAINRULE_DEVICE, names; None where neither does, or it is auto."""
     if _in_use.get() is None and os.environ.get(VARIABLE, "").strip() in ("", "auto"):
         return None
     return get_device()
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One line of `survey`: a device's name, the device where it works, else what is missing and the remedy."""
+class Availability:
+    """Whether the device called `name` works here: the device itself, or None and the reason in `fault`."""
 
     name: str
     device: Device | None
     fault: str = ""
 
 
-def survey() -> list[Finding]:
-    """Try every device there could be here."""
+def survey() -> list[Availability]:
+    """Return, for every device that this machine could have, whether it works."""
     gpus = [f"cuda:{index}" for index in range(_gpu_count())] or ["cuda"]
-    return [_find(name) for name in ("cpu", *gpus, "strict", "strict:device1")]
+    return [_try(name) for name in ("cpu", *gpus, "strict", "strict:device1")]
 
 
 def choice() -> tuple[Device, str]:
@@ -224,6 +221,7 @@ def choice() -> tuple[Device, str]:
 
 
 def _wanted(name: str | None) -> tuple[str, str]:
+    """Return the name of the device to make, and why it is that one."""
     if name is not None:
         return _checked(name, "get_device"), "asked for by name"
     if (used := _in_use.get()) is not None:
@@ -248,9 +246,9 @@ def _checked(name: str, who: str) -> str:
 def _automatic(why: str) -> tuple[str, str]:
     if importlib.util.find_spec("cupy") is None:
         return "cpu", f"{why}; CuPy is not installed, so cpu"
-    finding = _find("cuda")
-    if finding.device is None:
-        _warn_once(finding.fault)
+    cuda = _try("cuda")
+    if cuda.device is None:
+        _warn_once(cuda.fault)
         return "cpu", f"{why}; CuPy is installed but cannot work, so cpu"
     return "cuda", f"{why}; cuda works"
 
@@ -262,11 +260,11 @@ def _warn_once(fault: str) -> None:
     )
 
 
-def _find(name: str) -> Finding:
+def _try(name: str) -> Availability:
     try:
-        return Finding(name, _make(name))
+        return Availability(name, _make(name))
     except DeviceError as error:
-        return Finding(name, None, str(error))
+        return Availability(name, None, str(error))
 
 
 def _make(name: str) -> Device:
@@ -291,7 +289,7 @@ def _strict() -> Any:
 
 @cache
 def _cuda(index: int) -> Device:
-    """Return the GPU after one small computation on it, which shows a missing compiler or header too."""
+    """Return a GPU after one small computation on it, which fails too where a compiler or header is missing."""
     if importlib.util.find_spec("cupy") is None:
         raise DeviceError(
             'cuda: the package CuPy is missing; pip install "chainrule[cuda13]", '
@@ -341,7 +339,7 @@ def _cuda(index: int) -> Device:
 
 
 def _gpu_count() -> int:
-    if _find("cuda").device is None:
+    if _try("cuda").device is None:
         return 0
     import cupy
 

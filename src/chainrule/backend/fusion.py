@@ -1,6 +1,6 @@
-"""Elementwise operations as one kernel where CuPy computes; everywhere else they run as they are written.
+"""Chains of elementwise operations as one kernel on CuPy; on every other library they run as written.
 
-A chain of k operations on a GPU is k launches, and k times the arrays through memory; as one kernel it is one of each.
+On a GPU a chain of k operations launches k kernels and moves its arrays through memory k times; fused, once.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from array_api_compat import is_cupy_namespace
 
+from chainrule.gates.types import Array, Gate, Pullback
+
 
 def fused(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return f, a function of (xp, *arrays and numbers) made of elementwise operations alone: one kernel on CuPy.
+    """Return f(xp, *arrays, *numbers), made of elementwise operations alone, as a function that is one kernel on CuPy.
 
-    The arrays are of one dtype and their shapes broadcast. f combines each number with an array, never two numbers:
-    what CuPy computes from those is float64. A number is an argument where it changes from call to call, since one
-    that f holds is compiled in; None is allowed too.
+    The arrays have one dtype, and shapes that broadcast. f combines each number with an array, never two numbers,
+    because CuPy makes float64 of two. A number that changes from call to call must be an argument: one that f holds is
+    compiled into the kernel. An argument may also be None.
     """
     kernels: dict[Any, Callable[..., Any]] = {}
 
@@ -31,33 +33,34 @@ def fused(f: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def fused_gate(gate: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an elementwise gate of which on CuPy the output is one kernel, and so is each pullback.
+def fused_gate(gate: Callable[..., Any]) -> Gate:
+    """Return an elementwise gate of one or two arrays whose output, and each pullback, is one kernel on CuPy.
 
-    A pullback there keeps the gate's arguments and computes the rest again, which takes less time than to read it.
+    A pullback there keeps the gate's arguments alone and computes the output anew: on a GPU memory is slower than
+    arithmetic.
     """
 
     @fused
-    def output(xp: Any, *arrays: Any) -> Any:
+    def output(xp: Any, *arrays: Array) -> Any:
         return gate(xp, *arrays)[0]
 
     @fused
-    def pullback_0(xp: Any, g: Any, *arrays: Any) -> Any:
+    def pullback_0(xp: Any, g: Array, *arrays: Array) -> Any:
         return gate(xp, *arrays)[1][0](g)
 
     @fused
-    def pullback_1(xp: Any, g: Any, *arrays: Any) -> Any:
+    def pullback_1(xp: Any, g: Array, *arrays: Array) -> Any:
         return gate(xp, *arrays)[1][1](g)
 
     @wraps(gate)
-    def run(xp: Any, *arrays: Any) -> Any:
+    def run(xp: Any, *arrays: Array) -> Any:
         if xp is np or not is_cupy_namespace(xp):
             return gate(xp, *arrays)
         pullbacks = (pullback_0, pullback_1)[: len(arrays)]
-        return output(xp, *arrays), tuple(_of(pullback, xp, arrays) for pullback in pullbacks)
+        return output(xp, *arrays), tuple(_bound(pullback, xp, arrays) for pullback in pullbacks)
 
     return run
 
 
-def _of(pullback: Callable[..., Any], xp: Any, arrays: tuple[Any, ...]) -> Callable[[Any], Any]:
+def _bound(pullback: Callable[..., Any], xp: Any, arrays: tuple[Array, ...]) -> Pullback:
     return lambda g: pullback(xp, g, *arrays)

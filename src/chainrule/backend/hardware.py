@@ -1,15 +1,16 @@
-"""What this computer offers to NumPy: processor, memory, caches, threads. Read from the system, never guessed."""
+"""Processor, memory and caches of this computer, as the system reports them."""
 
 import os
 import platform
 from functools import cache
 from pathlib import Path
 
+# In bytes, by level: what most processors since 2017 have at the least.
 _DEFAULT_CACHES = {2: 1 << 20, 3: 16 << 20}
 
 
 def cpu_name() -> str:
-    """Return the processor's model name, as the system reports it."""
+    """Return the processor's model name; its architecture where the system does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -36,10 +37,7 @@ def memory_bytes() -> tuple[int, int] | None:
 
 @cache
 def cache_bytes(level: int) -> int:
-    """Return the size in bytes of one cache of `level` (2: one core's own, 3: the last, shared one).
-
-    Where the system does not say, a size that most processors since 2017 have at the least.
-    """
+    """Return the size in bytes of one cache of `level` (2: a core's own, 3: the shared one); a default if unknown."""
     sizes = [
         _size((folder / "size").read_text())
         for folder in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")

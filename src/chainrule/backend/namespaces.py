@@ -1,4 +1,4 @@
-"""The namespace that arrays share, and the way back to NumPy."""
+"""The array API namespace of given arrays, and their copies in NumPy."""
 
 from typing import Any
 
@@ -9,21 +9,27 @@ from chainrule.validation import check_array, check_kind
 
 
 def namespace(*arrays: Any) -> Any:
-    """Return the array API namespace that all arrays share: `numpy` itself for NumPy's, array-api-compat's else.
+    """Return the array API namespace that all arrays share: `numpy` itself for NumPy's, else array-api-compat's.
 
-    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where the
-    gradient of some is followed, it is the namespace of these, which takes the others as they are.
+    NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where some
+    arrays are traced it is their differentiable namespace, in which the plain ones are constants.
+
+    Raises TypeError for arrays of two libraries, and for those that `validation.check_kind` refuses.
     """
     kinds = set(map(type, arrays))
     for kind in kinds - {np.ndarray}:
         check_kind(kind)
     if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
-    return array_api_compat.array_namespace(*([x for x in arrays if hasattr(x, "space")] or arrays))
+    traced = [x for x in arrays if hasattr(x, "space")]
+    return array_api_compat.array_namespace(*(traced or arrays))
 
 
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:
-    """Return x, an array of any device, as a NumPy array; on a GPU this waits and copies."""
+    """Return x, an array of any device, as a NumPy array; from a GPU it waits for x and copies it.
+
+    Raises TypeError for an array that `validation.check_array` refuses.
+    """
     if array_api_compat.is_cupy_array(x):
         return np.asarray(x.get())
     if type(x).__module__.startswith("array_api_strict"):

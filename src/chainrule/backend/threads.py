@@ -12,18 +12,15 @@ from chainrule.backend import hardware
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-
-# Measured with two threads of OpenBLAS 0.3.31: with few weights a unit, what stands between the products outweighs
-# them, and reading there what another processor wrote takes up to twice as long. Where other programs want the
-# processors too, threads of small products wait for one that is not running, ten times as long as they work.
+# Both bounds were found with two threads of OpenBLAS 0.3.31. Where a unit has few weights, a step spends its time
+# between the products, on arrays that another processor has just written. Where other programs want the processors
+# too, the threads of a small product wait for one that is not running.
 _WEIGHTS_A_UNIT_OF_ONE_THREAD = 192
-
-
 _FLOPS_OF_ONE_THREAD = 1 << 25
 
 
 def blas_libraries() -> list[str]:
-    """Name each BLAS library in this process with its version and threads; empty without threadpoolctl."""
+    """Return each BLAS library in this process, with its version and threads; empty without threadpoolctl."""
     controller = _controller()
     found = controller.select(user_api="blas").info() if controller else []
     return [f"{lib['internal_api']} {lib['version']}, {_counted(lib['num_threads'])}" for lib in found]
@@ -44,15 +41,15 @@ def blas_threads() -> int:
 
 
 def can_limit_blas() -> bool:
-    """Say whether `one_blas_thread` has the means to do what it says."""
+    """Return whether `one_blas_thread` works here: it needs threadpoolctl."""
     return _controller() is not None
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let matrix products inside the block run in the thread that calls them.
+    """Let matrix products inside the block run in the thread that calls them; RuntimeError without threadpoolctl.
 
-    The setting belongs to the whole process, so products of other threads have one thread too until the last of the
+    The setting belongs to the whole process: products of other threads have one thread too, until the last of the
     blocks that overlap is left. Blocks may be nested, and none waits for another.
     """
     controller = _controller()
@@ -60,35 +57,38 @@ def one_blas_thread() -> Iterator[None]:
         raise RuntimeError(
             'one_blas_thread: threadpoolctl is missing; pip install "chainrule[app]" brings it'
         )
+    _watch_forks()
     with _limit.to_one_thread(controller.select(user_api="blas").lib_controllers):
         yield
 
 
 @contextmanager
 def one_scipy_thread() -> Iterator[None]:
-    """Let SciPy's own BLAS run in the thread that calls it inside the block; needs SciPy, and may do nothing.
+    """Let SciPy's own BLAS run in the thread that calls it inside the block; needs SciPy.
 
-    Packages of NumPy and SciPy bring a BLAS each. Threads that have worked for one stay awake for a while, and those of
-    the other wait for their processors. NumPy's products keep their threads; where both use one BLAS, all does.
+    The wheels of NumPy and SciPy bring a BLAS each. Threads that have worked for one stay awake for a while, and those
+    of the other wait for their processors. NumPy's products keep their threads. Where NumPy and SciPy share one BLAS,
+    or threadpoolctl is missing, nothing changes.
     """
-    with _limit.to_one_thread(_scipys_own()):
+    _watch_forks()
+    with _limit.to_one_thread(_scipy_libraries()):
         yield
 
 
 def takes_one_thread(rows: int, shapes: Sequence[tuple[int, int]]) -> bool:
-    """Whether one thread of the BLAS is best for a step of `rows` rows through weights of shapes (n_in, n_out)."""
+    """Return whether one BLAS thread is best for a step of `rows` rows through weights of shapes (n_in, n_out)."""
     weights = sum(n_in * n_out for n_in, n_out in shapes)
     return (
         can_limit_blas()
         and weights < _WEIGHTS_A_UNIT_OF_ONE_THREAD * sum(n_out for _, n_out in shapes)
         and max(2 * rows * n_in * n_out for n_in, n_out in shapes) <= _FLOPS_OF_ONE_THREAD
-        # More would by_tiles share out among threads of its own.
+        # Larger inputs are shared out among threads of logistic.by_tiles.
         and 8 * rows * (shapes[0][0] + 16) <= 2 * hardware.cache_bytes(3)
     )
 
 
 def threads_for(rows: int, shapes: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
-    """Return a context in which the products of `takes_one_thread` have as many threads as are best for them."""
+    """Return a context in which matrix products use one thread where `takes_one_thread` says so."""
     return one_blas_thread() if takes_one_thread(rows, shapes) else nullcontext()
 
 
@@ -101,7 +101,7 @@ class _Held(NamedTuple):
 
 
 class _Limit:
-    """Which BLAS libraries of this process are held to one thread, by their files."""
+    """The BLAS libraries of this process that are held to one thread, by their files."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -113,7 +113,7 @@ class _Limit:
         try:
             with self.lock:
                 for library in libraries:
-                    # First of all, so that Ctrl-C between two of these lines leaves nothing behind.
+                    # Noted before it is changed, so that Ctrl-C between two of these lines leaves nothing behind.
                     entered.append(library)
                     held = self.held.setdefault(library.filepath, _Held(library, library.num_threads, set()))
                     held.blocks.add(block)
@@ -130,14 +130,14 @@ class _Limit:
         if held is None:
             return
         held.blocks.discard(block)
-        # With OpenMP the setting is each thread's own, and what one thread left at 1 no other can put back.
+        # With OpenMP every thread has a setting of its own: what a thread set to 1 it must put back itself.
         if not held.blocks or getattr(library, "threading_layer", "") == "openmp":
             _set_threads(library, held.before)
         if not held.blocks:
             del self.held[library.filepath]
 
     def after_fork(self) -> None:
-        """Give a child its threads back: the blocks were those of its parent's threads."""
+        """Give a child process its threads back: the blocks were those of its parent's threads."""
         held, self.held = self.held, {}
         for library, before, _ in held.values():
             _set_threads(library, before)
@@ -145,8 +145,8 @@ class _Limit:
 
 
 def _set_threads(library: Any, number: int) -> None:
-    # From threadpoolctl's later versions on, the first thread that sets a number is the only one that can, for as long
-    # as it lives. What one sets here another one puts back, and nobody else is to be kept from it.
+    # In newer versions of threadpoolctl the first thread that sets a number is the only one that can, for as long as
+    # it lives. Here another thread may put back what one has set, and other code may set what it likes.
     let_go = getattr(library, "clear_controlling_thread", lambda force=False: None)
     let_go(force=True)
     library.set_num_threads(number)
@@ -154,17 +154,25 @@ def _set_threads(library: Any, number: int) -> None:
 
 
 _limit = _Limit()
+_fork_hooks = [(_limit.lock.acquire, _limit.lock.release, _limit.after_fork)]
 
-if hasattr(os, "register_at_fork"):
-    # No thread is then on its way in or out, nor in a lock of threadpoolctl's, which the child would wait for.
-    os.register_at_fork(
-        before=_limit.lock.acquire, after_in_parent=_limit.lock.release, after_in_child=_limit.after_fork
-    )
+
+def _watch_forks() -> None:
+    """Register, at the first call in a process, what a fork must do about the limit."""
+    try:
+        # One step that no other thread comes between. A lock could itself be held in a fork.
+        before, in_parent, in_child = _fork_hooks.pop()
+    except IndexError:
+        return
+    if hasattr(os, "register_at_fork"):
+        # While the lock is held no thread is on its way into or out of a block, nor in a lock of threadpoolctl, which
+        # a child would wait for without end.
+        os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
 
 
 @cache
-def _scipys_own() -> Sequence[Any]:
-    """Return the controllers of the BLAS libraries that came with SciPy, for it alone."""
+def _scipy_libraries() -> Sequence[Any]:
+    """Return the controllers of the BLAS libraries that SciPy's wheel brought for SciPy alone."""
     import scipy.linalg
 
     try:

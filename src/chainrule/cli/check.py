@@ -1,13 +1,13 @@
-"""The command check."""
+"""The command check: the gradients that a trained model learns by, compared with differences of its cost."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
 
 from chainrule import data
-from chainrule.autodiff import gradcheck_by_hand
+from chainrule.autodiff import gradcheck
 from chainrule.backend.device import get_device
 from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell
 from chainrule.models import objective
@@ -31,9 +31,9 @@ def check(
     seed: Annotated[int, typer.Option(help="Seed of the choice of rows and elements.", min=0)] = 0,
     device: DeviceOption = None,
 ) -> None:
-    """Compare the gradients that the model learns by with differences of its cost, in float64.
+    """Compare the gradients that the model learns by with finite differences of its cost, in float64.
 
-    Where they do not agree, the parameter and the element are named with both values, and the exit status is 1.
+    Where both disagree, the parameter and the element are named with both values, and the exit status is 1.
 
     Examples: chainrule check chainrule-run | chainrule check cats photos/
     """
@@ -49,9 +49,9 @@ def check(
         ways = {"": lambda params: model.net.cost_and_gradients(params, X, targets)}
         if objective.goes_by_tiles(model.net):
             ways[" by tiles"] = lambda params: objective.on_all_rows(model.net, X, targets, params)
-        findings = []
+        checks = []
         for way, cost_and_gradients in ways.items():
-            for finding in gradcheck_by_hand.check(
+            for checked in gradcheck.check_handwritten_gradients(
                 lambda params: model.net.cost_of(params, X, targets),
                 cost_and_gradients,
                 params,
@@ -59,35 +59,37 @@ def check(
                 most=most,
                 seed=seed,
             ):
-                findings.append(finding)
-                out.print(f"  {_told(finding)}", markup=False)
-        tell("verdict", _verdict(findings))
-        if any(finding.worst for finding in findings):
+                checks.append(checked)
+                out.print(f"  {_line(checked)}", markup=False)
+        tell("verdict", _verdict(checks))
+        if any(checked.worst for checked in checks):
             raise typer.Exit(1)
 
 
-def _told(finding: gradcheck_by_hand.Finding) -> str:
-    checked = f"{finding.name} {finding.shape}, {finding.elements} elements"
-    if finding.worst:
-        return f"{checked}: wrong at {finding.worst}"
-    return f"{checked}: {f'too small to tell, {finding.largest:.1e} at most' if finding.faint else 'right'}"
+def _line(checked: gradcheck.ParameterCheck) -> str:
+    about = f"{checked.name} {checked.shape}, {checked.elements} elements"
+    if checked.worst:
+        return f"{about}: wrong at {checked.worst}"
+    if checked.faint:
+        return f"{about}: too small to tell, {checked.largest:.1e} at most"
+    return f"{about}: right"
 
 
-def _verdict(findings: list[gradcheck_by_hand.Finding]) -> str:
-    failed = sum(finding.worst is not None for finding in findings)
-    faint = sum(finding.faint for finding in findings)
+def _verdict(checks: list[gradcheck.ParameterCheck]) -> str:
+    failed = sum(checked.worst is not None for checked in checks)
+    faint = sum(checked.faint for checked in checks)
     if failed:
-        return f"{failed} of {len(findings)} parameters have gradients that are not those of the cost"
+        return f"{failed} of {len(checks)} parameters have gradients that are not those of the cost"
     if faint:
         return (
-            f"no gradient is found wrong, {faint} of {len(findings)} are too small to tell; give rows that the model "
+            f"no gradient is found wrong, {faint} of {len(checks)} are too small to tell; give rows that the model "
             "answers wrong, or one that has learnt for fewer steps"
         )
     return "the gradients are those of the cost"
 
 
-def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, Any]:
-    """Return raw rows and the number of the class of each in the model's own order."""
+def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return raw rows (m, n), and the number (m,) that the model gives to the class of each."""
     side = model.image.height if model.image else 64
     rows, _ = data.load(path, label=label, image_size=side)
     if rows.X.shape[1] != model.net.sizes[0]:

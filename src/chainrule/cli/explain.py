@@ -1,4 +1,4 @@
-"""The command explain."""
+"""The command explain: an expression, or one sample through a trained model."""
 
 import json
 import math
@@ -26,35 +26,38 @@ def explain(
         str,
         typer.Argument(
             metavar="EXPRESSION|MODEL",
-            help='An expression, such as "3*(a+b*c)" or "u = b*c; J = 3*(a+u)"; or what train left.',
+            help='An expression, such as "3*(a+b*c)" or "u = b*c; J = 3*(a+u)"; or a model that train wrote.',
         ),
     ],
     rest: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE...|SAMPLE]",
-            help="The values, a=5 or x=[1,2,3]; or of a model a picture, or a .csv or .npz file of rows.",
+            help="For an expression its values, such as a=5 or x=[1,2,3]; for a model a picture, or a .csv or .npz "
+            "file of rows.",
         ),
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page into this file, that steps forward and backward.")
+        Path | None, typer.Option(help="Write into this file a page that steps forward and backward.")
     ] = None,
     png: Annotated[
         Path | None,
-        typer.Option(help="Of a model: where the picture of what mattered goes. Default: beside the model."),
+        typer.Option(
+            help="For a model: the file for the picture of what mattered. Default: beside the model."
+        ),
     ] = None,
     wanted: Annotated[
         str | None,
-        typer.Option("--class", help="Of a model: the class to explain. Default: the likeliest one."),
+        typer.Option("--class", help="For a model: the class to explain. Default: the likeliest class."),
     ] = None,
-    row: Annotated[int, typer.Option(help="Of a file of rows: which one, from 1.", min=1)] = 1,
+    row: Annotated[int, typer.Option(help="For a file of rows: the number of the row, from 1.", min=1)] = 1,
     device: DeviceOption = None,
 ) -> None:
     """Show a computation gate by gate, with the value and the gradient at every node.
 
-    Of a model, one sample goes through it to the cost of its class, and a picture shows what mattered: the gradient of
-    the class's log probability with respect to the sample. An expression is parsed and never executed.
+    For a model, the graph leads from one sample to the cost of its class, and a picture shows what mattered: the
+    gradient of the log probability of the class with respect to the sample. An expression is parsed and never executed.
 
     Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
     """
@@ -62,7 +65,7 @@ def explain(
         given = rest or []
         if first and not given and Path(first).is_dir():
             raise ValueError(
-                f"explain: of the model in {first} one sample is explained; "
+                f"explain: the model in {first} is explained by one sample; "
                 "name a picture, or a .csv or .npz file of rows"
             )
         if len(given) == 1 and "=" not in given[0] and Path(first).exists():
@@ -71,7 +74,9 @@ def explain(
             alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
             for option, value in alone.items():
                 if value is not None:
-                    raise ValueError(f"explain: {option} is for a model and a sample; leave it out")
+                    raise ValueError(
+                        f"explain: {option} is for a model and a sample; leave it out of an expression"
+                    )
             graph = graph_of(first, **_values(first, given))
         out.print(graph.to_text(), markup=False)
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
@@ -85,8 +90,8 @@ def _values(first: str, given: list[str]) -> dict[str, Any]:
     for text in given:
         name, sign, value = text.partition("=")
         if not sign or not name.isidentifier():
-            what = "--help has the options" if text.startswith("-") else f"there is no model {first}"
-            raise ValueError(f"explain: expected a value such as a=5 or x=[1,2,3], got {text!r}; {what}")
+            remedy = "--help has the options" if text.startswith("-") else f"there is no model {first}"
+            raise ValueError(f"explain: expected a value such as a=5 or x=[1,2,3], got {text!r}; {remedy}")
         if name in values:
             raise ValueError(f"explain: {name} is given twice; leave one out")
         values[name] = _number_or_list(name, value)
@@ -107,15 +112,15 @@ def _number_or_list(name: str, text: str) -> Any:
 
 
 def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Path | None) -> Graph:
-    """Tell the probabilities of a sample, draw what mattered, and return the graph of its cost."""
-    place, model = get_device(), load(path)
+    """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
+    device, model = get_device(), load(path)
     raw = rows_of(sample, model)
     if row > len(raw):
         raise data.DataError(
-            f"{sample}: expected a row {row}, got {len(raw)} rows; give --row another number"
+            f"{sample}: expected a row {row}, got {len(raw)} rows; give --row a number up to {len(raw)}"
         )
     raw = raw[row - 1 : row]
-    (P,) = evaluation.probabilities(place, model, raw)
+    (P,) = evaluation.probabilities(device, model, raw)
     if wanted is not None and wanted not in model.classes:
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
     number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
@@ -124,14 +129,14 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
         tell("class", f"{P[k]:.4f}  {model.classes[k]}{'  (explained)' if k == number else ''}")
     graph = graph_of(
         replace(model.net, penalty=None, bias_gradient="exact"),
-        params=[(place.asarray(W), place.asarray(b)) for W, b in model.params],
-        X=place.asarray(model.scaling.apply(raw, model.dtype)),
-        y=place.asarray(np.array([number])),
+        params=[(device.asarray(W), device.asarray(b)) for W, b in model.params],
+        X=device.asarray(model.scaling.apply(raw, model.dtype)),
+        y=device.asarray(np.array([number])),
     )
     target = png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png"
     dX = graph.node("X").gradient
     assert dX is not None
-    # The cost of one sample is the log probability of its class with a minus.
+    # The cost of one sample is minus the log probability of its class.
     name, slope = model.classes[number], -dX[0]
     if model.image is None:
         content = figures.saliency_bars(slope, model.features, name)

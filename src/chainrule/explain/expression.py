@@ -1,46 +1,89 @@
-"""Expressions as text: parsed, checked against a list of what is allowed, and computed gate by gate.
+"""Expressions as text: parsed, checked and computed gate by gate.
 
-The text is never executed: Python's parser makes a tree of it, and whatever in the tree is not on the list is an error.
+The text is never executed. Python's parser makes a tree of it, and a node of the tree that is not explicitly allowed is
+an error.
 """
 
 import ast
 import math
 import re
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
 from chainrule.autodiff.traced import Traced
+from chainrule.explain.notation import NOTATION
 
-# More than anybody reads, and far less than what the parser dies of.
+# More than anybody reads, and far less than the parser's own limits, which end the process.
 _LONGEST = 4000
 _DEEPEST = 300
 
-_OPERATORS: dict[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-    ast.Pow: "pow",
-    ast.MatMult: "matmul",
+
+@final
+@dataclass(frozen=True)
+class _Function:
+    """A function of the language: how many values it takes, whether axis= too, and the gates that it runs."""
+
+    counts: tuple[int, ...]
+    axis: bool
+    run: Callable[..., Any]  # of a recorder, arrays and numbers
+
+
+def _operators() -> dict[type[ast.operator], str]:
+    """Return the gate of each operator of Python that stands between x and y in the notation of a gate."""
+    trees = {gate: ast.parse(row.written, mode="eval").body for gate, row in NOTATION.items() if row.written}
+    return {
+        type(tree.op): gate
+        for gate, tree in trees.items()
+        if isinstance(tree, ast.BinOp)
+        and isinstance(tree.left, ast.Name)
+        and isinstance(tree.right, ast.Name)
+    }
+
+
+def _gate_by_name(gate: str) -> Callable[..., Any]:
+    # Losses of whole rows need arrays; other gates of two arrays take a number as it is.
+    needs_arrays = not NOTATION[gate].slopes
+
+    def run(space: Any, *operands: Any, **settings: Any) -> Any:
+        if needs_arrays:
+            operands = tuple(x if isinstance(x, Traced) else space.number(x) for x in operands)
+        return getattr(space, gate)(*operands, **settings)
+
+    return run
+
+
+def _largest(space: Any, x: Any, *y: Any, **settings: Any) -> Any:
+    return space.maximum(x, *y) if y else space.max(x, **settings)
+
+
+def _smallest(space: Any, x: Any, *y: Any, **settings: Any) -> Any:
+    return space.minimum(x, *y) if y else space.min(x, **settings)
+
+
+def _dot(space: Any, x: Any, y: Any) -> Any:
+    return space.multiply(x, y) if _is_number(x) or _is_number(y) else space.matmul(x, y)
+
+
+def _norm(space: Any, x: Any, **settings: Any) -> Any:
+    return space.linalg.vector_norm(x, **settings)
+
+
+_OPERATORS = _operators()
+# First the gates that are called by their own names, then the functions that are not one gate of the same name.
+FUNCTIONS = {
+    gate: _Function((row.call,), row.axis, _gate_by_name(gate)) for gate, row in NOTATION.items() if row.call
+} | {
+    "dot": _Function((2,), False, _dot),
+    "max": _Function((1, 2), True, _largest),
+    "min": _Function((1, 2), True, _smallest),
+    "norm": _Function((1,), True, _norm),
+    "s": _Function((1,), False, _gate_by_name("sigmoid")),
+    "transpose": _Function((1,), False, lambda space, x: x.T),
 }
-_OF_ONE = (
-    *("abs", "acos", "acosh", "asin", "asinh", "atan", "atanh", "cos", "cosh", "elu", "exp", "expm1"),
-    *("leaky_relu", "log", "log10", "log1p", "log2", "log_sigmoid", "reciprocal", "relu", "sigmoid", "sin"),
-    *("sinh", "softplus", "sqrt", "square", "tan", "tanh", "transpose"),
-)
-_OF_TWO = (
-    *("atan2", "dot", "hinge", "hypot", "logaddexp", "maximum", "minimum", "multiclass_hinge"),
-    *("sigmoid_cross_entropy", "softmax_cross_entropy"),
-)
-_ALONG_AN_AXIS = (
-    *("log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "softmax", "std", "sum", "var"),
-)
-_ALIASES = {"s": "sigmoid"}
 _CONSTANTS = {"pi": math.pi, "e": math.e}
-FUNCTIONS = (*_OF_ONE, *_OF_TWO, *_ALONG_AN_AXIS, *_ALIASES)
-# What is written on paper and in other languages, and how it is written here.
+# Signs of paper, and functions of other languages, with their spellings in this language.
 _SIGNS = {"^": "**", "²": "**2", "³": "**3", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "\u2013": "-"}
 _ELSEWHERE = {"amax": "max", "amin": "min", "ln": "log", "tg": "tan"}
 
@@ -48,13 +91,13 @@ _ELSEWHERE = {"amax": "max", "amin": "min", "ln": "log", "tg": "tan"}
 @final
 @dataclass(frozen=True)
 class Expression:
-    """A checked expression: results in their order, each with its name or ""."""
+    """A checked expression: its statements in order, each a name, or "", and the tree of its result."""
 
     text: str
     statements: tuple[tuple[str, ast.expr], ...]
 
     def run(self, space: Any, values: dict[str, Any]) -> Any:
-        """Return the last result, computed in a recorder from arrays by their names."""
+        """Return the last result, computed in a recorder from arrays, which `values` names."""
         known = dict(values)
         result = None
         for name, tree in self.statements:
@@ -67,7 +110,7 @@ class Expression:
         return result if isinstance(result, Traced) else space.number(result)
 
     def _computed(self, tree: ast.expr, space: Any, known: dict[str, Any]) -> Any:
-        """Compute a tree from its leaves up, with no recursion."""
+        """Compute a tree from its leaves up, without recursion."""
         results: list[Any] = []
         for node in _leaves_first(tree):
             if isinstance(node, ast.Constant):
@@ -87,23 +130,14 @@ class Expression:
             if isinstance(node.op, ast.UAdd):
                 return x
             return space.negative(x) if isinstance(x, Traced) else -x
-        settings: dict[str, Any] = {}
-        if isinstance(node, ast.BinOp):
-            name = _OPERATORS[type(node.op)]
-        else:
-            assert isinstance(node, ast.Call)
-            assert isinstance(node.func, ast.Name)
-            name = _ALIASES.get(node.func.id, node.func.id)
-            if node.keywords:
-                settings["axis"] = _integer(node.keywords[0].value)
         if not any(isinstance(x, Traced) for x in operands):
             operands[0] = space.number(operands[0])
         try:
-            result = _gate(space, name, operands, settings)
+            result = _result(node, space, operands)
         except ValueError as error:
             raise ValueError(f"explain: {self._part(node)}: {error}") from None
-        if not result.level and not math.isfinite(space.base.sum(result.value)):
-            raise ValueError(f"explain: {self._part(node)} is no finite number; write smaller ones")
+        if not result.level and not math.isfinite(space._base.sum(result.value)):
+            raise ValueError(f"explain: {self._part(node)} is not a finite number; write smaller numbers")
         return result
 
     def _part(self, node: ast.AST) -> str:
@@ -111,15 +145,16 @@ class Expression:
 
 
 def parse(text: str, names: Sequence[str]) -> Expression:
-    """Return a checked expression of values with these names.
+    """Return the checked expression of a text, in values with these names.
 
-    Allowed are numbers, names, + - * / ** @, parentheses, the calls of FUNCTIONS, and assignments of names to parts,
-    with a semicolon or a new line between two of them. ValueError for anything else, for a name that is not known,
-    and for a value that is not used.
+    Allowed are numbers, names, + - * / ** @, parentheses, calls of FUNCTIONS, and assignments of names to parts, with a
+    semicolon or a new line between two of them. Raises ValueError for any other text, for a name without a value, and
+    for a value that is not used.
     """
     if len(text) > _LONGEST:
         raise ValueError(
-            f"explain: expected an expression of at most {_LONGEST} characters, got {len(text)}; write a function"
+            f"explain: expected an expression of at most {_LONGEST} characters, got {len(text)}; "
+            "write a function instead"
         )
     try:
         with warnings.catch_warnings():
@@ -127,7 +162,7 @@ def parse(text: str, names: Sequence[str]) -> Expression:
             body = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = getattr(error, "msg", None) or "nested too deeply"
-        raise ValueError(f"explain: {_cut(text)!r} is no expression: {_remedy(text) or said}") from None
+        raise ValueError(f"explain: {_cut(text)!r} is not an expression: {_remedy(text) or said}") from None
     if not body:
         raise ValueError('explain: expected an expression such as "3*(a+b*c)", got an empty text')
     statements: list[tuple[str, ast.expr]] = []
@@ -146,9 +181,9 @@ def parse(text: str, names: Sequence[str]) -> Expression:
             raise ValueError(f"explain: {name} has a value already; give the result another name")
         known |= {name} if name else set()
         statements.append((name, tree))
-    idle = [name for name in names if name not in used]
-    if idle:
-        raise ValueError(f"explain: the expression does not use {', '.join(idle)}; leave it out")
+    unused = [name for name in names if name not in used]
+    if unused:
+        raise ValueError(f"explain: the expression does not use {', '.join(unused)}; leave it out")
     return Expression(text.strip(), tuple(statements))
 
 
@@ -165,7 +200,7 @@ def _statement(text: str, line: ast.stmt, last: bool) -> tuple[str, ast.expr]:
 
 
 def _remedy(text: str) -> str:
-    """Return what to write instead of what no program reads: a sign of paper, or a product without a sign."""
+    """Return a correction of a sign of paper, or of a product without a sign; "" where there is neither."""
     for sign, ours in _SIGNS.items():
         if sign in text:
             return f"write {ours} for {sign}"
@@ -174,13 +209,13 @@ def _remedy(text: str) -> str:
 
 
 def _checked(text: str, tree: ast.expr, known: Collection[str]) -> Iterator[str]:
-    """Yield the names in a tree of which every node is allowed; ValueError for any other."""
+    """Yield the names in a tree; ValueError where a node of the tree is not allowed."""
     stack = [(tree, 1)]
     while stack:
         node, depth = stack.pop()
         if depth > _DEEPEST:
             raise ValueError(
-                f"explain: expected parts in at most {_DEEPEST} others, got more; name some of them"
+                f"explain: expected parts nested at most {_DEEPEST} deep, got more; name some of them"
             )
         fault = _fault(node, known)
         if fault:
@@ -191,22 +226,22 @@ def _checked(text: str, tree: ast.expr, known: Collection[str]) -> Iterator[str]
 
 
 def _fault(node: ast.expr, known: Collection[str]) -> str:
-    """Return why a node is not allowed, or "" where it is."""
+    """Return why a node is not allowed, or "" where it is allowed."""
     if isinstance(node, ast.Name):
         return ""
     if isinstance(node, ast.Constant):
         if not isinstance(node.value, int | float) or isinstance(node.value, bool):
-            return "numbers alone are"
+            return "a constant must be a number"
         return "" if _is_finite(node.value) else "the number is too large"
     if isinstance(node, ast.UnaryOp):
-        return "" if isinstance(node.op, ast.USub | ast.UAdd) else "of signs, + and - alone are"
+        return "" if isinstance(node.op, ast.USub | ast.UAdd) else "a sign must be + or -"
     if isinstance(node, ast.BinOp):
         power = "; write ** for ^" if isinstance(node.op, ast.BitXor) else ""
-        return "" if type(node.op) in _OPERATORS else f"of operators, + - * / ** @ alone are{power}"
+        return "" if type(node.op) in _OPERATORS else f"an operator must be one of + - * / ** @{power}"
     if isinstance(node, ast.Call):
         return _fault_of_call(node, known)
     kind = type(node).__name__.lower()
-    return f"{kind} is none of numbers, names, + - * / ** @ and calls of functions"
+    return f"{kind} is not a number, a name, an operator + - * / ** @ or a call of a function"
 
 
 def _fault_of_call(node: ast.Call, known: Collection[str]) -> str:
@@ -215,22 +250,22 @@ def _fault_of_call(node: ast.Call, known: Collection[str]) -> str:
         if name in known or not isinstance(node.func, ast.Name | ast.Attribute):
             return "a product needs its sign; write * before the parenthesis"
         meant = _meant(node.func.attr if isinstance(node.func, ast.Attribute) else name)
-        return f"{f'write {meant}; ' if meant else ''}the functions are {', '.join(FUNCTIONS)}"
-    counts = (1, 2) if name in ("max", "min") else (2,) if name in _OF_TWO else (1,)
-    if len(node.args) not in counts:
-        return f"{name} takes {' or '.join(map(str, counts))} values, not {len(node.args)}"
+        return f"{f'write {meant}; ' if meant else ''}the functions are {', '.join(sorted(FUNCTIONS))}"
+    function = FUNCTIONS[name]
+    if len(node.args) not in function.counts:
+        return f"{name} takes {' or '.join(map(str, function.counts))} values, not {len(node.args)}"
     if any(isinstance(x, ast.Starred) for x in node.args):
-        return "a star is none of numbers, names, + - * / ** @ and calls of functions"
+        return "a star is not a number, a name, an operator + - * / ** @ or a call of a function"
     for keyword in node.keywords:
-        if keyword.arg != "axis" or name not in _ALONG_AN_AXIS or len(node.args) > 1:
-            return "no such setting; sum, mean and their kin take axis=0"
+        if keyword.arg != "axis" or not function.axis or len(node.args) > 1:
+            return "the only setting is axis, as in axis=0, of sum, mean and other reductions"
         if _integer(keyword.value) is None:
-            return "axis is a whole number"
+            return "axis must be a whole number"
     return "" if len(node.keywords) < 2 else "axis is given twice"
 
 
 def _meant(name: str) -> str:
-    """Return the function that is called by this name elsewhere, or ""."""
+    """Return the function that has this name in other languages, or ""."""
     name = name.lower()
     name = _ELSEWHERE.get(name, name.replace("arc", "a", 1))
     return name if name in FUNCTIONS else ""
@@ -260,19 +295,20 @@ def _leaves_first(tree: ast.expr) -> list[ast.expr]:
     return order[::-1]
 
 
-def _gate(space: Any, name: str, operands: list[Any], settings: dict[str, Any]) -> Any:
-    numbers = any(not isinstance(x, Traced) or x.ndim == 0 for x in operands)
-    if name == "matmul" and numbers:
-        raise ValueError("@ is the product of matrices and vectors; write * for numbers")
-    if name in ("max", "min") and len(operands) == 2:
-        return getattr(space, f"{name}imum")(*operands)
-    if name == "dot":
-        return (space.multiply if numbers else space.matmul)(*operands)
-    if name == "norm":
-        return space.linalg.vector_norm(*operands, **settings)
-    if name == "transpose":
-        return operands[0].T
-    return getattr(space, name)(*operands, **settings)
+def _result(node: ast.expr, space: Any, operands: list[Any]) -> Any:
+    """Return the result of an operator or a call."""
+    if isinstance(node, ast.BinOp):
+        if isinstance(node.op, ast.MatMult) and any(map(_is_number, operands)):
+            raise ValueError("@ is the product of matrices and vectors; write * for numbers")
+        return getattr(space, _OPERATORS[type(node.op)])(*operands)
+    assert isinstance(node, ast.Call)
+    assert isinstance(node.func, ast.Name)
+    settings = {"axis": _integer(node.keywords[0].value)} if node.keywords else {}
+    return FUNCTIONS[node.func.id].run(space, *operands, **settings)
+
+
+def _is_number(x: Any) -> bool:
+    return not isinstance(x, Traced) or x.ndim == 0
 
 
 def _is_finite(value: float) -> bool:

@@ -4,16 +4,20 @@ from typing import Any
 
 import numpy as np
 
-# Up to this many elements an array is written in full.
 FEW = 6
+"""Arrays of at most so many elements are written in full."""
 
 
 def number(x: Any) -> str:
-    """Return a number with six significant digits, and none that says nothing: -4, 0.731059, 1e-09."""
+    """Return a number with six significant digits and no idle zeros: -4, 0.731059, 1e-09."""
     if isinstance(x, bool | np.bool):
         return "true" if x else "false"
-    text = f"{float(x):.6g}"
-    return "0" if text == "-0" else text
+    return _unsigned_zero(f"{float(x):.6g}")
+
+
+def rounded(x: Any) -> str:
+    """Return a number with three significant digits."""
+    return _unsigned_zero(f"{float(x):.3g}")
 
 
 @np.errstate(all="ignore")
@@ -29,22 +33,11 @@ def brief(x: Any) -> str:
     return f"shape {x.shape}, {rounded(x.min())} .. {rounded(x.max())}, norm {rounded(np.linalg.norm(x.ravel()))}"
 
 
-def rounded(x: Any) -> str:
-    """Return a number with three significant digits."""
-    text = f"{float(x):.3g}"
-    return "0" if text == "-0" else text
-
-
-def _listed(x: Any) -> str:
-    if x.ndim == 0:
-        return str(x[()]) if x.dtype.kind == "c" else number(x[()])
-    return f"[{', '.join(map(_listed, x))}]"
-
-
-def picture(x: Any, width: int = 32, height: int = 8) -> list[str]:
+def heatmap(x: Any, width: int = 32, height: int = 8) -> list[str]:
     """Return a matrix as lines of blocks: the darker, the larger in absolute value; NaN as a question mark.
 
-    A matrix larger than that is shown by the largest of each tile.
+    A matrix with more columns than `width` or more rows than `height` is cut into tiles, and each tile is shown by its
+    largest element.
     """
     x = np.abs(np.asarray(x, dtype=float))
     rows, columns = (
@@ -58,3 +51,13 @@ def picture(x: Any, width: int = 32, height: int = 8) -> list[str]:
         "".join("?" if np.isnan(t) else shades[int(k)] for t, k in zip(row, ks, strict=True))
         for row, ks in zip(tiles, level, strict=True)
     ]
+
+
+def _listed(x: Any) -> str:
+    if x.ndim == 0:
+        return str(x[()]) if x.dtype.kind == "c" else number(x[()])
+    return f"[{', '.join(map(_listed, x))}]"
+
+
+def _unsigned_zero(text: str) -> str:
+    return "0" if text == "-0" else text

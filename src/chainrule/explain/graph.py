@@ -7,26 +7,29 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
+from chainrule.explain import render
+
 NumpyArray = np.ndarray[Any, Any]
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Node:
-    """One value of a computation, and the gate that it came from.
+    """One value of a computation, and the gate that computed it.
 
-    index      its place in forward order: a node comes after all that it was computed from
-    name       as the expression, the parameter or the network calls it; "v7" where nobody named it
+    index      its number in forward order: a node comes after all nodes that it was computed from
+    name       the name that the expression, the parameter or the network gives it; "v7" where nothing names it
     gate       "input", "constant", or the gate's name
-    inputs     the indices of what it was computed from, in the order of the gate's arguments; one used twice stands
-               here twice
+    inputs     the indices of the nodes that it was computed from, in the order of the gate's arguments; a node that is
+               used twice is listed twice
     settings   the gate's settings, such as axis
-    value      on the host, in the dtype as computed
-    local      for each input d(this) / d(input), shaped as this, where the gate is element-wise or both are numbers;
-               else None, as for an input that no gradient flows to
-    gradient   d(output) / d(this), shaped as value; None where it is not computed yet, or `followed` is False
-    group      the repeated layer that it belongs to, "layer 2", or ""
-    followed   whether gradients flow to it: not to constants, comparisons and integers
+    value      an array of NumPy of any shape, in the dtype of the computation
+    local      for each input the derivative of the value with respect to that input, shaped as value, where the gate is
+               element-wise or both are single numbers; else, and for an input that no gradient flows to, None
+    gradient   the derivative of the graph's output with respect to the value, shaped as value; None before backward,
+               and where `followed` is False
+    group      the repeated layer that the node belongs to, such as "layer 2", or ""
+    followed   whether gradients flow to the node: they do not to constants, comparisons and integers
     """
 
     index: int
@@ -42,18 +45,20 @@ class Node:
 
 
 class Tape(Protocol):
-    """What a graph asks for the gradients: its nodes go by their indices."""
+    """What computes gradients for a graph; nodes are named by their indices."""
 
     def gradients(self, of: int, seed: NumpyArray) -> dict[int, NumpyArray]:
-        """Return the gradient at every node that `of` was computed from, and at `of` itself, where it is the seed."""
+        """Return the gradient at `of`, which is `seed`, and at every node that `of` was computed from."""
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """The nodes of a computation in forward order; the last is the output, one number.
+    """The nodes of a computation in forward order; the last node is the output, a single number.
 
-    `title` is the expression, or the name of the function.
+    nodes    the nodes, each at the position that its index says
+    title    the expression, or the name of the function
+    tape     what computes gradients; None for a graph that is only drawn
     """
 
     nodes: tuple[Node, ...]
@@ -66,7 +71,7 @@ class Graph:
         return self.nodes[-1]
 
     def node(self, name_or_index: str | int) -> Node:
-        """Return the node of a name or an index; KeyError, with the known ones, where there is none."""
+        """Return the node with a name or an index; KeyError, with the known names, where there is none."""
         if isinstance(name_or_index, int):
             if -len(self.nodes) <= name_or_index < len(self.nodes):
                 return self.nodes[name_or_index]
@@ -82,8 +87,8 @@ class Graph:
         raise KeyError(f"no node is called {name_or_index!r}: the nodes are {known}")
 
     def forward(self) -> "Graph":
-        """Return the graph as it is before backward: no gradient is computed yet."""
-        return self._with(lambda node: None)
+        """Return the graph as it is before backward: without gradients."""
+        return self._with_gradients(lambda node: None)
 
     def backward(self) -> "Graph":
         """Return the graph with the gradient of the output at every node."""
@@ -94,18 +99,19 @@ class Graph:
                 return None
             return found.get(node.index, np.zeros_like(node.value))
 
-        return self._with(gradient)
+        return self._with_gradients(gradient)
 
     def derivative(self, of: str | int, by: str | int) -> NumpyArray:
-        """Return d(of) / d(by) of any two nodes, shaped as of.shape + by.shape: 0 where `of` does not depend on `by`.
+        """Return the derivative of any node with respect to any other, of shape (*of.shape, *by.shape).
 
-        KeyError for a name that no node has; ValueError for a `by` that no gradient flows to.
+        It is 0 where `of` does not depend on `by`. Raises KeyError for a name that no node has, and ValueError for a
+        node `by` that no gradient flows to.
         """
         top, bottom = self.node(of), self.node(by)
         if not bottom.followed:
             raise ValueError(
                 f"derivative: {bottom.name} is a {bottom.gate} that no gradient flows to; "
-                "make it a value of its own to ask for a derivative by it"
+                "to get a derivative with respect to it, give it to explain as a value of floats"
             )
         rows = np.zeros((top.value.size, *bottom.value.shape), np.result_type(top.value, bottom.value))
         if top.followed and bottom.index <= top.index:
@@ -128,8 +134,8 @@ class Graph:
         return tuple(counts)
 
     @cached_property
-    def leading(self) -> frozenset[int]:
-        """The indices of the nodes that the output was computed from, its own too."""
+    def ancestors(self) -> frozenset[int]:
+        """The indices of the output and of all nodes that it was computed from."""
         found = {self.output.index}
         for node in reversed(self.nodes):
             if node.index in found:
@@ -137,22 +143,16 @@ class Graph:
         return frozenset(found)
 
     def to_text(self) -> str:
-        """Return a table of the forward steps and one of the backward steps, with the rule of each gate."""
-        from chainrule.explain.render.text import text
-
-        return text(self)
+        """Return a table of the forward steps and one of the backward steps, with the equations of each gate."""
+        return render.to_text(self)
 
     def to_svg(self) -> str:
-        """Return the picture of the graph as SVG: the value above each arrow, the gradient below."""
-        from chainrule.explain.render.svg import svg
-
-        return svg(self)
+        """Return the graph drawn as SVG: the value above the wire of each node, the gradient below."""
+        return render.to_svg(self)
 
     def to_html(self) -> str:
-        """Return one page that steps forward and backward, with everything that it needs in it."""
-        from chainrule.explain.render.page import html
-
-        return html(self)
+        """Return one page that steps forward and backward through the graph; the page loads nothing else."""
+        return render.to_html(self)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -161,16 +161,16 @@ class Graph:
         return self.to_svg()
 
     def _repr_html_(self) -> str:
-        from chainrule.explain.render.page import frame
-
-        return frame(self)
+        return render.to_frame(self)
 
     def _gradients(self, of: Node, seed: NumpyArray) -> dict[int, NumpyArray]:
         if self.tape is None:
-            raise ValueError("this graph has no tape to compute gradients by; make it with chainrule.explain")
+            raise ValueError(
+                "this graph has no tape to compute gradients with; make it with chainrule.explain"
+            )
         return self.tape.gradients(of.index, seed)
 
-    def _with(self, gradient: Callable[[Node], NumpyArray | None]) -> "Graph":
+    def _with_gradients(self, gradient: Callable[[Node], NumpyArray | None]) -> "Graph":
         def changed(node: Node) -> Node:
             g = gradient(node)
             return replace(node, gradient=None if g is None else read_only(g))
@@ -179,7 +179,7 @@ class Graph:
 
 
 def read_only(x: Any) -> NumpyArray:
-    """Return a view of an array, or of a number, that refuses changes."""
+    """Return a read-only view of an array or a number."""
     view = np.asarray(x).view()
     view.flags.writeable = False
     return view

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import plain_namespace
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
 from chainrule.gates.types import Array, Gate, Result
@@ -20,11 +20,11 @@ def graph(net: MLP, params: Params, X: Array, y: Array) -> Graph:
             "bias_gradient"
         )
     net.cost_of(params, X, y)
-    space = Recorder(space_of(X).base)
+    space = Recorder(plain_namespace(X))
     space.dtype = X.dtype
     ops = _Recording(space)
     H = space.entered(X, "X")
-    rows = space.entered(net.rows("cost_of", space.base, X, y), "y", followed=False)
+    rows = space.entered(net.rows("cost_of", space._base, X, y), "y", followed=False)
     _, Z = net.forward_pass(ops, params, H)
     y_hat = net.y_hat(ops, Z)
     space.name(y_hat, "y_hat")

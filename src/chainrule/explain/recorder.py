@@ -1,7 +1,7 @@
-"""A differentiable namespace that keeps what ran: every gate, what went in, its settings and what came out.
+"""A differentiable namespace that records each gate that runs: its inputs, its settings and its result.
 
-Functions of the namespace are the engine's own, each followed by a note. What runs at the level of the recorder is
-noted; a transform inside the function has a higher level, and its gates are noted as they run below it.
+Each function of the namespace is the engine's own, and is recorded after it has run at the recorder's level. A
+transform inside the recorded function has a higher level; its gates are recorded when they run at the recorder's.
 """
 
 import functools
@@ -12,60 +12,43 @@ from typing import Any
 
 import numpy as np
 
-from chainrule import gates
-from chainrule.autodiff.namespace import Space
-from chainrule.autodiff.tape import leaf, new_level, walk
+from chainrule.autodiff.namespace import Namespace
+from chainrule.autodiff.tape import backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.backend.namespaces import to_numpy
+from chainrule.explain import notation
 from chainrule.explain.format import number
 from chainrule.explain.graph import Graph, Node, NumpyArray, read_only
-from chainrule.gates import elementwise, indexing, manipulation
+from chainrule.gates import indexing, manipulation
 from chainrule.gates.types import Pullback
-
-_OF_ROWS = ("log_softmax", "logsumexp", "multiclass_hinge", "softmax", "softmax_cross_entropy")
-_ELEMENTWISE = frozenset(name for name in gates.MAIN if hasattr(elementwise, name)) | frozenset(
-    name for name in gates.BEYOND if name not in _OF_ROWS
-)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One result of a gate, with the places of what it was computed from."""
+    """One result of a gate, with the indices of the steps that its inputs come from."""
 
     gate: str
     inputs: tuple[int, ...]
     pullbacks: tuple[Pullback | None, ...]
     settings: dict[str, Any]
-    result: Any  # a traced array, or a number or array that entered as a constant
+    result: Any  # a traced array, or a constant: an array or a number
     group: str
 
 
-class Recorder(Space):
-    """The differentiable namespace over `base` that notes the gates that run on its arrays."""
+class Recorder(Namespace):
+    """The differentiable namespace over `base` that records the gates that run on its arrays."""
 
     def __init__(self, base: Any) -> None:
         self._steps: list[_Step] = []
-        self._places: dict[int, int] = {}
+        self._indices: dict[int, int] = {}  # by id, of nodes and of constants
         self._names: dict[int, str] = {}
         self._group = ""
         self._level = new_level()
-        self.dtype: Any = None  # of numbers that come in
+        self.dtype: Any = None  # of the arrays that numbers become
         super().__init__(base)
 
-    def _fill(
-        self,
-        room: Any,
-        base: Any,
-        rules: dict[str, Any],
-        composed: dict[str, Any],
-        constant: tuple[str, ...],
-        without: tuple[str, ...],
-        creation: tuple[str, ...] = (),
-    ) -> None:
-        super()._fill(room, base, rules, composed, constant, without, creation)
-        for name in (*rules, *constant):
-            if name in vars(room):
-                setattr(room, name, self._noting(name, vars(room)[name]))
+    def _bind(self, name: str, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._noting(name, function) if kind in ("gate", "constant") else function
 
     def _noting(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -74,41 +57,43 @@ class Recorder(Space):
 
         return noting
 
-    def run(self, gate: Any, arrays: Any, static: dict[str, Any]) -> Any:
-        """Run and note a gate that has no name in the namespace."""
-        return self._noted(gate.__name__, gate, (None, *arrays), static, super().run(gate, arrays, static))
+    def _record(self, gate: Any, arrays: Any, settings: dict[str, Any]) -> Any:
+        """Run and record a gate that has no name in the namespace."""
+        return self._noted(
+            gate.__name__, gate, (None, *arrays), settings, super()._record(gate, arrays, settings)
+        )
 
     def array(self, numbers: Any, like: Any) -> Any:
-        """Return a number or an array of NumPy as an array beside `like`, in the dtype of numbers."""
-        return self.base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
+        """Return numbers as an array on the device of `like`, in the recorder's dtype."""
+        return self._base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
 
     def entered(self, x: Any, name: str, followed: bool = True) -> Traced:
-        """Return a copy of an array as an input; integers and booleans are constants."""
-        value = self.base.asarray(plain_value(x), copy=True)
-        followed = followed and self.is_floating(value.dtype)
+        """Return a copy of an array as an input named `name`; integers and booleans are not followed."""
+        value = self._base.asarray(plain_value(x), copy=True)
+        followed = followed and self._is_floating(value.dtype)
         entered = leaf(value, self, self._level) if followed else Traced(value, self)
         self._names[self._keep(entered, "input", (), (), {})] = name
         return entered
 
     def number(self, value: float) -> Traced:
-        """Return a number as a constant array, for arithmetic in which nothing is followed."""
-        x = Traced(self.base.asarray(float(value), dtype=self.dtype), self)
+        """Return a number as a constant array."""
+        x = Traced(self._base.asarray(float(value), dtype=self.dtype), self)
         self._names[self._keep(x, "constant", (), (), {})] = number(value)
         return x
 
     def name(self, x: Any, name: str, again: bool = True) -> None:
-        """Call a noted array by a name; unless `again`, one that has a name keeps it."""
-        place = self._place(x)
-        if place is not None and (again or place not in self._names):
-            self._names[place] = name
+        """Name a recorded array; where `again` is False, an array that has a name keeps it."""
+        index = self._index(x)
+        if index is not None and (again or index not in self._names):
+            self._names[index] = name
 
     def begin(self, group: str) -> None:
-        """Put what follows into a group."""
+        """Begin a group, such as "layer 2", of the steps that follow; "" ends it."""
         self._group = group
 
     def _noted(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> Any:
-        """Note a result, or each of several, and return it."""
-        if not any(self._place(x) is not None for x in args):
+        """Record the result of a gate, or each of its results, and return it."""
+        if not any(self._index(x) is not None for x in args):
             return result
         if any(type(x) is Traced and x.level > self._level for x in args):
             return result
@@ -121,7 +106,7 @@ class Recorder(Space):
         return result
 
     def _note(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> None:
-        if type(result) is not Traced or self._place(result) is not None:
+        if type(result) is not Traced or self._index(result) is not None:
             return
         numbers = not (hasattr(manipulation, gate) or hasattr(indexing, gate))
         edges = list(result.node.edges) if result.level else []
@@ -130,97 +115,105 @@ class Recorder(Space):
         rest: dict[str, Any] = dict(settings)
         for k, x in enumerate(args):
             if type(x) is Traced or hasattr(x, "dtype") or (numbers and isinstance(x, int | float)):
-                place = self._place(x)
-                inputs.append(self._constant(x) if place is None else place)
+                index = self._index(x)
+                inputs.append(self._constant(x) if index is None else index)
                 mine = bool(edges) and type(x) is Traced and edges[0][0] is x.node
                 pullbacks.append(edges.pop(0)[1] if mine else None)
             elif x is not None:
                 rest[_parameter(function, k)] = x
         self._keep(result, gate, tuple(inputs), tuple(pullbacks), rest)
 
-    def _place(self, x: Any) -> int | None:
+    def _index(self, x: Any) -> int | None:
+        """Return the index of the step whose result is x, or None."""
         if type(x) is not Traced:
-            return None if isinstance(x, int | float) else self._places.get(id(x))
+            return None if isinstance(x, int | float) else self._indices.get(id(x))
         if x.level:
-            return self._places.get(id(x.node)) if x.level == self._level else None
-        return self._places.get(id(x))
+            return self._indices.get(id(x.node)) if x.level == self._level else None
+        return self._indices.get(id(x))
 
     def _constant(self, x: Any) -> int:
-        place = self._keep(x, "constant", (), (), {})
+        index = self._keep(x, "constant", (), (), {})
         if isinstance(x, int | float) and not hasattr(x, "dtype"):
-            self._names[place] = number(x)
-        return place
+            self._names[index] = number(x)
+        return index
 
     def _keep(self, x: Any, gate: str, inputs: Any, pullbacks: Any, settings: dict[str, Any]) -> int:
-        place = len(self._steps)
+        index = len(self._steps)
         self._steps.append(_Step(gate, inputs, pullbacks, settings, x, self._group))
         if not isinstance(x, int | float) or hasattr(x, "dtype"):
-            self._places[id(x.node) if type(x) is Traced and x.level else id(x)] = place
-        return place
+            self._indices[id(x.node) if type(x) is Traced and x.level else id(x)] = index
+        return index
 
     def graph(self, out: Any, title: str, name: str, shown: tuple[Any, ...] = ()) -> Graph:
-        """Return the graph of what `out`, and what else is to be shown, was computed from, and of all inputs."""
-        place = self._place(out)
-        if place is None:
-            place = self._constant(out)
-        order = self._needed(place, [self._place(x) for x in shown])
-        index = {p: i for i, p in enumerate(order)}
-        self._names.setdefault(place, "" if name in self._names.values() else name)
-        taken = {self._names.get(p, "") for p in order}
-        nodes = []
-        for i, p in enumerate(order):
-            label = self._names.get(p) or f"v{i}"
-            while p not in self._names and label in taken:
-                label += "_"
-            nodes.append((i, label, self._steps[p], tuple(index[j] for j in self._steps[p].inputs)))
-        # A slope that is infinite or none is shown as it is.
+        """Return the graph of all inputs, and of every step that `out` or an array of `shown` was computed from."""
+        last = self._index(out)
+        if last is None:
+            last = self._constant(out)
+        order = self._needed(last, [self._index(x) for x in shown])
+        number_of = {index: k for k, index in enumerate(order)}
+        self._names.setdefault(last, "" if name in self._names.values() else name)
+        names = self._unique_names(order)
+        # A local gradient that is infinite or NaN is shown as it is.
         with np.errstate(all="ignore"):
-            drawn = tuple(self._node(*parts) for parts in nodes)
-        results = tuple(self._steps[p].result for p in order)
-        return Graph(drawn, title, _Walker(self, results)).backward()
+            nodes = tuple(
+                self._node(k, names[index], self._steps[index], number_of) for k, index in enumerate(order)
+            )
+        results = tuple(self._steps[index].result for index in order)
+        return Graph(nodes, title, _EngineTape(self, results)).backward()
 
-    def _node(self, index: int, name: str, step: _Step, inputs: tuple[int, ...]) -> Node:
-        slopes = []
-        for place, back in zip(step.inputs, step.pullbacks, strict=True):
-            slopes.append(self._slope(step, back, self._steps[place].result))
-        followed = type(step.result) is Traced and step.result.level == self._level
-        value = _on_the_host(step.result, step.gate == "constant")
+    def _unique_names(self, order: list[int]) -> dict[int, str]:
+        """Return the given name of each step or else "v" with its number, and "_" where that is another's name."""
+        taken = {self._names.get(index, "") for index in order}
+        names = {}
+        for k, index in enumerate(order):
+            name = self._names.get(index) or f"v{k}"
+            while index not in self._names and name in taken:
+                name += "_"
+            names[index] = name
+        return names
+
+    def _node(self, k: int, name: str, step: _Step, number_of: dict[int, int]) -> Node:
+        local = tuple(
+            self._local(step, back, self._steps[index].result)
+            for index, back in zip(step.inputs, step.pullbacks, strict=True)
+        )
         return Node(
-            index,
+            k,
             name,
             step.gate,
-            inputs,
+            tuple(number_of[index] for index in step.inputs),
             step.settings,
-            value,
-            tuple(slopes),
+            _on_the_host(step.result, step.gate == "constant"),
+            local,
             group=step.group,
-            followed=followed,
+            followed=type(step.result) is Traced and step.result.level == self._level,
         )
 
     def _needed(self, out: int, shown: list[int | None]) -> list[int]:
-        needed = {p for p, step in enumerate(self._steps) if step.gate == "input"}
-        stack = [out, *(p for p in shown if p is not None)]
+        """Return the indices of the inputs and of the steps that `out` and `shown` need, in order, and `out` last."""
+        needed = {index for index, step in enumerate(self._steps) if step.gate == "input"}
+        stack = [out, *(index for index in shown if index is not None)]
         while stack:
-            p = stack.pop()
-            if p not in needed or p == out:
-                needed.add(p)
-                stack += [q for q in self._steps[p].inputs if q not in needed]
+            index = stack.pop()
+            if index not in needed or index == out:
+                needed.add(index)
+                stack += [i for i in self._steps[index].inputs if i not in needed]
         needed.discard(out)
         return [*sorted(needed), out]
 
-    def _slope(self, step: _Step, back: Pullback | None, x: Any) -> NumpyArray | None:
-        """Return d(result) / dx, shaped as the result, of an element-wise gate or of numbers."""
+    def _local(self, step: _Step, back: Pullback | None, x: Any) -> NumpyArray | None:
+        """Return d(result) / dx, shaped as the result, of an element-wise gate or of single numbers; else None."""
         if back is None:
             return None
         value = plain_value(step.result)
-        if step.gate not in _ELEMENTWISE and (value.shape or np.shape(plain_value(x))):
+        if not notation.of(step.gate).is_elementwise and (value.shape or np.shape(plain_value(x))):
             return None
-        slope = to_numpy(back(self.base.ones_like(value)))
+        slope = to_numpy(back(self._base.ones_like(value)))
         return read_only(slope if slope.shape == value.shape else np.broadcast_to(slope, value.shape))
 
 
-class _Walker:
-    """The way from a graph back to the tape that its arrays are on."""
+class _EngineTape:
+    """The tape of a graph: the engine's backward pass over the nodes of its results."""
 
     def __init__(self, space: Recorder, results: tuple[Any, ...]) -> None:
         self._space, self._results = space, results
@@ -229,18 +222,19 @@ class _Walker:
         }
 
     def gradients(self, of: int, seed: NumpyArray) -> dict[int, NumpyArray]:
-        """Return the gradient at every node that `of` was computed from, and at `of` itself, where it is the seed."""
+        """Return the gradient at `of`, which is `seed`, and at every node that `of` was computed from."""
         top = self._results[of]
         if type(top) is not Traced or not top.level:
             return {of: seed}
         value = plain_value(top)
-        g = self._space.base.asarray(seed, dtype=value.dtype, device=value.device)
+        g = self._space._base.asarray(seed, dtype=value.dtype, device=value.device)
         with np.errstate(all="ignore"):
-            found = walk(self._space, top.node, g, keep=True)
+            found = backward_pass(self._space, top.node, g, keep=True)
         return {self._index[id(node)]: to_numpy(g) for node, g in found.items() if id(node) in self._index}
 
 
 def _parameter(function: Any, k: int) -> str:
+    """Return the name of a function's k-th parameter, or of its last one where further arguments go."""
     names = list(inspect.signature(function).parameters)
     return names[min(k, len(names) - 1)]
 

@@ -1,178 +1,107 @@
-"""What each gate does, in words and numbers: one line forward, and one backward for each input."""
+"""What each gate computes, as equations with numbers: one forward, and one backward for each input."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from chainrule.explain import notation
 from chainrule.explain.format import FEW, brief, number
-from chainrule.explain.graph import Graph, Node
 
-# How a gate is written with x and y, its inputs; others are written as calls.
-_WRITTEN = {
-    "add": "{x} + {y}",
-    "subtract": "{x} - {y}",
-    "multiply": "{x} * {y}",
-    "divide": "{x} / {y}",
-    "pow": "{x}**{y}",
-    "matmul": "{x} @ {y}",
-    "negative": "-{x}",
-    "maximum": "max({x}, {y})",
-    "minimum": "min({x}, {y})",
-    "square": "{x}**2",
-    "reciprocal": "1 / {x}",
-    "matrix_transpose": "{x}.T",
-    "greater": "{x} > {y}",
-    "greater_equal": "{x} >= {y}",
-    "less": "{x} < {y}",
-    "less_equal": "{x} <= {y}",
-    "equal": "{x} == {y}",
-    "not_equal": "{x} != {y}",
-}
-# The slope of an element-wise gate in each of its inputs, with v for its output.
-_SLOPES = {
-    "abs": ("sign({x})",),
-    "add": ("1", "1"),
-    "subtract": ("1", "(-1)"),
-    "multiply": ("{y}", "{x}"),
-    "divide": ("(1 / {y})", "(-{v} / {y})"),
-    "pow": ("{y} * {x}**({y} - 1)", "{v} * log({x})"),
-    "negative": ("(-1)",),
-    "positive": ("1",),
-    "maximum": ("[{x} > {y}]", "[{y} > {x}]"),
-    "minimum": ("[{x} < {y}]", "[{y} < {x}]"),
-    "exp": ("{v}",),
-    "log": ("(1 / {x})",),
-    "sqrt": ("(1 / (2 * {v}))",),
-    "square": ("2 * {x}",),
-    "reciprocal": ("(-{v}**2)",),
-    "sin": ("cos({x})",),
-    "cos": ("(-sin({x}))",),
-    "tan": ("(1 + {v}**2)",),
-    "sigmoid": ("{v} * (1 - {v})",),
-    "tanh": ("(1 - {v}**2)",),
-    "relu": ("[{x} > 0]",),
-    "softplus": ("sigmoid({x})",),
-    "log_sigmoid": ("(1 - sigmoid({x}))",),
-    "sigmoid_cross_entropy": ("(sigmoid({x}) - {y})", "(-{x})"),
-    "where": ("", "[{x}]", "[not {x}]"),
-}
-# What flows back through the others, with g for the gradient of the output.
-_FLOWS = {
-    "matmul": ("{g} @ {y}.T", "{x}.T @ {g}"),
-    "matrix_transpose": ("{g}.T",),
-    "reshape": ("{g}, in the shape of {x}",),
-    "sum": ("{g}, to every element",),
-    "mean": ("{g} / {n}, to every element",),
-    "max": ("{g}, to the largest",),
-    "min": ("{g}, to the smallest",),
-    "vector_norm": ("{g} * {x} / {v}",),
-    "softmax": ("({g} - sum({g} * {v})) * {v}",),
-    "softmax_cross_entropy": ("{g} * (softmax({x}) - {y})", "-{g} * log(softmax({x}))"),
-    "getitem": ("{g}, to the elements that were taken",),
-    "concat": ("the part of {g} that is its own",) * 9,
-    "stack": ("the part of {g} that is its own",) * 9,
-    "broadcast_to": ("{g}, summed over its copies",),
-}
+if TYPE_CHECKING:
+    from chainrule.explain.graph import Graph, Node
+
 _HIDDEN_SETTINGS = ("copy", "device", "keepdims", "dtype")
 
 
-class Rule(NamedTuple):
-    """A gate at work: what it computed, and what it hands back to each input that gradients flow to."""
+class Equations(NamedTuple):
+    """The value of a node, and the share of the gradient of each input that is followed."""
 
     forward: str
     backward: tuple[str, ...]
 
 
 @np.errstate(all="ignore")
-def rule(graph: Graph, node: Node) -> Rule:
-    """Return the rule of the gate of a node with the numbers put in.
+def equations(graph: "Graph", node: "Node") -> Equations:
+    """Return the equations of a node's gate with the numbers put in.
 
     For q = x + y at -2 and 5: forward "q = x + y = -2 + 5 = 3" and, with -4 for dq, backward
     ("dx += dq * 1 = -4 * 1 = -4", "dy += dq * 1 = -4 * 1 = -4"). Before backward the numbers are "not computed yet".
     """
-    return Rule(_forward(graph, node), _backward(graph, node))
+    return Equations(_forward(graph, node), _backward(graph, node))
 
 
-def _forward(graph: Graph, node: Node) -> str:
+def _forward(graph: "Graph", node: "Node") -> str:
     value = brief(node.value)
     if node.gate == "constant" and node.name == value:
         return value
     if not node.inputs:
         return f"{node.name} = {value}"
     inputs = [graph.nodes[i] for i in node.inputs]
-    steps = [node.name, _written(node, [x.name for x in inputs])]
+    sides = [node.name, _written(node, [x.name for x in inputs])]
     small = all(x.value.size <= FEW for x in inputs)
-    with_numbers = _written(
-        node, [brief(x.value) if small or not x.value.ndim else str(x.value.shape) for x in inputs]
-    )
-    if with_numbers != steps[-1]:
-        steps.append(with_numbers)
-    return " = ".join([*steps, value])
+    numbers = [brief(x.value) if small or not x.value.ndim else str(x.value.shape) for x in inputs]
+    with_numbers = _written(node, numbers)
+    if with_numbers != sides[-1]:
+        sides.append(with_numbers)
+    return " = ".join([*sides, value])
 
 
-def _written(node: Node, names: list[str]) -> str:
-    pattern = _WRITTEN.get(node.gate)
-    if pattern is None or len(names) > 2:
+def _written(node: "Node", inputs: list[str]) -> str:
+    """Return the gate of a node as its notation writes it, with these texts for its inputs."""
+    row = notation.of(node.gate)
+    if not row.is_written_with(len(inputs)):
         settings = [
             f"{k}={v}" for k, v in node.settings.items() if k not in _HIDDEN_SETTINGS and v is not None
         ]
-        return f"{node.gate}({', '.join([*names, *settings])})"
-    if node.gate in ("pow", "negative", "square"):
-        names = [f"({name})" if name.startswith("-") else name for name in names]
-    return pattern.format(x=names[0], y=names[-1])
+        return f"{node.gate}({', '.join([*inputs, *settings])})"
+    if row.binds_first:
+        inputs = [_parenthesised(x) for x in inputs]
+    return notation.filled(row.written, dict(zip(notation.INPUTS, inputs, strict=False)))
 
 
-def _backward(graph: Graph, node: Node) -> tuple[str, ...]:
+def _backward(graph: "Graph", node: "Node") -> tuple[str, ...]:
     if not node.followed or not node.inputs:
         return ()
-    if node.index not in graph.leading:
+    if node.index not in graph.ancestors:
         return (f"{graph.output.name} does not depend on {node.name}: 0 flows back",)
-    return tuple(_handed_back(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].followed)
+    return tuple(_share(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].followed)
 
 
-def _handed_back(graph: Graph, node: Node, k: int) -> str:
+def _share(graph: "Graph", node: "Node", k: int) -> str:
+    """Return what the gate of a node adds to the gradient of its k-th input."""
     x, local, g = graph.nodes[node.inputs[k]], node.local[k], node.gradient
-    words = _words(graph, node, k)
+    share = f"d{x.name} += {_formula(graph, node, k)}"
     if g is None:
-        return f"d{x.name} += {words}: not computed yet"
+        return f"{share}: not computed yet"
     if local is not None and local.size <= FEW:
-        numbers = f" = {brief(g)} * {_factor(local)}"
-        share = _summed_to(g * local, x.value.shape)
-        summed = "summed: " if share.shape != local.shape else ""
-        return f"d{x.name} += {words}{numbers} = {summed}{brief(share)}"
+        total = _summed_to(g * local, x.value.shape)
+        summed = "summed: " if total.shape != local.shape else ""
+        return f"{share} = {brief(g)} * {_factor(local)} = {summed}{brief(total)}"
     if graph.uses[x.index] == 1 and x.gradient is not None:
-        return f"d{x.name} += {words} = {brief(x.gradient)}"
-    return f"d{x.name} += {words}, shape {x.value.shape}"
+        return f"{share} = {brief(x.gradient)}"
+    return f"{share}, shape {x.value.shape}"
 
 
-def _words(graph: Graph, node: Node, k: int) -> str:
+def _formula(graph: "Graph", node: "Node", k: int) -> str:
+    """Return the share of the k-th input as a formula of names."""
     inputs = [graph.nodes[i] for i in node.inputs]
-    names = [f"({x.name})" if x.name.startswith("-") else x.name for x in inputs]
-    known = {
-        "x": names[0],
-        "y": names[-1],
-        "v": node.name,
-        "g": f"d{node.name}",
-        "n": _share(node, inputs[0]),
-    }
-    flows = _FLOWS.get(node.gate, ())
-    if k < len(flows) and node.local[k] is None:
-        return flows[k].format(**known)
-    slopes = _SLOPES.get(node.gate, ())
-    if k < len(slopes) and node.local[k] is not None:
-        return "{g} * ".format(**known) + slopes[k].format(**known)
+    symbols = dict(zip(notation.INPUTS, (_parenthesised(x.name) for x in inputs), strict=False))
+    symbols |= {"v": node.name, "g": f"d{node.name}"}
+    symbols["n"] = str(inputs[0].value.size // max(node.value.size, 1))
+    row = notation.of(node.gate)
+    if node.local[k] is None and row.flows:
+        return notation.filled(row.flows[min(k, len(row.flows) - 1)], symbols)
+    if node.local[k] is not None and k < len(row.slopes):
+        return notation.filled(f"g * {row.slopes[k]}", symbols)
     return f"d{node.name} * d{node.name}/d{inputs[k].name}"
 
 
-def _share(node: Node, x: Node) -> str:
-    return str(x.value.size // max(node.value.size, 1))
+def _parenthesised(text: str) -> str:
+    return f"({text})" if text.startswith("-") else text
 
 
 def _factor(local: np.ndarray) -> str:
-    if local.ndim == 0:
-        text = number(local)
-        return f"({text})" if text.startswith("-") else text
-    return brief(local)
+    return _parenthesised(number(local)) if local.ndim == 0 else brief(local)
 
 
 def _summed_to(g: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

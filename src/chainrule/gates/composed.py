@@ -1,21 +1,22 @@
-"""Functions of the standard that are written in its other functions: their gradient follows from the chain
-rule.
-"""
+"""Functions that are written in other functions of the namespace: the chain rule gives their gradients."""
 
 import math
 import operator
 from typing import Any
 
 from chainrule.gates.helpers import axis_number
+from chainrule.gates.standard import composed
 from chainrule.gates.types import Array, Axes
 
 
+@composed("main")
 def broadcast_arrays(xp: Any, /, *arrays: Array) -> tuple[Array, ...]:
     """Return every array in the shape that they broadcast to."""
     shape = xp.broadcast_shapes(*(x.shape for x in arrays))
     return tuple(xp.broadcast_to(x, shape) for x in arrays)
 
 
+@composed("linalg")
 def cross(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Return the cross product of vectors of three components along an axis."""
     a, b = (xp.unstack(x, axis=axis) for x in (x1, x2))
@@ -27,6 +28,7 @@ def cross(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     return xp.stack([a[i] * b[j] - a[j] * b[i] for i, j in turns], axis=axis)
 
 
+@composed("linalg")
 def diagonal(xp: Any, x: Array, /, *, offset: int = 0) -> Array:
     """Return the diagonals of a stack of matrices."""
     if x.ndim < 2:
@@ -37,6 +39,7 @@ def diagonal(xp: Any, x: Array, /, *, offset: int = 0) -> Array:
     return xp.take(flat, xp.arange(max(length, 0), device=x.device) * (n + 1) + start, axis=-1)
 
 
+@composed("main")
 def diff(
     xp: Any, x: Array, /, *, axis: int = -1, n: int = 1, prepend: Array = None, append: Array = None
 ) -> Array:
@@ -56,6 +59,7 @@ def diff(
     return x
 
 
+@composed("linalg")
 def matrix_norm(xp: Any, x: Array, /, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Return a norm of each matrix in a stack."""
     if ord == "fro":
@@ -72,6 +76,7 @@ def matrix_norm(xp: Any, x: Array, /, *, keepdims: bool = False, ord: Any = "fro
     return xp.reshape(norm, (*norm.shape, 1, 1)) if keepdims else norm
 
 
+@composed("linalg")
 def matrix_power(xp: Any, x: Array, n: int, /) -> Array:
     """Return the n-th power of square matrices, by squaring."""
     n = operator.index(n)
@@ -86,6 +91,36 @@ def matrix_power(xp: Any, x: Array, n: int, /) -> Array:
     return power
 
 
+@composed("main")
+def linspace(
+    xp: Any,
+    start: Any,
+    stop: Any,
+    /,
+    num: int = 50,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    endpoint: bool = True,
+) -> Array:
+    """Return num points at equal distances from start to stop, along a new first axis."""
+    if not hasattr(num, "__index__"):
+        raise TypeError(f"linspace: num must be a whole number, got {num!r}")
+    if num < 0:
+        raise ValueError(f"linspace: num must be a whole number from 0 up, got {num}")
+    # Times 1.0, because there are points between integers, and unsigned integers have no differences below 0.
+    start, stop = (xp.multiply(x, 1.0) if hasattr(x, "dtype") else x * 1.0 for x in (start, stop))
+    length, last = xp.subtract(stop, start), num - 1 if endpoint else num
+    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
+    ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
+    points = xp.add(start, length / max(last, 1) * ruler)
+    # Where start is much larger than stop, the sum of start and length is not stop.
+    points = xp.where(ruler == last, stop, points) if last else points
+    points = points if dtype is None else xp.astype(points, dtype)
+    return points if device is None else points.to_device(device)
+
+
+@composed("main")
 def meshgrid(xp: Any, /, *arrays: Array, indexing: str = "xy") -> tuple[Array, ...]:
     """Return the coordinates of a grid from the coordinates on its axes."""
     k = len(arrays)
@@ -99,6 +134,7 @@ def meshgrid(xp: Any, /, *arrays: Array, indexing: str = "xy") -> tuple[Array, .
     return tuple(grids)
 
 
+@composed("linalg")
 def outer(xp: Any, x1: Array, x2: Array, /) -> Array:
     """Return the products of every element of one vector with every element of the other."""
     if x1.ndim != 1 or x2.ndim != 1:
@@ -106,6 +142,7 @@ def outer(xp: Any, x1: Array, x2: Array, /) -> Array:
     return x1[:, None] * x2[None, :]
 
 
+@composed("main", "linalg")
 def tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
     """Return the sums of products over pairs of axes."""
     if isinstance(axes, int):
@@ -134,11 +171,13 @@ def tensordot(xp: Any, x1: Array, x2: Array, /, *, axes: Any = 2) -> Array:
     return xp.reshape(a @ b, rows + columns)
 
 
+@composed("linalg")
 def trace(xp: Any, x: Array, /, *, offset: int = 0, dtype: Any = None) -> Array:
     """Return the sum of each diagonal."""
     return xp.sum(xp.linalg.diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
+@composed("main")
 def unstack(xp: Any, x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     """Return the slices of x along an axis."""
     along = axis_number("unstack", axis, x.ndim)
@@ -147,6 +186,7 @@ def unstack(xp: Any, x: Array, /, *, axis: int = 0) -> tuple[Array, ...]:
     )
 
 
+@composed("main", "linalg")
 def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     """Return the dot products of vectors along an axis."""
     x1, x2 = (xp.moveaxis(x, axis_number("vecdot", axis, x.ndim), -1) for x in (x1, x2))
@@ -155,20 +195,22 @@ def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     return xp.sum(x1 * x2, axis=-1)
 
 
+@composed("beyond")
 def maxout(xp: Any, z: Array, /, *, pieces: int) -> Array:
-    """Return the largest of each group of `pieces` neighbours on the last axis: (..., n * pieces) to (...,
-    n).
+    """Return the largest of each group of `pieces` neighbours: shape (..., n * pieces) to (..., n).
 
     Source: Goodfellow et al., Maxout networks, ICML 2013.
     """
     return xp.max(xp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1)
 
 
+@composed("beyond")
 def norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Array:
     """Return the Euclidean length along axes; where it is 0 the gradient is 0."""
     return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
 
 
+@composed("beyond")
 def safe_divide(xp: Any, x1: Array, x2: Array, /) -> Array:
     """Return x1 / x2, and 0 with gradient 0 where x2 is 0."""
     empty = x2 == 0

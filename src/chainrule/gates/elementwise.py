@@ -1,53 +1,63 @@
-"""Elementwise gates. Operands that were broadcast get a gradient of the result's shape; the tape sums it
-back.
+"""Elementwise gates.
+
+The gradient of an operand that was broadcast may have the shape of the result: the tape sums it back.
 """
 
 import math
 from typing import Any
 
 from chainrule.gates.helpers import nonzero, product, quotient
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
 
+@rule("main")
 def abs(xp: Any, x: Array, /) -> Result:
     """|x|; the slope at 0 is 0."""
     return xp.abs(x), (lambda g: g * xp.sign(x),)
 
 
+@rule("main")
 def acos(xp: Any, x: Array, /) -> Result:
     """acos' = -1 / sqrt(1 - x^2)."""
     return xp.acos(x), (lambda g: -quotient(xp, g, xp.sqrt((1 - x) * (1 + x))),)
 
 
+@rule("main")
 def acosh(xp: Any, x: Array, /) -> Result:
     """acosh' = 1 / sqrt(x^2 - 1)."""
     return xp.acosh(x), (lambda g: quotient(xp, g, xp.sqrt((x - 1) * (x + 1))),)
 
 
+@rule("main")
 def add(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """x1 + x2 hands its gradient to both."""
+    """x1 + x2: both get the gradient."""
     return xp.add(x1, x2), (lambda g: g, lambda g: g)
 
 
+@rule("main")
 def asin(xp: Any, x: Array, /) -> Result:
     """asin' = 1 / sqrt(1 - x^2)."""
     return xp.asin(x), (lambda g: quotient(xp, g, xp.sqrt((1 - x) * (1 + x))),)
 
 
+@rule("main")
 def asinh(xp: Any, x: Array, /) -> Result:
     """asinh' = 1 / sqrt(1 + x^2), by hypot so that x^2 does not overflow."""
     return xp.asinh(x), (lambda g: g / xp.hypot(x, 1.0),)
 
 
+@rule("main")
 def atan(xp: Any, x: Array, /) -> Result:
     """atan' = 1 / (1 + x^2)."""
     return xp.atan(x), (lambda g: g / (1 + x * x),)
 
 
+@rule("main")
 def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """The angle of (x2, x1); at the origin, where it has no slope, 0."""
+    """The angle of the point (x2, x1); at the origin, where it has no slope, the gradient is 0."""
 
-    # Divided by the radius twice: its square overflows, or vanishes, where it does not.
+    # Divided by the radius twice: its square overflows or vanishes where the radius itself does not.
     def along(g: Array, x: Array) -> Array:
         r = nonzero(xp, xp.hypot(x1, x2))
         return g * (x / r) / r
@@ -55,11 +65,13 @@ def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
     return xp.atan2(x1, x2), (lambda g: along(g, x2), lambda g: -along(g, x1))
 
 
+@rule("main")
 def atanh(xp: Any, x: Array, /) -> Result:
     """atanh' = 1 / (1 - x^2)."""
     return xp.atanh(x), (lambda g: quotient(xp, g, (1 - x) * (1 + x)),)
 
 
+@rule("main")
 def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
     """x within [min, max]; both ends pass the gradient on."""
     if max is None:
@@ -77,73 +89,86 @@ def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
     )
 
 
+@rule("main")
 def conj(xp: Any, x: Array, /) -> Result:
-    """The conjugate, which on the real line is x."""
+    """The conjugate, which is x for a real x."""
     return xp.conj(x), (lambda g: g,)
 
 
+@rule("main")
 def copysign(xp: Any, x1: Array, x2: Array, /) -> Result:
     """|x1| with the sign of x2: only x1 has a slope."""
     y = xp.copysign(x1, x2)
     return y, (lambda g: g * (xp.sign(y) * xp.sign(x1)), None)
 
 
+@rule("main")
 def cos(xp: Any, x: Array, /) -> Result:
     """cos' = -sin."""
     return xp.cos(x), (lambda g: -g * xp.sin(x),)
 
 
+@rule("main")
 def cosh(xp: Any, x: Array, /) -> Result:
     """cosh' = sinh."""
     return xp.cosh(x), (lambda g: product(xp, g, xp.sinh(x)),)
 
 
+@rule("main")
 def divide(xp: Any, x1: Array, x2: Array, /) -> Result:
     """y = x1 / x2: dx1 = g / x2, dx2 = -g y / x2."""
     y = xp.divide(x1, x2)
     return y, (lambda g: quotient(xp, g, x2), lambda g: -product(xp, quotient(xp, g, x2), y))
 
 
+@rule("main")
 def exp(xp: Any, x: Array, /) -> Result:
     """exp' = exp."""
     y = xp.exp(x)
     return y, (lambda g: product(xp, g, y),)
 
 
+@rule("main")
 def expm1(xp: Any, x: Array, /) -> Result:
     """expm1' = expm1 + 1."""
     y = xp.expm1(x)
     return y, (lambda g: product(xp, g, y + 1),)
 
 
+@rule("main")
 def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
     """y = sqrt(x1^2 + x2^2): dx1 = g x1 / y, and 0 at the origin."""
     y = xp.hypot(x1, x2)
     return y, (lambda g: g * x1 / nonzero(xp, y), lambda g: g * x2 / nonzero(xp, y))
 
 
+@rule("main")
 def log(xp: Any, x: Array, /) -> Result:
     """log' = 1 / x."""
     return xp.log(x), (lambda g: quotient(xp, g, x),)
 
 
+@rule("main")
 def log10(xp: Any, x: Array, /) -> Result:
     """log10' = 1 / (x ln 10)."""
     return xp.log10(x), (lambda g: quotient(xp, g, x) * (1 / math.log(10)),)
 
 
+@rule("main")
 def log1p(xp: Any, x: Array, /) -> Result:
     """log1p' = 1 / (1 + x)."""
     return xp.log1p(x), (lambda g: quotient(xp, g, 1 + x),)
 
 
+@rule("main")
 def log2(xp: Any, x: Array, /) -> Result:
     """log2' = 1 / (x ln 2)."""
     return xp.log2(x), (lambda g: quotient(xp, g, x) * (1 / math.log(2)),)
 
 
+@rule("main")
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """log(e^x1 + e^x2): each gets its share, s(x1 - x2) and s(x2 - x1)."""
+    """log(e^x1 + e^x2): the slopes are s(x1 - x2) and s(x2 - x1), s the sigmoid."""
     y = xp.logaddexp(x1, x2)
 
     def share(own: Array, other: Array) -> Array:
@@ -158,49 +183,56 @@ def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
     return y, (lambda g: g * share(x1, x2), lambda g: g * share(x2, x1))
 
 
+@rule("main")
 def maximum(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """The larger gets the gradient; equals share it evenly."""
+    """The larger gets the gradient; equal operands share it evenly."""
     return xp.maximum(x1, x2), (
         lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
         lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
     )
 
 
+@rule("main")
 def minimum(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """The smaller gets the gradient; equals share it evenly."""
+    """The smaller gets the gradient; equal operands share it evenly."""
     return xp.minimum(x1, x2), (
         lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
         lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
     )
 
 
+@rule("main")
 def multiply(xp: Any, x1: Array, x2: Array, /) -> Result:
     """x1 x2: each gets the gradient times the other."""
     return xp.multiply(x1, x2), (lambda g: g * x2, lambda g: g * x1)
 
 
+@rule("main")
 def negative(xp: Any, x: Array, /) -> Result:
     """-x."""
     return xp.negative(x), (lambda g: -g,)
 
 
+@rule("main")
 def positive(xp: Any, x: Array, /) -> Result:
     """+x."""
     return xp.positive(x), (lambda g: g,)
 
 
+@rule("main")
 def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     """y = x1^x2: dx1 = g x2 x1^(x2 - 1), dx2 = g y log x1.
 
     x^0 is 1 for every x, so its slope in x is 0, at x = 0 too; 0^x2 stays 0 for every x2 > 0, so its slope
-    in x2 is 0. A negative base has a slope in an integer exponent's base, and none (NaN) in the exponent.
+    in x2 is 0. For a negative base and an integer exponent the slope in the base is the usual one, and that in
+    the exponent is NaN.
     """
     y = xp.pow(x1, x2)
 
     def base(g: Array) -> Array:
         if isinstance(x2, int | float):
             return xp.zeros_like(g) if x2 == 0 else product(xp, g * x2, xp.pow(x1, x2 - 1))
-        # 0^-1 would come of 0^0; elsewhere x1^-1 is right, for the slope of this in x2 is 1 / x1.
+        # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone.
         reduced = xp.where(xp.logical_and(x1 == 0, x2 == 0), 1, x2)
         return product(xp, g * x2, xp.pow(x1, reduced - 1))
 
@@ -218,60 +250,71 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     return y, (base, exponent)
 
 
+@rule("main")
 def real(xp: Any, x: Array, /) -> Result:
-    """The real part, which on the real line is x."""
+    """The real part, which is x for a real x."""
     return xp.real(x), (lambda g: g,)
 
 
+@rule("main")
 def reciprocal(xp: Any, x: Array, /) -> Result:
     """y = 1 / x: y' = -y^2."""
     y = xp.reciprocal(x)
     return y, (lambda g: -product(xp, product(xp, g, y), y),)
 
 
+@rule("main")
 def remainder(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """x1 - x2 floor(x1 / x2); between its jumps the floor is a constant."""
+    """x1 - x2 floor(x1 / x2); the floor is constant between its jumps."""
     return xp.remainder(x1, x2), (lambda g: g, lambda g: -product(xp, g, xp.floor_divide(x1, x2)))
 
 
+@rule("main")
 def sin(xp: Any, x: Array, /) -> Result:
     """sin' = cos."""
     return xp.sin(x), (lambda g: g * xp.cos(x),)
 
 
+@rule("main")
 def sinh(xp: Any, x: Array, /) -> Result:
     """sinh' = cosh."""
     return xp.sinh(x), (lambda g: product(xp, g, xp.cosh(x)),)
 
 
+@rule("main")
 def sqrt(xp: Any, x: Array, /) -> Result:
     """y = sqrt(x): y' = 1 / (2 y)."""
     y = xp.sqrt(x)
     return y, (lambda g: quotient(xp, g, y) / 2,)
 
 
+@rule("main")
 def square(xp: Any, x: Array, /) -> Result:
     """x^2."""
     return xp.square(x), (lambda g: g * (2 * x),)
 
 
+@rule("main")
 def subtract(xp: Any, x1: Array, x2: Array, /) -> Result:
     """x1 - x2."""
     return xp.subtract(x1, x2), (lambda g: g, lambda g: -g)
 
 
+@rule("main")
 def tan(xp: Any, x: Array, /) -> Result:
     """y = tan(x): y' = 1 + y^2."""
     y = xp.tan(x)
     return y, (lambda g: g * (1 + y * y),)
 
 
+@rule("main")
 def tanh(xp: Any, x: Array, /) -> Result:
     """y = tanh(x): y' = 1 - y^2."""
     y = xp.tanh(x)
     return y, (lambda g: g * (1 - y * y),)
 
 
+@rule("main")
 def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Result:
     """x1 where the condition holds, else x2: the other branch gets 0."""
     return xp.where(condition, x1, x2), (

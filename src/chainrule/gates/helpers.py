@@ -10,7 +10,7 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     """Sum g, shaped as a broadcast result, back to the shape of the operand: the adjoint of broadcasting."""
     added = g.ndim - len(shape)
     if added == 1 and 1 not in shape:
-        # The bias of a layer: NumPy's sum takes twice as long to do the same.
+        # The bias of a layer. NumPy's add.reduce is what its sum calls, without the checks in Python before it.
         total = getattr(xp.add, "reduce", xp.sum)
         return total(g, axis=0)
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
@@ -22,7 +22,7 @@ def quotient(xp: Any, g: Array, d: Array) -> Array:
     """Return g / d; a g of exactly 0 stays 0 where d is 0 or NaN.
 
     A masked element then stays masked: the branch that `where` did not take gets 0 and not 0 / 0.
-    Where d is regular the result is linear in g, which forward mode and higher orders rely on.
+    Where d is neither, the result is linear in g: forward mode and higher orders rely on it.
     """
     if isinstance(d, float | int):
         return g / d
@@ -35,21 +35,25 @@ def product(xp: Any, g: Array, d: Array) -> Array:
 
 
 def nonzero(xp: Any, d: Array) -> Array:
-    """Return d with 1 in the place of 0: the denominator of a slope that is 0 where d is."""
+    """Return d with 1 in the place of 0: the denominator of a slope that is 0 where d is 0."""
     return xp.where(d == 0, 1, d)
 
 
 def output(gate: Gate, xp: Any, *arrays: Array, **static: Any) -> Array:
-    """Return what a gate computes inside the rule of another; recorded where an array is traced."""
+    """Return what a gate computes inside the rule of another; it is recorded where an array is traced."""
     for array in arrays:
-        record = getattr(array, "record", None)
-        if record is not None:
-            return record(gate, arrays, static)
+        if is_transformed(array):
+            return array.record(gate, arrays, static)
     return gate(xp, *arrays, **static)[0]
 
 
+def is_transformed(x: Any) -> bool:
+    """Say whether x is an array of a transformed namespace, such as differentiable(xp), traced or constant."""
+    return hasattr(x, "record")
+
+
 def axes_of(axis: Axes, ndim: int) -> set[int]:
-    """Return the axes that a reduction over `axis` takes away, counted from 0."""
+    """Return the axes that a reduction over `axis` removes, counted from 0."""
     # NumPy lets arrays of shape () be reduced along an axis that they do not have.
     if axis is None or not ndim:
         return set(range(ndim))

@@ -1,32 +1,35 @@
 """Gathering, its adjoint scattering, and sorting.
 
-What is gathered twice must add up twice. The standard has no such sum; `put` and `scatter` are it, each the
-other's way back with a gather, so that gradients of gradients pass through them too.
+An element that was gathered twice gets the sum of both gradients. The standard has no function for such a sum; `put`
+and `scatter` compute it. Their own pullbacks gather, so gradients of gradients pass through them too.
 """
 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, output
+from chainrule.gates.helpers import axis_number, is_transformed, output
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
 
+@rule("internal")
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
-    """x[key]; elements picked twice get both gradients."""
+    """x[key]; an element picked twice gets both gradients."""
     shape = x.shape
     y = x[key]
-    # Positions are the caller's arrays, who may change them before backward.
-    key = tuple(_own(xp, k) for k in key) if isinstance(key, tuple) else _own(xp, key)
+    # Copies, for the caller may change an array of positions before backward.
+    key = tuple(_copied(xp, k) for k in key) if isinstance(key, tuple) else _copied(xp, key)
     return y, (lambda g: output(scatter, xp, g, key=key, shape=shape),)
 
 
-def _own(xp: Any, key: Any) -> Any:
+def _copied(xp: Any, key: Any) -> Any:
     return xp.asarray(key, copy=True) if hasattr(key, "dtype") else key
 
 
+@rule("internal")
 def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:
     """Zeros of a shape with g added at key: the adjoint of x[key]."""
-    if hasattr(g, "record"):
+    if is_transformed(g):
         y = output(scatter, xp, g, key=key, shape=shape)
     elif _is_basic(key):
         y = xp.zeros(shape, dtype=g.dtype, device=g.device)
@@ -41,10 +44,11 @@ def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result
     return y, (lambda h: h[key],)
 
 
+@rule("internal")
 def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
     shape = g.shape
-    if hasattr(g, "record"):
+    if is_transformed(g):
         y = output(put, xp, g, positions=positions, size=size)
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         y = xp.zeros((size,), dtype=g.dtype, device=g.device)
@@ -56,13 +60,14 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
 
 
+@rule("main")
 def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Result:
-    """The elements of x along an axis at indices; elements taken twice get both gradients."""
+    """The elements of x along an axis at indices; an element taken twice gets both gradients."""
     shape, along = x.shape, axis_number("take", axis or 0, x.ndim)
     n, inner, outer = shape[along], math.prod(shape[along + 1 :]), math.prod(shape[:along])
 
     def pullback(g: Array) -> Array:
-        whole = xp.reshape(_wrapped(xp, indices, n), (1, -1, 1))
+        whole = xp.reshape(_from_0(xp, indices, n), (1, -1, 1))
         before = xp.reshape(xp.arange(outer, device=g.device), (-1, 1, 1))
         after = xp.reshape(xp.arange(inner, device=g.device), (1, 1, -1))
         positions = xp.reshape((before * n + whole) * inner + after, (-1,))
@@ -72,16 +77,15 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
     return xp.take(x, indices, axis=axis), (pullback, None)
 
 
+@rule("main")
 def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> Result:
-    """One index per element along an axis; elements taken twice get both gradients."""
+    """One index per element along an axis; an element taken twice gets both gradients."""
     shape, along = x.shape, axis_number("take_along_axis", axis, x.ndim)
 
     def pullback(g: Array) -> Array:
-        # Where x is broadcast against the indices, the tape sums the copies back.
+        # Where x was broadcast against the indices, the tape sums the gradients of its copies.
         full = tuple(shape[i] if i == along else n for i, n in enumerate(g.shape))
-        positions = xp.broadcast_to(_wrapped(xp, indices, full[along]), g.shape) * math.prod(
-            full[along + 1 :]
-        )
+        positions = xp.broadcast_to(_from_0(xp, indices, full[along]), g.shape) * math.prod(full[along + 1 :])
         for i in range(len(full)):
             if i != along:
                 ruler = xp.arange(full[i], device=g.device) * math.prod(full[i + 1 :])
@@ -93,11 +97,12 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
     return xp.take_along_axis(x, indices, axis=axis), (pullback, None)
 
 
+@rule("main")
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
-    """Sorted along an axis; equals, whose order is arbitrary, share their gradients evenly."""
+    """Sorted along an axis; equal elements, whose order is arbitrary, share their gradients evenly."""
     y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)
     if descending:
-        # This is not the stable order of equals, and need not be: they share what they get.
+        # Equal elements are then in another than the stable order; it does not matter, for they share their gradients.
         y, order = xp.flip(y, axis=axis), xp.flip(order, axis=axis)
 
     def pullback(g: Array) -> Array:
@@ -123,12 +128,13 @@ def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     return xp.moveaxis(xp.reshape(means, rows.shape), -1, axis)
 
 
-def _wrapped(xp: Any, indices: Array, n: int) -> Array:
+def _from_0(xp: Any, indices: Array, n: int) -> Array:
+    """Return indices counted from 0, also where they were counted from the end."""
     return xp.where(indices < 0, indices + n, indices)
 
 
 def _is_basic(key: Any) -> bool:
-    """Say whether a key picks every element at most once by construction: integers, slices, ..., None."""
+    """Say whether a key is made of integers, slices, ... and None, which pick no element twice."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(isinstance(part, int | slice) or part is Ellipsis for part in parts) and not any(
         isinstance(part, bool) for part in parts

@@ -1,19 +1,20 @@
-"""Products, inverses, norms: the matrix calculus of Giles, An extended collection of matrix derivative
-results for forward and reverse mode algorithmic differentiation, Oxford University report 08/01 (2008).
+"""Products, inverses, norms and decompositions of matrices.
 
-Stacks of matrices broadcast as elementwise operands do, and the tape sums their gradients back alike.
+Rules without a source of their own are those of Giles, An extended collection of matrix derivative results for forward
+and reverse mode algorithmic differentiation, Oxford University report 08/01 (2008). Stacks of matrices broadcast as
+elementwise operands do, and the tape sums their gradients back in the same way.
 """
 
 from typing import Any
 
 from chainrule.gates.helpers import kept_shape, nonzero, product, transposed
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Result
 
 
+@rule("main", "linalg")
 def matmul(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """D = X W: dX = dD W^T, dW = X^T dD; a vector counts as a row on the left and as a column on the
-    right.
-    """
+    """D = X W: dX = dD W^T, dW = X^T dD; a vector is a row on the left and a column on the right."""
     row, column = x1.ndim == 1, x2.ndim == 1
 
     def left(g: Array) -> Array:
@@ -33,9 +34,11 @@ def matmul(xp: Any, x1: Array, x2: Array, /) -> Result:
     return xp.matmul(x1, x2), (left, right)
 
 
+@rule("linalg")
 def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
-    """X = L L^T: with P = L^T dL, lower half and half its diagonal, dX = sym(L^-T P L^-1) (Murray,
-    Differentiation of the Cholesky decomposition, 2016).
+    """X = L L^T: dX = sym(L^-T P L^-1), P the lower half of L^T dL with half of its diagonal.
+
+    Source: Murray, Differentiation of the Cholesky decomposition, 2016.
     """
     y = xp.linalg.cholesky(x, upper=upper)
 
@@ -50,12 +53,14 @@ def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
     return y, (pullback,)
 
 
+@rule("linalg")
 def det(xp: Any, x: Array, /) -> Result:
     """d det = det X^-T; a singular matrix has no inverse and raises."""
     y = xp.linalg.det(x)
     return y, (lambda g: (g * y)[..., None, None] * xp.matrix_transpose(xp.linalg.inv(x)),)
 
 
+@rule("linalg")
 def inv(xp: Any, x: Array, /) -> Result:
     """Y = X^-1: dX = -Y^T dY Y^T."""
     y = xp.linalg.inv(x)
@@ -67,9 +72,11 @@ def inv(xp: Any, x: Array, /) -> Result:
     return y, (pullback,)
 
 
+@rule("linalg")
 def pinv(xp: Any, x: Array, /, *, rtol: Any = None) -> Result:
-    """The pseudo-inverse at constant rank (Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (2),
-    1973).
+    """The pseudo-inverse, where the rank does not change.
+
+    Source: Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (2), 1973.
     """
     P = xp.linalg.pinv(x) if rtol is None else xp.linalg.pinv(x, rtol=rtol)
 
@@ -88,6 +95,7 @@ def pinv(xp: Any, x: Array, /, *, rtol: Any = None) -> Result:
     return P, (pullback,)
 
 
+@rule("linalg")
 def solve(xp: Any, x1: Array, x2: Array, /) -> Result:
     """A y = b: db = A^-T dy, dA = -db y^T."""
     y = xp.linalg.solve(x1, x2)
@@ -106,8 +114,9 @@ def solve(xp: Any, x1: Array, x2: Array, /) -> Result:
     return y, (left, right)
 
 
+@rule("linalg")
 def vector_norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Result:
-    """(sum |x|^p)^(1/p) and its limits; where the norm is 0 it has no slope, and hands on 0."""
+    """(sum |x|^p)^(1/p) and its limits; where the norm is 0, and has no slope, the gradient is 0."""
     y = xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
     kept = kept_shape(x.shape, axis)
 
@@ -131,17 +140,19 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = Fal
     return y, (pullback,)
 
 
+@rule("linalg")
 def slogdet(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     """Sign and logarithm of |det X|: only the logarithm has a slope, X^-T."""
     y = xp.linalg.slogdet(x)
     return y, (lambda g: g[1][..., None, None] * xp.matrix_transpose(xp.linalg.inv(x)),)
 
 
+@rule("linalg")
 def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     """X = V diag(w) V^T: dX = V (diag(dw) + F * V^T dV) V^T, F_ij = 1 / (w_j - w_i).
 
-    Vectors of equal eigenvalues can be chosen in many ways; between them nothing flows, and a second derivative there
-    lacks their part.
+    Vectors of equal eigenvalues can be chosen in many ways: no gradient flows between them, and a second derivative
+    lacks their part there.
     """
     w, V = y = xp.linalg.eigh(x)
 
@@ -154,6 +165,7 @@ def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     return y, (pullback,)
 
 
+@rule("linalg")
 def eigvalsh(xp: Any, x: Array, /) -> Result:
     """dX = V diag(dw) V^T; second derivatives need distinct eigenvalues."""
 
@@ -164,11 +176,12 @@ def eigvalsh(xp: Any, x: Array, /) -> Result:
     return xp.linalg.eigvalsh(x), (pullback,)
 
 
+@rule("linalg")
 def qr(xp: Any, x: Array, /, *, mode: str = "reduced") -> tuple[Any, tuple[Any, ...]]:
     """X = Q R, R square: dX = (dQ + Q copyltu(R dR^T - dQ^T Q)) R^-T; copyltu copies the lower triangle up.
 
-    Columns beyond the square are Q^T times theirs (Roberts and Roberts, QR and LQ decomposition matrix
-    backpropagation algorithms, 2020).
+    The columns of R beyond the square are Q^T times those of X.
+    Source: Roberts and Roberts, QR and LQ decomposition matrix backpropagation algorithms, 2020.
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f"qr: mode must be 'reduced' or 'complete'; got {mode!r}")
@@ -194,11 +207,13 @@ def qr(xp: Any, x: Array, /, *, mode: str = "reduced") -> tuple[Any, tuple[Any, 
     return y, (pullback,)
 
 
+@rule("linalg")
 def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple[Any, ...]]:
-    """X = U diag(s) V^T: Townsend, Differentiating the singular value decomposition (2016).
+    """X = U diag(s) V^T: as for eigh, with the gaps of the squared singular values.
 
-    Vectors of equal singular values can be chosen in many ways; between them nothing flows, and a second derivative
-    there lacks their part.
+    Source: Townsend, Differentiating the singular value decomposition, 2016.
+    Vectors of equal singular values can be chosen in many ways: no gradient flows between them, and a second derivative
+    lacks their part there.
     """
     U, s, Vh = y = xp.linalg.svd(x, full_matrices=full_matrices)
     m, n = x.shape[-2:]
@@ -225,6 +240,7 @@ def svd(xp: Any, x: Array, /, *, full_matrices: bool = True) -> tuple[Any, tuple
     return y, (pullback,)
 
 
+@rule("linalg")
 def svdvals(xp: Any, x: Array, /) -> Result:
     """dX = U diag(ds) V^T; second derivatives need distinct singular values."""
 

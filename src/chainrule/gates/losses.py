@@ -1,37 +1,41 @@
-"""Losses of a sample, computed from what goes into the output: no overflow, and no logarithm of 0."""
+"""Losses, one a sample, computed from the logits: no overflow, and no logarithm of 0."""
 
 from typing import Any
 
-from chainrule.gates.activations import _exponentials, _sigmoid
+from chainrule.gates.activations import exponentials, sigmoid_parts
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
 
+@rule("beyond")
 def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """-(y log s(z) + (1 - y) log(1 - s(z))), element by element, from the logits z.
 
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.2 (2006), equations 4.90 and 4.91.
     """
-    s, e, positive = _sigmoid(xp, z)
-    # log s(z) would take log(0) from z = -104 on in float32; in this form nothing overflows or vanishes.
+    s, e, positive = sigmoid_parts(xp, z)
+    # In float32 s(z) is 0 for z below -104, and its logarithm infinite; nothing overflows or vanishes in this form.
     losses = (positive - y) * z + xp.log1p(e)
     return losses, (lambda g: g * (s - y), lambda g: -g * z)
 
 
+@rule("beyond")
 def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
-    """-sum(y log softmax(z)) over the last axis, from the logits z (..., k), with y (..., k) rows of shares.
+    """-sum(y log softmax(z)) over the last axis, from the logits z (..., k) and the shares y (..., k).
 
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4 (2006), equations 4.108 and 4.109.
     """
     _same_last("softmax_cross_entropy", z, y)
-    e, total, peak = _exponentials(xp, z, -1)
+    e, total, peak = exponentials(xp, z, -1)
     log_p = z - peak - xp.log(total)
     share = xp.sum(y, axis=-1, keepdims=True)
     losses = -xp.sum(y * log_p, axis=-1)
     return losses, (lambda g: g[..., None] * (e / total * share - y), lambda g: -g[..., None] * log_p)
 
 
+@rule("beyond")
 def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
-    """max(0, 1 - t z), element by element, for sides t of -1 and 1; the slope at the margin is 0.
+    """max(0, 1 - t z), element by element, for targets t of -1 and 1; the slope at the margin is 0.
 
     Source: Cortes and Vapnik, Support-vector networks, Machine Learning 20 (1995), section 3.
     """
@@ -43,8 +47,9 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     )
 
 
+@rule("beyond")
 def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
-    """The sum over wrong classes of max(0, 1 + z_wrong - z_right), for scores z (..., k) and rows y with one 1.
+    """The sum over wrong classes of max(0, 1 + z_wrong - z_right), for z (..., k) and rows y with one 1.
 
     Source: Weston and Watkins, Support vector machines for multi-class pattern recognition, ESANN 1999.
     """

@@ -5,9 +5,11 @@ from typing import Any
 
 from chainrule.gates.helpers import axis_number, output
 from chainrule.gates.indexing import put
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
+@rule("main")
 def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Result:
     """Another floating dtype; the tape casts the gradient back."""
     if device is None:
@@ -16,13 +18,15 @@ def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any =
     return xp.astype(x, dtype, copy=copy, device=device), (lambda g: _moved(xp, g, home),)
 
 
+@rule("main")
 def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
     """The tape sums the gradient back to the shape of x."""
     return xp.broadcast_to(x, shape), (lambda g: g,)
 
 
+@rule("main")
 def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
-    """Arrays in a row; each gets its stretch of the gradient."""
+    """Arrays joined along an axis; each gets its stretch of the gradient."""
     shapes = [x.shape for x in arrays]
     ends = _ends([x.size if axis is None else x.shape[axis_number("concat", axis, x.ndim)] for x in arrays])
 
@@ -37,34 +41,40 @@ def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     return xp.concat(list(arrays), axis=axis), tuple(stretch(i) for i in range(len(arrays)))
 
 
+@rule("main")
 def expand_dims(xp: Any, x: Array, /, axis: int | tuple[int, ...] = 0) -> Result:
     """A new axis of length 1."""
     return xp.expand_dims(x, axis=axis), (_reshaped(xp, x.shape),)
 
 
+@rule("main")
 def flip(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
     """Reversed along axes."""
     return xp.flip(x, axis=axis), (lambda g: xp.flip(g, axis=axis),)
 
 
+@rule("main", "linalg")
 def matrix_transpose(xp: Any, x: Array, /) -> Result:
     """The last two axes exchanged."""
     return xp.matrix_transpose(x), (lambda g: xp.matrix_transpose(g),)
 
 
+@rule("main")
 def moveaxis(xp: Any, x: Array, source: Any, destination: Any, /) -> Result:
     """Axes moved to other places."""
     return xp.moveaxis(x, source, destination), (lambda g: xp.moveaxis(g, destination, source),)
 
 
+@rule("main")
 def permute_dims(xp: Any, x: Array, /, axes: tuple[int, ...]) -> Result:
     """Axes in another order."""
     back = tuple(sorted(range(len(axes)), key=[a % len(axes) for a in axes].__getitem__))
     return xp.permute_dims(x, axes), (lambda g: xp.permute_dims(g, back),)
 
 
+@rule("main")
 def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Result:
-    """Elements repeated; each adds up what its copies get."""
+    """Elements repeated; each gets the sum of the gradients of its copies."""
     # NumPy lets an array of shape () be repeated along an axis that it does not have.
     along = None if axis is None or not x.shape else axis_number("repeat", axis, x.ndim)
     shape, n = x.shape, x.size if along is None else x.shape[along]
@@ -86,22 +96,26 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
     return xp.repeat(x, repeats, axis=axis), (pullback,)
 
 
+@rule("main")
 def reshape(xp: Any, x: Array, /, shape: tuple[int, ...], *, copy: bool | None = None) -> Result:
     """The same elements in another shape."""
     return xp.reshape(x, shape, copy=copy), (_reshaped(xp, x.shape),)
 
 
+@rule("main")
 def roll(xp: Any, x: Array, /, shift: Any, *, axis: Axes = None) -> Result:
-    """Elements moved round along axes."""
+    """Elements rolled along axes."""
     back = -shift if isinstance(shift, int) else tuple(-s for s in shift)
     return xp.roll(x, shift, axis=axis), (lambda g: xp.roll(g, back, axis=axis),)
 
 
+@rule("main")
 def squeeze(xp: Any, x: Array, /, axis: int | tuple[int, ...]) -> Result:
-    """Axes of length 1 taken out."""
+    """Axes of length 1 removed."""
     return xp.squeeze(x, axis=axis), (_reshaped(xp, x.shape),)
 
 
+@rule("main")
 def stack(xp: Any, /, *arrays: Array, axis: int = 0) -> Result:
     """Arrays along a new axis; each gets its slice of the gradient."""
     y = xp.stack(list(arrays), axis=axis)
@@ -115,8 +129,9 @@ def stack(xp: Any, /, *arrays: Array, axis: int = 0) -> Result:
     return y, tuple(layer(i) for i in range(len(arrays)))
 
 
+@rule("main")
 def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
-    """Copies of x side by side; x adds up what its copies get."""
+    """Copies of x side by side; x gets the sum of their gradients."""
     ndim = max(x.ndim, len(repetitions))
     counts = (1,) * (ndim - len(repetitions)) + tuple(repetitions)
     lengths = (1,) * (ndim - x.ndim) + x.shape
@@ -129,19 +144,22 @@ def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
     return xp.tile(x, repetitions), (pullback, None)
 
 
+@rule("internal")
 def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> Result:
-    """A copy on another device; the gradient comes home."""
+    """A copy on another device; the gradient is copied back."""
     home = x.device
     return _moved(xp, x, device, stream=stream), (lambda g: _moved(xp, g, home),)
 
 
+@rule("main")
 def tril(xp: Any, x: Array, /, *, k: int = 0) -> Result:
-    """The lower triangle; what was cut away gets 0."""
+    """The lower triangle; the elements above it get 0."""
     return xp.tril(x, k=k), (lambda g: xp.tril(g, k=k),)
 
 
+@rule("main")
 def triu(xp: Any, x: Array, /, *, k: int = 0) -> Result:
-    """The upper triangle; what was cut away gets 0."""
+    """The upper triangle; the elements below it get 0."""
     return xp.triu(x, k=k), (lambda g: xp.triu(g, k=k),)
 
 

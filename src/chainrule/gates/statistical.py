@@ -4,20 +4,24 @@ import math
 from typing import Any
 
 from chainrule.gates.helpers import axes_of, axis_number, kept_shape, nonzero, quotient
+from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
 
+@rule("main")
 def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
-    """The sum hands its gradient to every element."""
+    """Every element gets the gradient of the sum."""
     return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
 
 
+@rule("main")
 def mean(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
-    """The mean hands 1/n of its gradient to every element."""
+    """Every element gets 1/n of the gradient of the mean."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis)
     return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(g * _share(n)),)
 
 
+@rule("main")
 def var(
     xp: Any, x: Array, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
 ) -> Result:
@@ -28,6 +32,7 @@ def var(
     )
 
 
+@rule("main")
 def std(
     xp: Any, x: Array, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
 ) -> Result:
@@ -41,20 +46,23 @@ def std(
     )
 
 
+@rule("main")
 def max(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
-    """The largest gets the gradient; equals share it evenly."""
+    """The largest gets the gradient; equal elements share it evenly."""
     y = xp.max(x, axis=axis, keepdims=keepdims)
     return y, (_shared(xp, x, y, axis),)
 
 
+@rule("main")
 def min(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
-    """The smallest gets the gradient; equals share it evenly."""
+    """The smallest gets the gradient; equal elements share it evenly."""
     y = xp.min(x, axis=axis, keepdims=keepdims)
     return y, (_shared(xp, x, y, axis),)
 
 
+@rule("main")
 def prod(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
-    """Each element gets the product of the others, with no division: zeros are no exception."""
+    """Each element gets the product of the others; nothing is divided, so zeros are no exception."""
     y = xp.prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
     shape, kept = x.shape, kept_shape(x.shape, axis)
 
@@ -76,6 +84,7 @@ def prod(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims
     return y, (pullback,)
 
 
+@rule("main")
 def cumulative_sum(
     xp: Any, x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Result:
@@ -91,14 +100,15 @@ def cumulative_sum(
     return y, (pullback,)
 
 
+@rule("main")
 def cumulative_prod(
     xp: Any, x: Array, /, *, axis: int | None = None, dtype: Any = None, include_initial: bool = False
 ) -> Result:
-    """Running products: dx_i = p_(i-1) S_i, where S_i = g_i + x_(i+1) S_(i+1). No division, so zeros are
-    no exception.
+    """Running products: dx_i = p_(i-1) S_i, where S_i = g_i + x_(i+1) S_(i+1).
 
-    The recurrence is solved by doubling, in log2(n) whole-array steps (Hillis and Steele, Data parallel
-    algorithms, Communications of the ACM 29 (12), 1986).
+    Nothing is divided, so zeros are no exception. The recurrence is solved by doubling, in log2(n) steps of whole
+    arrays.
+    Source: Hillis and Steele, Data parallel algorithms, Communications of the ACM 29 (12), 1986.
     """
     along = axis_number("cumulative_prod", axis or 0, x.ndim)
     y = xp.cumulative_prod(x, axis=axis, dtype=dtype, include_initial=include_initial)
@@ -126,7 +136,7 @@ def cumulative_prod(
 
 
 def _spread(xp: Any, shape: tuple[int, ...], axis: Axes) -> Pullback:
-    """Return the pullback of a sum over `axis`: g repeated over the axes that it lost."""
+    """Return the pullback of a sum over `axis`: g repeated over the axes that were summed."""
     if axis is None:
         return lambda g: xp.broadcast_to(g, shape)
     kept = kept_shape(shape, axis)
@@ -139,7 +149,7 @@ def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
 
     def pullback(g: Array) -> Array:
         chosen = x == xp.reshape(y, kept)
-        # No element equals a NaN: the count is then 0, and nothing is handed on.
+        # No element equals a NaN: the count is then 0, and no gradient flows.
         count = xp.maximum(xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True), 1)
         return xp.where(chosen, xp.reshape(g, kept) / count, 0)
 
@@ -147,7 +157,7 @@ def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
 
 
 def _share(n: float) -> float:
-    """1 / n, and NaN where there is nothing to share among, as the value has it."""
+    """Return 1 / n, and NaN for n = 0: the value of the mean is NaN there too."""
     return 1 / n if n else math.nan
 
 

@@ -24,6 +24,13 @@ def apart(who: str, names: str, arrays: Iterable[Any]) -> TypeError:
     )
 
 
+def check_name(who: str, what: str, value: object, table: Iterable[str]) -> None:
+    """Raise ValueError for a value that is no name of a table."""
+    known = list(table)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}")
+
+
 def check_params(who: str, shapes: Sequence[Any], params: Any) -> None:
     """Raise ValueError for parameters that are not (W, b) of these shapes, one pair a layer."""
     got = [
@@ -39,9 +46,9 @@ def check_params(who: str, shapes: Sequence[Any], params: Any) -> None:
 def check_network(
     who: str, shapes: Sequence[Any], params: Params, X: Array, y: Array | None, weight: Array | None
 ) -> Any:
-    """Return the namespace of a network's arrays, or raise for those that it cannot compute with.
+    """Return the namespace of a network's arrays, or raise where it cannot compute with them.
 
-    y of `forward` is None, and so are weights that are not given.
+    y is None in `forward`, and weight where none is given.
     """
     check_params(who, shapes, params)
     leaves = [x for layer in params for x in layer]
@@ -69,7 +76,7 @@ def check_network(
 
 
 def check_ndim(who: str, expected: str, x: Any, ndim: int) -> None:
-    """Raise ValueError for what is no array of so many axes, or has a size of 0."""
+    """Raise ValueError for an argument that is no array with `ndim` axes, or has an axis of size 0."""
     if getattr(x, "ndim", None) != ndim or 0 in x.shape:
         raise ValueError(
             f"{who}: expected an array {expected}, no size 0, got {shape_of(x)}; make one with get_device().asarray"

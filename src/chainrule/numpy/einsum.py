@@ -1,79 +1,91 @@
-"""Einstein's summation convention as NumPy spells it, by matrix products: two arrays at a time, from left to right."""
+"""einsum, Einstein's summation convention, by matrix products: two arrays at a time, from left to right."""
 
+import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.gates.types import Array
 from chainrule.numpy.coercion import as_arrays
+from chainrule.numpy.names import numpy_name
 
-Labels = list[Any]
+Labels = list[Any]  # a letter, a number or ... for each axis of an array
 
 
+class _EllipsisAxis(NamedTuple):
+    """The label of an axis that an ellipsis stands for, counted from the last of those axes."""
+
+    place: int
+
+    def __repr__(self) -> str:
+        return f"...[{-1 - self.place}]"
+
+
+@numpy_name()
 def einsum(xp: Any, *operands: Any, optimize: Any = False) -> Array:
     """Return sums of products over named axes: einsum("ij,jk->ik", A, B), or einsum(A, [0, 1], B, [1, 2], [0, 2]).
 
-    `optimize` chooses an order in NumPy, and is not looked at here. Raises ValueError for labels that do not fit
-    the arrays.
+    `optimize`, by which NumPy chooses an order of summation, has no effect. Raises ValueError for labels that do not
+    fit the arrays.
     """
-    items, named, output = _parsed(operands)
+    items, labels_of, output = _parsed(operands)
     arrays = as_arrays(xp, items)
     dtype = xp.result_type(*arrays)
-    # Before anything is summed, as NumPy does: sums of the lower precision would be no better for what follows.
+    # Before anything is summed, as in NumPy: a sum in the lower precision would lose digits that the result has.
     arrays = [x if x.dtype == dtype else xp.astype(x, dtype) for x in arrays]
-    lengths: dict[Any, int] = {}
-    for i, (x, labels) in enumerate(zip(arrays, named, strict=True)):
-        named[i] = _spelled(x, labels)
-        mine: dict[Any, int] = {}
-        for label, n in zip(named[i], x.shape, strict=True):
-            if lengths.setdefault(label, n) == 1:
-                lengths[label] = n
-            # Stretched is an axis of one array beside that of another, and not beside one of its own.
-            if n not in (1, lengths[label]) or mine.setdefault(label, n) != n:
-                raise ValueError(
-                    f"einsum: axis {label!r} has lengths {mine.get(label, lengths[label])} and {n}"
-                )
-    everywhere = [label for labels in named for label in labels]
-    dots = sorted({a for a in everywhere if type(a) is _Dot}, key=lambda dot: -dot.place)
-    if output is None:
-        output = [*dots, *sorted({a for a in everywhere if type(a) is not _Dot and everywhere.count(a) == 1})]
-    else:
-        if dots and ... not in output:
-            raise ValueError(
-                "einsum: expected '...' in the result too, for the axes that it stands for in the arrays"
-            )
-        output = [a for label in output for a in (dots if label is ... else [label])]
+    labels_of = [_one_label_an_axis(x, labels) for x, labels in zip(arrays, labels_of, strict=True)]
+    lengths = _lengths(arrays, labels_of)
+    output = _output(labels_of, output)
     missing = [label for label in output if label not in lengths]
     if missing or len(set(output)) < len(output):
         raise ValueError(f"einsum: expected each label of the result once, and in an array; got {output}")
 
-    result, labels = None, []
+    result: Array = None
+    labels: Labels = []
     for i, x in enumerate(arrays):
-        needed = {*output, *(a for rest in named[i + 1 :] for a in rest)}
-        x, axes = _single(xp, x, named[i], lengths, {*needed, *labels})
-        result, labels = (x, axes) if result is None else _pair(xp, result, labels, x, axes, needed)
+        needed_later = {*output, *itertools.chain(*labels_of[i + 1 :])}
+        x, own = _single(xp, x, labels_of[i], lengths, {*needed_later, *labels})
+        result, labels = (x, own) if result is None else _pair(xp, result, labels, x, own, needed_later)
     return xp.permute_dims(result, tuple(labels.index(label) for label in output))
 
 
-class _Dot(tuple[int]):
-    """An axis that an ellipsis stands for, counted from the last of them."""
+def _lengths(arrays: list[Array], labels_of: list[Labels]) -> dict[Any, int]:
+    """Return the length of the axes of each label; an axis of length 1 is stretched to that of another array."""
+    lengths: dict[Any, int] = {}
+    for x, labels in zip(arrays, labels_of, strict=True):
+        own: dict[Any, int] = {}
+        for label, n in zip(labels, x.shape, strict=True):
+            if lengths.setdefault(label, n) == 1:
+                lengths[label] = n
+            # Not so beside another axis of the same array.
+            if n not in (1, lengths[label]) or own.setdefault(label, n) != n:
+                raise ValueError(
+                    f"einsum: axis {label!r} has lengths {own.get(label, lengths[label])} and {n}"
+                )
+    return lengths
 
-    @property
-    def place(self) -> int:
-        return self[0]
+
+def _output(labels_of: list[Labels], output: Labels | None) -> Labels:
+    """Return the labels of the result: those given, or the axes of the ellipsis and each label that occurs once."""
+    used = [label for labels in labels_of for label in labels]
+    ellipsis = sorted({a for a in used if type(a) is _EllipsisAxis}, reverse=True)
+    if output is None:
+        return [*ellipsis, *sorted({a for a in used if type(a) is not _EllipsisAxis and used.count(a) == 1})]
+    if ellipsis and ... not in output:
+        raise ValueError(
+            "einsum: expected '...' in the result too, for the axes that it stands for in the arrays"
+        )
+    return [a for label in output for a in (ellipsis if label is ... else [label])]
 
 
 def _parsed(operands: Sequence[Any]) -> tuple[list[Any], list[Labels], Labels | None]:
-    """Return the arrays, the labels of their axes, and those of the result if they are given."""
+    """Return the arrays, the labels of their axes, and those of the result where they are given."""
     if not isinstance(operands[0], str):
-        named = [_numbers(labels) for labels in operands[1::2]]
-        return (
-            list(operands[0 : 2 * len(named) : 2]),
-            named,
-            _numbers(operands[-1]) if len(operands) % 2 else None,
-        )
+        labels_of = [_numbers(labels) for labels in operands[1::2]]
+        arrays = list(operands[0 : 2 * len(labels_of) : 2])
+        return arrays, labels_of, _numbers(operands[-1]) if len(operands) % 2 else None
     left, arrow, right = operands[0].replace(" ", "").partition("->")
     parts = left.split(",")
     if len(parts) != len(operands) - 1:
@@ -101,21 +113,21 @@ def _letters(text: str) -> Labels:
     return labels
 
 
-def _spelled(x: Array, labels: Labels) -> Labels:
-    """Return one label for each axis of x."""
+def _one_label_an_axis(x: Array, labels: Labels) -> Labels:
+    """Return labels with one for each axis of x: those of the ellipsis in its place."""
     rest = x.ndim - sum(label is not ... for label in labels)
     if rest < 0 or (rest and ... not in labels):
         raise ValueError(
             f"einsum: expected an array of {x.ndim - rest} axes for {labels}; got shape {x.shape}"
         )
-    dots = [_Dot((place,)) for place in range(rest - 1, -1, -1)]
-    return [a for label in labels for a in (dots if label is ... else [label])]
+    ellipsis = [_EllipsisAxis(place) for place in range(rest)][::-1]
+    return [a for label in labels for a in (ellipsis if label is ... else [label])]
 
 
 def _single(
     xp: Any, x: Array, labels: Labels, lengths: dict[Any, int], keep: set[Any]
 ) -> tuple[Array, Labels]:
-    """Return x stretched to the common lengths, on its diagonal where a label stands twice, summed over the rest."""
+    """Return x broadcast to the common lengths, on its diagonal where a label occurs twice, summed over the rest."""
     shape = tuple(lengths[label] for label in labels)
     if shape != x.shape:
         x = xp.broadcast_to(x, shape)
@@ -130,7 +142,7 @@ def _single(
 
 
 def _pair(xp: Any, x: Array, first: Labels, y: Array, second: Labels, keep: set[Any]) -> tuple[Array, Labels]:
-    """Return the sum of products over the labels that both have and nobody needs later, as one matrix product."""
+    """Return sums of products over the labels that both arrays have and that are not kept, as one matrix product."""
     both = [label for label in first if label in second]
     batch, summed = [a for a in both if a in keep], [a for a in both if a not in keep]
     rows, columns = [a for a in first if a not in both], [a for a in second if a not in both]

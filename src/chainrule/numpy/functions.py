@@ -1,104 +1,26 @@
-"""NumPy's own functions that the standard does not have, written in those that it has.
+"""NumPy's functions of elements, along an axis, and about arrays, as far as the standard does not have them.
 
-Each takes NumPy's arguments after the namespace; `np.kron(a, b)` on traced arrays runs `kron` of this file,
-whatever library the arrays below are of.
+Each takes the namespace, then NumPy's arguments; the arrays may be of any library.
 """
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
-from chainrule.numpy import shapes
-from chainrule.numpy.coercion import as_arrays, weak
-from chainrule.numpy.einsum import einsum
-from chainrule.numpy.shapes import atleast
-from chainrule.validation import whole_number
-
-
-def dot(xp: Any, a: Any, b: Any) -> Array:
-    """Return sums of products over the last axis of a and the last but one of b."""
-    a, b = as_arrays(xp, (a, b))
-    if not (a.ndim and b.ndim):
-        return xp.multiply(a, b)
-    if a.ndim == 1 or b.ndim < 3:
-        return xp.matmul(a, b)
-    return xp.tensordot(a, b, axes=((a.ndim - 1,), (b.ndim - 2,)))
-
-
-def inner(xp: Any, a: Any, b: Any) -> Array:
-    """Return sums of products over the last axis of both."""
-    a, b = as_arrays(xp, (a, b))
-    return xp.tensordot(a, b, axes=((a.ndim - 1,), (b.ndim - 1,))) if a.ndim and b.ndim else xp.multiply(a, b)
-
-
-def outer(xp: Any, a: Any, b: Any) -> Array:
-    """Return the products of every element of a with every element of b."""
-    a, b = as_arrays(xp, (a, b))
-    return xp.multiply(xp.reshape(a, (-1, 1)), xp.reshape(b, (1, -1)))
-
-
-def kron(xp: Any, a: Any, b: Any) -> Array:
-    """Return the products of every element of a with the whole of b, in blocks."""
-    a, b = as_arrays(xp, (a, b))
-    a, b = atleast(xp, a, b.ndim) if a.ndim else a, atleast(xp, b, a.ndim) if b.ndim else b
-    if not (a.ndim and b.ndim):
-        return xp.multiply(a, b)
-    apart = xp.expand_dims(a, axis=tuple(range(1, 2 * a.ndim, 2))) * xp.expand_dims(
-        b, axis=tuple(range(0, 2 * b.ndim, 2))
-    )
-    return xp.reshape(apart, tuple(m * n for m, n in zip(a.shape, b.shape, strict=True)))
-
-
-def cross(
-    xp: Any, a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: Any = None
-) -> Array:
-    """Return the cross products of vectors of three components that lie in an axis."""
-    if axis is not None:
-        axisa = axisb = axisc = axis
-    a, b = as_arrays(xp, (a, b))
-    last = [xp.moveaxis(x, axis_number("numpy.cross", i, x.ndim), -1) for x, i in ((a, axisa), (b, axisb))]
-    return xp.moveaxis(xp.linalg.cross(*last), -1, axisc)
-
-
-def norm(xp: Any, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    """NumPy's linalg.norm: of vectors along one axis, of matrices along two."""
-    if ord is None:
-        return xp.linalg.vector_norm(x, axis=axis, keepdims=keepdims)
-    if axis is None:
-        axis = tuple(range(x.ndim))
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    if len(axes) == 1:
-        return xp.linalg.vector_norm(x, ord=ord, axis=axes[0], keepdims=keepdims)
-    if len(axes) != 2:
-        raise ValueError(f"numpy.linalg.norm: expected one axis or two with ord={ord!r}; got {axes}")
-    y = xp.linalg.matrix_norm(xp.moveaxis(x, axes, (-2, -1)), ord="fro" if ord == "f" else ord)
-    return xp.expand_dims(y, axis=tuple(sorted(a % x.ndim for a in axes))) if keepdims else y
-
-
-def linspace(xp: Any, start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Array:
-    """Return num points from start to stop."""
-    # Times 1.0, for there are points between integers, and differences below 0 of those that have no sign.
-    start, stop = _scaled(xp, 1.0, start, stop)
-    num = whole_number("numpy.linspace", "num", num)
-    length, last = xp.subtract(stop, start), num - 1 if endpoint else num
-    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
-    ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
-    points = xp.add(start, length / max(last, 1) * ruler)
-    # Where start is much the larger, what is added to it does not lead to stop.
-    return xp.where(ruler == last, stop, points) if last else points
+from chainrule.numpy.coercion import as_arrays, as_operands, is_array
+from chainrule.numpy.names import numpy_name
 
 
 def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
-    return [xp.multiply(x, factor) if hasattr(x, "dtype") else x * factor for x in weak(xp, *items)]
+    return [xp.multiply(x, factor) if is_array(x) else x * factor for x in as_operands(xp, *items)]
 
 
+@numpy_name()
 def nan_to_num(
     xp: Any, x: Array, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Array:
-    """Return x with numbers in the place of NaN and the infinities."""
+    """Return x with given numbers in the place of NaN and the infinities, by default 0 and the dtype's limits."""
     if not copy:
         raise TypeError(
             "numpy.nan_to_num: copy=False changes x in place, which cannot be followed; leave it out"
@@ -113,67 +35,77 @@ def nan_to_num(
     return xp.where(x == -math.inf, limits.min if neginf is None else neginf, y)
 
 
+@numpy_name()
 def select(xp: Any, condlist: Any, choicelist: Any, default: Any = 0) -> Array:
-    """Return of each element the choice of the first condition that holds."""
+    """Return for each element the choice of the first condition that holds, or else the default."""
     count = len(condlist)
     if not 0 < count == len(choicelist):
         raise ValueError(
             f"numpy.select: expected a choice for each condition; got {count} conditions and {len(choicelist)} choices"
         )
     *arrays, result = as_arrays(xp, (*condlist, *choicelist, default))
-    *choices, default = weak(xp, *choicelist, default)
+    *choices, default = as_operands(xp, *choicelist, default)
     result = xp.astype(result, xp.result_type(*choices, default))
     for condition, choice in zip(reversed(arrays[:count]), reversed(choices), strict=True):
         result = xp.where(condition, choice, result)
     return result
 
 
+@numpy_name(ufunc=True)
 def exp2(xp: Any, x: Array) -> Array:
     """Return 2^x."""
     return xp.pow(2.0, x)
 
 
+@numpy_name(ufunc=True)
 def cbrt(xp: Any, x: Array) -> Array:
     """Return the cube root, of negative numbers too."""
-    below = x < 0
-    return xp.where(below, -xp.pow(xp.where(below, -x, 1.0), 1 / 3), xp.pow(xp.where(below, 1.0, x), 1 / 3))
+    negative = x < 0
+    root = xp.pow(xp.where(negative, 1.0, x), 1 / 3)
+    return xp.where(negative, -xp.pow(xp.where(negative, -x, 1.0), 1 / 3), root)
 
 
+@numpy_name("deg2rad", "radians", ufunc=True)
 def deg2rad(xp: Any, x: Array) -> Array:
-    """Return the angle in radians."""
+    """Return angles in radians, given in degrees."""
     return x * (math.pi / 180)
 
 
+@numpy_name("rad2deg", "degrees", ufunc=True)
 def rad2deg(xp: Any, x: Array) -> Array:
-    """Return the angle in degrees."""
+    """Return angles in degrees, given in radians."""
     return x * (180 / math.pi)
 
 
+@numpy_name(ufunc=True)
 def fmax(xp: Any, x1: Any, x2: Any) -> Array:
-    """Return the larger of two numbers, and the other one of a NaN."""
-    return _other_than_nan(xp, xp.maximum, x1, x2)
+    """Return the larger of two numbers; where one is NaN, the other."""
+    return _ignoring_nan(xp, xp.maximum, x1, x2)
 
 
+@numpy_name(ufunc=True)
 def fmin(xp: Any, x1: Any, x2: Any) -> Array:
-    """Return the smaller of two numbers, and the other one of a NaN."""
-    return _other_than_nan(xp, xp.minimum, x1, x2)
+    """Return the smaller of two numbers; where one is NaN, the other."""
+    return _ignoring_nan(xp, xp.minimum, x1, x2)
 
 
-def _other_than_nan(xp: Any, choose: Callable[..., Any], x1: Any, x2: Any) -> Array:
-    x1, x2 = weak(xp, x1, x2)
+def _ignoring_nan(xp: Any, choose: Callable[..., Any], x1: Any, x2: Any) -> Array:
+    x1, x2 = as_operands(xp, x1, x2)
     y = choose(x1, x2)
     for x, other in ((x1, x2), (x2, x1)):
-        y = xp.where(xp.isnan(x if hasattr(x, "dtype") else y), other, y)
+        y = xp.where(xp.isnan(x if is_array(x) else y), other, y)
     return y
 
 
+@numpy_name(ufunc=True)
 def logaddexp2(xp: Any, x1: Any, x2: Any) -> Array:
     """Return log2(2^x1 + 2^x2)."""
     return xp.logaddexp(*_scaled(xp, math.log(2), x1, x2)) / math.log(2)
 
 
+@numpy_name()
 def sinc(xp: Any, x: Array) -> Array:
-    """sin(pi x) / (pi x), by its series near 0, where the quotient has no derivative."""
+    """Return sin(pi x) / (pi x); near 0, where the quotient has no derivative, by its Taylor series."""
     z = x * math.pi
     near = xp.abs(z) < 1e-2
     away = xp.where(near, 1.0, z)
@@ -181,25 +113,87 @@ def sinc(xp: Any, x: Array) -> Array:
     return xp.where(near, 1 - z2 / 6 * (1 - z2 / 20 * (1 - z2 / 42)), xp.sin(away) / away)
 
 
-def svd(xp: Any, a: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """Return the singular values, with the vectors unless compute_uv is false."""
-    return xp.linalg.svd(a, full_matrices=full_matrices) if compute_uv else xp.linalg.svdvals(a)
-
-
-def multi_dot(xp: Any, arrays: Any) -> Array:
-    """Return the matrix product of all arrays: matrices, of which the first and the last may be vectors."""
-    parts = as_arrays(xp, arrays)
-    ndims = [x.ndim for x in parts]
-    if len(parts) < 2 or {*ndims[1:-1]} - {2} or {ndims[0], ndims[-1]} - {1, 2}:
-        raise ValueError(
-            "numpy.linalg.multi_dot: expected two matrices or more, of which the first and the last may be vectors; "
-            f"got shapes {', '.join(str(x.shape) for x in parts)}"
+@numpy_name()
+def where(xp: Any, condition: Any, *branches: Any) -> Any:
+    """Return x where the condition holds and y elsewhere; of a condition alone, the places where it holds."""
+    if not branches:
+        return xp.nonzero(condition)
+    if len(branches) != 2:
+        raise TypeError(
+            "numpy.where: expected a condition alone or with two arrays; got 2 arguments. "
+            "Write numpy.where(condition, x, y)"
         )
-    return functools.reduce(xp.matmul, parts)
+    return xp.where(*as_operands(xp, condition, *branches))
 
 
+@numpy_name()
+def take(xp: Any, a: Any, indices: Any, axis: int | None = None) -> Array:
+    """Return the elements at integer indices along an axis, or among all elements in a row."""
+    a, indices = as_arrays(xp, (a, indices))
+    a, axis = _in_a_row(xp, a, axis)
+    return xp.take(a, indices, axis=axis)
+
+
+@numpy_name()
+def take_along_axis(xp: Any, arr: Any, indices: Any, axis: int | None = -1) -> Array:
+    """Return the elements at integer indices in each row along an axis, or among all elements in a row."""
+    arr, indices = as_arrays(xp, (arr, indices))
+    arr, axis = _in_a_row(xp, arr, axis)
+    return xp.take_along_axis(arr, indices, axis=axis)
+
+
+@numpy_name()
+def sort(xp: Any, a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
+    """Return the elements in ascending order along an axis, or of all elements in a row."""
+    a, axis = _in_a_row(xp, a, axis)
+    return xp.sort(a, axis=axis, stable=_is_stable("sort", kind, stable))
+
+
+@numpy_name()
+def argsort(xp: Any, a: Array, axis: int | None = -1, kind: Any = None, *, stable: Any = None) -> Array:
+    """Return the indices that sort the elements along an axis, or all elements in a row."""
+    a, axis = _in_a_row(xp, a, axis)
+    return xp.argsort(a, axis=axis, stable=_is_stable("argsort", kind, stable))
+
+
+@numpy_name()
+def cumsum(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
+    """Return the sums of the elements so far along an axis, or of all elements in a row."""
+    a, axis = _in_a_row(xp, a, axis)
+    return xp.cumulative_sum(a, axis=axis, dtype=dtype)
+
+
+@numpy_name()
+def cumprod(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
+    """Return the products of the elements so far along an axis, or of all elements in a row."""
+    a, axis = _in_a_row(xp, a, axis)
+    return xp.cumulative_prod(a, axis=axis, dtype=dtype)
+
+
+def _in_a_row(xp: Any, x: Array, axis: int | None) -> tuple[Array, int]:
+    """Return an array and an axis of it; without an axis, NumPy takes all elements in a row."""
+    return (xp.reshape(x, (-1,)), 0) if axis is None else (x, axis)
+
+
+def _is_stable(name: str, kind: Any, stable: bool | None) -> bool:
+    """Return whether equal elements must keep their order, as the standard has it unless `stable` is false.
+
+    A `kind` names an algorithm of NumPy's, which a stable one may always take the place of.
+    """
+    if kind is not None and stable is not None:
+        raise TypeError(f"numpy.{name}: got stable= by two names; write one of them")
+    return stable is None or stable
+
+
+@numpy_name()
+def result_type(xp: Any, *arrays_and_dtypes: Any) -> Any:
+    """Return the dtype that operands combine to."""
+    return xp.result_type(*arrays_and_dtypes)
+
+
+@numpy_name()
 def isclose(xp: Any, a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Array:
-    """Say of each pair of elements whether |a - b| <= atol + rtol |b|."""
+    """Return for each pair of elements whether |a - b| <= atol + rtol |b|."""
     a, b = (xp.stop_gradient(x) for x in as_arrays(xp, (a, b)))
     finite = xp.isfinite(a) & xp.isfinite(b)
     x, y = xp.where(finite, a, 0), xp.where(finite, b, 0)
@@ -207,37 +201,26 @@ def isclose(xp: Any, a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal
     return near | (a == b) | (xp.isnan(a) & xp.isnan(b) & equal_nan)
 
 
-def allclose(xp: Any, *arrays: Any, **settings: Any) -> bool:
-    """Say whether `isclose` holds of every pair of elements."""
-    return bool(xp.all(isclose(xp, *arrays, **settings)))
+@numpy_name()
+def allclose(xp: Any, a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> bool:
+    """Return whether `isclose` holds for every pair of elements."""
+    return bool(xp.all(isclose(xp, a, b, rtol, atol, equal_nan)))
 
 
+@numpy_name()
 def array_equal(xp: Any, a1: Any, a2: Any, equal_nan: bool = False) -> bool:
-    """Say whether two arrays have the same shape and elements."""
+    """Return whether two arrays have the same shape and the same elements."""
     a1, a2 = as_arrays(xp, (a1, a2))
     return a1.shape == a2.shape and allclose(xp, a1, a2, 0.0, 0.0, equal_nan)
 
 
+@numpy_name()
 def iscomplexobj(xp: Any, x: Array) -> bool:
-    """Say whether x is of a complex dtype."""
+    """Return whether x has a complex dtype."""
     return bool(xp.isdtype(x.dtype, "complex floating"))
 
 
+@numpy_name()
 def isrealobj(xp: Any, x: Array) -> bool:
-    """Say whether x is of no complex dtype."""
+    """Return whether x has a dtype that is not complex."""
     return not iscomplexobj(xp, x)
-
-
-LINALG: dict[str, Callable[..., Any]] = {f.__name__: f for f in (multi_dot, norm, svd)}
-MAIN: dict[str, Callable[..., Any]] = shapes.MAIN | {
-    f.__name__: f
-    for f in (
-        *(allclose, array_equal, cross, dot, einsum, inner, isclose, iscomplexobj, isrealobj, kron, linspace),
-        *(nan_to_num, outer, select, sinc),
-    )
-}
-UFUNCS: dict[str, Callable[..., Any]] = {
-    **{f.__name__: f for f in (cbrt, deg2rad, exp2, fmax, fmin, logaddexp2, rad2deg)},
-    "degrees": rad2deg,
-    "radians": deg2rad,
-}

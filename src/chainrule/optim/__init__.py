@@ -1,16 +1,9 @@
 """Minimisation: optimisers, schedules, mini-batches, gradient descent and L-BFGS."""
 
 from chainrule.optim.batches import Batches, on_rows
-from chainrule.optim.descent import (
-    CostAndGradients,
-    Descent,
-    DivergenceError,
-    Report,
-    Sampler,
-    Snapshot,
-    descend,
-)
+from chainrule.optim.descent import CostAndGradients, Descent, Sampler, descend
 from chainrule.optim.lbfgs import lbfgs
+from chainrule.optim.monitor import DivergenceError, Report, Snapshot
 from chainrule.optim.optimizers import (
     OPTIMIZERS,
     Method,

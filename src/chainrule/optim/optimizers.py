@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from chainrule import pytree
 from chainrule.backend.fusion import fused
+from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
 from chainrule.optim.schedules import Schedule, as_schedule, positive_number
@@ -277,6 +278,8 @@ def _optimizer(
 
 
 def _init(who: str, kept: tuple[str, ...], params: Params) -> State:
+    # A loop written by hand begins here.
+    keep_freed_memory()
     for name, p in pytree.leaves(params, "params"):
         if not hasattr(p, "dtype"):
             raise TypeError(f"{who}: expected {name} to be an array, got {type(p).__name__}")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.device import Device
-from chainrule.optim.descent import Descent, Report, descend
+from chainrule.optim import Descent, Report, descend
 from chainrule.training.checkpoint import Checkpointer, load_checkpoint, settings_in
 from chainrule.training.config import Config, Plan
 from chainrule.training.model_file import Model

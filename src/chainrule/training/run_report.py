@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
-from chainrule.optim.descent import Descent, Report
+from chainrule.optim import Descent, Report
 from chainrule.training.evaluation import Evaluation
 from chainrule.training.run import Run
 

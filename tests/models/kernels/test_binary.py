@@ -15,7 +15,8 @@ import chainrule as cr
 from chainrule.backend import hardware
 from chainrule.models import logistic
 from chainrule.models.kernels import tiles
-from tests.conftest import callers_agree, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.callers import callers_agree
 from tests.models.test_logistic import TOLERANCE, agrees, problem
 
 N = tiles.KERNEL_FROM

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 import chainrule as cr
 from chainrule.models import logistic
 from chainrule.models.kernels import tiles
-from tests.conftest import callers_agree, read_only
+from tests.helpers.arrays import read_only
+from tests.helpers.callers import callers_agree
 from tests.models.test_logistic import TOLERANCE, agrees
 from tests.models.test_logistic_classes import problem
 

@@ -1,32 +1,37 @@
-"""What of a graph is drawn: every node of a small one; of a large one its ends, and the middle as one box."""
+"""Which nodes of a graph are drawn: all of a small one; of a large one both ends, and the middle as one box."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from chainrule.explain.graph import Graph, Node
+if TYPE_CHECKING:
+    from chainrule.explain.graph import Graph, Node
 
 
 @dataclass(frozen=True)
 class Box:
-    """One box of a drawing: a node, or many that are folded into one."""
+    """One box of a drawing: a node, or many nodes folded into one box.
 
-    members: tuple[int, ...]  # indices of the nodes in it
-    inputs: tuple[
-        int, ...
-    ]  # numbers of the boxes that feed it; of a single node in the order of its arguments
-    title: str  # "" for a single node
-    inside: tuple[str, ...]  # lines that say what is folded into it
+    members   the indices of its nodes
+    inputs    the numbers of the boxes that feed it; of a single node in the order of its inputs
+    title     "" for a single node
+    inside    lines that say which nodes are folded into it
+    """
+
+    members: tuple[int, ...]
+    inputs: tuple[int, ...]
+    title: str = ""
+    inside: tuple[str, ...] = ()
 
 
-def folded(graph: Graph, most: int) -> list[Box]:
-    """Return the boxes, each after those that feed it: at most `most` (>= 3), or as many as there are nodes."""
+def folded(graph: "Graph", most: int) -> list[Box]:
+    """Return the boxes, each after those that feed it: one a node where that is at most `most` (>= 3) boxes."""
     if most < 3:
         raise ValueError(f"folded: expected at least 3 boxes, got most={most}")
     order = _inputs_at_first_use(graph.nodes)
-    start, end = (
-        (len(order), len(order)) if len(order) <= most else _middle(graph.nodes, order, (most - 1) // 2)
-    )
+    all_fit = len(order) <= most
+    start, end = (len(order),) * 2 if all_fit else _middle(graph.nodes, order, (most - 1) // 2)
     parts: list[tuple[int, ...]] = [(i,) for i in order[:start]]
     if end > start:
         parts.append(tuple(order[start:end]))
@@ -36,32 +41,31 @@ def folded(graph: Graph, most: int) -> list[Box]:
     for number, members in enumerate(parts):
         feeding = [box_of[j] for i in members for j in graph.nodes[i].inputs if box_of[j] != number]
         if len(members) == 1:
-            boxes.append(Box(members, tuple(feeding), "", ()))
+            boxes.append(Box(members, tuple(feeding)))
         else:
             nodes = [graph.nodes[i] for i in members]
             boxes.append(Box(members, tuple(sorted(set(feeding))), *_summary(nodes)))
     return boxes
 
 
-def _inputs_at_first_use(nodes: Sequence[Node]) -> list[int]:
-    """Return the indices in an order that follows the arrows still, with what nothing feeds right before its use.
+def _inputs_at_first_use(nodes: "Sequence[Node]") -> list[int]:
+    """Return the indices in a forward order in which each input stands right before the gate that first uses it.
 
-    A network's parameters then stand with their layer, so that a stretch of the order is a piece of the drawing:
-    to fold one never makes a circle.
+    A network's parameters then stand with their layer. Folding any stretch of a forward order makes no circle of boxes.
     """
     order: list[int] = []
-    placed = [False] * len(nodes)
+    listed = [False] * len(nodes)
     for node in nodes:
         if node.inputs:
             for i in (*node.inputs, node.index):
-                if not placed[i]:
-                    placed[i] = True
+                if not listed[i]:
+                    listed[i] = True
                     order.append(i)
-    return order + [node.index for node in nodes if not placed[node.index]]
+    return order + [node.index for node in nodes if not listed[node.index]]
 
 
-def _middle(nodes: Sequence[Node], order: list[int], kept: int) -> tuple[int, int]:
-    """Return the stretch to fold: about `kept` nodes stay at each end, and no repeated layer is cut where it can be."""
+def _middle(nodes: "Sequence[Node]", order: list[int], kept: int) -> tuple[int, int]:
+    """Return the stretch to fold: about `kept` nodes stay at each end, and a layer is cut only where it is too long."""
     groups = [nodes[i].group for i in order]
     edges = [k for k in range(1, len(order)) if groups[k] != groups[k - 1]]
     start = max((k for k in edges if k <= kept), default=kept)
@@ -69,8 +73,8 @@ def _middle(nodes: Sequence[Node], order: list[int], kept: int) -> tuple[int, in
     return start, end
 
 
-def _summary(nodes: list[Node]) -> tuple[str, tuple[str, ...]]:
-    """Return the title of the fold, and the lines that say what is inside."""
+def _summary(nodes: "list[Node]") -> tuple[str, tuple[str, ...]]:
+    """Return the title of a fold, and the lines that say which nodes are in it."""
     layers = list(dict.fromkeys(node.group for node in nodes))
     gates = Counter(node.gate for node in nodes if node.inputs)
     given = len(nodes) - sum(gates.values())

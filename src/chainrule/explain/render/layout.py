@@ -1,8 +1,8 @@
-"""Where the boxes of a drawing stand and how its wires run: layers from left to right, and no two boxes overlap.
+"""The positions of boxes and wires in a drawing: layers from left to right, and no two boxes overlap.
 
-Layers by the longest path, an order in each that lets few wires cross, then heights that keep the wires straight.
-Source: Sugiyama, Tagawa and Toda, Methods for visual understanding of hierarchical system structures, IEEE
-Transactions on Systems, Man, and Cybernetics 11 (1981).
+A box's layer comes from its longest path; then each layer gets an order with few crossings, and then heights that keep
+wires straight. Source: Sugiyama, Tagawa and Toda, Methods for visual understanding of hierarchical system structures,
+IEEE Transactions on Systems, Man, and Cybernetics 11 (1981).
 """
 
 from bisect import bisect_right, insort
@@ -18,31 +18,35 @@ _ROUNDS = 24
 
 @dataclass(frozen=True)
 class Layout:
-    """Places in user units: x to the right, y down, both from 0."""
+    """Positions in user units: x to the right, y down, both from 0.
 
-    left: tuple[float, ...]  # of each box
-    middle: tuple[float, ...]  # of each box, its y
-    right: tuple[float, ...]  # of the layer that each box stands in: where its wires begin
-    bends: dict[
-        tuple[int, int], tuple[tuple[float, float, float], ...]
-    ]  # per wire: y and the x it keeps that y from, to
+    left     the left edge of each box
+    middle   the y of the middle of each box
+    right    the right edge of the layer of each box, where its wires begin
+    bends    for each wire its straight pieces past other layers: y, and the x of both ends
+    """
+
+    left: tuple[float, ...]
+    middle: tuple[float, ...]
+    right: tuple[float, ...]
+    bends: dict[tuple[int, int], tuple[tuple[float, float, float], ...]]
     width: float
     height: float
 
 
-def place(sizes: Sequence[tuple[float, float]], wires: Sequence[tuple[int, int]]) -> Layout:
-    """Place boxes of `sizes` (width, height), numbered so that each wire (from, to) leads to a higher number."""
+def arranged(sizes: Sequence[tuple[float, float]], wires: Sequence[tuple[int, int]]) -> Layout:
+    """Return positions for boxes of `sizes` (width, height), whose wires (from, to) each lead to a higher number."""
     pairs = list(dict.fromkeys(wires))
     wrong = [pair for pair in pairs if not 0 <= pair[0] < pair[1] < len(sizes)]
     if wrong:
-        raise ValueError(f"place: expected each wire to lead to a box of a higher number, got {wrong[0]}")
+        raise ValueError(f"arranged: expected each wire to lead to a box of a higher number, got {wrong[0]}")
     layer = _layers(len(sizes), pairs)
     heights = [height for _, height in sizes]
     passing: dict[tuple[int, int], int] = {}
     chains = {}
     for start, end in pairs:
-        # A wire past other layers takes a place in each of them, so that it passes between the boxes; the wires that
-        # leave one box share it, and part where they must.
+        # A wire past other layers is a member of each of them, so that it passes between their boxes. The wires that
+        # leave one box share the members, and part where they must.
         chains[start, end] = [start]
         for between in range(layer[start] + 1, layer[end]):
             bend = passing.setdefault((start, between), len(heights))
@@ -78,7 +82,7 @@ def place(sizes: Sequence[tuple[float, float]], wires: Sequence[tuple[int, int]]
 
 
 def _layers(count: int, wires: list[tuple[int, int]]) -> list[int]:
-    """Return the layer of each box: after all that it is fed by, and what nothing feeds right before its first use."""
+    """Return the layer of each box: after all boxes that feed it; a box that none feeds, right before its first use."""
     layer = [0] * count
     for start, end in sorted(wires, key=lambda wire: wire[1]):
         layer[end] = max(layer[end], layer[start] + 1)
@@ -90,7 +94,7 @@ def _layers(count: int, wires: list[tuple[int, int]]) -> list[int]:
 
 
 def _ordered(layer: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
-    """Return the members of each layer, from top to bottom, in the order of few crossings that was found."""
+    """Return the members of each layer, from top to bottom, in the order with the fewest crossings that was found."""
     before: list[list[int]] = [[] for _ in layer]
     after: list[list[int]] = [[] for _ in layer]
     for start, end in links:
@@ -113,7 +117,7 @@ def _ordered(layer: list[int], links: list[tuple[int, int]]) -> list[list[int]]:
 
 
 def _depth_first(before: list[list[int]], after: list[list[int]]) -> list[int]:
-    """Return all numbers, each after what feeds it, beginning at the ends: neighbours in a drawing come together."""
+    """Return all members, each after those that feed it, depth first from the outputs: neighbours stay close."""
     found: dict[int, None] = {}
     stack = [i for i in range(len(before)) if not after[i]]
     while stack:
@@ -129,23 +133,23 @@ def _depth_first(before: list[list[int]], after: list[list[int]]) -> list[int]:
 def _sort_by_neighbours(
     members: list[int], neighbours: list[list[int]], order: list[list[int]], layer: list[int]
 ) -> None:
-    """Sort a layer in place by the mean place of what its members are joined to; who is joined to nothing stays."""
+    """Sort a layer in place by the mean rank of each member's neighbours; a member without neighbours stays."""
     joined = [i for i in members if neighbours[i]]
     if not joined:
         return
-    places = {j: place for place, j in enumerate(order[layer[neighbours[joined[0]][0]]])}
-    mean = {i: sum(places[j] for j in neighbours[i]) / len(neighbours[i]) for i in joined}
+    rank = {j: k for k, j in enumerate(order[layer[neighbours[joined[0]][0]]])}
+    mean = {i: sum(rank[j] for j in neighbours[i]) / len(neighbours[i]) for i in joined}
     ranked = iter(sorted(joined, key=mean.__getitem__))
     members[:] = [next(ranked) if i in mean else i for i in members]
 
 
 def _crossings(order: list[list[int]], after: list[list[int]]) -> int:
-    place = {i: k for members in order for k, i in enumerate(members)}
+    rank = {i: k for members in order for k, i in enumerate(members)}
     count = 0
     for members in order:
         seen: list[int] = []
         for i in members:
-            ends = [place[j] for j in after[i]]
+            ends = [rank[j] for j in after[i]]
             count += sum(len(seen) - bisect_right(seen, end) for end in ends)
             for end in ends:
                 insort(seen, end)
@@ -153,7 +157,7 @@ def _crossings(order: list[list[int]], after: list[list[int]]) -> int:
 
 
 def _pull(link: tuple[int, int], boxes: int, fed: set[int]) -> float:
-    """Return how strongly a wire is kept straight: long ones most, then gate to gate, then what only enters."""
+    """Return how strongly a link is kept straight: of a long wire most, then gate to gate, then from an input."""
     start, end = link
     bends = (start >= boxes) + (end >= boxes)
     return 16.0 if bends == 2 else 4.0 if bends == 1 or start in fed else 0.02
@@ -162,7 +166,7 @@ def _pull(link: tuple[int, int], boxes: int, fed: set[int]) -> float:
 def _heights(
     order: list[list[int]], heights: list[float], links: list[tuple[int, int]], pulls: list[float]
 ) -> list[float]:
-    """Return the y of each member: little sum of pull * (difference along a link)^2 with everything apart."""
+    """Return the y of each member: a small sum of pull * (difference along a link)^2, and no two members overlap."""
     joined: list[list[tuple[int, float]]] = [[] for _ in heights]
     for (start, end), pull in zip(links, pulls, strict=True):
         joined[start].append((end, pull))
@@ -181,14 +185,14 @@ def _heights(
 
 
 def _apart(members: list[int], y: list[float], heights: list[float], weights: list[float]) -> None:
-    """Move the members of a layer, in their order, as little as gets them apart (least squares, by pooling)."""
+    """Move the members of a layer apart in their order, with the least weighted squares (pooling)."""
     offset = 0.0
     offsets: list[float] = []
     for above, below in zip([members[0], *members], members, strict=False):
         if offsets:
             offset += (heights[above] + heights[below]) / 2 + ROW_GAP
         offsets.append(offset)
-    pools: list[tuple[float, float, int]] = []  # the mean, its weight, how many members share it
+    pools: list[tuple[float, float, int]] = []  # mean, weight, number of members
     for i, offset, weight in zip(members, offsets, weights, strict=True):
         mean, count = y[i] - offset, 1
         while pools and pools[-1][0] > mean:

@@ -1,75 +1,14 @@
 "use strict";
-// One step of the page is one gate, forward and then backward. `boxes` are what is drawn, each after what feeds it.
+// Each step of the page is one gate, forward and then backward. `boxes` are the boxes of the drawing, each after the
+// boxes that feed it.
 
 const { title, boxes, backward, single } = JSON.parse(document.getElementById("graph").textContent);
 const output = boxes.length - 1;
 
-// gate: [value, slope in each input]; a slope is handed the output, then the inputs. Ties and corners are those of the
-// Python rules: equals share evenly, the slope of relu and of abs at 0 is 0.
-const sigmoid = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
-const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
-const larger = (a, b) => (a > b ? 1 : a === b ? 0.5 : 0);
-const one = () => 1;
-const GATES = {
-  abs: [Math.abs, (y, x) => Math.sign(x)],
-  acos: [Math.acos, (y, x) => -1 / Math.sqrt((1 - x) * (1 + x))],
-  acosh: [Math.acosh, (y, x) => 1 / Math.sqrt((x - 1) * (x + 1))],
-  add: [(a, b) => a + b, one, one],
-  asin: [Math.asin, (y, x) => 1 / Math.sqrt((1 - x) * (1 + x))],
-  asinh: [Math.asinh, (y, x) => 1 / Math.hypot(x, 1)],
-  atan: [Math.atan, (y, x) => 1 / (1 + x * x)],
-  atan2: [Math.atan2, (y, a, b) => b / (a * a + b * b || 1), (y, a, b) => -a / (a * a + b * b || 1)],
-  atanh: [Math.atanh, (y, x) => 1 / ((1 - x) * (1 + x))],
-  cos: [Math.cos, (y, x) => -Math.sin(x)],
-  cosh: [Math.cosh, (y, x) => Math.sinh(x)],
-  divide: [(a, b) => a / b, (y, a, b) => 1 / b, (y, a, b) => -y / b],
-  equal: [(a, b) => a === b],
-  exp: [Math.exp, (y) => y],
-  expm1: [Math.expm1, (y) => y + 1],
-  greater: [(a, b) => a > b],
-  greater_equal: [(a, b) => a >= b],
-  hinge: [(z, t) => Math.max(0, 1 - t * z), (y, z, t) => (1 - t * z > 0 ? -t : 0), (y, z, t) => (1 - t * z > 0 ? -z : 0)],
-  hypot: [Math.hypot, (y, a) => a / (y || 1), (y, a, b) => b / (y || 1)],
-  less: [(a, b) => a < b],
-  less_equal: [(a, b) => a <= b],
-  log: [Math.log, (y, x) => 1 / x],
-  log10: [Math.log10, (y, x) => 1 / (x * Math.LN10)],
-  log1p: [Math.log1p, (y, x) => 1 / (1 + x)],
-  log2: [Math.log2, (y, x) => 1 / (x * Math.LN2)],
-  log_sigmoid: [(x) => -softplus(-x), (y, x) => sigmoid(-x)],
-  logaddexp: [(a, b) => b + softplus(a - b), (y, a, b) => sigmoid(a - b), (y, a, b) => sigmoid(b - a)],
-  maximum: [(a, b) => Math.max(a, b), (y, a, b) => larger(a, b), (y, a, b) => larger(b, a)],
-  mean: [(x) => x, one],
-  minimum: [(a, b) => Math.min(a, b), (y, a, b) => larger(b, a), (y, a, b) => larger(a, b)],
-  multiply: [(a, b) => a * b, (y, a, b) => b, (y, a) => a],
-  negative: [(x) => -x, () => -1],
-  not_equal: [(a, b) => a !== b],
-  positive: [(x) => x, one],
-  pow: [
-    (a, b) => a ** b,
-    (y, a, b) => (b === 0 ? 0 : b * a ** (b - 1)),
-    (y, a, b) => (a === 0 && b > 0 ? 0 : y * Math.log(a)),
-  ],
-  reciprocal: [(x) => 1 / x, (y) => -y * y],
-  relu: [(x) => Math.max(x, 0), (y, x) => (x > 0 ? 1 : 0)],
-  sigmoid: [sigmoid, (y) => y * (1 - y)],
-  sigmoid_cross_entropy: [(z, y) => softplus(z) - y * z, (l, z, y) => sigmoid(z) - y, (l, z) => -z],
-  sign: [Math.sign],
-  sin: [Math.sin, (y, x) => Math.cos(x)],
-  sinh: [Math.sinh, (y, x) => Math.cosh(x)],
-  softplus: [softplus, (y, x) => sigmoid(x)],
-  sqrt: [Math.sqrt, (y) => 0.5 / y],
-  square: [(x) => x * x, (y, x) => 2 * x],
-  subtract: [(a, b) => a - b, one, () => -1],
-  sum: [(x) => x, one],
-  tan: [Math.tan, (y) => 1 + y * y],
-  tanh: [Math.tanh, (y) => 1 - y * y],
-  where: [(c, a, b) => (c ? a : b), () => 0, (y, c) => (c ? 1 : 0), (y, c) => (c ? 0 : 1)],
-};
-const INFIX = {
-  add: "+", divide: "/", equal: "==", greater: ">", greater_equal: ">=", less: "<", less_equal: "<=", multiply: "*",
-  not_equal: "!=", pow: "**", subtract: "-",
-};
+// A row for each gate that the page can compute, filled in from the notation of chainrule.explain: `written`, a formula
+// of the inputs x, y, z, or "" for a call; `value` of the inputs; `slopes`, one for each input, of the value and the
+// inputs. At ties and corners the slopes are those of the Python rules.
+const GATES = {};
 
 // Six significant digits, as Python's format(x, ".6g") writes them.
 function number(x) {
@@ -83,21 +22,21 @@ function number(x) {
 }
 
 function written(gate, values) {
-  const guarded = ["pow", "negative", "square"].includes(gate);
-  const [a, b] = values.map(number).map((text) => (guarded && text.startsWith("-") ? `(${text})` : text));
-  if (gate in INFIX) return `${a} ${INFIX[gate]} ${b}`.replace(" ** ", "**");
-  if (gate === "negative") return `-${a}`;
-  if (gate === "square") return `${a}**2`;
-  if (gate === "reciprocal") return `1 / ${a}`;
-  const name = { maximum: "max", minimum: "min" }[gate] ?? gate;
-  return `${name}(${values.map(number).join(", ")})`;
+  const row = GATES[gate];
+  if (!row.written) return `${gate}(${values.map(number).join(", ")})`;
+  const texts = values.map(number).map((text) => (row.bindsFirst ? parenthesised(text) : text));
+  return row.written.replace(/\b[xyz]\b/g, (input) => texts["xyz".indexOf(input)]);
 }
 
-// Compute every value and gradient from the numbers of the inputs, and say it in the words of the first rules.
+function parenthesised(text) {
+  return text.startsWith("-") ? `(${text})` : text;
+}
+
+// Compute every value and gradient from the numbers of the inputs, and put the numbers into the equations.
 function recompute(boxes) {
   for (const box of boxes.filter((box) => box.inputs.length)) {
     const values = box.inputs.map((i) => boxes[i].x);
-    const value = GATES[box.gate][0](...values);
+    const value = GATES[box.gate].value(...values);
     box.x = box.rounded && typeof value === "number" ? Math.fround(value) : value;
     const [name, symbols, ...numbers] = box.forward.split(" = ");
     if (numbers.length > 1) box.forward = [name, symbols, written(box.gate, values), number(box.x)].join(" = ");
@@ -114,15 +53,15 @@ function recompute(boxes) {
     let line = 0;
     box.inputs.forEach((i, k) => {
       if (!boxes[i].followed) return;
-      const slope = GATES[box.gate][k + 1](box.x, ...values);
+      const slope = GATES[box.gate].slopes[k](box.x, ...values);
       // A gradient of exactly 0 stays 0 where the slope is infinite.
       const share = box.g === 0 ? 0 : box.g * slope;
       boxes[i].g += share;
       if (box.rounded) boxes[i].g = Math.fround(boxes[i].g);
       if (box.backward[line]?.includes(" += ")) {
-        const factor = number(slope).startsWith("-") ? `(${number(slope)})` : number(slope);
-        const words = box.backward[line].split(" = ")[0];
-        box.backward[line] = `${words} = ${number(box.g)} * ${factor} = ${number(share)}`;
+        const [formula] = box.backward[line].split(" = ");
+        const numbers = `${number(box.g)} * ${parenthesised(number(slope))}`;
+        box.backward[line] = `${formula} = ${numbers} = ${number(share)}`;
       }
       line += 1;
     });
@@ -130,11 +69,11 @@ function recompute(boxes) {
   for (const box of boxes) box.gradient = box.g === null ? null : number(box.g);
 }
 
-// Why a reader cannot change the inputs; "" where they can.
+// Return why a reader cannot change the inputs, or "" where a reader can.
 function whyFixed() {
-  if (!single) return "Inputs can be changed where every value is one number and nothing is folded; here they cannot.";
+  if (!single) return "The inputs can be changed only where every value is a single number and no nodes are folded.";
   const unknown = boxes.find((box) => box.inputs.length && (!Object.hasOwn(GATES, box.gate) || box.settings));
-  return unknown ? `This page cannot compute ${unknown.gate} itself, so the inputs stay as they are.` : "";
+  return unknown ? `This page cannot compute ${unknown.gate} itself, so the inputs cannot be changed.` : "";
 }
 
 const find = (id) => document.getElementById(id);
@@ -162,7 +101,7 @@ function describe(step) {
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
   if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
   const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === now && uses(i) > 1);
-  const shares = done.map((other) => `d${other.name} has all its shares: ${other.gradient}`);
+  const shares = done.map((other) => `d${other.name} is now complete: ${other.gradient}`);
   return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward), ...shares]];
 }
 
@@ -175,7 +114,7 @@ function show(step) {
     const seen = [["value", each.value, valueAt[i] <= now], ["gradient", each.gradient, gradientAt[i] <= now]];
     for (const [what, text, computed] of seen) {
       node.querySelectorAll(`.${what}`).forEach((part) => part.classList.toggle("pending", !computed));
-      row.querySelector(`.${what}`).textContent = computed ? text : text === null ? "none flows" : "not computed yet";
+      row.querySelector(`.${what}`).textContent = computed ? text : text === null ? "no gradient flows" : "not computed yet";
     }
     for (const part of [node, row]) part.classList.toggle("now", kind !== "given" && i === box);
   });
@@ -184,19 +123,19 @@ function show(step) {
     const lit = flows && wire.dataset.to === String(box);
     wire.classList.toggle("lit", lit);
     wire.classList.toggle("back", lit && kind === "backward");
-    // What is drawn last lies on top.
+    // The element that comes last is drawn on top.
     if (lit) wire.parentNode.append(wire);
   });
   const [head, lines] = describe(steps[now]);
   find("head").textContent = head;
   find("lines").replaceChildren(...lines.map((line) => make("li", line)));
-  find("place").textContent = `Step ${now} of ${steps.length - 1}`;
+  find("step").textContent = `Step ${now} of ${steps.length - 1}`;
   for (const [id, end] of [["first", 0], ["back", 0], ["next", steps.length - 1], ["last", steps.length - 1]])
     find(id).setAttribute("aria-disabled", String(now === end));
   if (box !== undefined) reveal(document.querySelector(`.node[data-box="${box}"]`));
 }
 
-// Scroll the picture, and never the page, so that the node is in the middle.
+// Scroll the drawing, and never the page, until the node is in the middle.
 function reveal(node) {
   const pane = find("pane");
   const [inner, outer] = [node.getBoundingClientRect(), pane.getBoundingClientRect()];
@@ -272,7 +211,7 @@ function inputsPanel() {
     find("inputs").append(pair);
     return field;
   });
-  const reset = make("button", "As at first", { type: "button" });
+  const reset = make("button", "Reset", { type: "button" });
   reset.addEventListener("click", () => {
     given.forEach((box, i) => {
       fields[i].value = first[i];
@@ -305,7 +244,7 @@ function start() {
     find("pane").classList.toggle("fit", on);
     find("zoom").setAttribute("aria-pressed", String(on));
   };
-  // A small graph is shown larger than drawn; one too small to read when it fits is scrolled.
+  // A small graph is shown larger than it is drawn; a graph that would be too small to read is scrolled instead.
   svg.style.width = `${natural * Math.min(Math.max(room / natural, 1), 1.5)}px`;
   find("zoom").hidden = natural <= room;
   find("zoom").addEventListener("click", () => fit(!find("pane").classList.contains("fit")));

@@ -1,4 +1,4 @@
-"""The graph as a picture: SVG with the value above and the gradient below the wire that leaves each gate."""
+"""The graph drawn as SVG: the value above the wire that leaves each node, the gradient below."""
 
 import base64
 import hashlib
@@ -7,24 +7,28 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.format import number
-from chainrule.explain.graph import Graph, Node
+from chainrule.explain import notation
+from chainrule.explain.format import FEW, number
+from chainrule.explain.render import palette
 from chainrule.explain.render.folding import Box, folded
-from chainrule.explain.render.labels import FIGURE, LINE, SIGNS, SMALL, Label, label, shortened, text_width
-from chainrule.explain.render.layout import Layout, place
+from chainrule.explain.render.labels import DIGIT, LINE, Label, label, shortened, text_width
+from chainrule.explain.render.layout import Layout, arranged
+
+if TYPE_CHECKING:
+    from chainrule.explain.graph import Graph, Node
 
 MOST = 40
-"""A graph of more nodes than this is folded."""
+"""A graph of more nodes is folded."""
 
-STYLE = """
-.cr-graph{--paper:#fff;--ink:#1c2228;--soft:#59636e;--wire:#7d8894;--gate:#eef1f5;--given:#fff;--fold:#f7f2e6;
---value:#00598c;--gradient:#a34100;background:var(--paper);font:500 14px system-ui,"Segoe UI",Roboto,sans-serif}
-@media (prefers-color-scheme:dark){.cr-graph{--paper:#14181d;--ink:#e8ecf0;--soft:#a3aeb9;--wire:#7f8b97;--gate:#27303a;
---given:#14181d;--fold:#332d1e;--value:#74c0f4;--gradient:#f5a56b}}
+STYLE = palette.coloured(
+    """
+.cr-graph{$light;background:var(--paper);font:500 14px system-ui,"Segoe UI",Roboto,sans-serif}
+@media (prefers-color-scheme:dark){.cr-graph{$dark}}
 .cr-graph .paper{fill:var(--paper)}
 .cr-graph text{fill:var(--ink)}
 .cr-graph .head{font-size:16px;font-weight:650}
@@ -44,22 +48,32 @@ font-size:11px;white-space:pre}
 .cr-graph .gradient,.cr-graph .gradient tspan{fill:var(--gradient);font-style:italic}
 .cr-graph image{image-rendering:pixelated}
 .cr-graph .frame{fill:none;stroke:var(--wire);stroke-width:.75}
-"""
+""",
+    palette.OF_DRAWINGS,
+)
 
-_PILL = 34.0
+# In user units.
+_PILL = 34.0  # height of the outline of a node, and its smallest width
 _MARGIN = 16.0
 _SPACE = 6.0  # between a pill, the text at its wire, and the end of the wire
-_ADVANCE = 8.4  # of a letter in a pill
+_LETTER = 8.4  # width of a letter in a pill
+_SMALL_LETTER = 6.6
 _ENTERING = 9.0  # between wires that enter one gate
-_IN_ORDER = ("divide", "matmul", "pow", "subtract")  # gates whose wires enter in the order of their arguments
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A box with what is written at it, before it has a place."""
+    """A box with its texts, before it has a position.
+
+    node   the node of the box; of a fold, its last node
+    sign   the text in the pill
+    name   the text above the pill
+    pill   the width of the pill
+    room   the width that is kept free at the wire
+    """
 
     box: Box
-    node: Node  # of a fold, the last in it
+    node: "Node"
     sign: str
     name: str
     pill: float
@@ -72,32 +86,31 @@ class _Cell:
         wire = max(self.value.width, self.gradient.width, self.room, 22.0) + 2 * _SPACE
         over = self.value.height + _SPACE
         under = self.gradient.height + _SPACE
-        beside = _PILL / 2 + (
-            LINE * (1 + len(self.box.inside)) if self.box.inside else LINE if self.name else 0
-        )
+        inside = self.box.inside
+        beside = _PILL / 2 + (LINE * (1 + len(inside)) if inside else LINE if self.name else 0)
         return self.pill + wire, 2 * max(over, under, beside)
 
 
-def svg(graph: Graph, *, most: int = MOST) -> str:
+def svg(graph: "Graph", *, most: int = MOST) -> str:
     """Return the graph as an SVG document: well-formed XML with its own style, for light and dark.
 
-    Each node is a `g` with data-name, data-gate, data-shape and, where it has at most 6 elements, data-value and
-    data-gradient (JSON). Of a graph of more than `most` nodes the middle is folded into one box.
+    Each node is a `g` with data-name, data-gate, data-shape and, where its value has at most 6 elements, data-value and
+    data-gradient (JSON). In a graph of more than `most` nodes the middle is folded into one box.
     """
     return draw(graph, folded(graph, most))
 
 
-def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0) -> str:
-    """Draw these boxes of a graph, with or without the title and the key above them.
+def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, room: int = 0) -> str:
+    """Draw boxes of a graph, with or without the title and the key above them.
 
-    At each wire `room` letters are kept free, for numbers that will change.
+    At each wire `room` digits are kept free, for numbers that will change.
     """
-    cells = [_cell(graph, box, text_width("0" * room, FIGURE)) for box in boxes]
+    cells = [_cell(graph, box, text_width("0" * room, DIGIT)) for box in boxes]
     wires = [(start, end) for end, box in enumerate(boxes) for start in box.inputs]
-    layout = place([cell.size for cell in cells], wires)
+    layout = arranged([cell.size for cell in cells], wires)
     head = _heading(graph, cells) if heading else []
     top = _MARGIN + (20 * len(head) + 12 if head else 0)
-    texts = [text_width(text, 8.8 if k == 0 else 6.6) for k, (_, text) in enumerate(head)]
+    texts = [text_width(text, 8.8 if k == 0 else _SMALL_LETTER) for k, (_, text) in enumerate(head)]
     width = max([layout.width, *texts]) + 2 * _MARGIN
     height = top + layout.height + _MARGIN
     parts = [
@@ -108,8 +121,8 @@ def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0
     ports = _ports(cells, layout, boxes)
     lines = [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
     parts.append(f"<g>{''.join(lines)}</g>")
-    leading = {start for start, _ in wires}
-    parts += [_drawn(graph, k, cell, layout, k in leading) for k, cell in enumerate(cells)]
+    used = {start for start, _ in wires}
+    parts += [_drawn(graph, k, cell, layout, k in used) for k, cell in enumerate(cells)]
     body = "\n".join((*parts, "</g>"))
     key = hashlib.sha256(body.encode()).hexdigest()[:8]
     return (
@@ -121,8 +134,8 @@ def draw(graph: Graph, boxes: Sequence[Box], heading: bool = True, room: int = 0
     )
 
 
-def description(graph: Graph, boxes: Sequence[Box]) -> str:
-    """Return the drawing in words, for those who do not see it."""
+def description(graph: "Graph", boxes: Sequence[Box]) -> str:
+    """Return the drawing in words, for screen readers."""
     said = [] if computed(graph) else ["Gradients: not computed yet."]
     for box in boxes:
         if box.title:
@@ -135,8 +148,8 @@ def description(graph: Graph, boxes: Sequence[Box]) -> str:
     return " ".join(said)
 
 
-def computed(graph: Graph) -> bool:
-    """Tell whether backward has run."""
+def computed(graph: "Graph") -> bool:
+    """Tell whether the gradients of a graph are computed."""
     return graph.output.gradient is not None
 
 
@@ -145,35 +158,37 @@ def _spoken(x: np.ndarray) -> str:
     return number(x) if x.ndim == 0 else ", ".join(lines)
 
 
-def _heading(graph: Graph, cells: Sequence[_Cell]) -> list[tuple[str, str]]:
-    """Return the (kind, text) of the lines above the drawing: the title, and what stands where."""
+def _heading(graph: "Graph", cells: Sequence[_Cell]) -> list[tuple[str, str]]:
+    """Return the (kind, text) of each line above the drawing: the title, then the key."""
     out = shortened(graph.output.name, 12)
     lines = [("head", shortened(graph.title, 60)), ("key value", "above a wire: the value")]
     if computed(graph):
         lines.append(("key gradient", f"below it: the gradient, how fast {out} grows with it"))
     else:
         lines.append(("key gradient", "below it: the gradient, not computed yet"))
-    if any(cell.value.picture for cell in cells):
+    if any(cell.value.heatmap for cell in cells):
         lines.append(("key", "pictures: blue above 0, orange below, deeper is larger"))
     return lines
 
 
-def _cell(graph: Graph, box: Box, room: float) -> _Cell:
+def _cell(graph: "Graph", box: Box, room: float) -> _Cell:
     node = graph.nodes[box.members[-1]]
     if box.title:
-        widest = max(text_width(box.title, _ADVANCE), *(text_width(line, 6.6) for line in box.inside))
+        widest = max(
+            text_width(box.title, _LETTER), *(text_width(line, _SMALL_LETTER) for line in box.inside)
+        )
         return _Cell(box, node, box.title, "", widest + 20, Label(), Label(), 0.0)
     if node.inputs:
-        sign = SIGNS.get(node.gate, shortened(node.gate.replace("_", " "), 24))
+        sign = notation.of(node.gate).sign or shortened(node.gate.replace("_", " "), 24)
         name = shortened(node.name, 12)
     else:
         sign, name = shortened(node.name, 18), ""
-    pill = max(_PILL, text_width(sign, _ADVANCE) + 16)
+    pill = max(_PILL, text_width(sign, _LETTER) + 16)
     return _Cell(box, node, sign, name, pill, label(node.value), label(node.gradient, with_shape=False), room)
 
 
 def _ports(cells: Sequence[_Cell], layout: Layout, boxes: Sequence[Box]) -> dict[tuple[int, int], float]:
-    """Return the y at which each wire enters: spread out, in an order that crosses little or tells the arguments."""
+    """Return the y at which each wire enters its box: spread out, in the order of the arguments or of few crossings."""
     ports = {}
     for end, box in enumerate(boxes):
         starts = list(dict.fromkeys(box.inputs))
@@ -182,13 +197,13 @@ def _ports(cells: Sequence[_Cell], layout: Layout, boxes: Sequence[Box]) -> dict
             bends = layout.bends[start, end]
             return bends[-1][0] if bends else layout.middle[start]
 
-        if cells[end].node.gate not in _IN_ORDER or box.title:
+        if box.title or not notation.of(cells[end].node.gate).ordered:
             starts.sort(key=height)
         step = min(_ENTERING, (_PILL - 10) / max(len(starts) - 1, 1))
         level = next(
             (k for k, start in enumerate(starts) if abs(height(start) - layout.middle[end]) < 4), None
         )
-        # One that comes from the gate's own height enters there, straight, where the others have room beside it.
+        # A wire that comes from the gate's own height enters straight where the other wires have room beside it.
         middle = level if level is not None and len(starts) < 3 else (len(starts) - 1) / 2
         for k, start in enumerate(starts):
             ports[start, end] = layout.middle[end] + (k - middle) * step
@@ -211,7 +226,7 @@ def _wire(cells: Sequence[_Cell], layout: Layout, start: int, end: int, port: fl
 
 
 def _inset(cell: _Cell, dy: float) -> float:
-    """Return how far right of its leftmost point the outline of a round gate stands at this height."""
+    """Return how far the outline of a pill lies right of its leftmost point, at a height of dy above its middle."""
     radius = _radius(cell)
     past = max(abs(dy) - (_PILL / 2 - radius), 0)
     return radius - math.sqrt(radius**2 - past**2)
@@ -221,15 +236,14 @@ def _radius(cell: _Cell) -> float:
     return _PILL / 2 if cell.node.inputs and not cell.box.title else 6.0
 
 
-def _drawn(graph: Graph, place: int, cell: _Cell, layout: Layout, leads: bool) -> str:
-    left, y, right = layout.left[place], layout.middle[place], layout.right[place]
+def _drawn(graph: "Graph", index: int, cell: _Cell, layout: Layout, used: bool) -> str:
+    left, y, right = layout.left[index], layout.middle[index], layout.right[index]
     box, node = cell.box, cell.node
-    kind = (
-        "fold" if box.title else "gate" if node.inputs else "constant" if node.gate == "constant" else "input"
-    )
+    without_inputs = "constant" if node.gate == "constant" else "input"
+    kind = "fold" if box.title else "gate" if node.inputs else without_inputs
     bottom = y - _PILL / 2 + (_PILL if not box.title else _PILL + LINE * len(box.inside))
     middle = left + cell.pill / 2
-    parts = [f'<g class="node {kind}" data-box="{place}"{_data(box, node)}>']
+    parts = [f'<g class="node {kind}" data-box="{index}"{_data(box, node)}>']
     parts.append(f"<title>{_text(_tooltip(graph, box, node))}</title>")
     parts.append(
         f'<rect class="shape" x="{left:.1f}" y="{y - _PILL / 2:.1f}" width="{cell.pill:.1f}" '
@@ -241,60 +255,60 @@ def _drawn(graph: Graph, place: int, cell: _Cell, layout: Layout, leads: bool) -
     if cell.name:
         parts.append(_centred("name", middle, y - _PILL / 2 - 5, cell.name))
     start = left + cell.pill
-    if not leads:
+    if not used:
         parts.append(f'<path class="wire" d="M{start:.1f} {y:.1f}H{right:.1f}"/>')
     above, below = y - _SPACE + 1 - cell.value.height, y + _SPACE - 1
     parts += [
-        _label(what, kind, start + _SPACE, top)
-        for what, kind, top in ((cell.value, "value", above), (cell.gradient, "gradient", below))
-        if what.lines
+        _label(written, kind, start + _SPACE, top)
+        for written, kind, top in ((cell.value, "value", above), (cell.gradient, "gradient", below))
+        if written.lines
     ]
     return "".join((*parts, "</g>"))
 
 
-def _label(what: Label, kind: str, x: float, top: float) -> str:
+def _label(written: Label, kind: str, x: float, top: float) -> str:
     """Draw a label whose top is at `top`."""
-    if what.scalar:
-        return f'<text class="{kind} number" x="{x:.1f}" y="{top + 12:.1f}">{_text(what.lines[0])}</text>'
+    if written.scalar:
+        return f'<text class="{kind} number" x="{x:.1f}" y="{top + 12:.1f}">{_text(written.lines[0])}</text>'
     parts = []
     lines_top = top
-    if what.picture:
-        width, height = what.size
-        data = base64.b64encode(what.picture).decode()
-        place = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
-        parts.append(f'<image {place} preserveAspectRatio="none" href="data:image/png;base64,{data}"/>')
-        parts.append(f'<rect class="frame" {place}/>')
+    if written.heatmap:
+        width, height = written.size
+        data = base64.b64encode(written.heatmap).decode()
+        area = f'x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        parts.append(f'<image {area} preserveAspectRatio="none" href="data:image/png;base64,{data}"/>')
+        parts.append(f'<rect class="frame" {area}/>')
         lines_top += height
     spans = "".join(
         f'<tspan x="{x:.1f}" y="{lines_top + 10 + LINE * k:.1f}">{_text(line)}</tspan>'
-        for k, line in enumerate(what.lines)
+        for k, line in enumerate(written.lines)
     )
     parts.append(f'<text class="{kind}" xml:space="preserve">{spans}</text>')
-    return f'<g class="{kind}">{"".join(parts)}</g>' if what.picture else parts[0]
+    return f'<g class="{kind}">{"".join(parts)}</g>' if written.heatmap else parts[0]
 
 
 def _centred(kind: str, x: float, y: float, text: str) -> str:
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{_text(text)}</text>'
 
 
-def _data(box: Box, node: Node) -> str:
+def _data(box: Box, node: "Node") -> str:
     if box.title:
         return f' data-folded="{len(box.members)}"'
-    said = {"name": node.name, "gate": node.gate, "shape": json.dumps(node.value.shape)}
+    attributes = {"name": node.name, "gate": node.gate, "shape": json.dumps(node.value.shape)}
     if node.group:
-        said["group"] = node.group
-    if 0 < node.value.size <= SMALL:
-        said["value"] = _json(node.value)
+        attributes["group"] = node.group
+    if 0 < node.value.size <= FEW:
+        attributes["value"] = _json(node.value)
         if node.gradient is not None:
-            said["gradient"] = _json(node.gradient)
-    return "".join(f" data-{key}={quoteattr(clean(text))}" for key, text in said.items())
+            attributes["gradient"] = _json(node.gradient)
+    return "".join(f' data-{key}="{_attribute(text)}"' for key, text in attributes.items())
 
 
 def _json(x: np.ndarray) -> str:
     return json.dumps(x.tolist(), default=str)
 
 
-def _tooltip(graph: Graph, box: Box, node: Node) -> str:
+def _tooltip(graph: "Graph", box: Box, node: "Node") -> str:
     if box.title:
         return f"{len(box.members):,} nodes: {', '.join(box.inside)}"
     fed = f"({', '.join(graph.nodes[i].name for i in node.inputs)})" if node.inputs else ""
@@ -308,4 +322,9 @@ def clean(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(clean(text))
+    return escape(clean(text), quote=False)
+
+
+def _attribute(text: str) -> str:
+    # Written as such, a tab or a new line in an attribute is read as a space.
+    return re.sub(r"[\t\n\r]", lambda c: f"&#{ord(c[0])};", escape(clean(text)))

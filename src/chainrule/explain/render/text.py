@@ -1,37 +1,38 @@
-"""The graph for a terminal: what ran forward, then what flows backward, a line of each gate's rule with its numbers."""
+"""The graph as text: the forward steps, then the backward steps, each with the equations of its gate."""
 
 import textwrap
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chainrule.explain.format import FEW, brief, picture
-from chainrule.explain.graph import Graph, Node, NumpyArray
-from chainrule.explain.wording import rule
+from chainrule.explain.format import FEW, brief, heatmap
+from chainrule.explain.wording import equations
+
+if TYPE_CHECKING:
+    from chainrule.explain.graph import Graph, Node, NumpyArray
 
 _WIDTH = 100
-# Up to this many nodes every one has its lines.
-_ALL = 60
+_ALL = 60  # graphs of at most so many nodes are written in full
 _LONGEST_PERIOD = 16
-_MOST = 200
+_MOST = 200  # items of a table
 
 
-def text(graph: Graph) -> str:
-    """Return both tables, at most 100 columns wide; of steps that repeat the first and the last are shown."""
+def text(graph: "Graph") -> str:
+    """Return both tables, at most 100 columns wide; of a pattern that repeats, the first and the last are written."""
     lines = [graph.title if len(graph.title) <= _WIDTH else f"{graph.title[: _WIDTH - 3]}...", "", "forward"]
     runs = _runs(graph)
     gates = max(len(node.gate) for node in graph.nodes)
     digits = len(str(len(graph.nodes) - 1))
     group = ""
 
-    def row(node: Node, said: list[str]) -> Iterator[str]:
+    def row(node: "Node", sentences: list[str]) -> Iterator[str]:
         first = f"  {node.index:>{digits}}  {node.gate:<{gates}}  "
-        for k, sentence in enumerate(said):
+        for k, sentence in enumerate(sentences):
             room = _WIDTH - len(first)
-            cut = (
-                textwrap.wrap(sentence, room, subsequent_indent="  ") if len(sentence) > room else [sentence]
-            )
-            for j, part in enumerate(cut):
+            fits = len(sentence) <= room
+            parts = [sentence] if fits else textwrap.wrap(sentence, room, subsequent_indent="  ")
+            for j, part in enumerate(parts):
                 yield (first if k == j == 0 else " " * len(first)) + part
 
     for item in runs:
@@ -41,38 +42,35 @@ def text(graph: Graph) -> str:
         if item.group != group:
             group = item.group
             lines.append(f"  {group}:" if group else "  then:")
-        said = [rule(graph, item).forward]
-        lines += row(item, said + (_drawn(item.value) if not item.inputs else []))
+        lines += row(item, [equations(graph, item).forward, *_map_of_input(item, item.value)])
     lines += ["", "backward"]
     for item in reversed(runs):
         if isinstance(item, str):
             lines.append(f"  {item}")
         elif item.followed:
-            said = [_gradient(item), *rule(graph, item).backward]
-            lines += row(item, said + ([] if item.inputs else _drawn(item.gradient)))
+            sentences = [_gradient(item), *equations(graph, item).backward]
+            lines += row(item, sentences + _map_of_input(item, item.gradient))
         elif item.gate == "input" and item.value.dtype.kind in "iu":
-            lines += row(
-                item, [f"no gradient flows to {item.name}, {item.value.dtype}; give floats to see one"]
-            )
+            reason = f"no gradient flows to {item.name}, {item.value.dtype}; give floats to see one"
+            lines += row(item, [reason])
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _gradient(node: Node) -> str:
-    return (
-        f"d{node.name}: not computed yet"
-        if node.gradient is None
-        else f"d{node.name} = {brief(node.gradient)}"
-    )
+def _gradient(node: "Node") -> str:
+    if node.gradient is None:
+        return f"d{node.name}: not computed yet"
+    return f"d{node.name} = {brief(node.gradient)}"
 
 
-def _drawn(x: NumpyArray | None) -> list[str]:
-    if x is None or x.ndim != 2 or min(x.shape) < 2 or x.size <= FEW or np.iscomplexobj(x):
+def _map_of_input(node: "Node", x: "NumpyArray | None") -> list[str]:
+    """Return the heat map of a large matrix that belongs to an input, else nothing."""
+    if node.inputs or x is None or x.ndim != 2 or min(x.shape) < 2 or x.size <= FEW or np.iscomplexobj(x):
         return []
-    return [f"|{line}|" for line in picture(x, height=4)]
+    return [f"|{line}|" for line in heatmap(x, height=4)]
 
 
-def _runs(graph: Graph) -> list[Node | str]:
-    """Return the nodes to show, in forward order, and a sentence for each gap between them."""
+def _runs(graph: "Graph") -> "list[Node | str]":
+    """Return the nodes to write, in forward order, and a sentence for each gap between them."""
     nodes = graph.nodes
     if len(nodes) <= _ALL:
         return list(nodes)
@@ -95,13 +93,13 @@ def _runs(graph: Graph) -> list[Node | str]:
     return shown
 
 
-def _offset(node: Node, i: int) -> int:
-    """Return how far back an input lies; those from far away, parameters, are all alike."""
+def _offset(node: "Node", i: int) -> int:
+    """Return how far back an input lies; all inputs from far away, such as parameters, count as equally far."""
     return min(node.index - i, _LONGEST_PERIOD + 1)
 
 
 def _repeated(marks: list[tuple[object, ...]], at: int) -> tuple[int, int]:
-    """Return the length of the pattern that begins here, and how many times it comes in a row."""
+    """Return the length of the pattern that begins at a position, and how many times it comes in a row."""
     for period in range(1, _LONGEST_PERIOD + 1):
         pattern = marks[at : at + period]
         times = 1

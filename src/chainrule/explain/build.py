@@ -1,4 +1,4 @@
-"""explain: from an expression, a function or a network to its graph."""
+"""The function explain: from an expression, a function or a network to its graph."""
 
 import inspect
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import space_of
-from chainrule.autodiff.traced import Traced
+from chainrule.autodiff.namespace import plain_namespace
+from chainrule.autodiff.traced import Traced, is_traced
 from chainrule.backend.device import asked_for
 from chainrule.explain import expression, network
 from chainrule.explain.graph import Graph
@@ -16,23 +16,24 @@ from chainrule.explain.recorder import Recorder
 from chainrule.models.mlp import MLP
 from chainrule.validation import check_kind
 
-_BY_PLACE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, **values: Any) -> Graph:
     """Return the graph of a computation, with the value and the gradient of the output at every node.
 
-    f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which is
-                      parsed and never executed; a function of arrays, written as for `grad`; a network, MLP
-    values            numbers, lists of numbers, arrays, and nested lists, tuples and dicts of arrays, by the names in
-                      the expression or of the function's parameters. Of a network params, X (m, n) and y, and the
-                      output is its cost J
+    f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which
+                      is parsed and never executed; a function of arrays, written as for `grad`; a network, MLP
+    values            by the names in the expression or of the function's parameters: numbers, lists of numbers, arrays,
+                      and nested lists, tuples and dicts of arrays. For a network params, X (m, n) and y; the output is
+                      then its cost J
 
-    Numbers and lists become floats. Integer and boolean arrays are inputs without gradient. A result that is not one
-    number is summed, in a node "sum". The computation runs where the arrays are; what the graph shows is on the host.
+    Numbers and lists become floats. Integer and boolean arrays are inputs without gradient. A result that is not a
+    single number is summed, in a node "sum". The computation runs on the device of the arrays; the values and gradients
+    of the graph are arrays of NumPy.
 
-    Raises ValueError for a text that is no such expression, and for values that do not fit it; TypeError for values
-    that are no numbers or do not fit the function, and for a result that is not one array.
+    Raises ValueError for a text that is not such an expression and for values that do not fit it; TypeError for values
+    that are not numbers or do not fit the function, and for a result that is not one array.
     """
     if unnamed:
         raise TypeError(
@@ -40,56 +41,64 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, *
             "without a name"
         )
     if isinstance(f_or_expression, str):
-        tree = expression.parse(f_or_expression, tuple(values))
-        space, inputs = _entered(values)
-        for name, x in inputs.items():
-            if not isinstance(x, Traced):
-                raise TypeError(
-                    f"explain: expected {name} to be a number, a list of numbers or an array, "
-                    f"got {type(values[name]).__name__}"
-                )
-        # What is not finite is shown where it arises.
-        with np.errstate(all="ignore"):
-            return _graph(space, tree.run(space, inputs), f_or_expression.strip(), "f")
+        return _of_expression(f_or_expression, values)
     if isinstance(f_or_expression, MLP):
-        _expect(values, ("params", "X", "y"))
+        _check_network_values(values)
         return network.graph(f_or_expression, **values)
-    f = f_or_expression
-    if not callable(f):
+    if not callable(f_or_expression):
         raise TypeError(
-            f"explain: expected an expression, a function of arrays or an MLP, got {type(f).__name__}"
+            f"explain: expected an expression, a function of arrays or an MLP, got {type(f_or_expression).__name__}"
         )
+    return _of_function(f_or_expression, values)
+
+
+def _of_expression(text: str, values: dict[str, Any]) -> Graph:
+    tree = expression.parse(text, tuple(values))
+    space, inputs = _inputs(values)
+    for name, x in inputs.items():
+        if not isinstance(x, Traced):
+            raise TypeError(
+                f"explain: expected {name} to be a number, a list of numbers or an array, "
+                f"got {type(values[name]).__name__}"
+            )
+    # Infinities and NaN are shown at the nodes where they arise.
+    with np.errstate(all="ignore"):
+        return _graph(space, tree.run(space, inputs), text.strip(), "f")
+
+
+def _of_function(f: Callable[..., Any], values: dict[str, Any]) -> Graph:
     name = getattr(f, "__name__", type(f).__name__)
-    arguments = _arguments(f, name, values)
-    space, inputs = _entered(values)
+    positional = _positional(f, name, values)
+    space, inputs = _inputs(values)
     with np.errstate(all="ignore"):
         result = f(
-            *(inputs[key] for key in arguments), **{k: x for k, x in inputs.items() if k not in arguments}
+            *(inputs[key] for key in positional), **{k: x for k, x in inputs.items() if k not in positional}
         )
         return _graph(space, result, name, name if name.isidentifier() else "f")
 
 
-def _arguments(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:
-    """Return the names of the values that go by their place; TypeError where they do not fit the parameters."""
+def _positional(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:
+    """Return the names of the values to pass by position; TypeError where the values do not fit the parameters."""
     try:
         signature = inspect.signature(f)
-    except (TypeError, ValueError):  # some functions of C tell nothing
+    except (TypeError, ValueError):  # some functions written in C have no signature
         return list(values)
-    placed = []
+    positional = []
     for parameter in signature.parameters.values():
-        if parameter.name not in values or parameter.kind not in _BY_PLACE:
+        if parameter.name not in values or parameter.kind not in _POSITIONAL:
             break
-        placed.append(parameter.name)
+        positional.append(parameter.name)
     try:
-        signature.bind(*placed, **{key: x for key, x in values.items() if key not in placed})
+        signature.bind(*positional, **{key: x for key, x in values.items() if key not in positional})
     except TypeError as error:
         plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
         written = signature.replace(parameters=plain, return_annotation=signature.empty)
-        raise TypeError(f"explain: {name}{written} was given {_names(values)}: {error}") from None
-    return placed
+        raise TypeError(f"explain: {name}{written} was given {_listed(values)}: {error}") from None
+    return positional
 
 
 def _graph(space: Recorder, out: Any, title: str, name: str) -> Graph:
+    """Return the graph of a result, named `name`; a result that is not a single number is summed."""
     if not hasattr(out, "shape") and not isinstance(out, int | float):
         raise TypeError(
             f"explain: expected {title} to return one array, got {type(out).__name__}; "
@@ -101,21 +110,21 @@ def _graph(space: Recorder, out: Any, title: str, name: str) -> Graph:
     return space.graph(out, title, name)
 
 
-def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
-    """Return a recorder, and the values as arrays that it has noted."""
+def _inputs(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
+    """Return a recorder, and the values with their numbers and arrays as inputs of it."""
     given = [x for value in values.values() for x in pytree.flat(value) if hasattr(x, "dtype")]
     for x in given:
-        if type(x) is Traced and x.level:
+        if is_traced(x):
             raise TypeError(
                 "explain: expected plain arrays, got one whose gradient is followed; call explain outside of grad"
             )
-    place = asked_for()
-    like = given[0] if given else np.zeros(()) if place is None else place.asarray(0.0)
-    space = Recorder(space_of(like).base)
-    floats = [x.dtype for x in given if type(x) is type(like) and space.is_floating(x.dtype)]
-    space.dtype = floats[0] if floats else space.base.float64
+    device = asked_for()
+    like = given[0] if given else np.zeros(()) if device is None else device.asarray(0.0)
+    space = Recorder(plain_namespace(like))
+    floats = [x.dtype for x in given if type(x) is type(like) and space._is_floating(x.dtype)]
+    space.dtype = floats[0] if floats else space.float64
 
-    def entered(x: Any, name: str) -> Any:
+    def as_input(x: Any, name: str) -> Any:
         if hasattr(x, "dtype"):
             return space.entered(_numeric(name, x), name)
         check_kind(type(x))
@@ -125,7 +134,7 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     for name, value in values.items():
         if isinstance(value, list | tuple) and _are_numbers(value):
             value = space.array(_rectangular(name, value), like)
-        leaves = iter([entered(x, label) for label, x in pytree.leaves(value, name)])
+        leaves = iter([as_input(x, label) for label, x in pytree.leaves(value, name)])
         inputs[name] = (
             pytree.rebuilt(value, leaves) if isinstance(value, list | tuple | dict) else next(leaves)
         )
@@ -133,7 +142,7 @@ def _entered(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
 
 
 def _are_numbers(value: Any) -> bool:
-    """Tell whether a list, and all lists in it, have nothing but numbers of Python."""
+    """Tell whether nested lists hold nothing but Python's numbers, and no list is empty."""
     if isinstance(value, list | tuple):
         return bool(value) and all(map(_are_numbers, value))
     return isinstance(value, int | float) and not hasattr(value, "dtype")
@@ -165,13 +174,13 @@ def _too_large(name: str) -> ValueError:
     return ValueError(f"explain: {name} is larger than a float can be; give a smaller number")
 
 
-def _expect(values: dict[str, Any], names: tuple[str, ...]) -> None:
-    if tuple(sorted(values)) != tuple(sorted(names)):
-        raise TypeError(f"explain: a network takes {', '.join(names)}, got {_names(values)}")
+def _check_network_values(values: dict[str, Any]) -> None:
+    if sorted(values) != sorted(("params", "X", "y")):
+        raise TypeError(f"explain: a network takes params, X, y, got {_listed(values)}")
 
 
 def _example(f: Any) -> str:
-    """Return how values would be written for f, as far as it tells their names."""
+    """Return how values would be written for f, with the names of its parameters where it has a signature."""
     if isinstance(f, str):
         return f'"{f}", a=2.0'
     if isinstance(f, MLP):
@@ -183,5 +192,5 @@ def _example(f: Any) -> str:
     return "f, " + ", ".join(f"{name}=..." for name in names or ["x"])
 
 
-def _names(values: dict[str, Any]) -> str:
+def _listed(values: dict[str, Any]) -> str:
     return ", ".join(values) or "no values"

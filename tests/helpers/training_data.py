@@ -1,3 +1,5 @@
+"""Files of data that a user might have, as fixtures."""
+
 import csv
 
 import numpy as np

@@ -1,8 +1,10 @@
+"""Gradients written by hand: those of networks agree with finite differences, and planted errors are found."""
+
 import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.autodiff import gradcheck_by_hand
+from chainrule.autodiff import gradcheck
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
 
@@ -16,24 +18,24 @@ def problem(device, net, m=9, seed=0):
     return params, X, y
 
 
-def findings(net, params, X, y, *, cost_and_gradients=None, **settings):
+def checks(net, params, X, y, *, cost_and_gradients=None, **settings):
     own = cost_and_gradients or net.cost_and_gradients
     return list(
-        gradcheck_by_hand.check(
+        gradcheck.check_handwritten_gradients(
             lambda params: net.cost_of(params, X, y), lambda params: own(params, X, y), params, **settings
         )
     )
 
 
 def faults(*arguments, **settings):
-    return [finding.worst for finding in findings(*arguments, **settings) if finding.worst]
+    return [checked.worst for checked in checks(*arguments, **settings) if checked.worst]
 
 
 @pytest.mark.parametrize("penalty", [None, cr.L1(0.1), cr.ElasticNet(0.2, biases=True)], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_the_gradients_of_networks_are_found_right(device, activation, penalty):
     net = MLP((4, 5, 3), activation, "softmax", penalty=penalty)
-    found = findings(net, *problem(device, net))
+    found = checks(net, *problem(device, net))
     assert [(f.name, f.shape) for f in found[2:]] == [("params[1][0]", (5, 3)), ("params[1][1]", (3,))]
     assert [f.worst for f in found] == [None] * 4
 
@@ -52,11 +54,11 @@ def test_a_slope_wrong_by_a_thousandth_is_found_below_it(monkeypatch, activation
     params, X, y = problem(device, net)
     assert not faults(net, params, X, y)
     monkeypatch.setitem(ACTIVATIONS, activation, row._replace(gate=wrong))
-    found = findings(net, params, X, y, names=["W0", "b0", "W1", "b1"])
-    assert [finding.worst is None for finding in found] == [False, False, True, True]
-    for finding in found[:2]:
-        worst = finding.worst
-        assert worst.name == finding.name
+    found = checks(net, params, X, y, names=["W0", "b0", "W1", "b1"])
+    assert [checked.worst is None for checked in found] == [False, False, True, True]
+    for checked in found[:2]:
+        worst = checked.worst
+        assert worst.name == checked.name
         assert worst.analytic == pytest.approx(1.001 * worst.numeric, rel=1e-5)
         assert str(worst).startswith(f"{worst.name}[{', '.join(map(str, worst.where))}]: numeric ")
 
@@ -94,7 +96,7 @@ def test_a_gradient_of_another_shape_or_type_is_refused():
         with pytest.raises(
             ValueError, match=r"expected a gradient of shape \(3, 1\) and type float64 for params"
         ):
-            findings(net, params, X, y, cost_and_gradients=lambda *_, dW=dW: (0.0, [(dW, np.zeros(1))]))
+            checks(net, params, X, y, cost_and_gradients=lambda *_, dW=dW: (0.0, [(dW, np.zeros(1))]))
 
 
 def cost_and_slope(f, slope):
@@ -104,27 +106,27 @@ def cost_and_slope(f, slope):
 @pytest.mark.parametrize("slope", [-1.0, 0.0, 0.5, 1.0])
 def test_at_a_kink_any_slope_between_those_of_its_sides_is_right(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (finding,) = gradcheck_by_hand.check(cost, own, [np.array([0.0, 2.0])])
-    assert finding.worst is None
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.array([0.0, 2.0])])
+    assert checked.worst is None
 
 
 @pytest.mark.parametrize("slope", [-1.05, 1.05, 3.0])
 def test_at_a_kink_a_slope_outside_is_wrong(slope):
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.where(x == 0, slope, np.sign(x)))
-    (finding,) = gradcheck_by_hand.check(cost, own, [np.array([0.0, 2.0])])
-    assert finding.worst.where == (0,)
-    assert "; there is a kink here, slope -" in str(finding.worst)
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.array([0.0, 2.0])])
+    assert checked.worst.where == (0,)
+    assert "; there is a kink here, slope -" in str(checked.worst)
 
 
 @pytest.mark.parametrize("distance", [1e-7, 3e-7, 1e-6, 5e-6])
 def test_a_kink_beside_the_place_does_not_disturb(distance):
     x = np.array([distance, 1.0])
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), np.sign)
-    (finding,) = gradcheck_by_hand.check(cost, own, [x])
-    assert finding.worst is None
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
+    assert checked.worst is None
     cost, own = cost_and_slope(lambda x: np.sum(np.abs(x)), lambda x: np.sign(x) * 1.001)
-    (finding,) = gradcheck_by_hand.check(cost, own, [x])
-    assert finding.worst is not None
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
+    assert checked.worst is not None
 
 
 def test_kinks_beside_the_place_that_look_like_none_do_not_disturb():
@@ -135,8 +137,8 @@ def test_kinks_beside_the_place_that_look_like_none_do_not_disturb():
 
     for slope, right in ((1e-3, True), (1.001e-3, False)):
         cost, own = cost_and_slope(f, lambda x, slope=slope: np.full(1, slope))
-        (finding,) = gradcheck_by_hand.check(cost, own, [np.zeros(1)])
-        assert (finding.worst is None) == right
+        (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.zeros(1)])
+        assert (checked.worst is None) == right
 
 
 def test_a_direction_across_thousands_of_kinks_is_no_fault():
@@ -161,5 +163,17 @@ def test_a_direction_from_thousands_of_kinks_is_no_fault():
 def test_a_small_gradient_wrong_by_a_thousandth_is_found(size):
     for error, wrong in ((1.0, False), (1.001, True)):
         cost, own = cost_and_slope(lambda x: np.sum(x**2) * size / 2, lambda x, error=error: x * size * error)
-        (finding,) = gradcheck_by_hand.check(cost, own, [np.ones(2)])
-        assert (finding.worst is not None) == wrong
+        (checked,) = gradcheck.check_handwritten_gradients(cost, own, [np.ones(2)])
+        assert (checked.worst is not None) == wrong
+
+
+def test_a_cost_that_is_nan_along_a_direction_alone_is_a_fault():
+    x = np.linspace(1, 2, 100)
+
+    def f(moved):
+        return np.sum(moved**2) if np.count_nonzero(moved != x) < 2 else np.nan
+
+    cost, own = cost_and_slope(f, lambda x: 2 * x)
+    (checked,) = gradcheck.check_handwritten_gradients(cost, own, [x])
+    assert checked.worst.where is None
+    assert "params[0], in a random direction: numeric nan, analytic" in str(checked.worst)

@@ -1,0 +1,1 @@
+"""Benchmarks: `python bench/run.py` runs them all, `python bench/report.py` writes and compares their reports."""

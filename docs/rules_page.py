@@ -1,0 +1,78 @@
+"""Write docs/rules.md from the gates: `python docs/rules_page.py`."""
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import chainrule as cr
+from chainrule.gates import RULES, standard
+from chainrule.numpy.names import FUNCTIONS, UFUNCS
+
+PAGE = Path(__file__).resolve().parent / "rules.md"
+HEAD = """# The rules
+
+What `differentiable(xp)` does with each function of the array API standard 2025.12, and what it has
+beyond it. This page is written from the gates' own texts by `python docs/rules_page.py`.
+
+- **gate**: the function has a local gradient of its own, in `src/chainrule/gates/`.
+- **composed**: it is written in the others, and its gradient follows from the chain rule.
+- **constant**: its results are integers, booleans or constant between jumps; no gradient flows.
+- **no rule**: constants and complex numbers pass through; for a traced array it is an error that says so.
+
+Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
+that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
+ends.
+A gradient of exactly 0 stays 0 where a slope is infinite (`sqrt`, `log`, `divide`, `pow`, `exp`, norms and
+similar), so an element that `where` masks stays masked. A product or matrix product with a value that is itself NaN
+or infinite is not covered: 0 times NaN is NaN there. Mask the operand too: `where(x > 0, x, 1)`.
+
+Complex numbers have no gradients here, and neither has `fft`.
+"""
+
+
+def page() -> str:
+    """Return the text of the page."""
+    of_the_standard = [row for part in ("main", "linalg", "fft") for row in rows(part)]
+    of_the_array = [("x[key]", "gate", RULES["internal"]["getitem"])]
+    of_the_array += [("x.to_device", "gate", RULES["internal"]["to_device"])]
+    return (
+        f"{HEAD}\n## The standard\n\n{table_of([*of_the_standard, *of_the_array])}\n"
+        "\n## Beyond it\n\nIn `chainrule.functions`, for plain and traced arrays, and in every "
+        f"`differentiable(xp)`.\n\n{table_of(rows('beyond'))}\n"
+        "\n## NumPy's own\n\nNumPy's functions outside the standard that may be called on a traced array, whatever "
+        "library it is of;\nthey are composed of those above.\n\n"
+        f"{textwrap.fill(', '.join(numpys_own()), 110)}.\n"
+    )
+
+
+def rows(part: str) -> list[tuple[str, str, Callable | None]]:
+    """Return name, kind and function of all that takes arrays in a part of the namespace."""
+    prefix = "" if part in ("main", "beyond") else f"{part}."
+    shown = ("gate", "composed", "constant", "no rule")
+    return [(prefix + name, kind, f) for name, kind, f in standard.functions(part) if kind in shown]
+
+
+def numpys_own() -> list[str]:
+    """Return NumPy's names that are outside the standard, each as code."""
+    return [f"`{name}`" for name in sorted({*FUNCTIONS, *UFUNCS} - vars(cr.differentiable(np)).keys())]
+
+
+def table_of(rows: list[tuple[str, str, Callable | None]]) -> str:
+    """Return rows as a table, with the first paragraph of a function's text as its rule."""
+    lines = [f"| `{name}` | {kind} | {rule(f) if f else ''} |" for name, kind, f in sorted(rows, key=_name)]
+    return "\n".join(["| function | kind | rule |", "|---|---|---|", *lines])
+
+
+def rule(function: Callable) -> str:
+    """Return the first paragraph of a function's text, for a cell of a table."""
+    return " ".join(function.__doc__.split("\n\n")[0].split()).replace("|", "\\|")
+
+
+def _name(row: tuple[str, str, Callable | None]) -> str:
+    return row[0]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,37 @@
+"""variable and backward: arrays that keep a value and a gradient, on the tape of the transforms."""
+
+from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
+from chainrule.autodiff.traced import Traced, level_of
+from chainrule.autodiff.transforms import ones_for, owned, traced_leaf
+from chainrule.gates.types import Array
+
+
+def variable(array: Array) -> Traced:
+    """Return an array to compute with, whose .value and .grad can be asked for after `backward`.
+
+    Raises TypeError for what is not an array of a real floating dtype or a Python float.
+    """
+    try:
+        return traced_leaf(array, VARIABLE_LEVEL)
+    except TypeError as error:
+        raise TypeError(f"variable: argument 'array': {error}") from None
+
+
+def backward(out: Traced) -> None:
+    """Compute the gradient of `out`, an array of shape (), with respect to all that it was computed from.
+
+    Every variable and every intermediate result then has it as .grad, shaped as its .value, in the place of that from
+    an earlier call. Raises TypeError where `out` was not computed from a variable or is not of shape ().
+    """
+    if level_of(out) != VARIABLE_LEVEL:
+        raise TypeError(
+            "backward: expected a result computed from chainrule.variable; got one that is not traced there"
+        )
+    if out.shape != ():
+        raise TypeError(
+            f"backward: expected one number, an array of shape (); got shape {out.shape}. "
+            "Take xp.sum or xp.mean of it"
+        )
+    given: set[int] = set()
+    for node, g in backward_pass(out.space, out.node, ones_for(out), keep=True).items():
+        node.grad = owned(g, out.space._base, given)

@@ -1,0 +1,228 @@
+"""The notation of gates, one row a gate: how it is written, its local gradient, and both in JavaScript for the page.
+
+In a formula x, y and z stand for the inputs of the gate, v for its output, g for the gradient of v; [a > b] is 1 where
+a > b, else 0. A gate without a row is written as a call, and its local gradient as dv/dx.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import final
+
+_SYMBOL = re.compile(r"\b[gnvxyz]\b")
+INPUTS = "xyz"
+
+
+@final
+@dataclass(frozen=True)
+class Notation:
+    """How one gate is written, drawn, called and computed again.
+
+    slopes    the local gradient in each input, as a factor: of an element-wise gate, and where there are flows too, of
+              single numbers
+    flows     the gradient of each input where it is no product with a slope; the last formula serves all further
+              inputs, and n is how many elements of x make one of v
+    written   the gate as a formula; where empty, a call such as "tanh(x)"
+    js        the value, then the slopes, in JavaScript; where empty or missing, the formula itself is JavaScript; None
+              where the page does not compute the gate
+    sign      what stands on the drawn gate; where empty, its name
+    call      how many arrays an expression gives to the gate by its name; 0 where expressions do not call it
+    axis      whether an expression may say axis=
+    ordered   whether wires enter the drawn gate in the order of its inputs
+    """
+
+    slopes: tuple[str, ...] = ()
+    flows: tuple[str, ...] = ()
+    written: str = ""
+    js: tuple[str, ...] | None = ()
+    sign: str = ""
+    call: int = 0
+    axis: bool = False
+    ordered: bool = False
+
+    @property
+    def is_elementwise(self) -> bool:
+        """Whether each element of the output is computed from one element of each input."""
+        return bool(self.slopes) and not self.flows
+
+    @property
+    def is_computed_by_the_page(self) -> bool:
+        """Whether value and slopes are formulas of JavaScript."""
+        return bool(self.slopes) and self.js is not None
+
+    @property
+    def binds_first(self) -> bool:
+        """Whether an input with a minus sign needs parentheses: -(-2), (-2)**2."""
+        return self.written.startswith("-") or "**" in self.written
+
+    def is_written_with(self, inputs: int) -> bool:
+        """Tell whether `written` is a formula of so many inputs."""
+        return set(_SYMBOL.findall(self.written)) == set(INPUTS[:inputs])
+
+
+NOTATION: dict[str, Notation] = {
+    # Operators. Where inputs are equal, maximum and minimum share the gradient evenly.
+    "add": Notation(("1", "1"), written="x + y", sign="+"),
+    "subtract": Notation(("1", "(-1)"), written="x - y", sign="−", ordered=True),
+    "multiply": Notation(("y", "x"), written="x * y", sign="×"),
+    "divide": Notation(("(1 / y)", "(-v / y)"), written="x / y", sign="÷", ordered=True),
+    "pow": Notation(
+        ("y * x**(y - 1)", "v * log(x)"),
+        written="x**y",
+        js=("", "y == 0 ? 0 : y * x**(y - 1)", "x == 0 && y > 0 ? 0 : v * log(x)"),
+        sign="xʸ",
+        ordered=True,
+    ),
+    "matmul": Notation(flows=("g @ y.T", "x.T @ g"), written="x @ y", sign="@", ordered=True),
+    "negative": Notation(("(-1)",), written="-x", sign="−x"),
+    "positive": Notation(("1",), js=("x",)),
+    "maximum": Notation(
+        ("[x > y]", "[y > x]"),
+        written="max(x, y)",
+        js=("", "[x > y] + [x == y] / 2", "[y > x] + [x == y] / 2"),
+        sign="max",
+        call=2,
+    ),
+    "minimum": Notation(
+        ("[x < y]", "[y < x]"),
+        written="min(x, y)",
+        js=("", "[x < y] + [x == y] / 2", "[y < x] + [x == y] / 2"),
+        sign="min",
+        call=2,
+    ),
+    "where": Notation(("0", "[x]", "[not x]"), js=("x ? y : z", "0", "[x]", "[!x]")),
+    "equal": Notation(("0", "0"), written="x == y", sign="="),
+    "greater": Notation(("0", "0"), written="x > y"),
+    "greater_equal": Notation(("0", "0"), written="x >= y"),
+    "less": Notation(("0", "0"), written="x < y"),
+    "less_equal": Notation(("0", "0"), written="x <= y"),
+    "not_equal": Notation(("0", "0"), written="x != y"),
+    # Element-wise functions.
+    "abs": Notation(("sign(x)",), sign="|x|", call=1),
+    "acos": Notation(("(-1 / sqrt((1 - x) * (1 + x)))",), call=1),
+    "acosh": Notation(("(1 / sqrt((x - 1) * (x + 1)))",), call=1),
+    "asin": Notation(("(1 / sqrt((1 - x) * (1 + x)))",), call=1),
+    "asinh": Notation(("(1 / hypot(x, 1))",), call=1),
+    "atan": Notation(("(1 / (1 + x**2))",), call=1),
+    "atan2": Notation(
+        ("(y / (x**2 + y**2))", "(-x / (x**2 + y**2))"),
+        js=("", "y / (x**2 + y**2 || 1)", "-x / (x**2 + y**2 || 1)"),
+        call=2,
+    ),
+    "atanh": Notation(("(1 / ((1 - x) * (1 + x)))",), call=1),
+    "clip": Notation(("[v == x]",), js=None),  # either bound may be missing
+    "conj": Notation(("1",), js=("x",)),
+    "copysign": Notation(("sign(x) * sign(v)",), js=None),  # no gradient flows to its second input
+    "cos": Notation(("(-sin(x))",), call=1),
+    "cosh": Notation(("sinh(x)",), call=1),
+    "exp": Notation(("v",), call=1),
+    "expm1": Notation(("(v + 1)",), call=1),
+    "hypot": Notation(("(x / v)", "(y / v)"), js=("", "x / (v || 1)", "y / (v || 1)"), call=2),
+    "log": Notation(("(1 / x)",), call=1),
+    "log10": Notation(("(1 / (x * log(10)))",), call=1),
+    "log1p": Notation(("(1 / (1 + x))",), call=1),
+    "log2": Notation(("(1 / (x * log(2)))",), call=1),
+    "logaddexp": Notation(("sigmoid(x - y)", "sigmoid(y - x)"), js=("y + softplus(x - y)",), call=2),
+    "real": Notation(("1",), js=("x",)),
+    "reciprocal": Notation(("(-v**2)",), written="1 / x", js=("", "-v * v"), sign="1/x", call=1),
+    "remainder": Notation(("1", "(-floor(x / y))"), js=("x - y * floor(x / y)",)),
+    "sign": Notation(("0",)),
+    "sin": Notation(("cos(x)",), call=1),
+    "sinh": Notation(("cosh(x)",), call=1),
+    "sqrt": Notation(("(1 / (2 * v))",), sign="√", call=1),
+    "square": Notation(("2 * x",), written="x**2", sign="x²", call=1),
+    "tan": Notation(("(1 + v**2)",), call=1),
+    "tanh": Notation(("(1 - v**2)",), call=1),
+    # Activations. The page computes those with settings as they are without: alpha = 1 of elu, slope = 0.01.
+    "elu": Notation(
+        ("([x > 0] + [x <= 0] * (v + alpha))",), js=("x <= 0 ? expm1(x) : x", "x <= 0 ? v + 1 : 1"), call=1
+    ),
+    "leaky_relu": Notation(
+        ("([x > 0] + [x <= 0] * slope)",), js=("x <= 0 ? 0.01 * x : x", "x <= 0 ? 0.01 : 1"), call=1
+    ),
+    "log_sigmoid": Notation(("(1 - sigmoid(x))",), js=("-softplus(-x)", "sigmoid(-x)"), call=1),
+    "relu": Notation(("[x > 0]",), js=("max(x, 0)",), call=1),
+    "sigmoid": Notation(
+        ("v * (1 - v)",), js=("x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))",), sign="σ", call=1
+    ),
+    "softplus": Notation(("sigmoid(x)",), js=("max(x, 0) + log1p(exp(-abs(x)))",), call=1),
+    "log_softmax": Notation(call=1, axis=True),
+    "logsumexp": Notation(call=1, axis=True),
+    "softmax": Notation(flows=("(g - sum(g * v)) * v",), call=1, axis=True),
+    # Losses.
+    "hinge": Notation(
+        ("[x * y < 1] * (-y)", "[x * y < 1] * (-x)"),
+        js=("max(0, 1 - y * x)", "x * y < 1 ? -y : 0", "x * y < 1 ? -x : 0"),
+        call=2,
+    ),
+    "multiclass_hinge": Notation(call=2),
+    "sigmoid_cross_entropy": Notation(
+        ("(sigmoid(x) - y)", "(-x)"), js=("softplus(x) - y * x",), sign="cross entropy", call=2
+    ),
+    "softmax_cross_entropy": Notation(
+        flows=("g * (softmax(x) - y)", "-g * log(softmax(x))"), sign="cross entropy", call=2
+    ),
+    # Reductions.
+    "max": Notation(flows=("g, to the largest",), call=1, axis=True),
+    "mean": Notation(("1",), flows=("g / n, to every element",), js=("x",), call=1, axis=True),
+    "min": Notation(flows=("g, to the smallest",), call=1, axis=True),
+    "prod": Notation(sign="∏", call=1, axis=True),
+    "std": Notation(call=1, axis=True),
+    "sum": Notation(("1",), flows=("g, to every element",), js=("x",), sign="Σ", call=1, axis=True),
+    "var": Notation(call=1, axis=True),
+    "vector_norm": Notation(flows=("g * x / v",)),
+    # What moves elements.
+    "broadcast_to": Notation(flows=("g, summed over its copies",)),
+    "concat": Notation(flows=("the part of g that is its own",)),
+    "getitem": Notation(flows=("g, to the elements that were taken",)),
+    "matrix_transpose": Notation(flows=("g.T",), written="x.T", sign="ᵀ"),
+    "reshape": Notation(flows=("g, in the shape of x",)),
+    "stack": Notation(flows=("the part of g that is its own",)),
+}
+_BY_DEFAULT = Notation()
+
+
+def of(gate: str) -> Notation:
+    """Return the row of a gate; of a gate without one, that of a call."""
+    return NOTATION.get(gate, _BY_DEFAULT)
+
+
+def filled(formula: str, symbols: Mapping[str, str]) -> str:
+    """Return a formula with other texts for its symbols."""
+    return _SYMBOL.sub(lambda symbol: symbols.get(symbol[0], symbol[0]), formula)
+
+
+def javascript() -> str:
+    """Return the gates that the page computes as a JavaScript object: how each is written, its value, its slopes."""
+    computed = (gate for gate, row in NOTATION.items() if row.is_computed_by_the_page)
+    return "{\n" + "".join(f"  {gate}: {_row(gate)},\n" for gate in computed) + "}"
+
+
+def _row(gate: str) -> str:
+    row = NOTATION[gate]
+    js = row.js or ()
+    inputs = ", ".join(INPUTS[: len(row.slopes)])
+    formulas = [row.written or f"{gate}({inputs})", *row.slopes]
+    value, *slopes = (
+        _in_javascript(own or formula)
+        for own, formula in zip([*js, *formulas[len(js) :]], formulas, strict=True)
+    )
+    written = f'written: "{row.written}", bindsFirst: {str(row.binds_first).lower()}'
+    listed = ", ".join(f"(v, {inputs}) => {slope}" for slope in slopes)
+    return f"{{ {written}, value: ({inputs}) => {value}, slopes: [{listed}] }}"
+
+
+def _in_javascript(formula: str) -> str:
+    """Return a formula whose brackets are numbers, and whose functions are those of other rows or of Math."""
+    numeric = re.sub(r"\[(.*?)\]", r"+(\1)", formula)
+    return re.sub(
+        r"\b([a-z]\w*)\(",
+        lambda call: f"GATES.{call[1]}.value(" if _is_own(call[1]) else f"Math.{call[1]}(",
+        numeric,
+    )
+
+
+def _is_own(gate: str) -> bool:
+    """Tell whether the value of a gate is more than a function of Math."""
+    js = of(gate).js
+    return bool(js and js[0])

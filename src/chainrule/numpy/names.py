@@ -1,0 +1,52 @@
+"""Tables of NumPy's names: those that the standard spells otherwise, and those that only NumPy has."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+# A function of NumPy's that the standard has under another name.
+STANDARD_NAMES = {
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "around": "round",
+    "conjugate": "conj",
+    "fabs": "abs",
+    "fix": "trunc",
+    "invert": "bitwise_invert",
+    "left_shift": "bitwise_left_shift",
+    "mod": "remainder",
+    "power": "pow",
+    "right_shift": "bitwise_right_shift",
+    "rint": "round",
+    "true_divide": "divide",
+}
+# An argument of NumPy's that the standard has under another name.
+STANDARD_ARGUMENTS = {"a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape"}
+
+# The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+UFUNCS: dict[str, Callable[..., Any]] = {}
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def numpy_name(*names: str, ufunc: bool = False) -> Callable[[_F], _F]:
+    """Return a decorator that enters a function in FUNCTIONS, or in UFUNCS, under NumPy's names for it.
+
+    The function takes the namespace `xp`, then NumPy's arguments under NumPy's names. Without `names` it is entered
+    under its own.
+    """
+
+    def enter(f: _F) -> _F:
+        table = UFUNCS if ufunc else FUNCTIONS
+        table.update(dict.fromkeys(names or (f.__name__,), f))
+        return f
+
+    return enter
