@@ -18,7 +18,7 @@ from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import functions
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
 _MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
@@ -134,7 +134,7 @@ class Namespace:
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x  # type: ignore[no-any-return]
         wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
-        check_kind(type(obj))
+        check_array_class(type(obj))
         return Traced(self._base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:
@@ -229,7 +229,7 @@ def space_of(x: Any) -> Any:
         if is_transformed(x):
             # Arrays of one class may then belong to many namespaces.
             return differentiable(x.__array_namespace__())
-        check_kind(kind)
+        check_array_class(kind)
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"expected an array of the array API standard; got {kind.__name__}")
         if isinstance(x, np.ndarray | np.generic):

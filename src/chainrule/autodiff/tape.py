@@ -17,7 +17,7 @@ import numpy as np
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.
 VARIABLE_LEVEL = 1
@@ -142,7 +142,7 @@ _checked: set[type] = {np.ndarray}
 
 def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
-    check_kind(type(x))
+    check_array_class(type(x))
     _checked.add(type(x))
 
 

@@ -86,7 +86,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from X (m, n) and labels y (m,), each row weighed by sample_weight (m,)."""
+        """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
         check_parameters(self, _RULES)
         again = bool(self.warm_start) and hasattr(self, "coef_")
         X, y = checked_data(self, X, y, reset=not again)

@@ -1,4 +1,4 @@
-"""What the estimators of networks share: their parameters, and how they learn from rows that have been checked."""
+"""What the estimators of networks share: parameters, and fitting to rows that have been checked."""
 
 import math
 import warnings

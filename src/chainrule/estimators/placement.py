@@ -32,7 +32,7 @@ class Place(NamedTuple):
         return HOST if in_chunks(X) else cls.of(X)
 
     def bring(self, x: Array) -> Array:
-        """Return x here, as it is where it lives here already."""
+        """Return x at this place; x itself where it lives here already."""
         return x if Place.of(x) == self else self.xp.asarray(on_host(x), device=self.device)
 
 
@@ -41,10 +41,10 @@ HOST = Place(np, "cpu")
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Rows to learn from, in one place: X (m, n), y (m, ...), weight (m,) or None where all count alike.
+    """Rows to learn from: X (m, n), y (m, ...) and weight (m,), or None where all rows count alike, in one place.
 
-    `total` is the sum of the weights, m where there are none. A Dask X stays in its chunks, and is computed where
-    they are; y and weight are then on the host.
+    `total` is the sum of the weights, m where there are none. A Dask X stays in its chunks, and y and weight are then
+    on the host.
     """
 
     X: Array
@@ -72,7 +72,7 @@ class Data:
         return int(self.X.shape[0])
 
     def subset(self, numbers: np.ndarray) -> "Data":
-        """Return these rows, in any order where X is in chunks, which an order would mix."""
+        """Return the rows of these numbers; where X is in chunks, in the order in which they lie there."""
         if in_chunks(self.X):
             numbers = np.sort(numbers)
         weight = None if self.weight is None else take(self.weight, numbers)
@@ -110,7 +110,7 @@ def in_chunks(x: Any) -> bool:
 
 
 def by_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a method of X give for a Dask X a Dask array: of each chunk what it gives for that."""
+    """Make a method of X return, for a Dask X, a Dask array of its results for each chunk."""
 
     @wraps(method)
     def of_rows(self: Any, X: Any) -> Any:
@@ -131,7 +131,7 @@ def by_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _of_chunk(method: Callable[..., Any], estimator: Any, none: Any, X: Any) -> Any:
-    # A chunk may well have no rows, which scikit-learn's checks refuse.
+    # scikit-learn's checks refuse a chunk without rows.
     return method(estimator, X) if len(X) else none
 
 

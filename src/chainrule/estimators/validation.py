@@ -109,8 +109,8 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
     real = xp.isdtype(X.dtype, ("bool", "integral", "real floating"))
     floating = real and xp.isdtype(X.dtype, "real floating")
     sound = X.ndim == 2 and real and (not floating or bool(xp.all(xp.isfinite(X))))
-    # Zeros of X's shape, in the memory of one, serve for every check that reads no number of X; an X that cannot
-    # pass is copied, so that the error shows it, but of a Dask X, which may be larger than memory, a bad row alone.
+    # Where the numbers of X are sound, scikit-learn checks zeros of X's shape, which take the memory of one number.
+    # Else it checks a copy of X, so that its error shows the fault; of a Dask X, which may exceed memory, a bad row.
     if sound:
         seen = np.broadcast_to(0.0, tuple(X.shape))
     elif floating and X.ndim == 2 and in_chunks(X):

@@ -10,7 +10,7 @@ from chainrule.models.activations import OUTPUTS
 from chainrule.models.kernels.numpy import FEW_CLASSES
 from chainrule.models.losses import COSTS
 from chainrule.models.validation import shape_of
-from chainrule.validation import check_shares
+from chainrule.validation import check_targets
 
 
 def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot") -> Array:
@@ -59,5 +59,5 @@ def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost
         return row.targets(xp, one_hot(xp, y, k, who=who))
     if row.shares and isinstance(y, np.ndarray):
         # With other arrays a look would wait for the device. A row of softmax may count for more than one sample.
-        check_shares(who, cost, y, math.inf if choice else 1.0)
+        check_targets(who, cost, y, math.inf if choice else 1.0)
     return row.targets(xp, xp.reshape(y, (m, k)))

@@ -9,7 +9,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.models.types import Params
-from chainrule.validation import check_shares
+from chainrule.validation import check_targets
 
 
 def shape_of(x: Any) -> str:
@@ -134,5 +134,5 @@ def check_step(
         y = xp.astype(y, X.dtype, copy=False)
     if w.ndim == 1 and isinstance(y, (np.ndarray, np.generic)):
         # With other arrays a look at y would wait for the device.
-        check_shares(who, "cross_entropy", y)
+        check_targets(who, "cross_entropy", y)
     return xp, y, b
