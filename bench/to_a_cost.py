@@ -83,8 +83,7 @@ def _reader(X, y, k, target):
 def with_chainrule(solver, put, X, y, k, target, rate):
     import chainrule as cr
     from chainrule.backend.namespaces import to_numpy
-    from chainrule.optim import descend
-    from chainrule.optim.lbfgs import lbfgs
+    from chainrule.optim import descend, lbfgs
 
     read = _reader(X, y, k, target)
     net = cr.MLP((X.shape[1], k), output="sigmoid" if k == 1 else "softmax", penalty=cr.L2(1 / len(X)))

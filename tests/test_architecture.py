@@ -17,9 +17,9 @@ STOREYS = (
     {"backend", "numpy"},
     {"autodiff", "models", "optim"},
     {"functions", "explain", "cluster"},
-    {"training", "estimators"},
-    {"__init__", "cli"},
-    {"__main__"},
+    {"training"},
+    {"estimators", "cli"},
+    {"__init__", "__main__"},
 )
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 FILES = sorted(SOURCE.rglob("*.py"))

@@ -8,7 +8,7 @@ import pytest
 import chainrule as cr
 from chainrule.backend.namespaces import to_numpy
 from chainrule.models import logistic
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 MASKED = np.ma.masked_array([1.0, 2.0], mask=[True, False])
 with warnings.catch_warnings():
@@ -116,9 +116,9 @@ def test_a_matrix_has_another_product(name):
 def test_what_is_an_array_and_what_has_an_index():
     pandas = type("Series", (), {"__module__": "pandas.core.series"})
     with pytest.raises(TypeError, match=r"got a Series, which has an index; give x.to_numpy\(\)"):
-        check_kind(type("Mine", (pandas,), {}))
+        check_array_class(type("Mine", (pandas,), {}))
     for kind in (np.ndarray, np.memmap, np.float32, type("Series", (), {}), list):
-        check_kind(kind)
+        check_array_class(kind)
 
 
 @pytest.mark.parametrize("given", [(3.0,), (1.0, 2.0), (w,), ((1.0, 2.0),)], ids=str)

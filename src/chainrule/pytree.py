@@ -36,7 +36,10 @@ def flat(tree: Any) -> list[Any]:
 
 
 def along(tree: Any, like: Any, name: str) -> list[Any]:
-    """Return the leaves of a tree in the order of another one, that it must be built like; dicts go by their keys."""
+    """Return the leaves of a tree in the order of `like`, with the items of dicts matched by key.
+
+    Raises ValueError, with the name that leads to the place, where the tree is not nested as `like` is.
+    """
     if isinstance(like, dict):
         if not isinstance(tree, dict) or tree.keys() != like.keys():
             got = f"a dict with {list(tree)}" if isinstance(tree, dict) else type(tree).__name__

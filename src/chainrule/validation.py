@@ -14,7 +14,7 @@ _NOT_ARRAYS = {
 }
 
 
-def check_kind(kind: type[Any]) -> None:
+def check_array_class(kind: type[Any]) -> None:
     """Raise TypeError for a class whose instances look like arrays and behave otherwise, such as np.matrix."""
     for base in kind.__mro__:
         # By its name, because importing pandas or NumPy's masked arrays for this test would take long.
@@ -23,12 +23,12 @@ def check_kind(kind: type[Any]) -> None:
 
 
 def check_array(x: Any) -> None:
-    """Raise TypeError for an instance of np.ndarray whose class `check_kind` refuses."""
+    """Raise TypeError for an instance of np.ndarray whose class `check_array_class` refuses."""
     if isinstance(x, np.ndarray):
-        check_kind(type(x))
+        check_array_class(type(x))
 
 
-def check_shares(who: str, cost: str, y: Any, most: float = 1.0) -> None:
+def check_targets(who: str, cost: str, y: Any, most: float = 1.0) -> None:
     """Raise ValueError for targets y, a NumPy array, outside the range from 0 to `most` that a cost needs, or NaN.
 
     `who` is the function to name in the message.
@@ -41,7 +41,7 @@ def check_shares(who: str, cost: str, y: Any, most: float = 1.0) -> None:
         )
 
 
-def check_cost(who: str, cost: Any) -> None:
+def check_scalar_cost(who: str, cost: Any) -> None:
     """Raise ValueError for a cost that is not a single number."""
     if shape := getattr(cost, "shape", ()):
         raise ValueError(f"{who}: expected a cost of shape (), got {tuple(shape)}; take its sum or its mean")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.backend import hardware, threads
-from chainrule.estimators import logistic_regression, network
+from chainrule.estimators import fitting
 from chainrule.models import logistic
 from chainrule.models.kernels.tiles import tile_height
 from chainrule.optim import lbfgs
@@ -411,18 +411,17 @@ class TestWhereItHolds:
     @pytest.mark.filterwarnings("ignore:.*max_iter")
     def test_fit(self, two_threads, monkeypatch, make, n, k, count):
         seen = set()
-        for room in (logistic_regression, network):
-            for name in ("lbfgs", "descend"):
-                learn = getattr(room, name)
+        for name in ("lbfgs", "descend"):
+            learn = getattr(fitting, name)
 
-                def seen_by(cost, *rest, learn=learn, **settings):
-                    def watched(*arguments):
-                        seen.add(threads.blas_threads())
-                        return cost(*arguments)
+            def seen_by(cost, *rest, learn=learn, **settings):
+                def watched(*arguments):
+                    seen.add(threads.blas_threads())
+                    return cost(*arguments)
 
-                    return learn(watched, *rest, **settings)
+                return learn(watched, *rest, **settings)
 
-                monkeypatch.setattr(room, name, seen_by)
+            monkeypatch.setattr(fitting, name, seen_by)
         make().fit(*rows_of(n, k))
         assert seen == {count}
 

@@ -13,7 +13,7 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.cluster import ChunkedRows
 from chainrule.cluster import chunked_rows as rows_in_chunks
-from chainrule.estimators import placement
+from chainrule.estimators import validation
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2
 from tests.helpers.chunked_runs import NETS, apart, assert_same_run, descended, one_machine
@@ -193,13 +193,13 @@ def test_chunks_may_have_no_rows(rows):
 def test_of_rows_that_are_not_finite_one_is_looked_at(monkeypatch, rows):
     X, y = rows
     X[250, 2] = np.nan
-    seen, copied = [], placement.on_host
+    seen, copied = [], validation.on_host
 
     def on_host(x):
         seen.append(getattr(x, "shape", None))
         return copied(x)
 
-    monkeypatch.setattr(placement, "on_host", on_host)
+    monkeypatch.setattr(validation, "on_host", on_host)
     with pytest.raises(ValueError, match="Input X contains NaN"):
         cr.MLPClassifier().fit(da.from_array(X, chunks=(100, 5)), y)
     assert X.shape not in seen

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chainrule.data import DataError, to_binary
-from tests.helpers.data_files import dataset
+from tests.helpers.format_files import dataset
 
 
 def test_binary_labels_ask_for_the_named_class_or_the_second_of_two():

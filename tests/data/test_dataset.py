@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as npst
 
 from chainrule import data
 from chainrule.data import DataError, Dataset, ImageShape
-from tests.helpers.data_files import X6, Y6
+from tests.helpers.format_files import X6, Y6
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from chainrule.data import (
 )
 from chainrule.data.formats.reader import Raw, Reader, suffixed
 from tests.conftest import ROOT
-from tests.helpers.data_files import (
+from tests.helpers.format_files import (
     X6,
     Y6,
     Make,

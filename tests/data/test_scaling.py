@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from chainrule import data
 from chainrule.data import DataError, Dataset, ImageShape, Scaling
-from tests.helpers.data_files import PICTURES, X6, Y6, dataset
+from tests.helpers.format_files import PICTURES, X6, Y6, dataset
 
 
 @pytest.mark.parametrize("image", [None, ImageShape(4, 5, 3)])

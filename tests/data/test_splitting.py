@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chainrule.data import DataError, split
-from tests.helpers.data_files import dataset
+from tests.helpers.format_files import dataset
 
 
 @given(

@@ -56,7 +56,7 @@ def check_cluster(printed, known):
     estimator, descent = printed.splitlines()
     assert estimator.startswith("dask.array<predict, shape=(1000,)")
     assert float(estimator.split()[-1]) > 0.95
-    assert re.fullmatch(r"0\.\d+ Spent\(steps=21, .*\)", descent)
+    assert re.fullmatch(r"0\.\d+ StepTimes\(steps=21, .*\)", descent)
 
 
 GIVEN = {"W": np.eye(2), "X": np.ones((3, 2))}

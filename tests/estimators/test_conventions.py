@@ -397,7 +397,11 @@ class TestConventions:
         ("kind", "wrong", "message"),
         [
             (cr.LogisticRegression, {"C": 0}, "C must be a number above 0"),
-            (cr.LogisticRegression, {"solver": "adam"}, "solver must be 'lbfgs', 'gradient-descent' or"),
+            (
+                cr.LogisticRegression,
+                {"solver": "adam"},
+                "solver must be one of lbfgs, gradient-descent, momentum, nesterov,",
+            ),
             (cr.LogisticRegression, {"max_iter": 1.5}, "max_iter must be a whole number from 1 up, got 1.5"),
             (cr.LogisticRegression, {"tol": -1}, "tol must be a finite number from 0 up, got -1"),
             (cr.LogisticRegression, {"class_weight": {9: 1}}, "class_weight must be None, 'balanced' or"),
@@ -417,7 +421,11 @@ class TestConventions:
             ),
             (cr.MLPClassifier, {"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be whole numbers"),
             (cr.MLPClassifier, {"activation": "gelu"}, "activation must be one of sigmoid, tanh, relu"),
-            (cr.MLPClassifier, {"solver": "newton"}, "solver must be one of adam, adamw"),
+            (
+                cr.MLPClassifier,
+                {"solver": "newton"},
+                "solver must be one of gradient-descent, momentum, nesterov, rmsprop, adam, adamw, sgd, lbfgs,",
+            ),
             (cr.MLPClassifier, {"alpha": -0.1}, "alpha must be"),
             (cr.MLPClassifier, {"batch_size": 0}, "batch_size must be 'auto' or"),
             (cr.MLPClassifier, {"learning_rate": "adaptive"}, "learning_rate must be 'constant' or"),

@@ -1,4 +1,4 @@
-"""Configurations and runs on made-up rows."""
+"""Configurations and runs of made-up rows."""
 
 import numpy as np
 

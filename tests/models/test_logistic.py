@@ -245,7 +245,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
     @pytest.mark.parametrize("setting", ["rows", "workers"])
     @pytest.mark.parametrize("value", [0, -1, 2.5, True, "2", np.float64(2.0)])
-    def test_no_tile_of_nothing(self, setting, value):
+    def test_rows_and_workers_are_whole_numbers_from_1_up(self, setting, value):
         kind = ValueError if type(value) is int else TypeError
         with pytest.raises(kind, match=f"by_tiles: {setting} must be a whole number from 1 up, got"):
             logistic.by_tiles(*problem(3, 2), **{setting: value})

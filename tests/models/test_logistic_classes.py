@@ -93,7 +93,7 @@ def test_memory_beyond_the_data_is_bounded_by_the_tile(k):
 
 
 @pytest.mark.parametrize("spelling", STEPS)
-def test_a_class_that_is_none(spelling):
+def test_a_number_that_is_no_class(spelling):
     X, y, W, b = problem(5)
     for wrong in (-1, 4):
         y[3] = wrong

@@ -40,3 +40,9 @@ def test_a_number_that_is_no_class(wrong):
     strict = cr.get_device("strict:device1")
     rows = strict.to_numpy(one_hot(strict.xp, strict.asarray(y), 3, strict.xp.float64))
     np.testing.assert_array_equal(rows, [[1, 0, 0], [math.nan] * 3, [0, 0, 1]])
+
+
+@pytest.mark.parametrize(("k", "order"), [(2, "F"), (64, "F"), (65, "C")])
+def test_of_few_classes_the_samples_of_a_class_are_neighbours_in_memory(k, order):
+    rows = one_hot(np, np.arange(5.0) % k, k)
+    assert rows.flags[f"{order}_CONTIGUOUS"]

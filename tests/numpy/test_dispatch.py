@@ -143,6 +143,7 @@ def test_where_with_a_condition_alone_gives_constants():
         np.where(A > 1, cr.variable(A))
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated:DeprecationWarning")  # by NumPy 2.5
 @pytest.mark.parametrize("f", [np.around, np.round, np.fix, np.rint, np.trunc, np.fabs])
 def test_what_rounds_is_called_as_numpy_calls_it(f: Callable[[Any], Any]):
     np.testing.assert_array_equal(f(cr.variable(A)).value, f(A))

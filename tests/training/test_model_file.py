@@ -17,8 +17,8 @@ from chainrule.data import ImageShape
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.training import model_file, storage
-from chainrule.training.model_file import Model, load_model, save_model
-from chainrule.training.storage import ModelError, write_bytes
+from chainrule.training.model_file import Model, ModelError, load_model, save_model
+from chainrule.training.storage import write_bytes
 
 NET = MLP((12, 5, 3), "tanh", "softmax", penalty=cr.ElasticNet(0.1, 0.3, biases=True))
 NETS = [
@@ -92,6 +92,19 @@ def test_a_model_with_any_byte_changed_is_refused(tmp_path):
         except ModelError:
             continue
         pytest.fail(f"byte {at} of {len(whole)} was changed, and nobody minded")
+
+
+@pytest.mark.parametrize(("first", "rest"), [("not a", True), ("b", False)])
+def test_a_file_that_does_not_say_whether_a_class_is_the_rest_says_it_by_its_name(tmp_path, first, rest):
+    path = tmp_path / "model.safetensors"
+    saved = replace(model(MLP((12, 1))), classes=(first, "a"))
+    for known in (False, True):
+        save_model(path, replace(saved, rest=known))
+        assert load_model(path).rest is known
+    rewritten(path, about={"rest": "gone"})
+    assert load_model(path).rest is rest
+    with pytest.raises(ValueError, match="a class for all the rest among 3"):
+        replace(model(), rest=True)
 
 
 def test_no_file_and_other_files_are_refused(tmp_path):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from chainrule import data
-from chainrule.data.errors import DataError
 from chainrule.training.problem import classes_of
 from tests.helpers.runs import dataset, problem
 
@@ -32,7 +31,7 @@ def test_scaling_goes_by_the_rows_that_are_learnt_from():
 def test_a_row_of_each_class_is_told_with_the_way_without_validation():
     rows = dataset(m=3)
     with pytest.raises(
-        DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
+        data.DataError, match=r"to validate by one of them, got a row of each at most; .*--validation 0"
     ):
         problem(rows, rows, validation=0.1)
     assert problem(rows, rows).validation is None

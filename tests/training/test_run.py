@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models.objective import targets
-from chainrule.optim import OPTIMIZERS, descent
+from chainrule.optim import OPTIMIZERS, monitor
 from chainrule.training.checkpoint import CheckpointError
 from tests.helpers.runs import run_on
 
@@ -17,7 +17,7 @@ def assert_same(a, b):
     assert (a.steps, a.stopped, a.history, a.best) == (b.steps, b.stopped, b.history, b.best)
     for one, other in zip(a.params, b.params, strict=True):
         for x, y in zip(one, other, strict=True):
-            x, y = (descent.to_numpy(v) for v in (x, y))
+            x, y = (monitor.to_numpy(v) for v in (x, y))
             assert (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
 
 
@@ -147,8 +147,8 @@ def test_the_penalty_is_no_part_of_validation(tmp_path):
 
 
 def test_one_copy_to_the_host_serves_each_report(tmp_path, monkeypatch):
-    original, copies = descent.to_numpy, []
-    monkeypatch.setattr(descent, "to_numpy", lambda x: copies.append(x.shape) or original(x))
+    original, copies = monitor.to_numpy, []
+    monkeypatch.setattr(monitor, "to_numpy", lambda x: copies.append(x.shape) or original(x))
     for batch in ("7", "all"):
         run = run_on(cr.get_device("strict:device1"), hidden="4", batch=batch, steps=40, validation=0.2)
         copies.clear()

@@ -124,7 +124,7 @@ class _Parameter:
     def __init__(self, differences: FiniteDifferences, name: str, which: int, gradient: np.ndarray) -> None:
         self.differences, self.name, self.which, self.gradient = differences, name, which, gradient
 
-    def check(self, most: int, rng: np.random.Generator) -> ParameterCheck:
+    def check(self, most: int, rng: "np.random.Generator") -> ParameterCheck:
         sizes, chosen = np.abs(self.gradient).ravel(), np.arange(self.gradient.size)
         if sizes.size > most:
             largest = np.argsort(-sizes, kind="stable")[: most // 2]

@@ -12,12 +12,13 @@ import numpy as np
 from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
+from chainrule.backend.memory import keep_freed_memory
 from chainrule.gates import RULES
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import functions
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
 _MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
@@ -37,6 +38,9 @@ class Namespace:
     Names without an underscore are those of the standard and of docs/rules.md; those with one are the engine's.
     """
 
+    _as_numpy = staticmethod(dispatch.as_numpy)
+    _integers = staticmethod(dispatch.integers)
+
     def __init__(self, base: Any) -> None:
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
         self.__array_api_version__ = base.__array_api_version__
@@ -52,6 +56,7 @@ class Namespace:
         self.fft = SubNamespace(f"{self.__name__}.fft")
         plain = base
         if base is np:
+            keep_freed_memory()
             # Where nothing is traced, compat fills in what NumPy does not spell as the standard does.
             # Its import takes as long as NumPy's, and waits until here.
             plain = importlib.import_module("array_api_compat.numpy")
@@ -101,9 +106,6 @@ class Namespace:
         """Return the inspection functions of the plain namespace."""
         return self._base.__array_namespace_info__()
 
-    _as_numpy = staticmethod(dispatch.as_numpy)
-    _integers = staticmethod(dispatch.integers)
-
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
         if isinstance(result, tuple):
@@ -132,7 +134,7 @@ class Namespace:
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x  # type: ignore[no-any-return]
         wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
-        check_kind(type(obj))
+        check_array_class(type(obj))
         return Traced(self._base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:
@@ -204,15 +206,18 @@ def differentiable(xp: Any) -> Any:
     """
     if isinstance(xp, Namespace):
         return xp
-    base = _standard(xp)
-    if id(base) not in _by_base:
+    if id(xp) not in _by_base:
+        base = _standard(xp)
         if not hasattr(base, "__array_namespace_info__"):
             raise TypeError(
                 "differentiable: expected an array API namespace such as numpy, cupy or array_api_strict; "
                 f"got {xp!r}"
             )
-        _by_base[id(base)] = Namespace(base)
-    return _by_base[id(base)]
+        # Two names of one library, such as that of compat, have one differentiable namespace.
+        if id(base) not in _by_base:
+            _by_base[id(base)] = Namespace(base)
+        _by_base[id(xp)] = _by_base[id(base)]
+    return _by_base[id(xp)]
 
 
 def space_of(x: Any) -> Any:
@@ -224,7 +229,7 @@ def space_of(x: Any) -> Any:
         if is_transformed(x):
             # Arrays of one class may then belong to many namespaces.
             return differentiable(x.__array_namespace__())
-        check_kind(kind)
+        check_array_class(kind)
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"expected an array of the array API standard; got {kind.__name__}")
         if isinstance(x, np.ndarray | np.generic):

@@ -18,7 +18,7 @@ from chainrule.autodiff.masks import SELECTING, Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.
 VARIABLE_LEVEL = 1
@@ -64,14 +64,14 @@ def _traced(
             f"{gate.__name__}: traced real arrays gave {dtype}; only real floating results have "
             "a gradient here. Use chainrule.stop_gradient on what need not be traced"
         )
-    # Node has no __init__: to set its slots here takes half of the time.
+    # Node has no __init__, whose call would take longer than setting its slots here.
     node = Node()
     node.edges, node.shape, node.dtype, node.watched, node.gate = edges, value.shape, dtype, watched, gate
     return Traced(value, space, level, node)
 
 
 def leaf(value: Array, space: Any, level: int) -> Traced:
-    """Return an array that gradients at `level` are asked for."""
+    """Return a value as an array with no gate behind it, to whose node a backward pass at `level` leads."""
     return _traced(value, space, level, (), watch(plain_value(value)))
 
 
@@ -113,7 +113,7 @@ def record(
 
 def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
     """Return the highest level, the arrays without it, and the namespace that they then belong to."""
-    # The type of an array is tested in place here, since every gate that is not one of the two below comes through.
+    # Types are tested in place here, and in the fast paths below, because each operation passes through them.
     level = 0
     for array in arrays:
         if type(array) is Traced and array.level > level:
@@ -144,7 +144,7 @@ _checked: set[type] = {np.ndarray}
 
 def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
-    check_kind(type(x))
+    check_array_class(type(x))
     _checked.add(type(x))
 
 
@@ -162,7 +162,7 @@ def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
 
 
 class Cotangents:
-    """The gradients of the results of one gate, by the number of the result, as far as they have come in."""
+    """The gradients of the results of one gate, by the number of the result, as far as they have arrived."""
 
     __slots__ = ("items",)
 
@@ -207,8 +207,8 @@ def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched:
 
 # --- Forward: the same, for one and for two arrays ---
 #
-# Most gates take one array or two, of a single level and with plain values below. They are recorded here without the
-# loops of `record`, which handles everything else: small networks spend most of their time in these lines.
+# Most gates take one array or two, traced at one level, with plain arrays below. They are recorded here without the
+# loops of `record`, which handles all other cases: small networks spend most of their time in these lines.
 
 
 def recorder(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callable[..., Any]:
@@ -252,8 +252,9 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
             level, value1 = x1.level, x1.value
             if level and type(value1) is not Traced:
                 if type(x2) is not Traced:
+                    watched = watch(x2)
                     result, (back, _) = gate(xp, value1, x2)
-                    return _traced(result, space, level, ((x1.node, back),), watch(x2), gate)
+                    return _traced(result, space, level, ((x1.node, back),), watched, gate)
                 value2 = x2.value
                 if x2.level == level and type(value2) is not Traced:
                     result, (back, back2) = gate(xp, value1, value2)
@@ -263,9 +264,10 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
         elif type(x2) is Traced:
             level, value2 = x2.level, x2.value
             if level and type(value2) is not Traced:
+                watched = watch(x1)
                 result, (_, back) = gate(xp, x1, value2)
                 if back is not None:
-                    return _traced(result, space, level, ((x2.node, back),), watch(x1), gate)
+                    return _traced(result, space, level, ((x2.node, back),), watched, gate)
         return record(space, gate, (x1, x2), {}, plain)
 
     return function
@@ -342,8 +344,8 @@ _SAMPLE = 512
 def watch(x: Any) -> Watched:
     """Return a weak reference to a NumPy array and a sample of its elements; () for another operand, once checked.
 
-    By them a change in place before backward is seen. Arrays of other libraries are not watched: a sample of them
-    would have to be copied to the host.
+    Backward compares the array with the sample, to find a change in place. Arrays of other libraries are not watched,
+    because a sample would have to be copied to the host.
     """
     if type(x) is np.ndarray:
         return ((weakref.ref(x), _sample(x)),)

@@ -13,7 +13,7 @@ from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.tape import Node, add, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.gates.types import Array
-from chainrule.validation import check_function, check_kind
+from chainrule.validation import check_array_class, check_function
 
 Argnums = int | Sequence[int]
 _NUMBERS = (int, complex)  # a tuple, since int | complex would be built at each call
@@ -287,7 +287,7 @@ def _seed(out: Any, g: Any) -> Array:
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
         g = space._base.asarray(g, dtype=out.dtype, device=out.device)
-    check_kind(type(g))
+    check_array_class(type(g))
     if type(out.value) is Traced and type(g) is not Traced:
         g = space.asarray(g, device=out.device)
     if g.dtype == out.dtype:

@@ -5,7 +5,8 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.validation import check_array, check_kind
+from chainrule.gates.helpers import is_transformed
+from chainrule.validation import check_array, check_array_class
 
 
 def namespace(*arrays: Any) -> Any:
@@ -14,14 +15,14 @@ def namespace(*arrays: Any) -> Any:
     NumPy 2 meets the standard; a wrapper around it would cost more than many of the operations it wraps. Where some
     arrays are traced it is their differentiable namespace, in which the plain ones are constants.
 
-    Raises TypeError for arrays of two libraries, and for those that `validation.check_kind` refuses.
+    Raises TypeError for arrays of two libraries, and for those that `validation.check_array_class` refuses.
     """
     kinds = set(map(type, arrays))
     for kind in kinds - {np.ndarray}:
-        check_kind(kind)
+        check_array_class(kind)
     if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
-    traced = [x for x in arrays if hasattr(x, "space")]
+    traced = [x for x in arrays if is_transformed(x)]
     return array_api_compat.array_namespace(*(traced or arrays))
 
 

@@ -14,8 +14,7 @@ from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
 from chainrule.optim import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
-from chainrule.training.model_file import Model, load_model
-from chainrule.training.storage import ModelError
+from chainrule.training.model_file import Model, ModelError, load_model
 
 
 class _Console(Console):
@@ -26,7 +25,7 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-# No emoji: :x: in a path or an option is to be told as it is.
+# No emoji: :x: in a path or an option is printed as it is.
 out = _Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
@@ -55,11 +54,11 @@ def check_folder(folder: Path) -> None:
 
 @contextmanager
 def faults_told() -> Iterator[None]:
-    """Print what the user can mend as one line and leave with status 1; everything else is a fault of ours."""
+    """Print an error that the user can mend as one line, and exit with status 1 or 2; any other error is raised."""
     try:
         yield
     except BrokenPipeError:
-        # The reader has what it wanted; typer ends the program without a word.
+        # The reader of the output has gone; typer ends the program without a message.
         raise
     except (
         data.DataError,

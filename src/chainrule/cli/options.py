@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 import typer
 
 from chainrule.cli.console import DeviceOption, faults_told
+from chainrule.data import formats_help
 from chainrule.training.config import Help, Options
 
 SCHEDULER = "CHAINRULE_SCHEDULER"
@@ -23,10 +24,7 @@ class TrainOptions(Options):
         Path | None,
         typer.Argument(
             metavar="[DATA]",
-            help="A .h5 file in the layout of the cat pictures (its test file is found beside it), an .npz file "
-            "with X and y, a .csv file with a label column, a folder with one subfolder of pictures per "
-            "class, a folder with the idx files of MNIST or Fashion-MNIST, .gz or not, a .zarr group with X and y, or "
-            "a folder with X.npy and y.npy. Default: scikit-learn's handwritten digits.",
+            help=formats_help(),
         ),
     ] = None
     dtype: Annotated[str, Help("Precision of data and parameters.", choices=("float32", "float64"))] = (

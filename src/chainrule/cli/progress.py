@@ -27,7 +27,7 @@ _FRAMES_A_SECOND = 4
 
 
 def follow(config: Config) -> "Drawing | Lines":
-    """Return a context that shows how a run of this config goes: a drawing where the reader can see one, or lines."""
+    """Return a context that shows how a run goes: a drawing where the reader can see one, or lines."""
     drawn = _on_terminal(out) and out.is_interactive and not out.options.ascii_only
     return Drawing(config) if drawn else Lines(config)
 
@@ -38,11 +38,11 @@ def _on_terminal(console: Console) -> bool:
 
 
 class Lines:
-    """A line for a report, and where the error stream alone is a terminal a bar there."""
+    """A line for each report, and a progress bar where the error stream is a terminal."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        # A line for each of 200 epochs would push away what else was said.
+        # A line for each of 200 epochs would scroll the other lines away.
         self.sparse = (
             1 if config.batch is None else min(10, max(1, config.steps // config.report_every // 20))
         )
@@ -52,7 +52,7 @@ class Lines:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("cost {task.fields[cost]}"),
-            # Beside the reports, where both are seen: of two consoles on one terminal each writes over the other.
+            # On the console of the reports where both are one terminal: two consoles there overwrite each other.
             console=out if _on_terminal(out) else err,
             transient=True,
             disable=not _on_terminal(err),

@@ -70,7 +70,7 @@ def train(options: TrainOptions) -> None:
             chunks=pipeline.times(run_rows),
         )
         _conclude(report)
-        names = save(options.folder, model, result.history, report.as_json(), problem.test, held_out)
+        names = save(options.folder, model, result.history, report, problem.test, held_out)
     tell("saved", f"{options.folder}{os.sep}: {', '.join(names)}")
 
 

@@ -1,9 +1,9 @@
-"""The cost of rows in chunks, and its gradient: each chunk's is computed where its rows are, and summed up a tree.
+"""The cost of rows in chunks and its gradient: computed for each chunk where its rows are, and summed in a tree.
 
-A cost is a sum over rows, J = sum over chunks of share_i * J_i, with J_i what one machine computes of chunk i alone and
-share_i its part of all rows (of all weights, where rows are weighed). Chunks and the order of sums are fixed by the
-data, never by which worker was quick: any number of workers gives the same numbers, bit for bit, where their
-processors and libraries are alike.
+The cost is J = sum over chunks i of share_i * J_i, where J_i is the cost of the rows of chunk i alone and share_i is
+their part of all rows (of all weights, where rows are weighted). Chunks and the order of sums are fixed by the data,
+whichever worker is quick: any number of workers gives the same numbers, bit for bit, where their processors and
+libraries are alike.
 """
 
 import math
@@ -32,9 +32,9 @@ from chainrule.models.objective import class_probabilities, learning_rate_bound,
 from chainrule.models.types import Params
 from chainrule.optim import Batches
 
-# How many sums one task of the tree adds up: few levels, and no worker is sent much at once.
+# How many sums one task of the tree adds: the tree has few levels, and no worker is sent much at once.
 FAN_IN = 8
-# Of the memory of all workers, the share that rows may take; at 0.6 Dask begins to write to disk.
+# The share of all workers' memory that rows may take; from 0.6 on Dask writes to disk.
 _SHARE_OF_MEMORY = 0.4
 
 
@@ -44,16 +44,17 @@ def is_dask(x: Any) -> bool:
 
 
 def can_be_kept(size: int) -> bool:
-    """Return whether the memory of all workers is for rows of so many bytes, and for what is computed of them."""
+    """Return whether the workers' memory has room for rows of so many bytes, and for computing with them."""
     return size <= _SHARE_OF_MEMORY * memory_limit()
 
 
 @dataclass
-class Spent:
-    """Seconds of all steps: `wall` as the caller saw them, of which cost and gradients were computed in some.
+class StepTimes:
+    """How many steps were computed, and their seconds.
 
-    `compute` is summed over all threads; `busiest` counts at each step only the thread that computed longest, for
-    threads compute at the same time.
+    wall        as the caller saw them
+    compute     of computing costs and gradients, summed over all threads
+    busiest     of computing, where each step counts only the thread that computed longest: threads work side by side
     """
 
     steps: int = 0
@@ -65,18 +66,20 @@ class Spent:
     def rest(self) -> float:
         """The seconds of steps in which the busiest thread did not compute.
 
-        They went into moving, scheduling and waiting, and into reading rows that are not kept.
+        Then chunks were moved, scheduled and waited for, and rows that are not kept were read.
         """
         return self.wall - self.busiest
 
 
 class ChunkedRows:
-    """Rows X (m, n), targets y (m, ...) and weights (m,) or None, of which each chunk is computed where it lies.
+    """Rows X (m, n), targets y (m, ...) and weights (m,) or None, in chunks that are computed where they lie.
 
-    X is a Dask array of float32 or float64, whose chunks of rows are the chunks; y and weight are Dask's or NumPy's.
-    Where the workers of the client in use have memory for all rows, they are read once and stay there, on each worker's
-    own device (its CHAINRULE_DEVICE); else each step reads them again. Without a client the threads of this process
-    are the workers. `spent` says where the time went.
+    X is a Dask array of float32 or float64, and its chunks along the rows are the chunks; y and weight are Dask's or
+    NumPy's. Where the workers of the client in use have memory for all rows, or with `keep`, rows are read once and
+    stay on each worker's own device (its CHAINRULE_DEVICE); else each step reads them again. Without a client the
+    threads of this process are the workers. `spent` says where the time went.
+
+    Raises TypeError and ValueError for arrays of another kind, or of other numbers of rows.
     """
 
     def __init__(self, X: Any, y: Array, weight: Array | None = None, *, keep: bool | None = None) -> None:
@@ -100,7 +103,7 @@ class ChunkedRows:
         X = X.rechunk((heights, -1))
         columns = [None if column is None else _cut(column, heights) for column in (y, weight)]
         self.dtype, self.shape, self.heights = X.dtype, X.shape, heights
-        self.spent = Spent()
+        self.spent = StepTimes()
         blocks = [x if x is None else x.to_delayed().reshape(-1).tolist() for x in (X, *columns)]
         self.kept = can_be_kept(X.nbytes) if keep is None else keep
         place = delayed(_placed, pure=False)
@@ -123,8 +126,8 @@ class ChunkedRows:
     def cost_and_gradients(self, net: MLP) -> Callable[..., tuple[Array, Params]]:
         """Return f(params) of all rows, or f(params, numbers of chunks) of those, as `descend` and `lbfgs` call it.
 
-        Parameters and what is returned are NumPy's. Of a mini-batch of weighed rows it is the share of J: the mean
-        over an epoch is that over all rows.
+        Parameters and results are NumPy's. A mini-batch of weighted rows gives its share of J, so that the mean over
+        an epoch is J.
         """
         bare = replace(net, penalty=None)
 
@@ -148,12 +151,12 @@ class ChunkedRows:
         return cost_of
 
     def learning_rate_bound(self) -> float:
-        """As `logistic.learning_rate_bound`, of all rows, each times the root of its weight over the mean weight."""
+        """Return `logistic.learning_rate_bound` of all rows, each weighed by its weight over the mean weight."""
         scale = self.shape[0] / math.fsum(self.weights)
         return self.harmonic_mean(self.each(_bound, scale))
 
     def harmonic_mean(self, bounds: Iterable[float]) -> float:
-        """Return the bound of all rows from that of each chunk: 4 over a bound is a mean over rows."""
+        """Return the bound of all rows from those of the chunks: 4 over a bound is a mean over rows."""
         return float(self.shape[0]) / math.fsum(
             k / bound for k, bound in zip(self.heights, bounds, strict=True)
         )
@@ -177,7 +180,7 @@ class ChunkedRows:
     def each(self, f: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Return f((X, y, weight), arguments) of each chunk, computed by its worker."""
         sent = delayed(arguments, traverse=False, pure=False)
-        # Each chunk is an argument of a task of its own, so that no worker has to hold two.
+        # Each chunk is the argument of its own task, so that no worker has to hold two.
         return self._computed([delayed(f, pure=False)(part, sent) for part in self.parts])
 
     def _summed(
@@ -186,14 +189,14 @@ class ChunkedRows:
         started = time.perf_counter()
         numbers = range(len(self.parts)) if chosen is None else sorted(int(i) for i in chosen)
         rows = sum(self.heights[i] for i in numbers)
-        # A chunk that weighs nothing has no mean.
+        # A chunk whose weights are all 0 has no mean.
         numbers = [i for i in numbers if self.weights[i] > 0]
         if not numbers:
             raise ValueError(
                 "ChunkedRows: expected a row of a weight above 0 in every batch; leave out the others"
             )
         m, total = self.shape[0], math.fsum(self.weights)
-        # One key in the graph: Dask sends it once to each worker that asks, and makes it again should that be lost.
+        # One key in the graph: Dask sends it once to each worker that needs it, and makes it again where it is lost.
         sent = delayed((net, params), traverse=False, pure=False)
         task = delayed(f, pure=False)
         sums = []
@@ -215,7 +218,7 @@ class ChunkedRows:
         return [np.asarray(leaf) for leaf in leaves]
 
     def _computed(self, tasks: list[Any]) -> list[Any]:
-        # In this process the threads are Dask's; those of the BLAS beside them would be too many.
+        # Without a client Dask's threads compute in this process, and those of the BLAS would be too many beside them.
         alone = client_in_use() is None and threads.can_limit_blas()
         with threads.one_blas_thread() if alone else nullcontext():
             return computed(tasks)
@@ -224,7 +227,8 @@ class ChunkedRows:
 class ChunkBatches:
     """Mini-batches of whole chunks, as `descend` draws them: every epoch is a new permutation of all chunks.
 
-    A batch has as many chunks as go into `rows`, reckoned by the tallest, at least one; all where `rows` is all rows.
+    A batch has as many chunks as fit into `rows`, counted as if each were the tallest: at least one, and all chunks
+    where `rows` is all rows.
     """
 
     def __init__(self, heights: Sequence[int], rows: int, *, seed: int = 0, shuffle: bool = True) -> None:
@@ -245,7 +249,7 @@ class ChunkBatches:
 
 
 def taken(X: Any, numbers: np.ndarray) -> Any:
-    """Return these rows of X, in ascending order, chunk by chunk; what is sent for it is a bit for each row of X."""
+    """Return the rows of these numbers of a Dask array X, in ascending order; workers are sent a bit for each row."""
     X = X.rechunk({1: -1})
     chosen = np.zeros(X.shape[0], dtype=np.bool_)
     chosen[numbers] = True
@@ -273,7 +277,7 @@ def _picked(X: np.ndarray, bits: np.ndarray) -> np.ndarray:
 
 
 def _placed(X: Array, y: Array, weight: Array | None, dtype: str) -> tuple[Array, Array, Array | None]:
-    """Bring a chunk to the worker's device."""
+    """Return a chunk on the worker's device."""
     place = get_device()
     return (
         place.asarray(X, dtype),
@@ -292,7 +296,7 @@ def _bound(part: tuple[Array, Array, Array | None], given: tuple[float]) -> floa
 
 
 def _forward(part: tuple[Array, Array, Array | None], given: tuple[MLP, Params]) -> np.ndarray:
-    net, params = _at_hand(given)
+    net, params = _on_device(given)
     return to_numpy(net.forward(params, part[0]))
 
 
@@ -308,7 +312,7 @@ def _cost_and_gradients(
 ) -> list[Any]:
     """Return [seconds by thread, share of J, share of dW_1, share of db_1, ...] of a chunk, on the host."""
     started = time.perf_counter()
-    (X, y, weight), (net, params) = part, _at_hand(given)
+    (X, y, weight), (net, params) = part, _on_device(given)
     with np.errstate(over="ignore", invalid="ignore"):
         cost, gradients = on_all_rows(net, X, y, params, weight=weight)
         leaves = [x for dW, db in gradients for x in (dW * share, db * bias_share)]
@@ -321,13 +325,13 @@ def _cost_alone(
 ) -> list[Any]:
     """Return [seconds by thread, share of J] of a chunk, on the host."""
     started = time.perf_counter()
-    (X, y, weight), (net, params) = part, _at_hand(given)
+    (X, y, weight), (net, params) = part, _on_device(given)
     with np.errstate(over="ignore", invalid="ignore"):
         cost = to_numpy(net.cost_of(params, X, y, sample_weight=weight) * share)
     return [_seconds_since(started), cost]
 
 
-def _at_hand(given: tuple[MLP, Params]) -> tuple[MLP, Params]:
+def _on_device(given: tuple[MLP, Params]) -> tuple[MLP, Params]:
     """Return the network and its parameters on the worker's device."""
     net, params = given
     place = get_device()
@@ -341,7 +345,7 @@ def _seconds_since(started: float) -> dict[str, float]:
 
 
 def _added(*sums: list[Any]) -> list[Any]:
-    # Never in place: what a task was handed may be handed to another one too.
+    # Never in place: Dask may give the arguments of a task to another task too.
     times, *columns = zip(*sums, strict=True)
     seconds: dict[str, float] = {}
     for thread, time_of_it in (pair for found in times for pair in found.items()):

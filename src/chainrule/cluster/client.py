@@ -18,7 +18,7 @@ from chainrule.backend import hardware
 
 # Seconds between two looks for workers that have joined.
 _LOOK = 1.0
-# Parameters and targets travel in the graph, which Dask warns of from 10 MB up; they have to travel.
+# Parameters and targets are sent in the graph, and Dask warns of graphs from 10 MB up.
 _LARGE_GRAPHS = {"distributed.admin.large-graph-warning-threshold": "10GB"}
 
 
@@ -27,7 +27,7 @@ class ClusterError(ConnectionError):
 
 
 class _Checked:
-    """Which workers of a client were found to have this very chainrule, and when that was looked at last."""
+    """The workers of a client that were found to have this version of chainrule, and the time of the last look."""
 
     def __init__(self) -> None:
         self.workers: set[str] = set()
@@ -57,7 +57,7 @@ def connected(
     if workers is not None:
         if workers < 1:
             raise ValueError(f"connected: expected workers from 1 up, got {workers}")
-        # Told "auto" for each of them, Dask would give more workers than processors more memory than there is.
+        # With "auto" for each worker, Dask would give more workers than processors more memory than there is.
         limit = {} if memory == "auto" else {"memory_limit": memory}
         with _interrupts_ignored():
             cluster = distributed.LocalCluster(
@@ -78,9 +78,9 @@ def connected(
 
 @contextmanager
 def _interrupts_ignored() -> Iterator[None]:
-    """Have processes that are started inside ignore Ctrl-C, which a terminal sends to all of them at once.
+    """Let processes that are started inside ignore Ctrl-C, which a terminal sends to all processes at once.
 
-    What stops a run is this process, which still needs them to bring it to its end.
+    This process stops the run, and needs its workers until the end.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -97,7 +97,7 @@ def _client_of(scheduler: str) -> Iterator[Any]:
     try:
         client = distributed.Client(scheduler)
     except (OSError, ValueError, TypeError) as error:
-        # Of types that no scheduler could have are faults of the address, and of what is set up for TLS.
+        # A malformed address, or missing settings of TLS, raise ValueError or TypeError.
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
         ) from error
@@ -121,7 +121,7 @@ def memory_limit() -> float:
         # A container may have less than the machine.
         return float(min(memory[1], distributed.system.MEMORY_LIMIT)) if memory else 0.0
     limits = [worker["memory_limit"] for worker in _workers(client).values()]
-    # 0 is Dask's word for no limit.
+    # Dask writes no limit as 0.
     return float(sum(limits)) if all(limits) else float("inf")
 
 
@@ -134,7 +134,7 @@ def threads() -> int:
 
 
 def _check_first(client: Any) -> None:
-    # Later on they may all be on their way back, for which Dask waits.
+    # At the start only: later all workers may be restarting, and Dask waits for them.
     if not _workers(client):
         raise ClusterError(
             "the scheduler has no workers; start some with `dask worker` and the scheduler's address"
@@ -143,16 +143,16 @@ def _check_first(client: Any) -> None:
 
 
 def check_workers(client: Any) -> None:
-    """Raise ClusterError, naming it, for a worker that has no chainrule or another version of it."""
+    """Raise ClusterError, which names the workers, where some have no chainrule or another version of it."""
     seen = _checked.setdefault(client, _Checked())
     seen.looked = time.monotonic()
     new = sorted(set(_workers(client)) - seen.workers)
     if not new:
         return
-    # Of Python's own, because a function of ours could not arrive where chainrule is missing.
+    # eval is Python's own; a function of chainrule could not be unpickled where chainrule is missing.
     answers = client.run(eval, "__import__('chainrule').__version__", workers=new, on_error="return")
     ours = version("chainrule")
-    # One that is gone again can be asked nothing.
+    # A worker that has left again gives no answer.
     answers = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
     wrong = [
         f"{name} has {answer!r}" if isinstance(answer, str) else f"{name} has none ({answer})"
@@ -193,7 +193,7 @@ def computed(tasks: list[Any]) -> list[Any]:
             "last checkpoint (--resume)"
         ) from error
     except ImportError:
-        # A worker that came since the last look, and that cannot do what it was asked: named, if that is why.
+        # A worker without chainrule may have joined since the last look; then the error names it.
         if client is not None:
             check_workers(client)
         raise

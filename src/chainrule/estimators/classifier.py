@@ -1,4 +1,4 @@
-"""What classifiers share: labels to class numbers, and logits to labels and probabilities."""
+"""What classifiers share: class numbers from labels, and labels and probabilities from logits."""
 
 from abc import abstractmethod
 from typing import Any
@@ -10,8 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from chainrule.estimators.placement import Place, by_chunks, on_host
 from chainrule.gates.activations import sigmoid, softmax
-
-Array = Any
+from chainrule.gates.types import Array
 
 
 class Classifier(ClassifierMixin):  # type: ignore[misc]
@@ -25,13 +24,13 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
 
     @by_chunks
     def predict(self, X: Any) -> Array:
-        """Return the label (m,) of each row: where X lives, or on the host where they are no numbers, or not there."""
+        """Return the label (m,) of each row, where X lives; on the host, labels that X's library cannot hold."""
         Z, home = self._logits(X, "predict")
         xp = Place.of(Z).xp
         chosen = home.bring(xp.astype(Z > 0, xp.int64) if Z.ndim == 1 else xp.argmax(Z, axis=1))
         if self.classes_.dtype.kind in "biuf":
             labels = home.bring(self.classes_)
-            # JAX has by default no numbers of 64 bits, and takes the last 32 of larger ones.
+            # JAX has no numbers of 64 bits by default, and keeps the last 32 bits of larger labels.
             if np.array_equal(on_host(labels), self.classes_):
                 return home.xp.take(labels, chosen, axis=0)
         return self.classes_[on_host(chosen)]
@@ -50,7 +49,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
             return home.bring(Place.of(Z).xp.log(_probabilities(Z)))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of rows, weighed by sample_weight, whose label is predicted."""
+        """Return the share of rows, weighted by sample_weight, whose label is predicted."""
         labels = on_host(self.predict(X))
         return float(accuracy_score(on_host(y), labels, sample_weight=on_host(sample_weight)))
 

@@ -1,7 +1,6 @@
 """Logistic regression as an estimator."""
 
 import warnings
-from collections.abc import Callable
 from numbers import Real
 from typing import Any, Self
 
@@ -10,32 +9,26 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from chainrule.estimators.classifier import Classifier
-from chainrule.estimators.placement import (
-    Data,
-    Place,
-    by_chunks,
+from chainrule.estimators.fitting import LBFGS, SOLVERS_OF_SAFE_RATE, by_all_rows, optimizer_of
+from chainrule.estimators.placement import Data, Place, brought, by_chunks, computing
+from chainrule.estimators.validation import (
+    Rules,
     check_parameters,
     checked_data,
     checked_rows,
     checked_weight,
-    computing,
-    in_chunks,
     is_count,
     is_size,
 )
-from chainrule.models.logistic import by_tiles, learning_rate_bound
+from chainrule.gates.types import Array
 from chainrule.models.mlp import MLP
+from chainrule.models.objective import outputs_for, safe_learning_rate
 from chainrule.models.penalties import L2
-from chainrule.optim import Descent, descend, gradient_descent, lbfgs, nesterov
+from chainrule.optim import CostAndGradients, Descent
 
-Array = Any
-
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_RULES: Rules = {
     "C": ("a number above 0, or infinity for no penalty", lambda C: isinstance(C, Real) and float(C) > 0),
-    "solver": (
-        "'lbfgs', 'gradient-descent' or 'nesterov'",
-        lambda name: name in ("lbfgs", "gradient-descent", "nesterov"),
-    ),
+    "solver": (f"one of {', '.join(SOLVERS_OF_SAFE_RATE)}", lambda name: name in SOLVERS_OF_SAFE_RATE),
     "max_iter": ("a whole number from 1 up", is_count),
     "tol": ("a finite number from 0 up", is_size),
 }
@@ -53,8 +46,8 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     C               the smaller, the stronger the penalty of weights (biases have none); infinity for none
     fit_intercept   whether there are biases
     class_weight    None, "balanced", or a dict of label -> number, by which sample weights are multiplied
-    solver          "lbfgs" (SciPy's), or with all rows at each step "gradient-descent" or "nesterov" (momentum 0.9),
-                    whose steps are as long as a bound of the curvature allows
+    solver          "lbfgs" (SciPy's), or with all rows at each step "gradient-descent", "momentum" or "nesterov" (both
+                    with a momentum of 0.9), whose steps are as long as a bound on the curvature allows
     max_iter        the most steps; a ConvergenceWarning says that they did not suffice
     tol             the run is done when the largest |gradient| of J is under it
     warm_start      whether `fit` starts from what the last one learnt, else from zeros
@@ -93,7 +86,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         self.device = device
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from X (m, n) and labels y (m,), each row weighed by sample_weight (m,)."""
+        """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
         check_parameters(self, _RULES)
         again = bool(self.warm_start) and hasattr(self, "coef_")
         X, y = checked_data(self, X, y, reset=not again)
@@ -103,16 +96,11 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             weight = np.ones(len(y)) if weight is None else weight
             weight = weight * self._weight_of_classes(numbers, weight)[numbers]
         home = Place.home_of(X)
-        k = len(self.classes_) if len(self.classes_) > 2 else 1
         data = Data.at(computing(self.device, home), X, numbers, weight)
-        with data.threads_for([(data.X.shape[1], k)]):
-            run = self._minimised(data, self._start(data, k, again))
-        W, b = (
-            [home.bring(x) for x in run.params] if self.fit_intercept else [home.bring(run.params[0]), None]
-        )
-        self.coef_ = home.xp.reshape(W, (1, -1)) if W.ndim == 1 else home.xp.matrix_transpose(W)
-        zeros = home.xp.zeros(k, dtype=W.dtype, device=home.device)
-        self.intercept_ = zeros if b is None else home.xp.reshape(b, (k,))
+        run = self._minimised(data, again)
+        W, *b = (home.bring(x) for x in run.params)
+        self.coef_ = home.xp.matrix_transpose(W)
+        self.intercept_ = b[0] if b else home.xp.zeros(W.shape[1], dtype=W.dtype, device=home.device)
         self.n_iter_ = run.steps
         self.loss_curve_ = [report.cost for report in run.history[1:]]
         if run.stopped in ("steps", "stuck"):
@@ -169,75 +157,38 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             )
         return weights
 
-    def _start(self, data: Data, k: int, again: bool) -> list[Array]:
-        """Return [w (n,), b ()] for the spelling by tiles, [W (n, k), b (k,)] for a network; without b if unwanted."""
-        at, (_, n) = data.place, data.X.shape
-        shapes: list[tuple[int, ...]] = [(n,), ()] if _by_tiles(data, k) else [(n, k), (k,)]
-        if again:
-            last = [at.xp.matrix_transpose(at.bring(self.coef_)), at.bring(self.intercept_)]
-            start = [
-                at.xp.reshape(at.xp.astype(x, data.X.dtype), shape)
-                for x, shape in zip(last, shapes, strict=True)
-            ]
-        else:
-            start = [at.xp.zeros(shape, dtype=data.X.dtype, device=at.device) for shape in shapes]
-        return start if self.fit_intercept else start[:1]
-
-    def _minimised(self, data: Data, start: list[Array]) -> Descent:
+    def _minimised(self, data: Data, again: bool) -> Descent:
+        """Return the end of the descent; its parameters are [W (n, k), b (k,)], or [W] without biases."""
+        k = outputs_for(len(self.classes_))
         strength = 1 / (float(self.C) * data.total)
-        by_tiles = start[0].ndim == 1
-        cost = _cost_by_tiles(data, strength) if by_tiles else _cost_by_network(data, start, strength)
-        steps, tol = int(self.max_iter), float(self.tol)
-        if self.solver == "lbfgs":
-            return lbfgs(cost, start, steps=steps, tol=tol)
-        rate = _learning_rate(data, strength, softmax=not by_tiles and start[0].shape[1] > 1)
-        optimizer = gradient_descent(rate) if self.solver == "gradient-descent" else nesterov(rate)
-        return descend(cost, start, steps=steps, optimizer=optimizer, tol=tol, report_every=1)
+        net = MLP((data.X.shape[1], k), output="softmax" if k > 1 else "sigmoid", penalty=L2(strength))
+        at, dtype = data.place, data.X.dtype
+        none = at.xp.zeros(k, dtype=dtype, device=at.device)
+        if again:
+            W, b = brought([self.coef_, self.intercept_], at, dtype)
+            W = at.xp.matrix_transpose(W)
+        else:
+            W, b = at.xp.zeros(net.shapes[0][0], dtype=dtype, device=at.device), none
+        optimizer = None
+        if self.solver != LBFGS:
+            rate = safe_learning_rate(net, data.rows.learning_rate_bound())
+            optimizer = optimizer_of(self.solver, rate)
+        with data.rows.threads_for(net):
+            return by_all_rows(
+                _of_one_layer(data.rows.cost_and_gradients(net), none),
+                [W, b] if self.fit_intercept else [W],
+                optimizer,
+                steps=int(self.max_iter),
+                tol=float(self.tol),
+            )
 
 
-def _by_tiles(data: Data, k: int) -> bool:
-    # A chunk of a Dask X goes by tiles too, by a choice that is made where it is computed.
-    return k == 1 and data.weight is None and not in_chunks(data.X)
+def _of_one_layer(cost_and_gradients: CostAndGradients, none: Array) -> CostAndGradients:
+    """Return the function of [W, b], or of [W] with the biases `none`, for that of [(W, b)]."""
 
-
-def _cost_by_tiles(data: Data, strength: float) -> Callable[[list[Array]], tuple[Array, list[Array]]]:
-    penalty, xp = L2(strength), Place.of(data.X).xp
-
-    def cost(params: list[Array]) -> tuple[Array, list[Array]]:
-        w, b = params if len(params) == 2 else (params[0], 0.0)
-        J, dw, db = by_tiles(data.X, data.y, w, b)
-        J, [(dw, db)] = penalty.added(xp, [(w, b)], J, [(dw, db)])
-        return J, [dw, db][: len(params)]
-
-    return cost
-
-
-def _cost_by_network(
-    data: Data, start: list[Array], strength: float
-) -> Callable[[list[Array]], tuple[Array, list[Array]]]:
-    n, k = start[0].shape
-    network = MLP((n, k), output="softmax" if k > 1 else "sigmoid", penalty=L2(strength))
-    cost_and_gradients = data.cost_and_gradients(network)
-    place = data.place
-    none = place.xp.zeros(k, dtype=data.X.dtype, device=place.device)
-
-    def cost(params: list[Array]) -> tuple[Array, list[Array]]:
+    def of_one_layer(params: list[Array]) -> tuple[Array, list[Array]]:
         W, b = params if len(params) == 2 else (params[0], none)
-        J, [(dW, db)] = cost_and_gradients([(W, b)])
-        return J, [dW, db][: len(params)]
+        J, [gradients] = cost_and_gradients([(W, b)])
+        return J, [*gradients][: len(params)]
 
-    return cost
-
-
-def _learning_rate(data: Data, strength: float, *, softmax: bool) -> float:
-    """Return 1 over a bound of J's curvature: that of logistic regression, twice it for softmax, and the penalty's."""
-    X = data.X
-    if in_chunks(X):
-        bound = float(data.chunks.learning_rate_bound())
-    elif data.weight is not None:
-        # Rows times the root of their share: their mean square is the weighed mean of the squares.
-        xp = Place.of(X).xp
-        bound = learning_rate_bound(X * xp.sqrt(data.weight * (X.shape[0] / data.total))[:, None])
-    else:
-        bound = learning_rate_bound(X)
-    return 1 / ((2 if softmax else 1) / bound + strength)
+    return of_one_layer

@@ -9,22 +9,16 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.estimators.classifier import Classifier
+from chainrule.estimators.fitting import LBFGS
 from chainrule.estimators.network import Network
-from chainrule.estimators.placement import (
-    Data,
-    Place,
-    by_chunks,
-    checked_data,
-    checked_weight,
-    computing,
-    on_host,
-)
-
-Array = Any
+from chainrule.estimators.placement import Data, Place, by_chunks, computing, on_host
+from chainrule.estimators.validation import checked_data, checked_weight
+from chainrule.gates.types import Array
+from chainrule.models.objective import outputs_for
 
 
 def _by_steps(estimator: Any) -> bool:
-    if estimator.solver == "lbfgs":
+    if estimator.solver == LBFGS:
         raise AttributeError(
             "partial_fit needs a solver that takes single steps, got solver='lbfgs'; take 'adam' or 'sgd'"
         )
@@ -44,11 +38,13 @@ class MLPClassifier(Classifier, Network):
     hidden_layer_sizes   units of each hidden layer: a number, or several, or () for none
     activation           "relu", "tanh", "sigmoid" (also by the name "logistic"), "leaky_relu", "elu", "maxout" (of two
                          pieces), "identity"
-    solver               "adam", "adamw", "rmsprop", "sgd" (see momentum), "lbfgs" (SciPy's, all rows at each step)
+    solver               a row of cr.optim.OPTIMIZERS: "adam", "adamw", "rmsprop", "gradient-descent", "momentum",
+                         "nesterov"; "sgd" for one of the last three (see momentum); or "lbfgs" (SciPy's, all rows at
+                         each step)
     alpha                the strength of the penalty of weights; with "adamw" J has none, and alpha is the weight decay
                          of that method, which each step takes from all parameters, times the learning rate
     batch_size           rows of a step; "auto" for 200, and all where there are fewer
-    learning_rate        "constant" for learning_rate_init, or a schedule of chainrule.optimizers: a function of the
+    learning_rate        "constant" for learning_rate_init, or a schedule of cr.optim: a function of the
                          number of the step, from 0, to its rate
     max_iter             the most epochs (with "lbfgs": steps); a ConvergenceWarning says that they did not suffice
     shuffle              whether each epoch goes through the rows in another order
@@ -58,7 +54,8 @@ class MLPClassifier(Classifier, Network):
     n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never
     verbose              whether to print each epoch
     warm_start           whether `fit` starts from what the last one learnt; the optimiser begins anew
-    momentum, nesterovs_momentum   of "sgd": 0 for plain gradient descent
+    momentum             of "momentum", "nesterov" and "sgd"; "sgd" with 0 is gradient descent
+    nesterovs_momentum   whether "sgd" with a momentum is "nesterov", else "momentum"
     early_stopping       whether to hold out the share validation_fraction of the rows (of each class alike), and keep
                          what scored best on it
     device               where to compute ("cpu", "cuda", ...; see get_device); None: where CHAINRULE_DEVICE says if it
@@ -75,7 +72,7 @@ class MLPClassifier(Classifier, Network):
 
     A row of weight k counts as k rows in J, and one of weight 0 is left out. Where one batch holds all rows a fit with
     weights is that with repeated rows; else the batches differ, and each step follows its rows' share of J. The
-    held-out score is weighed too, but rows are held out one by one, whatever they weigh.
+    held-out score is weighted too, but rows are held out one by one, whatever they weigh.
 
     After `fit`: `coefs_` and `intercepts_`, the (W, b) of each layer; `classes_`; `n_iter_`, epochs (or steps) taken;
     `loss_curve_`, the mean cost of the batches of each (or J after each), and `loss_`, the last; with early_stopping
@@ -84,7 +81,7 @@ class MLPClassifier(Classifier, Network):
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from X (m, n) and labels y (m,), each row weighed by sample_weight (m,)."""
+        """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
         data, home, numbers = self._data(X, y, sample_weight, first=self._starts_anew())
         return self._fit(data, home, strata=numbers)
 
@@ -92,7 +89,7 @@ class MLPClassifier(Classifier, Network):
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Learn for one more epoch, from these rows; the first call must name all `classes` that will ever come.
 
-        Calls with the same rows and a random_state leave what `fit` leaves after as many epochs. `n_iter_` and
+        Calls with the same rows and random_state learn what `fit` learns in as many epochs. `n_iter_` and
         `loss_curve_` go on counting; M is that of the call's own rows.
         """
         first = not hasattr(self, "coefs_")
@@ -122,7 +119,7 @@ class MLPClassifier(Classifier, Network):
         numbers = self._numbered(y, given=classes, kept=not first)
         home, k = Place.home_of(X), len(self.classes_)
         data = Data.at(computing(self.device, home), X, numbers, weight)
-        self._shape(k if k > 2 else 1, "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
+        self._shape(outputs_for(k), "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
         return data, home, numbers if weight is None else numbers[weight > 0]
 
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
@@ -146,7 +143,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     """
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn from X (m, n) and numbers y (m,) or (m, k), each row weighed by sample_weight (m,)."""
+        """Learn from X (m, n) and numbers y (m,) or (m, k), each row weighted by sample_weight (m,)."""
         data, home = self._data(X, y, sample_weight, first=self._starts_anew())
         return self._fit(data, home)
 
@@ -163,7 +160,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         return home.bring(y_hat[:, 0] if y_hat.shape[1] == 1 else y_hat)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return R^2 (mean over outputs), the share of y's variance, weighed by sample_weight, that is predicted."""
+        """Return R^2 (mean over outputs), the share of y's variance, weighted by sample_weight, that is predicted."""
         y_hat = on_host(self.predict(X))
         return float(r2_score(on_host(y), y_hat, sample_weight=on_host(sample_weight)))
 
@@ -185,7 +182,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         y = xp.reshape(data.y, y_hat.shape)
         left = _mean(xp, xp.square(y - y_hat), data)
         all_of_it = _mean(xp, xp.square(y - _mean(xp, y, data)), data)
-        # Where y does not vary there is nothing to explain: 1 if it is met, else 0, as scikit-learn has it.
+        # Where y does not vary, the score is 1 for an exact prediction, else 0, as in scikit-learn.
         share = left / xp.where(all_of_it > 0, all_of_it, 1.0)
         return xp.mean(1 - xp.where(all_of_it > 0, share, xp.astype(left > 0, left.dtype)))
 
@@ -196,7 +193,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
 
 def _mean(xp: Any, x: Array, data: Data) -> Array:
-    """Return the weighed mean over rows of x (m,) or (m, k)."""
+    """Return the weighted mean over rows of x (m,) or (m, k)."""
     if data.weight is None:
         return xp.mean(x, axis=0)
     weight = xp.reshape(data.weight, (-1,) + (1,) * (x.ndim - 1))

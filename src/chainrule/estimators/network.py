@@ -1,10 +1,11 @@
-"""What the estimators of networks share: their parameters, and how they learn from rows that have been checked."""
+"""What the estimators of networks share: parameters, and fitting to rows that have been checked."""
 
 import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,34 +14,32 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
-from chainrule import pytree
-from chainrule.estimators.placement import (
-    Data,
-    Place,
-    check_parameters,
-    checked_rows,
-    computing,
-    in_chunks,
-    is_count,
-    is_size,
+from chainrule.estimators.fitting import (
+    LBFGS,
+    SOLVERS,
+    by_all_rows,
+    by_epochs,
+    method_of,
+    optimizer_of,
+    takes,
 )
+from chainrule.estimators.placement import Data, Place, brought, computing, dtype_of, in_chunks
+from chainrule.estimators.validation import Rules, check_parameters, checked_rows, is_count, is_size
+from chainrule.gates.types import Array
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, Penalty
-from chainrule.optim import Batches, Descent, Report, descend, lbfgs, on_rows, optimizers
-
-Array = Any
-Params = list[tuple[Array, Array]]
+from chainrule.models.types import Params
+from chainrule.optim import Descent, Report
 
 _ACTIVATIONS = (*ACTIVATIONS, "logistic")
-_SOLVERS = ("adam", "adamw", "rmsprop", "sgd", "lbfgs")
-_RULES: dict[str, tuple[str, Callable[[Any], bool]]] = {
+_RULES: Rules = {
     "hidden_layer_sizes": (
         "whole numbers from 1 up, one a hidden layer",
         lambda n: is_count(n) or (isinstance(n, list | tuple | np.ndarray) and all(map(is_count, n))),
     ),
     "activation": (f"one of {', '.join(_ACTIVATIONS)}", lambda name: name in _ACTIVATIONS),
-    "solver": (f"one of {', '.join(_SOLVERS)}", lambda name: name in _SOLVERS),
+    "solver": (f"one of {', '.join(SOLVERS)}", lambda name: name in SOLVERS),
     "alpha": ("a finite number from 0 up", is_size),
     "batch_size": ("'auto' or a whole number from 1 up", lambda n: n == "auto" or is_count(n)),
     "learning_rate": (
@@ -118,7 +117,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def _check_parameters(self) -> None:
         check_parameters(self, _RULES)
-        if self.early_stopping and self.solver == "lbfgs":
+        if self.early_stopping and self.solver == LBFGS:
             raise ValueError(
                 f"{type(self).__name__}.fit: early_stopping needs a solver that sees epochs, got solver='lbfgs'; "
                 "take 'adam' or 'sgd', or early_stopping=False"
@@ -143,7 +142,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         held = None
         if self.early_stopping:
             rows, held_rows = train_test_split(
-                np.arange(data.X.shape[0]),
+                np.arange(len(data)),
                 test_size=self.validation_fraction,
                 random_state=seed,
                 stratify=strata,
@@ -151,10 +150,10 @@ class Network(BaseEstimator):  # type: ignore[misc]
             if len(held_rows) < 2:
                 raise ValueError(
                     f"{type(self).__name__}.fit: early_stopping needs 2 held-out rows or more, got {len(held_rows)} of "
-                    f"{data.X.shape[0]}; raise validation_fraction or give more rows"
+                    f"{len(data)}; raise validation_fraction or give more rows"
                 )
-            data, held = data.rows(rows), data.rows(held_rows)
-        if self.solver == "lbfgs":
+            data, held = data.subset(rows), data.subset(held_rows)
+        if self.solver == LBFGS:
             run = self._by_lbfgs(data, params)
             self.n_iter_ = run.steps
         else:
@@ -186,12 +185,12 @@ class Network(BaseEstimator):  # type: ignore[misc]
         anew = not hasattr(self, "coefs_")
         if anew:
             params, _ = self._begun(data, True)
-            self.loss_curve_, self.n_iter_, self._state = [], 0, (self._method(), None)
+            self.loss_curve_, self.n_iter_, self._state = [], 0, (self._kind_of_state(), None)
             self.validation_scores_ = self.best_validation_score_ = None
         else:
             params = self._learnt(data)
         method, state = self._state
-        state = _brought(state, data.place, data.X.dtype) if method == self._method() else None
+        state = brought(state, data.place, data.X.dtype) if method == self._kind_of_state() else None
         run = self._by_epochs(data, params, 1, first=self.n_iter_, state=state)
         self._keep(run, home)
         self.n_iter_ += 1
@@ -203,9 +202,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
         if not anew:
             return self._learnt(data), split
         place = data.place
-        dtype = "float32" if data.X.dtype == place.xp.float32 else "float64"
         # Drawn on the host whatever the device, so that all start alike.
-        params = self._network.init(first, "cpu", dtype)
+        params = self._network.init(first, "cpu", dtype_of(data.X, place))
         return [(place.bring(W), place.bring(b)) for W, b in params], split
 
     def _learnt(self, data: Data) -> Params:
@@ -213,16 +211,16 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def _params(self, place: Place, dtype: Any) -> Params:
         """Return what was learnt at `place` in a dtype."""
-        params: Params = _brought(list(zip(self.coefs_, self.intercepts_, strict=True)), place, dtype)
+        params: Params = brought(list(zip(self.coefs_, self.intercepts_, strict=True)), place, dtype)
         return params
 
     def _keep(self, run: Descent, home: Place) -> None:
         self.coefs_ = [home.bring(W) for W, _ in run.params]
         self.intercepts_ = [home.bring(b) for _, b in run.params]
         # Beside the parameters, so that a pickle of them needs no other library.
-        self._state = (self._method(), _brought(run.state, home, self.coefs_[0].dtype) or None)
+        self._state = (self._kind_of_state(), brought(run.state, home, self.coefs_[0].dtype) or None)
         # The first report of a minimizer is of the start.
-        self.loss_curve_ += [report.cost for report in run.history[self.solver == "lbfgs" :]]
+        self.loss_curve_ += [report.cost for report in run.history[self.solver == LBFGS :]]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else run.history[-1].cost
 
     def _forward(self, X: Any, method: str, *, logits: bool = False) -> tuple[Array, Place]:
@@ -235,10 +233,16 @@ class Network(BaseEstimator):  # type: ignore[misc]
         return network.forward(self._params(at, X.dtype), X), home
 
     def _by_lbfgs(self, data: Data, params: Params) -> Descent:
-        cost = data.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
-        with data.threads_for(self._weights()):
-            return lbfgs(
-                cost, params, steps=int(self.max_iter), tol=float(self.tol), on_report=self._announce(0, 1)
+        cost = data.rows.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
+        announce = self._announce("step")
+        with data.rows.threads_for(self._network):
+            return by_all_rows(
+                cost,
+                params,
+                None,
+                steps=int(self.max_iter),
+                tol=float(self.tol),
+                on_report=announce and (lambda report: announce(report, report.step)),
             )
 
     def _by_epochs(
@@ -252,118 +256,46 @@ class Network(BaseEstimator):  # type: ignore[misc]
         held: Data | None = None,
     ) -> Descent:
         """Learn for so many epochs, the first of which is number `first`."""
-        m = data.X.shape[0]
-        size = min(200, m) if self.batch_size == "auto" else min(int(self.batch_size), m)
-        shuffle = bool(self.shuffle) and size < m
-        batches: Any
-        if in_chunks(data.X):
-            rows = data.chunks
-            batches = rows.batches(1 if self.batch_size == "auto" else size, seed=self._seed, shuffle=shuffle)
-            cost = rows.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
-        else:
-            batches = Batches(m, size, seed=self._seed, like=data.X, shuffle=shuffle)
-            cost = _cost_of_rows(self._network, self._penalty(data), data, whole=size == m)
-        validate = None
-        if held is not None:
-            score, forward, xp = self._held_out_score, held.forward(self._network), held.place.xp
-
-            def validate(params: Params) -> Array:
-                return -score(xp, forward(params), held)
-
-        patience = None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change)
-        with data.threads_for(self._weights(), size):
-            return descend(
-                cost,
+        # Of chunks the smallest batch is one of them.
+        usual = 1 if in_chunks(data.X) else 200
+        size = min(usual if self.batch_size == "auto" else int(self.batch_size), len(data))
+        rate = float(self.learning_rate_init) if self.learning_rate == "constant" else self.learning_rate
+        method = method_of(self.solver, self.momentum, self.nesterovs_momentum)
+        with data.rows.threads_for(self._network, size):
+            return by_epochs(
+                data.rows,
+                replace(self._network, penalty=self._penalty(data)),
                 params,
-                steps=epochs * len(batches),
-                optimizer=self._optimizer(),
-                batches=_From(batches, first * len(batches)),
-                report_every=len(batches),
-                validate=validate,
-                patience=patience,
+                optimizer_of(method, rate, beta=self.momentum, weight_decay=self.alpha),
+                size=size,
+                shuffle=bool(self.shuffle),
+                seed=self._seed,
+                first=first,
+                epochs=epochs,
+                on_report=self._announce("epoch"),
+                validate=None if held is None else partial(self._cost_of_held_out, held),
+                patience=None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change),
                 min_improvement=float(self.tol),
-                on_report=self._announce(first, len(batches)),
                 state=state,
             )
 
-    def _weights(self) -> list[tuple[int, int]]:
-        return [shape for shape, _ in self._network.shapes]
+    def _cost_of_held_out(self, held: Data, params: Params) -> Array:
+        return -self._held_out_score(held.place.xp, held.rows.forward(self._network, params), held)
 
-    def _method(self) -> tuple[str, bool]:
+    def _kind_of_state(self) -> tuple[str, bool]:
         """Return what decides which numbers the optimiser keeps between steps."""
         return self.solver, self.solver == "sgd" and not self.momentum
 
     def _penalty(self, data: Data) -> Penalty | None:
-        return None if self.solver == "adamw" else L2(float(self.alpha) / data.total)
+        """Return the penalty of J; a method that decays weights itself has none."""
+        return None if takes(self.solver, "weight_decay") else L2(float(self.alpha) / data.total)
 
-    def _optimizer(self) -> optimizers.Optimizer:
-        rate = float(self.learning_rate_init) if self.learning_rate == "constant" else self.learning_rate
-        if self.solver == "adamw":
-            return optimizers.adamw(rate, weight_decay=float(self.alpha))
-        if self.solver != "sgd":
-            return optimizers.OPTIMIZERS[self.solver](rate)
-        if not self.momentum:
-            return optimizers.gradient_descent(rate)
-        kind = optimizers.nesterov if self.nesterovs_momentum else optimizers.momentum
-        return kind(rate, float(self.momentum))
-
-    def _announce(self, first: int, steps: int) -> Callable[[Report], None] | None:
-        def announce(report: Report) -> None:
+    def _announce(self, unit: str) -> Callable[[Report, int], None] | None:
+        def announce(report: Report, number: int) -> None:
             score = "" if report.validation is None else f", held-out score {-report.validation:.6g}"
-            unit = "step" if self.solver == "lbfgs" else "epoch"
-            number = first + report.step // steps
             print(f"{type(self).__name__}: {unit} {number}, cost {report.cost:.6g}{score}")
 
         return announce if self.verbose else None
-
-
-class _From:
-    """The batches of a run that began `first` steps ago."""
-
-    def __init__(self, batches: Batches, first: int) -> None:
-        self.batches, self.first = batches, first
-
-    def __call__(self, step: int, /) -> Array:
-        return self.batches(step + self.first)
-
-    def rows(self, step: int, /) -> int:
-        return self.batches.rows(step + self.first)
-
-
-def _cost_of_rows(
-    network: MLP, penalty: Penalty | None, data: Data, *, whole: bool
-) -> Callable[[Params, Array], tuple[Array, Params]]:
-    """Return (params, rows) -> (cost, gradients) such that the mean over an epoch is that over all rows.
-
-    `whole` says that every batch is all rows, in the order in which they lie.
-    """
-    X, y, weight = data.X, data.y, data.weight
-    penalized = replace(network, penalty=penalty)
-    if whole:
-        return lambda params, rows: penalized.cost_and_gradients(params, X, y, sample_weight=weight)
-    if weight is None:
-        return on_rows(penalized.cost_and_gradients, X, y)
-    xp = Place.of(X).xp
-
-    def weighed(params: Params, X: Array, y: Array, weight: Array) -> tuple[Array, Params]:
-        J, gradients = network.cost_and_gradients(params, X, y, sample_weight=weight)
-        # The network divides by the weights of the batch; a batch of light rows must count for less than another.
-        share = xp.mean(weight)
-        J, gradients = J * share, [(dW * share, db * share) for dW, db in gradients]
-        return (J, gradients) if penalty is None else penalty.added(xp, params, J, gradients)
-
-    return on_rows(weighed, X, y, weight * (X.shape[0] / data.total))
-
-
-def _brought(tree: Any, place: Place, dtype: Any) -> Any:
-    """Return a nesting of arrays at `place` in a dtype; whole numbers, and None, stay as they are."""
-
-    def leaf(x: Any) -> Any:
-        if x is None or isinstance(x, int):
-            return x
-        return place.xp.astype(place.bring(x), dtype, copy=False)
-
-    return pytree.mapped(leaf, tree)
 
 
 def _score(report: Report) -> float:

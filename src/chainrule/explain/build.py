@@ -14,7 +14,7 @@ from chainrule.explain import expression, network
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
 from chainrule.models.mlp import MLP
-from chainrule.validation import check_kind
+from chainrule.validation import check_array_class
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -127,7 +127,7 @@ def _inputs(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     def as_input(x: Any, name: str) -> Any:
         if hasattr(x, "dtype"):
             return space.entered(_numeric(name, x), name)
-        check_kind(type(x))
+        check_array_class(type(x))
         return space.entered(space.array(_float(name, x), like), name) if isinstance(x, int | float) else x
 
     inputs = {}

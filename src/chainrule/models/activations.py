@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from chainrule.gates import activations, elementwise, manipulation, statistical
 from chainrule.gates.types import Array, Gate, Pullback
 
-# Both have a pullback for their array, which the type of a gate leaves open.
+# Both gates have a pullback for their array, which the type of a gate leaves open.
 _max: Any = statistical.max
 _reshape: Any = manipulation.reshape
 

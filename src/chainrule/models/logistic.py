@@ -8,16 +8,15 @@ and its gradient is dz = s(z) - y, dw = X^T dz / m, db = mean(dz). J is computed
 is finite for every finite z. Source: Cox, The regression analysis of binary sequences (1958); Bishop, Pattern
 Recognition and Machine Learning, section 4.3.2 (2006).
 
-Of k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz is
-softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul` and
-`by_tiles` take these too.
+With k classes, w is (n, k), b (k,), y class numbers 0..k-1, z (m, k), and the cost the mean softmax cross entropy: dz
+is softmax(z) less 1 at the class, dw = X^T dz / m, db = mean of dz over samples (Bishop, section 4.3.4). `by_matmul`
+and `by_tiles` take k classes too.
 
-A target that is not from 0 to 1 is a ValueError with NumPy's arrays, and so is a class number that is none. With
-others, where looking at y would wait for the device at every step, such a class number makes cost and gradients NaN,
-and such a target is not seen.
-
-Every spelling takes (X, y, w, b), arrays of one device, float32 or float64 alike (y may hold integers or booleans,
-b may be a number), and returns (cost, dw, db) as arrays there, in that dtype.
+Every spelling takes (X, y, w, b), arrays on one device, all float32 or all float64 (y may hold integers or booleans,
+b may be a number), and returns (cost, dw, db) as arrays there, in that dtype. Arrays of another shape are a ValueError,
+arrays of another dtype or of several libraries a TypeError. With NumPy's arrays a target that is not from 0 to 1 is a
+ValueError, and so is a number that is no class. With other arrays a look at y would wait for the device at every step:
+there a number that is no class makes cost and gradients NaN, and a target outside of 0..1 is not noticed.
 """
 
 import math
@@ -75,21 +74,22 @@ def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
 def by_tiles(
     X: Array, y: Array, w: Array, b: Array, *, rows: int | None = None, workers: int | None = None
 ) -> Step:
-    """Return (cost, dw, db) in one pass over X: a tile of rows serves forward and backward before it is let go.
+    """Return (cost, dw, db) in one pass over X: forward and backward of a tile of rows, then of the next tile.
 
-    Takes two classes, w (n,), or many, w (n, k). Where X is larger than the last cache, `by_matmul` waits for memory
-    twice and this once. `rows` is the height of a tile, by default what the cache holds; `workers` the number of
-    threads that share the tiles out, by default as many as NumPy's own products use. An X that the cache holds whole
-    is one tile, and so is one on a GPU. Only NumPy's arrays are shared out, and only where threadpoolctl can keep each
-    product in its own worker. Beyond X, y and what it returns, each worker needs memory for one gradient and some
-    twenty numbers (for each class) a row of its tile, however many rows X has; an X that is not in C order is copied
-    a tile at a time.
+    rows      the height of a tile; by default as many rows as the cache holds
+    workers   how many threads share the tiles; by default as many as NumPy's own products use
+
+    Takes two classes, w (n,), or many, w (n, k). Where X is larger than the last cache, `by_matmul` reads it twice from
+    memory, and `by_tiles` once. An X that the cache holds whole is one tile, and so is an X on a GPU. Only NumPy's
+    arrays are shared among threads, and only where threadpoolctl can keep each product in its own thread. Beyond X, y
+    and the results, each worker needs memory for one gradient and for some twenty numbers (times the classes) a row of
+    its tile, however many rows X has; an X that is not in C order is copied tile by tile.
 
     Where the extra `fast` (Numba) is installed, an X that fills the last cache, with rows in one piece and 256 features
-    or more, goes through compiled code instead of tiles, unless `rows` asks for them or there are more than 256 classes
-    (10 where the processor has no AVX-512). It needs memory for three gradients a worker, of many classes for five. A
-    process's first such step loads it, and the first on a machine compiles it, for each dtype. Ctrl-C is answered after
-    the step.
+    or more, goes through compiled code instead of tiles, unless `rows` is given or there are more than 256 classes (10
+    where the processor has no AVX-512). The code needs memory for three gradients a worker, for five with many classes.
+    The first such step of a process loads the code, and the first on a machine compiles it, for each dtype. Ctrl-C is
+    answered after the step.
     """
     xp, y, b = check_step("by_tiles", X, y, w, b, classes=True)
     rows, workers = (
@@ -128,7 +128,7 @@ def predict(X: Array, w: Array, b: Array) -> Array:
 
 
 def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
-    """Return the cost and what `backward` needs to be kept: dz (m,)."""
+    """Return the cost (), and dz (m,), which `backward` needs."""
     xp, y, b = check_step("forward", X, y, w, b)
     losses, dz = _losses_and_dz("forward", xp, X @ w + b, y)
     return xp.mean(losses), dz
@@ -145,14 +145,16 @@ def backward(X: Array, dz: Array) -> tuple[Array, Array]:
 
 
 def backward_recomputed(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
-    """Return (dw, db) with nothing kept from forward: the numbers of `backward`, for one more read of X."""
+    """Return (dw (n,), db ()) as `backward` does, with nothing kept from forward: X is read once more."""
     return backward(X, forward(X, y, w, b)[1])
 
 
 def learning_rate_bound(X: Array) -> float:
     """Return a learning rate at which the cost falls at every step, whatever the targets: 4 / mean(|x|^2 + 1).
 
-    It is 1 / L for L = trace([X 1]^T [X 1]) / 4m, a bound on the curvature of J since s' <= 1/4.
+    The rate is 1 / L for L = trace([X 1]^T [X 1]) / 4m, a bound on the curvature of J since s' <= 1/4. Raises
+    ValueError for an X whose squares overflow.
+
     Source: Nesterov, Introductory Lectures on Convex Optimization, section 2.1.5 (2004); Bohning, Multinomial
     logistic regression algorithm (1992).
     """

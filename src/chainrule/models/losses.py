@@ -16,7 +16,7 @@ Losses = Callable[[Any, Array, Array], tuple[Array, Pullback]]
 
 
 def of_logits(gate: Gate) -> Losses:
-    """Return the losses of a gate of Z and the rows: what an output and a logarithm would lose stays."""
+    """Return the losses that a gate computes from Z and the rows, with no y_hat between that could round to 0 or 1."""
 
     def losses_of(ops: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:
         each, (to_Z, _) = ops.gate(gate)(ops.xp, Z, rows)
@@ -47,7 +47,7 @@ def half(losses_of: Losses) -> Losses:
 
 
 def one_against_rest(xp: Any, rows: Array) -> Array:
-    """Return rows of 0 and 1 as sides of -1 and 1; a row of NaN, of a label that is no class, stays NaN."""
+    """Return rows of 0 and 1 as sides of -1 and 1; a row of NaN, which stands for a number that is no class, stays."""
     return xp.where(rows > 0, 1, xp.where(rows <= 0, -1, rows))
 
 
@@ -55,19 +55,19 @@ def one_against_rest(xp: Any, rows: Array) -> Array:
 class Cost:
     """A row of COSTS.
 
-    losses    for each output that the cost is made for, by its name
-    mean      whether J is the mean over samples, or else their sum
-    classes   whether targets may be class numbers for any output; for softmax they may be in any case
-    shares    whether targets must be from 0 to 1
-    least     how many outputs there must be: a cost that compares classes needs 2
-    targets   from target rows as they are given to what `losses` takes
+    losses        the losses of each output that the cost is made for, by the output's name
+    mean          whether J is the mean of the losses over samples; else J is their sum
+    classes       whether targets may be class numbers with every output; with softmax they always may
+    shares        whether targets must be from 0 to 1
+    min_outputs   how many outputs there must be: a cost that compares classes needs 2
+    targets       the function from rows of given targets to the rows that `losses` takes
     """
 
     losses: dict[str, Losses]
     mean: bool = True
     classes: bool = False
     shares: bool = False
-    least: int = 1
+    min_outputs: int = 1
     targets: Callable[[Any, Array], Array] = lambda xp, rows: rows
 
 
@@ -85,6 +85,6 @@ COSTS = {
     ),
     "hinge": Cost({"identity": of_logits(losses.hinge)}, classes=True, targets=one_against_rest),
     "multiclass_hinge": Cost(
-        {"identity": of_logits(losses.multiclass_hinge)}, classes=True, shares=True, least=2
+        {"identity": of_logits(losses.multiclass_hinge)}, classes=True, shares=True, min_outputs=2
     ),
 }

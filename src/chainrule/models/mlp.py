@@ -10,29 +10,26 @@ Forward is Algorithm 6.3 and backward Algorithm 6.4 of Goodfellow, Bengio and Co
 with lambda dOmega added to dW_l (and db_l). The gates are those that the tape walks; a slope is written once.
 """
 
-import math
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
 
-import numpy as np
-
 from chainrule.backend.device import Device, get_device
 from chainrule.gates.types import Array, Pullback
 from chainrule.models import kernels
 from chainrule.models.activations import ACTIVATIONS, OUTPUTS
-from chainrule.models.initializers import INITIALIZERS
+from chainrule.models.initializers import draw
 from chainrule.models.kernels.ops import Dense, Ops
 from chainrule.models.losses import COSTS
 from chainrule.models.penalties import Penalty
 from chainrule.models.targets import target_rows
 from chainrule.models.types import Params
-from chainrule.models.validation import check_network, check_params
-from chainrule.validation import real_number, whole_number
+from chainrule.models.validation import check_name, check_network, check_params
+from chainrule.validation import whole_number
 
-# Of each layer l, the pullbacks of Z_l = H_{l-1} W_l + b_l, and that of H_{l-1} = f(Z_{l-1}), or None where it is X.
+# For each layer l, the pullbacks of Z_l = H_{l-1} W_l + b_l, and that of H_{l-1} = f(Z_{l-1}): None where l = 1.
 Layers = list[tuple[Dense, Pullback | None]]
 
 
@@ -42,21 +39,26 @@ class MLP:
     """A network of dense layers; its parameters are a list of (W, b), W (n_in, n_out) and b (n_out,).
 
     sizes           features, units of each hidden layer, outputs: (n, k) has no hidden layer
-    activation      of hidden layers: a row of `models.activations.ACTIVATIONS`, such as relu, tanh or maxout
-    output          a row of `OUTPUTS` there: sigmoid, softmax or identity
-    cost            a row of `models.losses.COSTS`: cross_entropy (of a sigmoid or softmax output, computed from what
-                    goes into it), squared_error (half of it, mean over samples), summed_squared_error (the sum over
-                    samples of the whole of it), hinge (one class against the rest) or multiclass_hinge (both of an
-                    identity output, mean over samples)
+    activation      of the hidden layers: the name of a row of `models.activations.ACTIVATIONS`, such as relu or tanh
+    output          the name of a row of `models.activations.OUTPUTS`: sigmoid, softmax or identity
+    cost            the name of a row of `models.losses.COSTS`: cross_entropy (for the outputs sigmoid and softmax,
+                    computed from Z), squared_error (half of it, mean over samples), summed_squared_error (the whole of
+                    it, sum over samples), hinge (one class against the rest) or multiclass_hinge (the hinges are for
+                    the output identity, mean over samples)
     penalty         L1, L2 or ElasticNet, or None
     pieces          how many affine pieces a maxout unit has; W of a hidden layer is then (n_in, n_out * pieces)
-    bias_gradient   "exact"; "mean" divides the gradient of biases by m, as one published run does beside sums for W
+    bias_gradient   "exact", or "mean": the gradient of the biases is divided by m, as in one published run whose
+                    gradients of the weights are sums over samples
 
-    Targets y are (m,) of 0 and 1 for one output; class numbers (m,) or rows (m, k) for softmax and the hinges; rows
-    (m, k) for several outputs else. With sample_weight (m,), the mean over samples is sum(weight * loss) / sum(weight).
-    All arrays of a call are of one device and of one dtype, float32 or float64; y may hold integers or booleans. A
-    target that is no class is a ValueError with NumPy's arrays; with others, where a look at y would wait for the
-    device at every step, a class number that is none makes cost and gradients NaN.
+    Targets y are, for one output, (m,) of 0 and 1; for softmax and the hinges, class numbers (m,) or rows (m, k); for
+    several other outputs, rows (m, k). With sample_weight (m,), the mean over samples is
+    sum(weight * loss) / sum(weight). All arrays of a call are on one device and of one dtype, float32 or float64; y may
+    hold integers or booleans.
+
+    Raises ValueError for names that no table has, for costs that are not made for the output, and for arrays of another
+    shape; TypeError for arrays of several libraries or dtypes. A target that is no class is a ValueError where arrays
+    are NumPy's. With other arrays a look at y would wait for the device at every step: a number that is no class makes
+    cost and gradients NaN there.
 
     Source: Goodfellow, Bengio and Courville, Deep Learning, section 6.5.4 (2016); Rumelhart, Hinton and Williams,
     Learning representations by back-propagating errors, Nature 323 (1986).
@@ -79,17 +81,17 @@ class MLP:
             raise ValueError(
                 f"MLP: sizes must be features, hidden units and outputs, each from 1 up, got {sizes}"
             )
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("output", self.output, OUTPUTS)
-        _one_of("cost", self.cost, COSTS)
-        _one_of("bias_gradient", self.bias_gradient, ("exact", "mean"))
+        check_name("MLP", "activation", self.activation, ACTIVATIONS)
+        check_name("MLP", "output", self.output, OUTPUTS)
+        check_name("MLP", "cost", self.cost, COSTS)
+        check_name("MLP", "bias_gradient", self.bias_gradient, ("exact", "mean"))
         cost = COSTS[self.cost]
         if self.output not in cost.losses:
             fitting = " or ".join(cost.losses)
             raise ValueError(
                 f"MLP: the cost {self.cost} needs output {fitting}, got {self.output!r}; choose that"
             )
-        if sizes[-1] < max(cost.least, 2 if OUTPUTS[self.output].classes else 1):
+        if sizes[-1] < max(cost.min_outputs, 2 if OUTPUTS[self.output].classes else 1):
             raise ValueError(
                 f"MLP: {self.output} with {self.cost} needs 2 outputs or more, got 1; take output='sigmoid' for one"
             )
@@ -116,10 +118,10 @@ class MLP:
     ) -> Params:
         """Return first parameters on a device, by default the chosen one; biases are 0.
 
-        weights   a row of `models.initializers.INITIALIZERS`, "glorot", "he", "lecun" or "zeros", by whose variance
-                  normal numbers are drawn; a number, by which normal numbers are multiplied; or (W, b) of each layer,
-                  to be taken as they are. By default the row that suits the activation.
-        dtype     by default float64, and float32 on a GPU
+        weights   the name of a row of `models.initializers.INITIALIZERS`, which sets the variance of normal numbers;
+                  a number, the standard deviation of normal numbers; or (W, b) of each layer, taken as they are. By
+                  default the row that suits the activation.
+        dtype     float32 or float64; by default float64, and float32 on a GPU
 
         Numbers are drawn layer by layer by one NumPy generator in float64, so all devices get the same.
         """
@@ -130,26 +132,14 @@ class MLP:
             raise TypeError(f"MLP.init: dtype must be float32 or float64, got {dtype}")
         if weights is None:
             weights = ACTIVATIONS[self.activation].initializer
-        if isinstance(weights, Sequence) and not isinstance(weights, str):
-            if not all(isinstance(layer, list | tuple) and len(layer) == 2 for layer in weights):
-                raise ValueError(
-                    "MLP.init: weights must be (W, b) of each layer, got something else in the list"
-                )
-            given = [(place.asarray(W, dtype), place.asarray(b, dtype)) for W, b in weights]
-            check_params("MLP.init", self.shapes, given)
-            return given
-        if isinstance(weights, str):
-            _one_of("weights", weights, INITIALIZERS)
-        elif not math.isfinite(real_number("MLP.init", "weights", weights)):
-            raise ValueError(f"MLP.init: weights must be a finite number, got {weights}")
-        generator = np.random.default_rng(whole_number("MLP.init", "seed", seed))
-        params = []
-        for shape, units in self.shapes:
-            W = generator.standard_normal(shape)
-            spread = (
-                math.sqrt(INITIALIZERS[weights].variance(*shape)) if isinstance(weights, str) else weights
-            )
-            params.append((place.asarray(W * spread, dtype), place.asarray(np.zeros(units), dtype)))
+        if isinstance(weights, str) or not isinstance(weights, Sequence):
+            layers: Sequence[Any] = draw(self.shapes, weights, seed)
+        else:
+            layers = weights
+        if not all(isinstance(layer, list | tuple) and len(layer) == 2 for layer in layers):
+            raise ValueError("MLP.init: weights must be (W, b) of each layer, got something else in the list")
+        params = [(place.asarray(W, dtype), place.asarray(b, dtype)) for W, b in layers]
+        check_params("MLP.init", self.shapes, params)
         return params
 
     def forward(self, params: Params, X: Array) -> Array:
@@ -210,7 +200,7 @@ class MLP:
         return COSTS[self.cost].losses[self.output](ops, Z, rows)
 
     def mean(self, ops: Ops, losses: Array, weight: Array | None) -> tuple[Array, Array]:
-        """Return J () without the penalty, the mean over samples of the losses, and dJ/dlosses, a number a sample."""
+        """Return J () without the penalty, the mean of the losses over samples, and dJ/dlosses, a number a sample."""
         xp, m, summed = ops.xp, losses.shape[0], not COSTS[self.cost].mean
         shape = (m,) + (1,) * (losses.ndim - 1)
         if weight is not None:
@@ -220,7 +210,7 @@ class MLP:
         return xp.sum(losses) if summed else ops.mean(losses), share
 
     def completed(self, xp: Any, params: Params, J: Array, gradients: Params, m: int) -> tuple[Array, Params]:
-        """Return the cost and the gradients of m samples with what comes after the samples: settings and penalty."""
+        """Return the exact J and gradients of m samples as the settings want them: `bias_gradient`, and the penalty."""
         if self.bias_gradient == "mean":
             gradients = [(dW, db / m) for dW, db in gradients]
         return (J, gradients) if self.penalty is None else self.penalty.added(xp, params, J, gradients)
@@ -241,7 +231,7 @@ class MLP:
 
     @staticmethod
     def _backward(layers: Layers, g: Array) -> Iterator[tuple[Dense, Array]]:
-        """Yield of each layer, from the last to the first, the pullbacks of Z = H W + b, and g = dJ/dZ."""
+        """Yield the pullbacks of Z = H W + b, and g = dJ/dZ, for each layer from the last to the first."""
         for dense, to_Z in reversed(layers):
             yield dense, g
             # The gradient of the input costs as much as the largest layer, and nobody asked for it.
@@ -251,10 +241,5 @@ class MLP:
     def _checked(
         self, who: str, params: Params, X: Array, y: Array | None = None, weight: Array | None = None
     ) -> Ops:
-        """Return the operations for these arrays, or raise for arrays that the network cannot compute with."""
+        """Return the operations for these arrays, or raise where the network cannot compute with them."""
         return kernels.ops_for(check_network(f"MLP.{who}", self.shapes, params, X, y, weight))
-
-
-def _one_of(what: str, value: object, known: Any) -> None:
-    if not isinstance(value, str) or value not in known:
-        raise ValueError(f"MLP: {what} must be one of {', '.join(known)}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Penalties: what large weights cost, lambda Omega(theta) beside the cost of the samples."""
+"""Penalties: lambda Omega(theta), which large weights add to the cost of the samples."""
 
 import math
 from abc import ABC, abstractmethod
@@ -12,20 +12,23 @@ from chainrule.validation import real_number
 
 @dataclass(frozen=True)
 class Penalty(ABC):
-    """strength times Omega of the weights, and of the biases too where `biases` is true; not divided by m."""
+    """strength * Omega of the weights, and of the biases where `biases` is true; not divided by m.
+
+    Raises TypeError for a strength that is no number, ValueError for one that is negative or not finite.
+    """
 
     strength: float
     biases: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        # A float64 scalar of NumPy's, which is a float too, would make gradients of float32 weights float64.
+        # A np.float64, which is a float too, would make the gradients of float32 weights float64.
         name = type(self).__name__
         object.__setattr__(self, "strength", real_number(name, "strength", self.strength))
         if not (self.strength >= 0 and math.isfinite(self.strength)):
             raise ValueError(f"{name}: strength must be a finite number from 0 up, got {self.strength}")
 
     def added(self, xp: Any, params: Params, cost: Array, gradients: Params) -> tuple[Array, Params]:
-        """Return cost and gradients of layers (W, b), with the penalty and its gradient added to them."""
+        """Return the cost () and the gradients, shaped as params, with the penalty and its gradient added to them."""
         new = []
         for (W, b), (dW, db) in zip(params, gradients, strict=True):
             dW = dW + self.gradient(xp, W)
@@ -34,7 +37,7 @@ class Penalty(ABC):
         return self.added_cost(xp, params, cost), new
 
     def added_cost(self, xp: Any, params: Params, cost: Array) -> Array:
-        """Return the cost with the penalty of all layers (W, b) added to it."""
+        """Return the cost () with the penalty of all layers added to it."""
         for W, b in params:
             cost = cost + self.cost(xp, W)
             cost = cost + self.cost(xp, b) if self.biases else cost
@@ -82,7 +85,8 @@ class L2(Penalty):
 class ElasticNet(Penalty):
     """strength * (l1_ratio * sum |W| + (1 - l1_ratio) / 2 * sum W^2).
 
-    Source: Zou and Hastie, J. R. Statist. Soc. B 67 (2005), weighed as scikit-learn weighs it.
+    Raises ValueError for an l1_ratio that is not from 0 to 1. Source: Zou and Hastie, J. R. Statist. Soc. B 67 (2005),
+    with the shares of scikit-learn's ElasticNet.
     """
 
     l1_ratio: float = 0.5
@@ -94,12 +98,12 @@ class ElasticNet(Penalty):
             raise ValueError(f"ElasticNet: l1_ratio must be from 0 to 1, got {self.l1_ratio}")
 
     def cost(self, xp: Any, W: Array) -> Array:
-        """Return the two costs, weighed."""
+        """Return the sum of the costs of L1 and L2, each times its share."""
         one, two = self._parts
         return one.cost(xp, W) + two.cost(xp, W)
 
     def gradient(self, xp: Any, W: Array) -> Array:
-        """Return the two gradients, weighed."""
+        """Return the sum of the gradients of L1 and L2, each times its share."""
         one, two = self._parts
         return one.gradient(xp, W) + two.gradient(xp, W)
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from chainrule.gates.types import Array
 from chainrule.models.activations import OUTPUTS
+from chainrule.models.kernels.numpy import FEW_CLASSES
 from chainrule.models.losses import COSTS
 from chainrule.models.validation import shape_of
-from chainrule.validation import check_shares
+from chainrule.validation import check_targets
 
 
 def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot") -> Array:
@@ -18,17 +19,17 @@ def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot
     dtype   of the rows, a floating one; by default y's own
     who     the function that an error names
 
-    A number that is no class is a ValueError with NumPy's arrays. With others, where a look at y would wait for the
-    device, its row is NaN.
+    With NumPy's arrays a number that is no class is a ValueError. With other arrays, where a look at y would wait for
+    the device, the row of such a number is NaN.
     """
     if dtype is not None:
         y = xp.astype(y, dtype, copy=False)
     classes = xp.arange(k, dtype=y.dtype, device=y.device)
-    # The samples of a class are neighbours in memory: a sum over few classes then runs along many samples.
-    hit = (classes[:, None] == y[None, :]).T
+    # In the memory order in which softmax_cross_entropy wants the rows.
+    hit = (classes[:, None] == y[None, :]).T if k <= FEW_CLASSES else y[:, None] == classes[None, :]
     if not isinstance(hit, np.ndarray):
         return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, y.dtype), math.nan)
-    # A number is one class at most.
+    # A number is at most one class.
     if np.count_nonzero(hit) < len(y):
         wrong = y[~hit.any(axis=1)][0]
         raise ValueError(
@@ -38,10 +39,10 @@ def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot
 
 
 def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost: str) -> Array:
-    """Return targets y, (m,) or (m, k), as rows (m, k) of X's dtype, as the losses of a cost take them.
+    """Return targets y, (m,) or (m, k), as the rows (m, k) that the losses of a cost take, in X's dtype.
 
-    Raises ValueError for another shape, and for NumPy's arrays with a target that the cost does not take; TypeError for
-    targets that are no real numbers.
+    Raises ValueError for a y of another shape, and with NumPy's arrays for a target that the cost does not take;
+    TypeError for targets that are no real numbers.
     """
     m, row, choice = X.shape[0], COSTS[cost], OUTPUTS[output].classes
     shapes = [(m, k)] + ([(m,)] if k == 1 or row.classes or choice else [])
@@ -57,6 +58,6 @@ def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost
     if y.ndim == 1 and k > 1:
         return row.targets(xp, one_hot(xp, y, k, who=who))
     if row.shares and isinstance(y, np.ndarray):
-        # With other arrays a look would wait for the device. Of softmax a row may count for more than one.
-        check_shares(who, cost, y, math.inf if choice else 1.0)
+        # With other arrays a look would wait for the device. A row of softmax may count for more than one sample.
+        check_targets(who, cost, y, math.inf if choice else 1.0)
     return row.targets(xp, xp.reshape(y, (m, k)))

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.namespaces import namespace
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.models.types import Params
-from chainrule.validation import check_shares
+from chainrule.validation import check_targets
 
 
 def shape_of(x: Any) -> str:
@@ -22,6 +23,13 @@ def apart(who: str, names: str, arrays: Iterable[Any]) -> TypeError:
     return TypeError(
         f"{who}: {names} must be arrays of one library, got {kinds}; make them with get_device().asarray"
     )
+
+
+def check_name(who: str, what: str, value: object, table: Iterable[str]) -> None:
+    """Raise ValueError for a value that is no name of a table."""
+    known = list(table)
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{who}: {what} must be one of {', '.join(known)}, got {value!r}")
 
 
 def check_params(who: str, shapes: Sequence[Any], params: Any) -> None:
@@ -39,9 +47,9 @@ def check_params(who: str, shapes: Sequence[Any], params: Any) -> None:
 def check_network(
     who: str, shapes: Sequence[Any], params: Params, X: Array, y: Array | None, weight: Array | None
 ) -> Any:
-    """Return the namespace of a network's arrays, or raise for those that it cannot compute with.
+    """Return the namespace of a network's arrays, or raise where it cannot compute with them.
 
-    y of `forward` is None, and so are weights that are not given.
+    y is None in `forward`, and weight where none is given.
     """
     check_params(who, shapes, params)
     leaves = [x for layer in params for x in layer]
@@ -69,7 +77,7 @@ def check_network(
 
 
 def check_ndim(who: str, expected: str, x: Any, ndim: int) -> None:
-    """Raise ValueError for what is no array of so many axes, or has a size of 0."""
+    """Raise ValueError for an argument that is no array with `ndim` axes, or has an axis of size 0."""
     if getattr(x, "ndim", None) != ndim or 0 in x.shape:
         raise ValueError(
             f"{who}: expected an array {expected}, no size 0, got {shape_of(x)}; make one with get_device().asarray"
@@ -83,7 +91,7 @@ def check_weights(
 
     With `classes`, w may be (n, k) and b (k,), for k >= 2.
     """
-    arrays = (X, *others, w, *((b,) if hasattr(b, "space") else ()))
+    arrays = (X, *others, w, *((b,) if is_transformed(b) else ()))
     try:
         if not all(hasattr(x, "dtype") for x in arrays):
             raise TypeError("expected arrays")
@@ -126,5 +134,5 @@ def check_step(
         y = xp.astype(y, X.dtype, copy=False)
     if w.ndim == 1 and isinstance(y, (np.ndarray, np.generic)):
         # With other arrays a look at y would wait for the device.
-        check_shares(who, "cross_entropy", y)
+        check_targets(who, "cross_entropy", y)
     return xp, y, b

@@ -14,7 +14,7 @@ from chainrule.gates.types import Array
 from chainrule.optim.descent import CostAndGradients, Descent
 from chainrule.optim.monitor import DivergenceError, Report
 from chainrule.optim.optimizers import Params
-from chainrule.validation import check_cost
+from chainrule.validation import check_scalar_cost
 
 
 def lbfgs(
@@ -176,7 +176,7 @@ class _Vector:
 
     def to_host(self, cost: Array, gradients: Params) -> np.ndarray:
         """Return the cost, then all gradients, as one vector (1 + n,), by one copy from the device."""
-        check_cost("lbfgs", cost)
+        check_scalar_cost("lbfgs", cost)
         leaves = pytree.along(gradients, self.params, "gradients")
         shapes = [tuple(leaf.shape) for leaf in leaves]
         if shapes != self.shapes:

@@ -11,7 +11,7 @@ from chainrule import pytree
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
 from chainrule.optim.optimizers import Params, State
-from chainrule.validation import check_cost
+from chainrule.validation import check_scalar_cost
 
 # A run diverges where its cost rises at so many looks in a row, to ten times what it was at first.
 _RISES = 10
@@ -100,7 +100,7 @@ class Monitor:
 
     def add(self, cost: Array, params: Params, rows: int = 1) -> None:
         """Keep a cost (), the mean of so many rows, and the parameters that it is of, until the next look."""
-        check_cost("descend", cost)
+        check_scalar_cost("descend", cost)
         if not self.pending:
             self.safe = params
         self.pending.append(cost)

@@ -1,8 +1,8 @@
-"""Checkpoints: a run that was interrupted goes on, bit for bit as if it never had been.
+"""Checkpoints: a run that was interrupted goes on, bit for bit as if it had not been.
 
-A checkpoint is a safetensors file with the arrays of a Snapshot as they are; its numbers stand in JSON, floats in
-hexadecimal, so that they come back exactly. With them go the settings of the run, a fingerprint of its data among
-them, and a checksum of the whole. Reading one executes nothing.
+A checkpoint is a safetensors file. It holds the arrays of a Snapshot as they are, its numbers as JSON, with floats in
+hexadecimal so that every bit is kept, the settings of the run with a fingerprint of its data, and a checksum. Reading a
+checkpoint executes nothing.
 """
 
 import hashlib
@@ -36,16 +36,16 @@ _KINDS = {
     "history": tuple,
 }
 
-# Of a run's time, the share that its checkpoints may take.
+# The share of a run's time that its checkpoints may take.
 _SHARE = 0.1
 
 
 class CheckpointError(ValueError):
-    """A file from which this run cannot go on; the message names the file, the fault and what to do."""
+    """A checkpoint from which this run cannot go on; the message names the file, the fault and what to do."""
 
 
 def fingerprint(*arrays: Any) -> str:
-    """Return a text that differs where any element, shape or dtype of arrays of any device differs."""
+    """Return a text that differs where any element, shape or dtype of the arrays, of any device, differs."""
     digest = hashlib.blake2b(digest_size=16)
     on_host = [to_numpy(array) for array in arrays]
     for array in on_host:
@@ -55,7 +55,7 @@ def fingerprint(*arrays: Any) -> str:
 
 
 def save_checkpoint(path: Path, snapshot: Snapshot, settings: Settings) -> None:
-    """Write a snapshot of a run with these settings; `path` is at every moment the old checkpoint or the new, whole."""
+    """Write a snapshot of a run with these settings; an interruption leaves the old file or the new one, whole."""
     tensors: dict[str, np.ndarray] = {}
     parts = {field.name: getattr(snapshot, field.name) for field in fields(snapshot)}
     snapshot_text = {name: _encoded(part, name, tensors) for name, part in parts.items()}
@@ -64,12 +64,12 @@ def save_checkpoint(path: Path, snapshot: Snapshot, settings: Settings) -> None:
     write_tensors(path, tensors, metadata)
 
 
-def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, place: Device) -> Snapshot:
-    """Read the snapshot of a run with these settings, its arrays on `place`.
+def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, device: Device) -> Snapshot:
+    """Read the snapshot of a run with these settings, its arrays on `device`.
 
     `params` and `state` are those with which such a run begins: the snapshot's must have their shapes and dtypes.
-    Raises CheckpointError for a file that is broken, of another version, or of a run with other settings; of these the
-    message names the first. More `steps` than the run had are no other setting.
+    Raises CheckpointError for a file that is broken, of another version, or of a run with other settings, and names the
+    first of them. The run may have more `steps` than the checkpoint's run had.
     """
 
     def refused(fault: str, remedy: str = "start anew without --resume") -> CheckpointError:
@@ -84,17 +84,17 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, pla
             raise ValueError("the checksum does not fit the content")
         theirs: Settings = dict(about["settings"].items())
         text = about["snapshot"]
-        snapshot = Snapshot(**{name: _decoded(part, tensors, place) for name, part in text.items()})
+        snapshot = Snapshot(**{name: _decoded(part, tensors, device) for name, part in text.items()})
         _check_kinds(snapshot)
     except KeyError as error:
         raise refused(f"got one without {error}") from error
     except (AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise refused(f"got one that is damaged ({error})") from error
-    # Through JSON, as theirs went.
+    # Ours go through JSON too, as those of the file did.
     ours: Settings = json.loads(json.dumps(settings))
     for name in dict.fromkeys((*ours, *theirs)):
         if name != "steps" and ours.get(name) != theirs.get(name):
-            name, was, has = _apart(name, theirs, ours)
+            name, was, has = _difference(name, theirs, ours)
             raise refused(
                 f"got one of a run whose {name} was {was} where this one has {has}",
                 "give what that run was given, or start anew without --resume",
@@ -112,7 +112,7 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, pla
 
 
 def settings_in(path: Path) -> Settings:
-    """Return the settings of the run whose checkpoint this is; none where there is no such file that can be read."""
+    """Return the settings in a checkpoint, and {} where there is no file that can be read as one."""
 
     def refused(fault: str, remedy: str) -> CheckpointError:
         return CheckpointError(f"{path}: {fault}; {remedy}")
@@ -125,9 +125,9 @@ def settings_in(path: Path) -> Settings:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Give the checkpoint of an earlier run a name that nothing has, path's with a number; return it, None for no file.
+    """Rename the checkpoint of an earlier run to a free name, path's with a number, and return it; None for no file.
 
-    A run that begins at the start would write over it.
+    A run from the start would overwrite it.
     """
     if not path.is_file():
         return None
@@ -138,11 +138,10 @@ def set_aside(path: Path) -> Path | None:
 
 
 class Checkpointer:
-    """What `descend` hands its snapshots to: writes them, so seldom that it takes at most a tenth of the time.
+    """The `on_snapshot` of a descent: writes snapshots, so seldom that it takes at most a tenth of the time.
 
-    A context; leaving it, however that comes about, writes the last snapshot where that is not yet done. What is
-    being learnt is worth more than a checkpoint: `on_fault` is told the first time that one cannot be written, and the
-    run goes on.
+    It is a context; leaving it, by an exception too, writes the last snapshot where that is still to be written. A
+    snapshot that cannot be written does not end the run: `on_fault` is called with the error, the first time only.
     """
 
     def __init__(
@@ -153,7 +152,7 @@ class Checkpointer:
         self.pending: Snapshot | None = None
 
     def __call__(self, snapshot: Snapshot) -> None:
-        """Keep this snapshot, or hold it until there is time."""
+        """Write this snapshot, or hold it until there is time."""
         self.pending = snapshot
         if self.spent <= _SHARE * (time.monotonic() - self.begun):
             self._write()
@@ -180,7 +179,7 @@ class Checkpointer:
 
 
 def _encoded(part: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
-    """Return a part of a snapshot in what JSON has, and put its arrays among the tensors."""
+    """Return a part of a snapshot as JSON, and put its arrays into `tensors`."""
     if part is None or isinstance(part, (bool, int, str)):
         return part
     if isinstance(part, float):
@@ -195,17 +194,17 @@ def _encoded(part: Any, name: str, tensors: dict[str, np.ndarray]) -> Any:
     return {"array": name}
 
 
-def _decoded(text: Any, tensors: dict[str, np.ndarray], place: Device) -> Any:
+def _decoded(text: Any, tensors: dict[str, np.ndarray], device: Device) -> Any:
     if not isinstance(text, dict):
         return text
     ((kind, content),) = text.items()
     if kind == "float":
         return float.fromhex(content)
     if kind == "array":
-        return place.asarray(tensors[content])
+        return device.asarray(tensors[content])
     if kind == "dict":
-        return {key: _decoded(item, tensors, place) for key, item in content}
-    items = [_decoded(item, tensors, place) for item in content]
+        return {key: _decoded(item, tensors, device) for key, item in content}
+    items = [_decoded(item, tensors, device) for item in content]
     makers: dict[str, Any] = {"list": list, "tuple": tuple, "report": lambda values: Report(*values)}
     return makers[kind](items)
 
@@ -216,11 +215,11 @@ def _check_kinds(snapshot: Snapshot) -> None:
         if type(getattr(snapshot, name)) is not kind:
             raise ValueError(f"{name} is no {kind.__name__}")
     if not all(isinstance(report, Report) for report in reports):
-        raise ValueError("a report that is none")
+        raise ValueError("history and best are not reports")
 
 
 def _misfit(part: Any, like: Any, name: str) -> str:
-    """Say where a part of a snapshot is not built like another one, or nothing."""
+    """Return where the structure, a shape or a dtype of a part of a snapshot differs from `like`, or nothing."""
     try:
         found = pytree.along(part, like, name)
     except ValueError as error:
@@ -237,13 +236,13 @@ def _misfit(part: Any, like: Any, name: str) -> str:
     return ""
 
 
-def _apart(name: str, theirs: Settings, ours: Settings) -> tuple[str, str, str]:
-    """Return the name of a setting that differs, or of its first part that does, and what it is to each."""
+def _difference(name: str, theirs: Settings, ours: Settings) -> tuple[str, str, str]:
+    """Return the name of a setting that differs, down to its first part that does, and its text in both."""
     one, other = theirs.get(name), ours.get(name)
     if isinstance(one, dict) and isinstance(other, dict):
         for key in (*other, *one):
             if one.get(key) != other.get(key):
-                part, was, has = _apart(key, one, other)
+                part, was, has = _difference(key, one, other)
                 return f"{name}.{part}", was, has
     return name, _shown(theirs, name), _shown(ours, name)
 

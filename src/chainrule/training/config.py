@@ -79,7 +79,7 @@ class Options:
     hidden: Annotated[str | None, Help("Units of the hidden layers, such as 20,7,5; makes it a network.")] = (
         None
     )
-    activation: Annotated[str | None, Help(f"{', '.join((*ACTIVATIONS, 'maxout'))}; default: relu.")] = None
+    activation: Annotated[str | None, Help(f"{', '.join(ACTIVATIONS)}; default: relu.")] = None
     optimizer: Annotated[
         str | None,
         Help(f"{', '.join(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),

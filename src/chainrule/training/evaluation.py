@@ -1,4 +1,4 @@
-"""What a training run is judged by."""
+"""How well a model answers rows of known classes."""
 
 from dataclasses import dataclass
 

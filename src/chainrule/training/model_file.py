@@ -12,7 +12,7 @@ from chainrule.data import ImageShape
 from chainrule.data.scaling import Scaling
 from chainrule.models import penalties
 from chainrule.models.mlp import MLP
-from chainrule.training.storage import ModelError, checksum, read_tensors, write_tensors
+from chainrule.training.storage import checksum, read_tensors, write_tensors
 
 FORMAT = "chainrule model"
 VERSION = "2"
@@ -23,13 +23,17 @@ _PENALTIES = {kind.__name__: kind for kind in (penalties.L1, penalties.L2, penal
 _DTYPES = ("float32", "float64")
 
 
+class ModelError(ValueError):
+    """A file that is no model of this version; the message names the file, the fault and what to do."""
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A network with all that a new sample needs. A logistic regression is the network without a hidden layer.
 
     net        what is computed; one sigmoid for two classes, or k softmax outputs for k
     params     one (W, b) a layer, of one floating dtype
-    scaling    what was done to raw features before they were learnt from
+    scaling    what is done to raw features before the network takes them
     classes    the names of the k classes in the order of their numbers; of two, that for probability 1 comes second
     image      the shape of pictures that the features are, or None
     white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
@@ -83,7 +87,7 @@ class Model:
 
 
 def net_as_json(net: MLP) -> dict[str, Any]:
-    """Return the settings of a network in what JSON has."""
+    """Return the settings of a network as JSON has them."""
     about = {field.name: getattr(net, field.name) for field in fields(net)}
     about["sizes"] = list(net.sizes)
     if net.penalty is not None:

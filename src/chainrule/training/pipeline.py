@@ -13,7 +13,6 @@ import numpy as np
 from chainrule import data
 from chainrule.backend.device import Device, get_device
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import DataError
 from chainrule.data.scaling import Scaling
 from chainrule.models import objective
 from chainrule.training.checkpoint import fingerprint
@@ -130,7 +129,7 @@ def prepare(
     held_back = None
     if validation:
         if np.bincount(train.y).max() < 2:
-            raise DataError(
+            raise data.DataError(
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
             )
@@ -162,7 +161,6 @@ def open_pipeline(
 
 
 def _only_in_chunks(path: Path | None) -> bool:
-    """Return whether data are of a kind that is never read whole."""
-    return path is not None and (
-        path.suffix.lower() == ".zarr" or (path.is_dir() and any(path.glob("X*.npy")))
-    )
+    """Return whether data are of a format that is never read whole."""
+    reader = None if path is None else data.reader_of(path)
+    return reader is not None and not reader.in_memory

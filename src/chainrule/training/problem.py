@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from chainrule.data.classes import to_binary
-from chainrule.data.dataset import Dataset
-from chainrule.data.scaling import Scaling
+from chainrule.data import Dataset, Scaling, to_binary
 
 
 @dataclass(frozen=True, eq=False)

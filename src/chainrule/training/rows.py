@@ -108,7 +108,8 @@ class DeviceRows:
 
     def answers(self, net: MLP, params: Params) -> np.ndarray:
         """Return the number (m,) of the likeliest class of each row, of equal ones the first, on the host."""
-        blocks = (self.X[start : start + BLOCK, :] for start in range(0, len(self), BLOCK))
+        m = len(self)
+        blocks = (self.X[start : min(start + BLOCK, m), :] for start in range(0, m, BLOCK))
         y_hat = np.concatenate([to_numpy(net.forward(params, block)) for block in blocks])
         return np.asarray(np.argmax(objective.class_probabilities(y_hat), axis=1))
 

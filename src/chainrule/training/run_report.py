@@ -29,17 +29,21 @@ class _As(NamedTuple):
 class _Entries:
     """What the dataclasses of a report share: their JSON, each field under its key."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return all fields in what JSON has, but those whose default is None and that are None."""
+    def as_json(self, *names: str) -> dict[str, Any]:
+        """Return all fields, or those of these names, in what JSON has.
+
+        A field that is None is left out where None is its default.
+        """
         found: dict[str, Any] = {}
         hints = get_type_hints(type(self), include_extras=True)
-        for entry in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, entry.name)
-            (form,) = getattr(hints[entry.name], "__metadata__", (_As(),))
+        entries = {entry.name: entry for entry in fields(self)}  # type: ignore[arg-type]
+        for name in names or entries:
+            value = getattr(self, name)
+            (form,) = getattr(hints[name], "__metadata__", (_As(),))
             if form.flat:
                 found |= value.as_json()
-            elif value is not None or entry.default is MISSING:
-                found[form.key or entry.name.replace("_", " ")] = _json(value)
+            elif value is not None or entries[name].default is MISSING:
+                found[form.key or name.replace("_", " ")] = _json(value)
         return found
 
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there: written beside, then renamed."""
+"""Files that are either whole or not there: each is written beside its path, then renamed."""
 
 import hashlib
 import json
@@ -11,12 +11,8 @@ from typing import Any
 import numpy as np
 
 
-class ModelError(ValueError):
-    """A file that is no model of this version; the message names the file, the fault and what to do."""
-
-
 def write_bytes(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`. Whenever this is interrupted, the old file or the new one is there, whole."""
+    """Make `path` hold `content`; an interruption leaves the old file or the new one, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -24,7 +20,7 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp's files are for their owner's eyes alone; what is left for the user has the usual permissions.
+        # mkstemp lets the owner alone read its file; results have the usual permissions.
         mask = os.umask(0)
         os.umask(mask)
         Path(beside).chmod(0o666 & ~mask)
@@ -32,7 +28,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     except BaseException as error:
         Path(beside).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename is None:
-            error.filename = str(path)  # a full disk names no file by itself
+            error.filename = str(path)  # the error of a full disk names no file
         raise
 
 
@@ -42,7 +38,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
-    """Write arrays and text as a safetensors file, nothing that could be executed, by `write_bytes`."""
+    """Write arrays and text, nothing that could be executed, as a safetensors file by `write_bytes`."""
     from safetensors.numpy import save
 
     content = save({name: np.asarray(x, order="C") for name, x in tensors.items()}, metadata)
@@ -50,7 +46,7 @@ def write_tensors(path: Path, tensors: dict[str, np.ndarray], metadata: dict[str
 
 
 def _metadata_sorted(content: bytes) -> bytes:
-    """Return a safetensors file with its metadata sorted: they come in an order of their own each time."""
+    """Return a safetensors file with its metadata sorted: safetensors writes them in an order that varies."""
     end = 8 + int.from_bytes(content[:8], "little")
     head = json.loads(content[8:end])
     head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
@@ -64,7 +60,7 @@ def read_tensors(
 ) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """Read what `write_tensors` wrote with this format and version in its metadata.
 
-    Whatever is wrong is raised as `refused(fault, remedy)`.
+    A file that cannot be used is raised as `refused(fault, remedy)`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -95,6 +91,6 @@ def checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
 
 
 def absorb(digest: "hashlib.blake2b", array: np.ndarray) -> None:
-    """Take the elements, the shape and the dtype of an array into a checksum."""
+    """Add the elements, the shape and the dtype of an array to a checksum."""
     digest.update(f"{array.shape} {array.dtype.str}".encode())
     digest.update(np.asarray(array, order="C").reshape(-1).view(np.uint8).data)

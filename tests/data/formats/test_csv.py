@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from chainrule.data import DataError, load
-from tests.helpers.data_files import Make, assert_refused, edited, write_csv
+from tests.helpers.format_files import Make, assert_refused, edited, write_csv
 
 
 def test_a_csv_file_gives_its_columns_in_order_and_its_label_by_name(tmp_path):

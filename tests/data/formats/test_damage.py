@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chainrule import data
 from chainrule.data import DataError, ImageShape, load
-from tests.helpers.data_files import PICTURES, X6, Y6, edited, noise, write_h5, write_npz
+from tests.helpers.format_files import PICTURES, X6, Y6, edited, noise, write_h5, write_npz
 
 
 def whole(path: Path) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from chainrule.data import DataError, ImageShape, Scaling, load, load_test
 from chainrule.data.chunked import open_rows
-from tests.helpers.data_files import PICTURES, Y6, Make, assert_refused, cut, edited, write_h5
+from tests.helpers.format_files import PICTURES, Y6, Make, assert_refused, cut, edited, write_h5
 
 
 def test_the_cat_pictures_load_with_their_test_file(course_file):

@@ -9,7 +9,7 @@ import pytest
 
 from chainrule import data
 from chainrule.data import DataError, ImageShape, load
-from tests.helpers.data_files import PICTURES, X6, Y6, Make, assert_refused, cut, edited, spoilt, write_npz
+from tests.helpers.format_files import PICTURES, X6, Y6, Make, assert_refused, cut, edited, spoilt, write_npz
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from PIL import Image
 
 from chainrule import data
 from chainrule.data import DataError, ImageShape, load
-from tests.helpers.data_files import Make, assert_refused, cut, edited, noise, write_folder, write_picture
+from tests.helpers.format_files import Make, assert_refused, cut, edited, noise, write_folder, write_picture
 
 
 def test_a_folder_gives_one_class_per_subfolder(tmp_path):

@@ -112,7 +112,7 @@ def test_large_logits_give_finite_right_costs(kernel, z, sign, y, dtype):
 
 
 @pytest.mark.parametrize("place", [(0, 0), (7, N - 1)])
-def test_a_number_that_is_none_is_seen(calls, place, dtype):
+def test_nan_in_X_reaches_every_result(calls, place, dtype):
     X, y, w, b = of_dtype(dtype, *problem(8, N))
     X[place] = np.nan
     cost, dw, db = logistic.by_tiles(X, y, w, b)

@@ -98,7 +98,7 @@ def test_weights_of_any_order(calls, W_order):
 
 @pytest.mark.parametrize("wrong", [-1, 4, 0.5, np.nan])
 @pytest.mark.parametrize("place", [0, 39])
-def test_a_class_that_is_none(calls, wrong, place):
+def test_a_number_that_is_no_class(calls, wrong, place):
     X, y, W, b = scaled("float64", 40, N, 4)
     y[place] = wrong
     with pytest.raises(ValueError, match=f"by_tiles: y must hold class numbers from 0 to 3, got {wrong:g};"):
@@ -123,7 +123,7 @@ def test_large_logits_give_finite_right_costs(kernel, z, hit, dtype):
 
 
 @pytest.mark.parametrize("place", [(0, 0), (7, N - 1)])
-def test_a_number_that_is_none_is_seen(calls, place, dtype):
+def test_nan_in_X_reaches_every_result(calls, place, dtype):
     X, y, W, b = scaled(dtype, 8, N, 3)
     X[place] = np.nan
     cost, dw, db = logistic.by_tiles(X, y, W, b)

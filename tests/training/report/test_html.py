@@ -12,12 +12,20 @@ from chainrule import data, get_device
 from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
-from chainrule.optim.descent import Report
+from chainrule.optim import Report
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model, load_model
 from chainrule.training.report import artifacts, html
 from chainrule.training.report.elements import Figure
-from chainrule.training.run_report import summary
+from chainrule.training.run_report import (
+    Accuracy,
+    RowCounts,
+    RunReport,
+    Sources,
+    Summary,
+    TwoClasses,
+    summary,
+)
 from tests.helpers.commands import answer
 
 VOID = {"meta", "img", "path", "circle"}
@@ -187,35 +195,52 @@ def test_no_step_is_a_page_too(tmp_path, three_kinds):
     assert "No step was reported." in page.said("p")
 
 
+def report_with(classes, summary, m):
+    """Return the report of a run in which nothing but `classes` and `summary` tells anything."""
+    return RunReport(
+        command="chainrule train",
+        ended="now",
+        device={"name": "cpu"},
+        threads=1,
+        dtype="float64",
+        versions={},
+        python="3",
+        data=Sources("made up", "made up", 2),
+        rows=RowCounts(m, m),
+        classes=classes,
+        settings={},
+        steps=9,
+        stopped="so",
+        cost=None,
+        largest_gradient=None,
+        best=None,
+        resumed_after=None,
+        seconds_reading=1.0,
+        seconds=1.0,
+        summary=summary,
+    )
+
+
 def saved(folder, k=3, history=(), m=400):
-    """Save a run with k classes whose held-out answers are drawn at random; return its verdict."""
+    """Save a run with k classes whose held-out answers are drawn at random; return how they were answered."""
     rng = np.random.default_rng(k)
     net = MLP((2, 4, k), output="softmax")
     params = [(np.ones((2, 4)), np.zeros(4)), (np.ones((4, k)), np.zeros(k))]
     names = tuple(f"class {c}" for c in range(k))
     test = Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
-    verdict = evaluation.Evaluation(rng.dirichlet(np.ones(k), m), test.y)
-    report = {
-        "command": "chainrule train",
-        "rows": {"held out": m},
-        "classes": list(names),
-        "steps": 9,
-        "stopped": "so",
-        "cost": None,
-        "best": None,
-        "seconds": 1.0,
-    } | summary(names, verdict, {"train": verdict.accuracy}).as_json()
+    answers = evaluation.Evaluation(rng.dirichlet(np.ones(k), m), test.y)
+    report = report_with(names, summary(names, answers, {"train": answers.accuracy}), m)
     model = Model(net, params, Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
-    artifacts.save(folder, model, history, report, test, verdict)
-    return verdict
+    artifacts.save(folder, model, history, report, test, answers)
+    return answers
 
 
 @pytest.mark.parametrize(("k", "table", "folded"), [(20, True, False), (21, True, True), (201, False, None)])
 def test_many_classes_are_folded_and_very_many_left_out(k, table, folded, tmp_path):
     from sklearn.metrics import confusion_matrix
 
-    verdict = saved(tmp_path, k)
-    counts = confusion_matrix(verdict.y, verdict.answers, labels=range(k))
+    held_out = saved(tmp_path, k)
+    counts = confusion_matrix(held_out.y, held_out.answers, labels=range(k))
     page = page_in(tmp_path)
     assert_harmless(page)
     assert ("confusion" in page.tables) == table
@@ -253,17 +278,7 @@ def test_a_long_history_is_thinned_and_says_so(tmp_path):
 
 
 def test_names_that_no_encoding_takes_are_written_out():
-    report = {
-        "command": "x",
-        "accuracy": {"train": 1.0, "held out": 1.0, "commoner class": 0.5},
-        "rows": {"held out": 2},
-        "classes": {"negative": "a", "positive": "b\udcff"},
-        "steps": 0,
-        "cost": None,
-        "seconds": 0.0,
-        "held-out accuracy by class": {"a": 1.0, "b\udcff": None},
-        "held-out confusion, true class down, answer across": [[2, 0], [0, 0]],
-        "worst mistakes": [],
-    }
+    found = Summary(Accuracy(1.0, 1.0, 0.5), {"a": 1.0, "b\udcff": None}, [[2, 0], [0, 0]], [])
+    report = report_with(TwoClasses("a", "b\udcff"), found, 2)
     page = Page(html.render(report, ["step"], [], {}, {"Weights": Figure(b"", "<", "<")}).decode("utf-8"))
     assert page.tables["confusion"][2] == ["b\\udcff", "0", "0", "no row"]

@@ -1,8 +1,8 @@
 """The logistic step of two classes as compiled code that takes each row of X from memory once. Needs Numba.
 
-Four rows at a time: one sweep over their columns gives their z, a second one adds dz x to dw. The rows are then still
-in a core's own cache, and the next ones are on their way there: a processor that sees four short streams asks for
-them too late by itself.
+The code takes four rows at a time: one sweep over their columns computes their z, a second sweep adds dz x to dw. In
+the second sweep the rows are still in the core's own cache. Both sweeps prefetch the next rows, because a processor
+that sees four short streams prefetches too late by itself.
 """
 
 import math
@@ -17,14 +17,14 @@ from chainrule.models.kernels.simd import Vectors, opened, places
 
 __all__ = ["ROWS", "sums", "takes"]
 
-# Bytes that a core goes through while memory answers, when short rows follow one another.
+# How many bytes a core computes with while memory answers one request, where rows are short.
 _LEAD = 16384
 
 
 def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any]:
     """Return the sums of losses, of dw (n,) and of db over X (m, n), NumPy arrays for which `takes(X)`.
 
-    m is a multiple of ROWS. It lets go of Python's lock, so that threads may share the rows out.
+    m is a multiple of ROWS. Python's lock is released, so that threads may share the rows out.
     """
     dw = np.zeros(w.shape)
     cost, db = call(_kernel, *in_one_row(X), read_only(y), read_only(w), float(b), dw)
@@ -32,9 +32,9 @@ def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any]:
 
 
 def _forward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, w: Any, z: Any) -> Any:
-    """Add to z (ROWS,) the rows of X from `start` on times w, and ask for two rows from `ahead` on.
+    """Add the products of w and the rows of X from `start` on to z (ROWS,), and prefetch two rows from `ahead` on.
 
-    A request goes with each line that is read: more at a time would have to queue.
+    One request goes out with each line that is read: more at a time would have to queue.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -61,7 +61,7 @@ def _forward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, w: Any, z: 
 
 
 def _backward_code(_: Any, X: Any, start: Any, step: Any, ahead: Any, dz: Any, dw: Any) -> Any:
-    """Add dz (ROWS,) times the rows of X from `start` on to dw, and ask for two rows from `ahead` on."""
+    """Add dz (ROWS,) times the rows of X from `start` on to dw, and prefetch two rows from `ahead` on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vectors = Vectors(context, builder, X.dtype)
@@ -87,7 +87,7 @@ _forward, _backward = intrinsic(_forward_code), intrinsic(_backward_code)
 
 def _sums(X: Any, step: int, y: Any, w: Any, b: float, dw: Any) -> Any:
     m, n = len(y), len(w)
-    # Beyond the next four rows: what is asked for in this sweep may still be on its way in the next.
+    # Beyond the next four rows: a row that this sweep prefetches may arrive only after the next sweep has begun.
     lead = (ROWS + max(2, _LEAD // (n * X.itemsize))) * step
     z, dz, recent = np.empty(ROWS), np.empty(ROWS, X.dtype), np.zeros(n, X.dtype)
     cost = db = 0.0

@@ -1,4 +1,4 @@
-"""What the kernels of `by_tiles` have in common: how they are compiled, and the arrays that they take. Needs Numba."""
+"""What the compiled kernels share: how they are compiled, and the arrays that they take. Needs Numba."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-ROWS = 4  # at a time: with one vector of each, and of what they share, registers suffice
+ROWS = 4  # at a time: registers suffice for a vector of each row and one of the operand that the rows share
 # Sums may be taken in any order, as in a BLAS; NaN and infinity keep their meaning.
 _SETTINGS = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
 
 
 def takes(X: Any) -> bool:
-    """Say whether X has ROWS rows, each in one piece, that follow one another in memory, with or without gaps."""
+    """Whether X has ROWS rows or more, each in one piece, which follow one another in memory, with or without gaps."""
     return bool(len(X) >= ROWS and X.strides[1] == X.itemsize and X.strides[0] >= 0 and X.flags.aligned)
 
 
@@ -24,22 +24,22 @@ def in_one_row(X: Any) -> tuple[Any, int]:
 
 
 def read_only(x: Any) -> Any:
-    """Return x so that it has one type, whether it may be written to or not: nothing is compiled twice."""
+    """Return x as a read-only array in C order: one type for Numba, so that nothing is compiled twice."""
     x = np.require(x, requirements=["C", "A"]).view()
     x.flags.writeable = False
     return x
 
 
 def compiled(function: Callable[..., Any], *, kept: bool = False) -> Any:
-    """Return the function compiled when it is first called, and `kept` for the next process where a folder can be."""
+    """Return the function, compiled at its first call; `kept` keeps the code on disk for the next process."""
     try:
         return njit(cache=kept, **_SETTINGS)(function)
-    except RuntimeError:  # there is no folder that it may write to
+    except RuntimeError:  # Numba finds no folder that it may write to
         return njit(**_SETTINGS)(function)
 
 
 def call(kernel: Any, *arguments: Any) -> Any:
-    """Return what the kernel returns, also where the disk has no room for what was compiled."""
+    """Return kernel(*arguments), also where the disk has no room for the compiled code."""
     try:
         return kernel(*arguments)
     except OSError:

@@ -48,7 +48,7 @@ def forward(X: Matrix, y: Vector, w: Vector, b: float) -> float:
 
 
 def backward(X: Matrix, dz: Vector) -> tuple[list[float], float]:
-    """Return dw (n,) and db from what forward leaves of each sample, dz = s(z) - y. X: (m, n), dz: (m,)."""
+    """Return dw (n,) and db from dz = s(z) - y of each sample. X: (m, n), dz: (m,)."""
     m, n = len(X), len(X[0])
     dw, db = [0.0] * n, 0.0
     for i in range(m):

@@ -1,8 +1,8 @@
 """The logistic step of several classes as compiled code that takes each row of X from memory once. Needs Numba.
 
-A tile of rows at a time: X W, the softmax of each row, then dZ^T X, while the tile is in cache and the next one is on
-its way there. Both products go in blocks of four rows by five classes, whose twenty sums, or slopes, stay in registers:
-a vector of X or of W that is loaded serves four or five times.
+The code takes a tile of rows at a time: X W, the softmax of each row, then dZ^T X, while the tile is in the cache and
+the next one is prefetched. Both products go in blocks of four rows by five classes, whose twenty sums, or slopes, stay
+in registers: a vector of X serves five times, and a vector of W four times.
 """
 
 import math
@@ -18,12 +18,12 @@ from chainrule.models.kernels.simd import LINE, Vectors, opened, places
 
 __all__ = ["MOST", "ROWS", "sums", "takes"]
 
-# Classes up to which it is quicker than a BLAS: with 32 long registers, and where the sums do not fit into them all.
+# Classes up to which the code is quicker than a BLAS, with the 32 long registers of AVX-512 and with fewer or shorter.
 MOST = 256 if "+avx512f" in get_host_cpu_features() else 10
 _TILE = 32
 _CLASSES = 5
-# Columns of a panel: of a block, X and W then stay in the first cache. An odd number of its lines in float32, so that
-# the classes' rows do not fall on one another there.
+# Columns of a panel: the parts of X and W that a block needs then stay in the first cache. In float32 a row of a panel
+# is an odd number of cache lines, so that the rows of the classes do not compete for one place in the cache.
 _PANEL = 784
 # Sums of more rows would lose digits in float32.
 _RECENT = 256
@@ -32,8 +32,8 @@ _RECENT = 256
 def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any] | None:
     """Return the sums of losses, of dw^T (k, n) and of db (k,) over X (m, n), NumPy arrays for which `takes(X)`.
 
-    m is a multiple of ROWS. None: a label is no class number. It lets go of Python's lock, so that threads may share
-    the rows out.
+    m is a multiple of ROWS. Returns None where a label is no class number. Python's lock is released, so that threads
+    may share the rows out.
     """
     n, k = w.shape
     starts, classes = range(0, n, _PANEL), -(-k // _CLASSES) * _CLASSES
@@ -56,7 +56,7 @@ def sums(X: Any, y: Any, w: Any, b: Any) -> tuple[Any, Any, Any] | None:
 
 
 def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
-    """Return zeros that begin with a line of the cache, so that no vector lies in two."""
+    """Return zeros that begin at a cache line, so that no vector lies in two lines."""
     size = math.prod(shape) * dtype.itemsize
     memory = np.zeros(size + LINE, "uint8")
     start = -memory.ctypes.data % LINE
@@ -64,9 +64,9 @@ def _zeros(shape: tuple[int, ...], dtype: Any) -> Any:
 
 
 def _forward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, w: Any, z: Any, classes: Any) -> Any:
-    """Add to a block of z the rows of x, `step` apart, times a block of w, and ask for two rows beyond.
+    """Add the products of the rows of x, `step` apart, and a block of w to a block of z, and prefetch two rows beyond.
 
-    x has the columns of a panel; `classes` numbers of z lie between one row's and the next one's.
+    x has the columns of a panel; a row of z begins `classes` numbers after the row before.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -96,7 +96,7 @@ def _forward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, w: Any, z: 
 
 
 def _backward_code(_: Any, x: Any, step: Any, ahead: Any, other: Any, dw: Any, dz: Any, classes: Any) -> Any:
-    """Add a block of dz times the rows of x to a block of dw, and ask for two rows beyond."""
+    """Add the products of a block of dz and the rows of x to a block of dw, and prefetch two rows beyond."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         vectors = Vectors(context, builder, x.dtype)
@@ -140,7 +140,7 @@ def _sweep(
             at = start + r * step + j
             x = X[at : at + min(_PANEL, n - j)]
             for u in range(0, K, _CLASSES):
-                # The first two blocks ask for a row each, an only one for both.
+                # The first block prefetches one row and the second block the next row; a single block prefetches both.
                 ahead = lead if u == 0 else lead + step
                 other = lead + step if K == _CLASSES else ahead
                 if forward:
@@ -174,7 +174,7 @@ def _sums(X: Any, step: int, n: int, k: int, y: Any, W: Any, b: Any, recent: Any
         start, rows = first * step, min(_TILE, m - first)
         for r in range(rows):
             Z[r * K : (r + 1) * K] = b
-        # Two of each four rows of the next tile are asked for in this sweep, the other two in the next one.
+        # This sweep prefetches two of each four rows of the next tile, and the sweep below the other two.
         _sweep(True, X, start, step, n, W, Z, rows, _TILE * step)
         every = 0.0
         for r in range(rows):

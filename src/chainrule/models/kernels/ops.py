@@ -34,7 +34,7 @@ class Ops:
         self.xp = xp
 
     def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
-        """Return Z = H W + b (m, n_out) and its pullbacks; `any_order` lets Z lie in memory column by column."""
+        """Return Z = H W + b (m, n_out) and its pullbacks; `any_order` allows a Z in Fortran order."""
         Z, (to_input, to_weights) = _matmul(self.xp, H, W)
         return Z + b, Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
 
@@ -43,11 +43,11 @@ class Ops:
         return gate if gate in _NOT_ELEMENTWISE else _fused(gate)
 
     def mean(self, losses: Array) -> Array:
-        """Return the mean over samples () of losses (m,) or (m, k), those of a sample summed."""
+        """Return the mean over samples () of losses (m,) or (m, k), where a sample has the sum of its k losses."""
         m = losses.shape[0]
         return self.xp.mean(losses) if losses.size == m else self.xp.sum(losses) / m
 
 
-# It has a pullback for both arrays, which the type of a gate leaves open.
+# matmul has a pullback for both arrays, which the type of a gate leaves open.
 _matmul: Any = linear_algebra.matmul
 _fused = cache(fused_gate)

@@ -1,4 +1,4 @@
-"""Registers full of numbers for code that Numba compiles: what its arrays do not offer, in LLVM's own words.
+"""Vector instructions for code that Numba compiles: LLVM has them, and Numba's arrays do not offer them.
 
 Source: LLVM Language Reference Manual, "Vector Type", "llvm.prefetch", "llvm.vector.reduce.fadd" (LLVM 20, 2025).
 """
@@ -10,7 +10,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-LINE = 64  # bytes of a line of the caches, and of a vector: where registers are shorter, LLVM takes several
+LINE = 64  # bytes of a cache line, and of a vector: LLVM splits a vector where registers are shorter
 
 
 class Vectors:
@@ -23,7 +23,7 @@ class Vectors:
         self.type = ir.VectorType(self.number, self.width)
 
     def over(self, array: Any, body: Callable[[Any, Any], None]) -> None:
-        """Write body(column, mask) for every `width` columns of an array, mask None, and for what is left, if any."""
+        """Emit body(column, None) for every `width` columns of an array, and body(column, mask) for the rest."""
         columns = cgutils.unpack_tuple(self.builder, array.shape)[0]
         zero, width = columns.type(0), columns.type(self.width)
         whole = self.builder.sub(columns, self.builder.srem(columns, width))
@@ -36,11 +36,11 @@ class Vectors:
             body(whole, self.builder.icmp_signed("<", each, left))
 
     def zeros(self) -> Any:
-        """Return a variable for a vector; LLVM keeps it in a register."""
+        """Return a variable that holds a vector of zeros; LLVM keeps it in a register."""
         return cgutils.alloca_once_value(self.builder, ir.Constant(self.type, [0.0] * self.width))
 
     def load(self, data: Any, at: Any, mask: Any) -> Any:
-        """Return the numbers from data[at] on, 0 where the mask hides one."""
+        """Return the vector that begins at data[at], with 0 where the mask hides a number."""
         place = self._place(data, at)
         if mask is None:
             return self.builder.load(place, align=self.bytes)
@@ -48,7 +48,7 @@ class Vectors:
         return self._call("llvm.masked.load", self.type, place, ir.IntType(32)(self.bytes), mask, zeros)
 
     def store(self, vector: Any, data: Any, at: Any, mask: Any) -> None:
-        """Put them there, but those that the mask hides."""
+        """Store a vector from data[at] on, except the numbers that the mask hides."""
         place = self._place(data, at)
         if mask is None:
             self.builder.store(vector, place, align=self.bytes)
@@ -56,7 +56,7 @@ class Vectors:
             self._call("llvm.masked.store", ir.VoidType(), vector, place, ir.IntType(32)(self.bytes), mask)
 
     def all(self, number: Any) -> Any:
-        """Return a vector of one number."""
+        """Return a vector that repeats one number."""
         return self._all(self.type, number)
 
     def add_product(self, total: Any, x: Any, y: Any) -> Any:
@@ -65,12 +65,12 @@ class Vectors:
         return b.fadd(b.fmul(x, y, flags=flags), total, flags=flags)
 
     def sum(self, vector: Any) -> Any:
-        """Return the sum of its numbers, taken in any order."""
+        """Return the sum of a vector's numbers, taken in any order."""
         zero = ir.Constant(self.number, 0.0)
         return self._call("llvm.vector.reduce.fadd", self.number, zero, vector, fastmath=["reassoc"])
 
     def fetch(self, data: Any, at: Any) -> None:
-        """Ask for the line of data[at] to be brought into the core's second cache; the array may end before it."""
+        """Prefetch the cache line of data[at] into the core's second cache; the place may lie beyond the array."""
         number, read, second_cache, of_data = ir.IntType(32), 0, 2, 1
         place = self.builder.bitcast(self.builder.gep(data, [at]), ir.IntType(8).as_pointer())
         words = (number(word) for word in (read, second_cache, of_data))
@@ -96,7 +96,7 @@ class Vectors:
 
 
 def opened(context: Any, builder: Any, signature: Any, arguments: Any) -> list[Any]:
-    """Return an intrinsic's arguments, each array as what has its `data`, an address, and its `shape`."""
+    """Return an intrinsic's arguments; an array becomes a structure with its address `data` and its `shape`."""
     return [
         context.make_array(kind)(context, builder, argument) if isinstance(kind, types.Array) else argument
         for kind, argument in zip(signature.args, arguments, strict=True)
@@ -104,7 +104,7 @@ def opened(context: Any, builder: Any, signature: Any, arguments: Any) -> list[A
 
 
 def places(builder: Any, start: Any, step: Any, column: Any, rows: int) -> Iterator[Any]:
-    """Return where one column lies in each of the rows, `step` apart."""
+    """Yield where a column lies in each of so many rows, which begin `step` numbers apart."""
     place = builder.add(start, column)
     for _ in range(rows):
         yield place

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def of_shares(f: Callable[[slice], T], bounds: list[int]) -> list[T]:
-    """Return f(rows) of the rows between each bound and the next one, each share in a thread of its own."""
+    """Return f(share) for the rows between each bound and the next one, each share in its own thread."""
     first, *others = (slice(*pair) for pair in pairwise(bounds))
     # The caller takes a share itself: to wake a thread takes time.
     try:

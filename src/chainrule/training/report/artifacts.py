@@ -14,6 +14,7 @@ from chainrule.training.evaluation import Evaluation
 from chainrule.training.model_file import Model, save_model
 from chainrule.training.report import figures, html
 from chainrule.training.report.elements import Figure
+from chainrule.training.run_report import RunReport
 from chainrule.training.storage import write_bytes, write_json
 
 
@@ -21,7 +22,7 @@ def save(
     out: Path,
     model: Model,
     history: Sequence[Report],
-    report: dict[str, Any],
+    report: RunReport,
     test: Dataset,
     held_out: Evaluation,
 ) -> list[str]:
@@ -31,7 +32,7 @@ def save(
     """
     columns, rows = _table(history, len(model.net.shapes))
     save_model(out / "model.safetensors", model)
-    write_json(out / "report.json", report)
+    write_json(out / "report.json", report.as_json())
     write_bytes(out / "history.csv", _csv(columns, rows))
     shown = {"Weights": _weights(model)}
     if model.image is not None:

@@ -4,7 +4,6 @@ Every number stands in a `data` element too, whose value is the number of report
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from chainrule.training.report.elements import Figure, figure, number, table, te
 from chainrule.training.report.palette import BLUE, BLUE_BEHIND_TEXT, ORANGE, ORANGE_BEHIND_TEXT, channels
 from chainrule.training.report.svg_chart import CSS as CHART_CSS
 from chainrule.training.report.svg_chart import line_chart
+from chainrule.training.run_report import Mistake, RunReport, Summary, TwoClasses
 
 # The heading under which the worst mistakes stand, and their figure where rows are pictures.
 MISTAKES = "Worst mistakes"
@@ -24,11 +24,11 @@ _FAR_APART = 20
 # Rows of the history that the page shows; all of them stand in history.csv.
 _ROWS = 200
 
-# The entries of report.json that say how the run came about.
+# The fields of the report that say how the run came about.
 _ORIGIN = (
     "ended",
-    "resumed after step",
-    "seconds reading",
+    "resumed_after",
+    "seconds_reading",
     "seconds",
     "data",
     "rows",
@@ -36,7 +36,7 @@ _ORIGIN = (
     "python",
     "versions",
     "device",
-    "threads while learning",
+    "threads",
     "dtype",
     "settings",
 )
@@ -76,7 +76,7 @@ summary {{ cursor: pointer; margin: .6rem 0; }}
 
 
 def render(
-    report: Mapping[str, Any],
+    report: RunReport,
     columns: Sequence[str],
     history: Sequence[Sequence[float | None]],
     layers: Mapping[str, Sequence[float | None]],
@@ -84,23 +84,22 @@ def render(
 ) -> bytes:
     """Return the page of a run.
 
-    report      the entries of report.json
     columns     the names of the columns of `history`, whose rows are those of history.csv; the first three are the
                 step, the cost and the largest |gradient|, the fourth the validation or None
     layers      the largest |gradient| of each layer at each row of the history, by the name of the layer
     figures     by their headings
     """
-    run = _fields(report)
-    title = _title(run.classes)
-    said = f"{run.accuracy.held_out:.2%} of {run.held_out_rows} held-out rows answered right"
+    summary = report.summary
+    title = _title(report.classes)
+    said = f"{summary.accuracy.held_out:.2%} of {report.rows.held_out} held-out rows answered right"
     sections = [
-        f"<h1>{text(title)}</h1>\n<p>{said}. Always the commonest class: {run.accuracy.commonest:.2%}.</p>",
-        _facts(run),
-        _curves(run, history, layers),
-        _confusion(run),
-        _mistakes(run, figures.get(MISTAKES)),
+        f"<h1>{text(title)}</h1>\n<p>{said}. Always the commonest class: {summary.accuracy.commonest:.2%}.</p>",
+        _facts(report),
+        _curves(report, history, layers),
+        _confusion(summary),
+        _mistakes(summary.mistakes, figures.get(MISTAKES)),
         *(f"<h2>{text(name)}</h2>\n{figure(shown)}" for name, shown in figures.items() if name != MISTAKES),
-        _origin(run),
+        _origin(report),
         _numbers(columns, history),
     ]
     body = "\n".join(f"<section>\n{section}\n</section>" for section in sections if section)
@@ -125,60 +124,33 @@ def render(
     return page.encode("utf-8", "backslashreplace")
 
 
-def _fields(report: Mapping[str, Any]) -> SimpleNamespace:
-    """Return what the page shows of a report: no other function knows the keys of report.json."""
-    accuracy = report["accuracy"]
-    return SimpleNamespace(
-        classes=report["classes"],
-        held_out_rows=report["rows"]["held out"],
-        accuracy=SimpleNamespace(
-            train=accuracy["train"],
-            validation=accuracy.get("validation"),
-            held_out=accuracy["held out"],
-            commonest=accuracy["commoner class"],
-        ),
-        steps=report["steps"],
-        stopped=report.get("stopped"),
-        cost=report["cost"],
-        largest_gradient=report.get("largest gradient"),
-        best=report.get("best"),
-        seconds=report["seconds"],
-        accuracy_by_class=report["held-out accuracy by class"],
-        confusion=np.asarray(report["held-out confusion, true class down, answer across"]),
-        mistakes=[
-            (one["held-out row"], one["class"], one["answer"], one["probability of the answer"])
-            for one in report["worst mistakes"]
-        ],
-        command=report["command"],
-        origin={key: report[key] for key in _ORIGIN if report.get(key) is not None},
-    )
-
-
-def _title(classes: Any) -> str:
-    if isinstance(classes, dict):
-        return f"{classes['positive']!r} or {classes['negative']!r}"
+def _title(classes: TwoClasses | tuple[str, ...]) -> str:
+    if isinstance(classes, TwoClasses):
+        return f"{classes.positive!r} or {classes.negative!r}"
     return f"{len(classes)} classes told apart"
 
 
-def _facts(run: SimpleNamespace) -> str:
+def _facts(report: RunReport) -> str:
     """Return the numbers that come first: a mapping from their names to the numbers, as HTML."""
+    accuracy = report.summary.accuracy
     right = {
-        "right, training": run.accuracy.train,
-        "right, validation": run.accuracy.validation,
-        "right, held out": run.accuracy.held_out,
+        "right, training": accuracy.train,
+        "right, validation": accuracy.validation,
+        "right, held out": accuracy.held_out,
     }
     facts = {name: number(share, f"{share:.2%}") for name, share in right.items() if share is not None}
-    facts["steps"] = number(run.steps)
-    if run.cost is not None:
-        facts["last cost"] = number(run.cost, f"{run.cost:.4g}")
-        facts["largest |gradient|"] = number(run.largest_gradient, f"{run.largest_gradient:.2e}")
-    facts["seconds of learning"] = number(run.seconds, f"{run.seconds:.2f}")
+    facts["steps"] = number(report.steps)
+    if report.cost is not None:
+        facts["last cost"] = number(report.cost, f"{report.cost:.4g}")
+    if report.largest_gradient is not None:
+        facts["largest |gradient|"] = number(report.largest_gradient, f"{report.largest_gradient:.2e}")
+    facts["seconds of learning"] = number(report.seconds, f"{report.seconds:.2f}")
     items = "".join(f"<div><dt>{name}</dt><dd>{fact}</dd></div>" for name, fact in facts.items())
     return f'<dl class="facts">{items}</dl>'
 
 
 def _curves(
-    run: SimpleNamespace,
+    report: RunReport,
     history: Sequence[Sequence[float | None]],
     layers: Mapping[str, Sequence[float | None]],
 ) -> str:
@@ -188,7 +160,7 @@ def _curves(
     drawn = {name: points for name, points in drawn.items() if points}
     spoken = "; ".join(f"{name} from {p[0][1]:.2e} to {p[-1][1]:.2e}" for name, p in drawn.items())
     gradients = line_chart(drawn, label=f"Largest |gradient| of each layer: {spoken}.", log=True)
-    cost, caption = _cost_curve(run, history)
+    cost, caption = _cost_curve(report, history)
     return f"""<div class="two">
 <figure><h2>Cost</h2><div class="wide">{cost}</div><figcaption>{text(caption)}</figcaption></figure>
 <figure><h2>Largest |gradient| by layer</h2><div class="wide">{gradients}</div>
@@ -196,16 +168,16 @@ def _curves(
 </div>"""
 
 
-def _cost_curve(run: SimpleNamespace, history: Sequence[Sequence[float | None]]) -> tuple[str, str]:
+def _cost_curve(report: RunReport, history: Sequence[Sequence[float | None]]) -> tuple[str, str]:
     """Return the chart of the costs of training and validation rows, and its caption."""
     lines = {"training": _points(history, [row[1] for row in history])}
     (start, first), (end, last) = lines["training"][0], lines["training"][-1]
     words = f"Cost of the training rows: {first:.4g} at step {start:g}, {last:.4g} at step {end:g}."
-    caption, mark = f"Stopped after step {run.steps}: {run.stopped}.", None
+    caption, mark = f"Stopped after step {report.steps}: {report.stopped}.", None
     validated = _points(history, [row[3] for row in history])
-    if validated:
+    if report.best is not None and report.best.validation is not None:
         lines["validation"] = validated
-        mark = (run.best["step"], run.best["validation"])
+        mark = (report.best.step, report.best.validation)
         caption += f" Kept, in the ring: the parameters after step {mark[0]}, validation {mark[1]:.4g}."
         words += f" Lowest validation: {mark[1]:.4g} at step {mark[0]}."
     numbers = [y for points in lines.values() for _, y in points]
@@ -220,13 +192,13 @@ def _points(
     return [(row[0] or 0, y) for row, y in zip(history, column, strict=True) if y is not None]
 
 
-def _confusion(run: SimpleNamespace) -> str:
-    classes, counts = list(run.accuracy_by_class), run.confusion
+def _confusion(summary: Summary) -> str:
+    classes, counts = list(summary.accuracy_by_class), np.asarray(summary.confusion)
     heading = "<h2>Confusion</h2>"
     if len(classes) > _TOO_MANY:
         where = "The whole table stands in report.json."
         return f"{heading}\n{_most_confused(classes, counts)}<p>{where}</p>"
-    whole = _confusion_table(run.accuracy_by_class, counts)
+    whole = _confusion_table(summary.accuracy_by_class, counts)
     if len(classes) <= _FOLDED:
         return f"{heading}\n{whole}"
     folded = f"<details><summary>The table, {len(classes)} classes</summary>{whole}</details>"
@@ -270,11 +242,11 @@ def _most_confused(classes: Sequence[str], counts: np.ndarray) -> str:
     return table("Confused most often", ("class", "taken for", "rows"), rows)
 
 
-def _mistakes(run: SimpleNamespace, shown: Figure | None) -> str:
+def _mistakes(mistakes: Sequence[Mistake], shown: Figure | None) -> str:
     parts = [] if shown is None else [figure(shown)]
     rows = [
-        (number(row), text(true), text(answer), number(p, f"{p:.4f}"))
-        for row, true, answer, p in run.mistakes
+        (number(one.row), text(one.true), text(one.answer), number(one.probability, f"{one.probability:.4f}"))
+        for one in mistakes
     ]
     if rows:
         head = ("held-out row, from 0", "class", "answer", "probability of the answer")
@@ -284,14 +256,15 @@ def _mistakes(run: SimpleNamespace, shown: Figure | None) -> str:
     return f"<h2>{MISTAKES}</h2>\n{''.join(parts)}"
 
 
-def _origin(run: SimpleNamespace) -> str:
+def _origin(report: RunReport) -> str:
     """Return how the run came about: the command, the data, the machine, every setting."""
+    entries = {key: value for key, value in report.as_json(*_ORIGIN).items() if value is not None}
     rows = [
         (text(name), number(value) if type(value) in (int, float) else text(value))
-        for name, value in _flat(run.origin)
+        for name, value in _flat(entries)
     ]
     origin = table("", ("what", "value"), rows, kind="origin")
-    return f"<h2>How it came about</h2>\n<pre><code>{text(run.command)}</code></pre>\n{origin}"
+    return f"<h2>How it came about</h2>\n<pre><code>{text(report.command)}</code></pre>\n{origin}"
 
 
 def _flat(tree: Mapping[str, Any], above: str = "") -> Iterable[tuple[str, Any]]:

@@ -1,0 +1,65 @@
+"""The options of train: each written once, their help from the tables."""
+
+import inspect
+from dataclasses import fields
+
+import pytest
+import typer
+
+from chainrule import cli
+from chainrule.cli.options import TrainOptions
+from chainrule.data import READERS
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.models.initializers import INITIALIZERS
+from chainrule.optim import OPTIMIZERS, SCHEDULES
+from tests.helpers.commands import answer, chainrule
+
+
+@pytest.fixture(scope="module")
+def parameters():
+    """Return the parameters of train by their names."""
+    return {one.name: one for one in typer.main.get_command(cli.app).commands["train"].params}
+
+
+def test_each_field_is_a_parameter_with_its_default(parameters):
+    names = [one.name for one in fields(TrainOptions)]
+    assert [name for name in parameters if name != "help"] == names
+    for one in fields(TrainOptions):
+        assert parameters[one.name].default == one.default
+        assert parameters[one.name].help
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("activation", ACTIVATIONS),
+        ("optimizer", OPTIMIZERS),
+        ("schedule", [row.form for row in SCHEDULES.values()]),
+        ("path", [reader.name.replace("`", "")[1:] for reader in READERS]),
+    ],
+)
+def test_help_names_every_row_of_a_table(name, table, parameters):
+    for row in table:
+        assert row in parameters[name].help
+
+
+def test_a_choice_is_one_of_the_rows_of_a_table(tmp_path):
+    for name in INITIALIZERS:
+        assert "steps:    0" in answer("train", "--weights", name, "--epochs", 0, "--out", tmp_path)
+    told = chainrule("train", "--weights", "random", COLUMNS="200")
+    assert told.exit_code == 2
+    assert f"is not one of {', '.join(map(repr, INITIALIZERS))}" in " ".join(told.stderr.split())
+
+
+@pytest.mark.parametrize("option", ["--learning-rate", "--clip", "--tol"])
+@pytest.mark.parametrize("value", ["-1", "nan", "inf"])
+def test_a_number_out_of_its_range_is_told_with_its_option(option, value):
+    told = chainrule("train", option, value)
+    assert told.exit_code == 2
+    assert f"{option}: expected a " in told.stderr
+    assert f"got {float(value)}" in told.stderr
+
+
+def test_the_command_shows_its_docstring():
+    (train,) = (one for one in cli.app.registered_commands if one.name == "train")
+    assert inspect.getdoc(train.callback).startswith("Learn to tell classes apart")
