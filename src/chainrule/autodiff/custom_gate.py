@@ -7,7 +7,9 @@ from typing import Any
 
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.tape import check_settings
+from chainrule.gates import FLOWS
 from chainrule.gates.helpers import is_transformed
+from chainrule.gates.standard import note_flow
 from chainrule.validation import check_function
 
 
@@ -39,6 +41,7 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
             )
         return result
 
+    note_flow(checked, FLOWS.get(rule))
     signature = inspect.signature(rule)
     function.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=list(signature.parameters.values())[1:]

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff.traced import Traced, plain_value
-from chainrule.gates import FLOWS
+from chainrule.gates import FLOWS, SELECTING
 from chainrule.gates.types import Array, Pullback
-
-SELECTING = frozenset(gate for gate, flow in FLOWS.items() if flow == "selects")
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
 # for an elementwise one, and the device of the gradient.

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.masks import SELECTING, Masks
+from chainrule.autodiff.masks import Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
+from chainrule.gates import SELECTING
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.validation import check_array_class

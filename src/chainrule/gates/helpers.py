@@ -1,4 +1,4 @@
-"""What many local rules share: undoing a broadcast, and arithmetic in which a gradient of 0 stays 0."""
+"""What many local rules share: undoing a broadcast, denominators, axes."""
 
 import operator
 from typing import Any
@@ -16,17 +16,6 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
     g = xp.sum(g, axis=(*range(added), *stretched), keepdims=True)
     return xp.reshape(g, shape) if added else g
-
-
-def quotient(xp: Any, g: Array, d: Array) -> Array:
-    """Return g / d; a g of exactly 0 stays 0 where d is 0 or NaN.
-
-    A masked element then stays masked: the branch that `where` did not take gets 0 and not 0 / 0.
-    Where d is neither, the result is linear in g: forward mode and higher orders rely on it.
-    """
-    if isinstance(d, float | int):
-        return g / d
-    return g / xp.where(xp.logical_or(g != 0, xp.abs(d) > 0), d, 1)
 
 
 def product(xp: Any, g: Array, d: Array) -> Array:

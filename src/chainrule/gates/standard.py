@@ -24,6 +24,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # moves         an element comes from some of the result, each times a positive number: sums, copies, other places
 # selects       as moves, and some elements of the operand were not picked: nothing comes to these
 FLOWS: dict[Gate, str] = {}
+SELECTING: set[Gate] = set()
 
 
 def rule(*parts: str, flow: str | None = None) -> Callable[[_F], _F]:
@@ -31,11 +32,18 @@ def rule(*parts: str, flow: str | None = None) -> Callable[[_F], _F]:
     enter = _entering(RULES, parts)
 
     def with_flow(gate: _F) -> _F:
-        if flow:
-            FLOWS[gate] = flow
+        note_flow(gate, flow)
         return enter(gate)
 
     return with_flow
+
+
+def note_flow(gate: Gate, flow: str | None) -> None:
+    """Note how a gate passes its gradient on."""
+    if flow:
+        FLOWS[gate] = flow
+    if flow == "selects":
+        SELECTING.add(gate)
 
 
 def composed(*parts: str) -> Callable[[_F], _F]:
