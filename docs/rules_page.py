@@ -24,11 +24,11 @@ beyond it. This page is written from the gates' own texts by `python docs/rules_
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
 that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
 ends.
-A selection (`where`, `maximum`, `minimum`, `clip`, `relu`, `max`, `min`, `x[key]`, `take`, `tril` and their like) masks
-what it did not pick: the gradient there is 0, whatever the slopes before it, infinite or NaN, through every gate that is
-elementwise or moves elements. A product of matrices, a decomposition and a rule of your own end a mask: mask their
-operand, `where(x > 0, x, 1)`. An element that is not masked follows the formula: `sqrt(x)**2` has NaN, 0 times an infinite
-slope, as its gradient at 0.
+A selection (`where`, `maximum`, `minimum`, `clip`, `relu`, `max`, `min`, `x[key]`, `take`, `tril` and others) masks
+what it did not pick: the gradient there is 0, whatever the slopes before it, infinite or NaN, through every gate that
+is elementwise or moves elements. A product of matrices, a decomposition and a rule of your own end a mask: mask their
+operand, `where(x > 0, x, 1)`. An element that is not masked follows the formula: the gradient of `sqrt(x)**2` at 0 is
+NaN, 0 times an infinite slope.
 
 Complex numbers have no gradients here, and neither has `fft`.
 """

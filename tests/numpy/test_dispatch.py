@@ -200,3 +200,15 @@ def test_rows_of_a_strict_array_can_be_iterated():
     x = cr.get_device("strict").asarray([[1.0, 2.0], [3.0, 4.0]])
     rows = cr.vjp(lambda x: [row * row for row in x], x)[0]
     assert [[float(row[j]) for j in range(2)] for row in rows] == [[1, 4], [9, 16]]
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "relu", "power", "tanh"])
+def test_a_foreign_function_is_not_taken_for_one_of_ours_by_its_name(name):
+    numba = pytest.importorskip("numba")
+    # Numba's ufuncs have the name of the function that was compiled.
+    scope = {}
+    exec(f"def {name}(x):\n    return 10.0 * x\n", scope)
+    kernel = numba.vectorize(["float64(float64)"])(scope[name])
+    x = cr.variable(np.asarray([1.0, 2.0]))
+    with pytest.raises(TypeError, match=r"expected a function of NumPy, SciPy or CuPy; got another one"):
+        kernel(x)

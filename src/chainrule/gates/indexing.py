@@ -129,7 +129,8 @@ def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
 
 
 def _from_0(xp: Any, indices: Array, n: int) -> Array:
-    """Return indices counted from 0, also where they were counted from the end."""
+    """Return indices counted from 0, in int64: positions made of them may be larger than their own dtype holds."""
+    indices = xp.astype(indices, xp.int64, copy=False)
     return xp.where(indices < 0, indices + n, indices)
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,9 @@ _OPERATORS = {
     "true_divide": "/",
 }
 
+# Whose universal functions are taken by their names. Others' may share a name and compute something else.
+_LIBRARIES = ("numpy", "scipy.special", "cupy", "cupyx.scipy.special")
+
 _signature = functools.cache(inspect.signature)
 
 
@@ -54,8 +58,14 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
 
     Raises TypeError for a function without a gradient rule, for its methods such as `reduce`, and for settings.
     """
-    name = getattr(kernel, "__name__", None) or kernel.name.removeprefix("cupy_")
-    full = f"numpy.{name}" if hasattr(np, name) else name
+    name = (getattr(kernel, "__name__", None) or kernel.name).removeprefix("cupy_")
+    library = next((own for own in _LIBRARIES if getattr(sys.modules.get(own), name, None) is kernel), None)
+    if library is None:
+        raise TypeError(
+            f"{name}: expected a function of NumPy, SciPy or CuPy; got another one of this name ({kernel!r}), whose "
+            "gradient is not known. Give it a rule with chainrule.gate"
+        )
+    full = f"numpy.{name}" if library == "numpy" else name
     if method != "__call__" or settings:
         _refuse(name, full, method, inputs, settings)
     own = UFUNCS.get(name)
