@@ -18,6 +18,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
 from chainrule.estimators.placement import Place
+from chainrule.models.activations import ACTIVATIONS
+from chainrule.optim import OPTIMIZERS
 
 # The rows of these tests are few, and 200 epochs of them too few to converge.
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -480,3 +482,9 @@ class TestConventions:
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert run.stdout.strip() == 'the estimators need scikit-learn: pip install "chainrule[app]"'
+
+
+def test_the_text_of_the_classifier_names_the_rows_of_the_tables():
+    for name in (*ACTIVATIONS, *OPTIMIZERS):
+        assert f'"{name}"' in cr.MLPClassifier.__doc__
+    assert "{" not in cr.MLPClassifier.__doc__

@@ -20,7 +20,7 @@ def gradients_of(graph, *names):
 
 def by_name(graph):
     values = {node.name: float(node.value) for node in graph.nodes if node.gate != "constant"}
-    return values | {f"d{n.name}": float(n.gradient) for n in graph.nodes if n.followed}
+    return values | {f"d{n.name}": float(n.gradient) for n in graph.nodes if n.traced}
 
 
 class TestNumbersOfTheSpecification:

@@ -60,7 +60,7 @@ class TestFunctions:
         graph = cr.explain(lambda x: np.sum(np.where(x > 0, x, 0.5) * table), x=[1, -2, 3])
         assert gates(graph) == ["greater", "where", "multiply", "sum"]
         by_gate = {n.gate: n for n in graph.nodes}
-        assert not by_gate["greater"].followed
+        assert not by_gate["greater"].traced
         assert by_gate["greater"].gradient is None
         assert by_gate["greater"].value.tolist() == [True, False, True]
         assert by_gate["where"].local[0] is None
@@ -209,7 +209,7 @@ class TestGraph:
     def test_before_backward_nothing_is_computed_yet(self):
         before = self.graph.forward()
         assert {n.gradient for n in before.nodes} == {None}
-        assert [n.name for n in before.nodes if n.followed] == ["x", "y", "u", "v", "J"]
+        assert [n.name for n in before.nodes if n.traced] == ["x", "y", "u", "v", "J"]
         assert before.to_text().count("not computed yet") == 10
         after = before.backward()
         assert after.to_text() == self.graph.to_text()

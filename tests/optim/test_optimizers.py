@@ -264,6 +264,7 @@ def test_every_optimiser_can_be_found_by_its_name():
     assert NAMES == ["adam", "adamw", "gradient-descent", "momentum", "nesterov", "rmsprop"]
     for name, method in OPTIMIZERS.items():
         assert method.make is getattr(optimizers, name.replace("-", "_"))
+        assert method.make is getattr(cr.optim, name.replace("-", "_"))
 
 
 class TestTable:

@@ -83,8 +83,8 @@ class Tolerance(NamedTuple):
 class FiniteDifferences:
     """Slopes of f at given arrays, float64 on one device, compared with analytic ones.
 
-    f takes a list of arrays shaped as `arrays` and returns a number. With `kinks_pass`, any slope between those on both
-    sides of a kink agrees, and so does one that only a shorter step finds because kinks lie beside the point.
+    f takes a list of arrays shaped as `arrays` and returns a number. With `kinks_pass`, a slope also agrees where it
+    lies between the slopes on both sides of a kink, or equals the slope at a shorter step.
     """
 
     def __init__(

@@ -179,7 +179,7 @@ class Traced:
     def _converted(self, to: str) -> Any:
         if self.level:
             raise TypeError(
-                f"{to}(): the gradient of this array is followed, and would be lost. Compute with the array itself, "
+                f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
                 f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
                 + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
             )

@@ -8,11 +8,12 @@ import numpy as np
 
 @cache
 def keep_freed_memory() -> None:
-    """Have glibc keep up to 62 MiB of freed memory for later arrays; once a process, other allocators are unmoved.
+    """Have glibc keep up to 62 MiB of freed memory for later arrays.
 
-    glibc gives freed memory back to the system but for twice the size of the largest block, of up to 32 MiB, that it
-    has seen freed. A step whose temporaries it gave back takes page faults for them anew. One freed block of 31 MiB
-    moves that bound; none of its pages is touched, so it takes no memory itself.
+    It has an effect once a process, and none with allocators other than glibc's. glibc returns freed memory to the
+    system, except up to twice the largest block, of at most 32 MiB, that was freed so far; a step whose temporaries
+    were returned takes page faults for them again. One freed block of 31 MiB raises that bound. No page of it is
+    touched, so it takes no memory itself.
     """
     with suppress(MemoryError):
         np.empty(31 << 20, dtype="uint8")

@@ -1,5 +1,7 @@
 """Networks as estimators: a classifier and a regressor."""
 
+import textwrap
+from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
@@ -14,7 +16,9 @@ from chainrule.estimators.network import Network
 from chainrule.estimators.placement import Data, Place, by_chunks, computing, on_host
 from chainrule.estimators.validation import checked_data, checked_weight
 from chainrule.gates.types import Array
+from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.objective import outputs_for
+from chainrule.optim import OPTIMIZERS
 
 
 def _by_steps(estimator: Any) -> bool:
@@ -36,11 +40,11 @@ class MLPClassifier(Classifier, Network):
     all rows for the penalty, which so grows as batches get smaller; here J does not depend on batch_size.
 
     hidden_layer_sizes   units of each hidden layer: a number, or several, or () for none
-    activation           "relu", "tanh", "sigmoid" (also by the name "logistic"), "leaky_relu", "elu", "maxout" (of two
-                         pieces), "identity"
-    solver               a row of cr.optim.OPTIMIZERS: "adam", "adamw", "rmsprop", "gradient-descent", "momentum",
-                         "nesterov"; "sgd" for one of the last three (see momentum); or "lbfgs" (SciPy's, all rows at
-                         each step)
+    activation           {activations}; "logistic" is another name of
+                         "sigmoid", and "maxout" has two pieces
+    solver               a row of cr.optim.OPTIMIZERS: {optimizers};
+                         "sgd" for gradient descent with or without a momentum (see momentum); or "lbfgs" (SciPy's, all
+                         rows at each step)
     alpha                the strength of the penalty of weights; with "adamw" J has none, and alpha is the weight decay
                          of that method, which each step takes from all parameters, times the learning rate
     batch_size           rows of a step; "auto" for 200, and all where there are fewer
@@ -198,3 +202,15 @@ def _mean(xp: Any, x: Array, data: Data) -> Array:
         return xp.mean(x, axis=0)
     weight = xp.reshape(data.weight, (-1,) + (1,) * (x.ndim - 1))
     return xp.sum(x * weight, axis=0) / xp.sum(weight)
+
+
+def _listed(table: Iterable[str]) -> str:
+    """Return the names of a table's rows as the lines of a docstring."""
+    return textwrap.fill(", ".join(f'"{name}"' for name in table), 90, subsequent_indent=" " * 25)
+
+
+# None under python -OO.
+if MLPClassifier.__doc__:
+    MLPClassifier.__doc__ = MLPClassifier.__doc__.format(
+        activations=_listed(ACTIVATIONS), optimizers=_listed(OPTIMIZERS)
+    )

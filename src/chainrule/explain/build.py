@@ -115,9 +115,7 @@ def _inputs(values: dict[str, Any]) -> tuple[Recorder, dict[str, Any]]:
     given = [x for value in values.values() for x in pytree.flat(value) if hasattr(x, "dtype")]
     for x in given:
         if is_traced(x):
-            raise TypeError(
-                "explain: expected plain arrays, got one whose gradient is followed; call explain outside of grad"
-            )
+            raise TypeError("explain: expected plain arrays, got a traced one; call explain outside of grad")
     device = asked_for()
     like = given[0] if given else np.zeros(()) if device is None else device.asarray(0.0)
     space = Recorder(plain_namespace(like))

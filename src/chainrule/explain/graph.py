@@ -27,9 +27,9 @@ class Node:
     local      for each input the derivative of the value with respect to that input, shaped as value, where the gate is
                element-wise or both are single numbers; else, and for an input that no gradient flows to, None
     gradient   the derivative of the graph's output with respect to the value, shaped as value; None before backward,
-               and where `followed` is False
+               and where `traced` is False
     group      the repeated layer that the node belongs to, such as "layer 2", or ""
-    followed   whether gradients flow to the node: they do not to constants, comparisons and integers
+    traced   whether gradients flow to the node: they do not to constants, comparisons and integers
     """
 
     index: int
@@ -41,7 +41,7 @@ class Node:
     local: tuple[NumpyArray | None, ...]
     gradient: NumpyArray | None = None
     group: str = ""
-    followed: bool = True
+    traced: bool = True
 
 
 class Tape(Protocol):
@@ -95,7 +95,7 @@ class Graph:
         found = self._gradients(self.output, np.ones_like(self.output.value))
 
         def gradient(node: Node) -> NumpyArray | None:
-            if not node.followed and node is not self.output:
+            if not node.traced and node is not self.output:
                 return None
             return found.get(node.index, np.zeros_like(node.value))
 
@@ -108,13 +108,13 @@ class Graph:
         node `by` that no gradient flows to.
         """
         top, bottom = self.node(of), self.node(by)
-        if not bottom.followed:
+        if not bottom.traced:
             raise ValueError(
                 f"derivative: {bottom.name} is a {bottom.gate} that no gradient flows to; "
                 "to get a derivative with respect to it, give it to explain as a value of floats"
             )
         rows = np.zeros((top.value.size, *bottom.value.shape), np.result_type(top.value, bottom.value))
-        if top.followed and bottom.index <= top.index:
+        if top.traced and bottom.index <= top.index:
             for k in range(top.value.size):
                 seed = np.zeros_like(top.value)
                 seed.flat[k] = 1

@@ -24,7 +24,7 @@ def graph(net: MLP, params: Params, X: Array, y: Array) -> Graph:
     space.dtype = X.dtype
     ops = _Recording(space)
     H = space.entered(X, "X")
-    rows = space.entered(net.rows("cost_of", space._base, X, y), "y", followed=False)
+    rows = space.entered(net.rows("cost_of", space._base, X, y), "y", traced=False)
     _, Z = net.forward_pass(ops, params, H)
     y_hat = net.y_hat(ops, Z)
     space.name(y_hat, "y_hat")

@@ -67,11 +67,11 @@ class Recorder(Namespace):
         """Return numbers as an array on the device of `like`, in the recorder's dtype."""
         return self._base.asarray(numbers, dtype=self.dtype, device=plain_value(like).device)
 
-    def entered(self, x: Any, name: str, followed: bool = True) -> Traced:
-        """Return a copy of an array as an input named `name`; integers and booleans are not followed."""
+    def entered(self, x: Any, name: str, traced: bool = True) -> Traced:
+        """Return a copy of an array as an input named `name`; integers and booleans are not traced."""
         value = self._base.asarray(plain_value(x), copy=True)
-        followed = followed and self._is_floating(value.dtype)
-        entered = leaf(value, self, self._level) if followed else Traced(value, self)
+        traced = traced and self._is_floating(value.dtype)
+        entered = leaf(value, self, self._level) if traced else Traced(value, self)
         self._names[self._keep(entered, "input", (), (), {})] = name
         return entered
 
@@ -186,7 +186,7 @@ class Recorder(Namespace):
             _on_the_host(step.result, step.gate == "constant"),
             local,
             group=step.group,
-            followed=type(step.result) is Traced and step.result.level == self._level,
+            traced=type(step.result) is Traced and step.result.level == self._level,
         )
 
     def _needed(self, out: int, shown: list[int | None]) -> list[int]:

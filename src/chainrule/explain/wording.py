@@ -14,7 +14,7 @@ _HIDDEN_SETTINGS = ("copy", "device", "keepdims", "dtype")
 
 
 class Equations(NamedTuple):
-    """The value of a node, and the share of the gradient of each input that is followed."""
+    """The value of a node, and the share of the gradient of each input that is traced."""
 
     forward: str
     backward: tuple[str, ...]
@@ -60,11 +60,11 @@ def _written(node: "Node", inputs: list[str]) -> str:
 
 
 def _backward(graph: "Graph", node: "Node") -> tuple[str, ...]:
-    if not node.followed or not node.inputs:
+    if not node.traced or not node.inputs:
         return ()
     if node.index not in graph.ancestors:
         return (f"{graph.output.name} does not depend on {node.name}: 0 flows back",)
-    return tuple(_share(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].followed)
+    return tuple(_share(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].traced)
 
 
 def _share(graph: "Graph", node: "Node", k: int) -> str:

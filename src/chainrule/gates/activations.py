@@ -31,7 +31,7 @@ def softplus(xp: Any, z: Array, /) -> Result:
 @rule("beyond", flow="selects")
 def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
-    # xp.maximum is quicker than xp.where, but its rule shares the slope at a tie: a traced x has this rule recorded.
+    # The gradient of xp.maximum shares ties, so for a traced x this rule is recorded and not that of xp.maximum.
     y = output(relu, xp, x) if is_transformed(x) else xp.maximum(x, 0)
     return y, (lambda g: xp.where(y <= 0, 0, g),)
 

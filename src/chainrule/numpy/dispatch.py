@@ -80,7 +80,7 @@ def function(
     """Run one of NumPy's other functions on arrays of which some are traced.
 
     It is the function of that name in FUNCTIONS, or else the standard's, with the standard's names for its arguments.
-    Raises TypeError for a function without a gradient rule, and for arguments that cannot be followed.
+    Raises TypeError for a function without a gradient rule, and for arguments that cannot be traced.
     """
     part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
     shown = numpy_function.__name__
@@ -102,8 +102,8 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
         if name not in names and not _is_default(name, value):
             written = " and write xp.astype on the result" if name == "dtype" else ""
             raise TypeError(
-                f"{full}: {name}= cannot be followed; leave it out{written}. "
-                f"What can be followed takes {', '.join(names)}"
+                f"{full}: {name}= cannot be traced; leave it out{written}. "
+                f"What can be traced takes {', '.join(names)}"
             )
     args = [*map(_converted, by_place, args), *args[len(by_place) :]]
     kwargs = {k: _converted(k, v) for k, v in kwargs.items() if k in names and v is not np._NoValue}
@@ -113,7 +113,7 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
         try:
             _signature(own).bind(space, *args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{full}: {error}; what can be followed takes {', '.join(names)}") from None
+            raise TypeError(f"{full}: {error}; what can be traced takes {', '.join(names)}") from None
         raise
 
 
@@ -142,7 +142,7 @@ def _call_standard(space: Any, target: Callable[..., Any], full: str, bound: dic
         elif setting in wanted:
             named[setting] = value
         elif not _is_default(parameter, value):
-            raise TypeError(f"{full}: {parameter}= cannot be followed; leave it out")
+            raise TypeError(f"{full}: {parameter}= cannot be traced; leave it out")
     return target(*positional, **named)
 
 
@@ -172,7 +172,7 @@ def _refuse(name: str, full: str, method: str, inputs: tuple[Any, ...], settings
         in_place = symbol and inputs[0] is (out[0] if isinstance(out, tuple) else out)
         write = f"z = z {symbol} a" if in_place else f"z = {full}(...)"
         raise TypeError(
-            f"{full}: out= and operators such as += change an array in place, which cannot be followed. Write {write}"
+            f"{full}: out= and operators such as += change an array in place, which cannot be traced. Write {write}"
         )
     asked = full + (f".{method}" if method != "__call__" else f" with {', '.join(settings)}")
-    raise TypeError(f"{asked}: cannot be followed; write it with the functions of the array API standard")
+    raise TypeError(f"{asked}: cannot be traced; write it with the functions of the array API standard")

@@ -23,7 +23,7 @@ def nan_to_num(
     """Return x with given numbers in the place of NaN and the infinities, by default 0 and the dtype's limits."""
     if not copy:
         raise TypeError(
-            "numpy.nan_to_num: copy=False changes x in place, which cannot be followed; leave it out"
+            "numpy.nan_to_num: copy=False changes x in place, which cannot be traced; leave it out"
         )
     if xp.isdtype(x.dtype, "complex floating"):
         raise TypeError(f"numpy.nan_to_num: expected real numbers; got {x.dtype}")

@@ -201,7 +201,7 @@ def diff(xp: Any, a: Array, n: int = 1, axis: int = -1, prepend: Any = None, app
 def ravel(xp: Any, a: Array, order: str = "C") -> Array:
     """Return all elements in a row."""
     if order != "C":
-        raise TypeError(f"numpy.ravel: order={order!r} cannot be followed; leave it out, or transpose first")
+        raise TypeError(f"numpy.ravel: order={order!r} cannot be traced; leave it out, or transpose first")
     return xp.reshape(a, (-1,))
 
 
@@ -296,7 +296,7 @@ def diagflat(xp: Any, v: Array, k: int = 0) -> Array:
 def pad(xp: Any, array: Array, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Array:
     """Return the array with constants before and after it along each axis."""
     if mode != "constant":
-        raise TypeError(f"numpy.pad: mode={mode!r} cannot be followed; join the parts with numpy.concatenate")
+        raise TypeError(f"numpy.pad: mode={mode!r} cannot be traced; join the parts with numpy.concatenate")
     widths, fills = np.asarray(pad_width), np.asarray(constant_values)
     if widths.dtype.kind not in "iu" or np.any(widths < 0):
         raise ValueError(

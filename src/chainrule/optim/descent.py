@@ -72,8 +72,8 @@ def descend(
     tuples and dicts of them. With `batches` it is called with (params, batches(step)). The steps are those of
     `optimizer`, or of gradient descent with `learning_rate`; `state` is an optimiser's state to begin with.
 
-    The run is looked at before every step whose number `report_every` divides (with batches from the second such on,
-    when costs have come), and at the end. Costs and gradients stay on the device until then: one copy to the host
+    The run is looked at before every step whose number `report_every` divides (with batches not before step 0, which
+    has no cost yet), and at the end. Costs and gradients stay on the device until then: one copy to the host
     serves a look. At a look
 
     - DivergenceError is raised if a cost since the last look, or the gradient, is not finite, if the validation is NaN,

@@ -111,8 +111,8 @@ class _Search:
         self.last = self.vector.to_host(*self.cost_and_gradients(self.vector.to_params(x)))
         if np.isfinite(self.last).all():
             return float(self.last[0]), self.last[1:]
-        # The line search cannot compute with NaN or infinity. Told that the cost is as high as at the last step and
-        # rises from there, it looks half way.
+        # The line search cannot compute with NaN or infinity. The last accepted cost with a reversed gradient makes it
+        # try half of the step.
         return float(self.accepted[0]), -self.accepted[1:]
 
     def after_step(self, x: np.ndarray) -> None:
@@ -143,7 +143,7 @@ class _Search:
         return "converged" if settled else "stuck"
 
     def _gain(self) -> float:
-        """Return by which share of it the last step lowered the cost; infinity where no step was taken."""
+        """Return the relative decrease of the cost in the last step; infinity where no step was taken."""
         if len(self.history) < 2:
             return math.inf
         before, after = self.history[-2].cost, self.history[-1].cost

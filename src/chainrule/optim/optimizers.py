@@ -47,8 +47,7 @@ class Optimizer(NamedTuple):
     learning_rate: float | None = None
 
 
-# x += y, x -= y and x *= y as expressions. With them a rule changes a term in the array in which it was made, because
-# fresh memory for every term costs time.
+# x += y, x -= y and x *= y as expressions: with them a rule makes one array for each term, and changes it in place.
 _Changed = Callable[[Array, Array | float], Array]
 iadd: _Changed = operator.iadd
 isub: _Changed = operator.isub

@@ -112,7 +112,7 @@ class Chunked:
 
     def rows(self, problem: Problem, device: Device, dtype: str) -> RunRows:
         """Return the rows of a run in their chunks; training and validation rows stay on the workers, or neither do."""
-        # Rows that cannot be evaluated in the end are told before all the learning.
+        # Refused before the run: test rows that the dtype cannot hold once scaled.
         _each_chunk(problem.test.X, _scaled_extremes, problem.scaling, dtype)
         parts = [part for part in (problem.train, problem.validation) if part is not None]
         keep = can_be_kept(sum(part.X.size for part in parts) * np.dtype(dtype).itemsize)

@@ -105,11 +105,9 @@ class Options:
     ] = None
     steps: Annotated[
         int | None,
-        Help(f"Steps at most. Default: {STEPS} on all rows; else see --epochs.", least=0),
+        Help(f"Steps, at most. Default: {STEPS} on all rows; else see --epochs.", least=0),
     ] = None
-    epochs: Annotated[
-        int | None, Help(f"Times at most that all rows are learnt from. Default: {EPOCHS}.", least=0)
-    ] = None
+    epochs: Annotated[int | None, Help(f"Passes over all rows, at most. Default: {EPOCHS}.", least=0)] = None
     tol: Annotated[
         float | None, Help("Stop at the first report whose largest |gradient| is under this.", least=0)
     ] = None

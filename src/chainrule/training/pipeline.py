@@ -97,7 +97,7 @@ class InMemory:
 
     def rows(self, problem: Problem, device: Device, dtype: str) -> RunRows:
         """Return the rows of a run on a device; each array is moved there once."""
-        # Rows that cannot be evaluated in the end are told before all the learning: the extremes of each column tell.
+        # Refused before the run: test rows that the dtype cannot hold once scaled. The extremes of each column suffice.
         test = problem.test.X
         problem.scaling.apply(np.stack([test.min(axis=0), test.max(axis=0)]), dtype)
         outputs = objective.outputs_for(len(problem.classes))

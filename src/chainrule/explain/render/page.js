@@ -44,15 +44,15 @@ function recompute(boxes) {
   }
   for (const box of boxes) {
     box.value = number(box.x);
-    box.g = box.followed ? 0 : null;
+    box.g = box.traced ? 0 : null;
   }
   boxes.at(-1).g = 1;
   for (const box of [...boxes].reverse()) {
-    if (!box.inputs.length || !box.followed) continue;
+    if (!box.inputs.length || !box.traced) continue;
     const values = box.inputs.map((i) => boxes[i].x);
     let line = 0;
     box.inputs.forEach((i, k) => {
-      if (!boxes[i].followed) return;
+      if (!boxes[i].traced) return;
       const slope = GATES[box.gate].slopes[k](box.x, ...values);
       // A gradient of exactly 0 stays 0 where the slope is infinite.
       const share = box.g === 0 ? 0 : box.g * slope;
@@ -82,12 +82,12 @@ const gates = boxes.map((box, i) => i).filter((i) => boxes[i].inputs.length || b
 const steps = [{ kind: "given" }, ...gates.map((box) => ({ kind: "forward", box }))];
 if (backward) {
   steps.push({ kind: "seed", box: output });
-  steps.push(...gates.filter((i) => boxes[i].followed).reverse().map((box) => ({ kind: "backward", box })));
+  steps.push(...gates.filter((i) => boxes[i].traced).reverse().map((box) => ({ kind: "backward", box })));
 }
 const valueAt = boxes.map((box, i) => Math.max(0, steps.findIndex((s) => s.kind === "forward" && s.box === i)));
 const gradientAt = boxes.map((box, i) => {
   const shares = steps.map((s, k) => (s.kind === "backward" && boxes[s.box].inputs.includes(i) ? k : 0));
-  return box.followed && backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
+  return box.traced && backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
 });
 const uses = (i) => boxes.reduce((count, box) => count + box.inputs.filter((j) => j === i).length, 0);
 let now = 0;
@@ -119,7 +119,7 @@ function show(step) {
     for (const part of [node, row]) part.classList.toggle("now", kind !== "given" && i === box);
   });
   document.querySelectorAll("[data-to]").forEach((wire) => {
-    const flows = kind === "forward" || (kind === "backward" && boxes[wire.dataset.from].followed);
+    const flows = kind === "forward" || (kind === "backward" && boxes[wire.dataset.from].traced);
     const lit = flows && wire.dataset.to === String(box);
     wire.classList.toggle("lit", lit);
     wire.classList.toggle("back", lit && kind === "backward");
@@ -176,7 +176,7 @@ function redraw() {
     node.querySelector(".gradient").textContent = box.gradient;
     node.dataset.gradient = box.g;
   });
-  const inputs = boxes.filter((box) => box.gate === "input" && box.followed && backward);
+  const inputs = boxes.filter((box) => box.gate === "input" && box.traced && backward);
   const said = [`${boxes[output].name} = ${boxes[output].value}`, ...inputs.map((x) => `d${x.name} = ${x.gradient}`)];
   find("changed").textContent = `Computed again: ${said.join(", ")}.`;
   document.querySelector("svg desc").textContent = boxes

@@ -92,7 +92,7 @@ def _box(graph: "Graph", box: Box, single: bool) -> dict[str, Any]:
             "inputs": box.inputs,
             "fold": True,
             "inside": ", ".join(box.inside),
-            "followed": any(graph.nodes[i].followed for i in box.members),
+            "traced": any(graph.nodes[i].traced for i in box.members),
             "value": "folded",
             "gradient": "folded",
         }
@@ -102,7 +102,7 @@ def _box(graph: "Graph", box: Box, single: bool) -> dict[str, Any]:
         "name": node.name,
         "gate": node.gate,
         "inputs": box.inputs,
-        "followed": node.followed,
+        "traced": node.traced,
         "value": brief(node.value),
         "gradient": None if node.gradient is None else brief(node.gradient),
         "forward": forward,

@@ -47,7 +47,7 @@ def text(graph: "Graph") -> str:
     for item in reversed(runs):
         if isinstance(item, str):
             lines.append(f"  {item}")
-        elif item.followed:
+        elif item.traced:
             sentences = [_gradient(item), *equations(graph, item).backward]
             lines += row(item, sentences + _map_of_input(item, item.gradient))
         elif item.gate == "input" and item.value.dtype.kind in "iu":

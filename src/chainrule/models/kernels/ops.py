@@ -5,18 +5,8 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from chainrule.backend.fusion import fused_gate
-from chainrule.gates import activations, linear_algebra, losses
+from chainrule.gates import FLOWS, activations, linear_algebra
 from chainrule.gates.types import Array, Gate, Pullback
-from chainrule.models.activations import identity, maxout
-
-# Every other gate of a network is elementwise.
-_NOT_ELEMENTWISE = {
-    identity,
-    maxout,
-    activations.softmax,
-    losses.softmax_cross_entropy,
-    losses.multiclass_hinge,
-}
 
 
 class Dense(NamedTuple):
@@ -40,7 +30,7 @@ class Ops:
 
     def gate(self, gate: Gate) -> Callable[..., Any]:
         """Return the gate in its quickest spelling: on CuPy, an elementwise one is a single kernel."""
-        return gate if gate in _NOT_ELEMENTWISE else _fused(gate)
+        return _fused(gate) if FLOWS.get(gate) == "elementwise" or gate is activations.relu else gate
 
     def mean(self, losses: Array) -> Array:
         """Return the mean over samples () of losses (m,) or (m, k), where a sample has the sum of its k losses."""

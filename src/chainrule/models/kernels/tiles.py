@@ -32,7 +32,7 @@ class Plan(NamedTuple):
 def plan(xp: Any, X: Array, w: Array, rows: int | None, workers: int | None) -> Plan | None:
     """Return the plan for X (m, n) and w (n,) or (n, k), or None where a single tile of all rows is best.
 
-    `rows` and `workers`, where they are not None, are what somebody asks for.
+    `rows` and `workers` override the defaults where they are not None.
     """
     m, n = X.shape
     if rows is None:
@@ -99,9 +99,9 @@ def tile_height(X: Any, bytes_per_row: int) -> int:
 
 
 def _kernel_for(X: Array, columns: int) -> Any:
-    """Return the compiled code that is quicker than tiles for X, one of NumPy's, or None."""
+    """Return the compiled code that is quicker than tiles for a NumPy array X, or None."""
     n = X.shape[1]
-    # Of a smaller X most stays in the cache, where a BLAS is the quicker one at long rows.
+    # A smaller X mostly stays in the cache, where the BLAS is quicker on long rows.
     caches = 2.0 if n > _SHORT and columns == 1 else 0.75
     if n < KERNEL_FROM or X.nbytes <= caches * hardware.cache_bytes(3):
         return None

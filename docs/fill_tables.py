@@ -1,0 +1,50 @@
+"""Write what the pages say of the package's tables: `python docs/fill_tables.py`.
+
+On a page, the text between `<!-- NAME -->` and `<!-- end -->` is that of FILLED[NAME].
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from chainrule.data import READERS
+from chainrule.models.activations import ACTIVATIONS, OUTPUTS
+from chainrule.models.initializers import INITIALIZERS
+from chainrule.models.losses import COSTS
+from chainrule.optim import OPTIMIZERS
+
+HERE = Path(__file__).resolve().parent
+PAGES = (HERE / "networks.md", HERE / "training.md")
+
+
+def names(table: Iterable[str], quote: str = "") -> str:
+    """Return the names of a table's rows, each as code."""
+    return ", ".join(f"`{quote}{name}{quote}`" for name in table)
+
+
+FILLED = {
+    "activations": names(ACTIVATIONS),
+    "outputs": names(OUTPUTS),
+    "costs": names(COSTS),
+    "initializers": names(INITIALIZERS),
+    "quoted initializers": names(INITIALIZERS, '"'),
+    "optimizers": names(OPTIMIZERS),
+    "formats": "\n\n| data | layout |\n|---|---|\n"
+    + "".join(f"| {reader.name} | {reader.layout} |\n" for reader in READERS)
+    + "| nothing | scikit-learn's digits |\n\n",
+}
+
+
+def filled(page: str) -> str:
+    """Return the text of a page with every marked part as the tables have it now."""
+    return re.sub(
+        r"<!-- ([a-z ]+) -->.*?<!-- end -->",
+        lambda part: f"<!-- {part[1]} -->{FILLED[part[1]]}<!-- end -->",
+        page,
+        flags=re.DOTALL,
+    )
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
