@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chainrule.gates.elementwise import sech_squared
 from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
@@ -10,8 +11,13 @@ from chainrule.gates.types import Array, Axes, Pullback, Result
 @rule("beyond", flow="elementwise")
 def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """s(z) = 1 / (1 + e^-z), element by element, for z of any size."""
-    y = sigmoid_parts(xp, z)[0]
-    return y, (lambda g: g * (y * (1 - y)),)
+    tail, _, positive = sigmoid_parts(xp, z)
+
+    def pullback(g: Array) -> Array:
+        # s' = s (1 - s) is tail (1 - tail) too, which keeps its digits where s is near 1.
+        return g * (output(sech_squared, xp, z / 2) / 4 if is_transformed(z) else tail * (1 - tail))
+
+    return from_tail(tail, positive), (pullback,)
 
 
 @rule("beyond", flow="elementwise")
@@ -24,8 +30,8 @@ def log_sigmoid(xp: Any, z: Array, /) -> Result:
 @rule("beyond", flow="elementwise")
 def softplus(xp: Any, z: Array, /) -> Result:
     """log(1 + e^z), whose slope is s(z)."""
-    s, e, positive = sigmoid_parts(xp, z)
-    return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * s,)
+    tail, e, positive = sigmoid_parts(xp, z)
+    return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * from_tail(tail, positive),)
 
 
 @rule("beyond", flow="selects")
@@ -84,13 +90,18 @@ def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
 
 
 def sigmoid_parts(xp: Any, z: Array) -> tuple[Array, Array, Array]:
-    """Return s(z), e^-|z| and 1 where z >= 0, else 0, with no exponential of a positive number."""
+    """Return s(-|z|), e^-|z| and 1 where z >= 0, else 0, with no exponential of a positive number."""
     # By a sign, which is quicker than xp.where. And not by xp.abs, whose slope at z = 0 is 0: that of either branch
     # is the slope of s there, at every order.
     positive = xp.astype(z >= 0, z.dtype)
     sign = 1 - 2 * positive
     e = xp.exp(sign * z)
-    return positive + sign * (e / (1 + e)), e, positive
+    return e / (1 + e), e, positive
+
+
+def from_tail(tail: Array, positive: Array) -> Array:
+    """Return s(z) from s(-|z|) and from 1 where z >= 0, else 0."""
+    return positive + (1 - 2 * positive) * tail
 
 
 def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:

@@ -13,10 +13,11 @@ def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
 
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.2 (2006), equations 4.90 and 4.91.
     """
-    s, e, positive = sigmoid_parts(xp, z)
+    tail, e, positive = sigmoid_parts(xp, z)
     # In float32 s(z) is 0 for z below -104, and its logarithm infinite; nothing overflows or vanishes in this form.
     losses = (positive - y) * z + xp.log1p(e)
-    return losses, (lambda g: g * (s - y), lambda g: -g * z)
+    # s(z) - y, of which no digit would be left where s(z) is near a y of 1.
+    return losses, (lambda g: g * ((positive - y) + (1 - 2 * positive) * tail), lambda g: -g * z)
 
 
 @rule("beyond")
