@@ -180,6 +180,8 @@ OPERATIONS = [
         for n in (1, 2)
     ),
     one("sech_squared", "", lambda xp, x: xp._sech_squared(x), elementwise=True),
+    one("unit", "all", lambda xp, x: xp._unit(x), empty=((0, 2),)),
+    one("unit", "axis", lambda xp, x: xp._unit(x, axis=1), apart()),
     # statistical
     one("sum", "all", lambda xp, x: xp.sum(x), empty=((0, 2),)),
     one("sum", "axis", lambda xp, x: xp.sum(x, axis=-1), empty=((0, 2),)),

@@ -1,4 +1,4 @@
-"""First and second derivatives of functions of one number, against eighty digits, from one end of a domain to the other."""
+"""First and second derivatives of functions of one number, over the whole domain, against eighty digits."""
 
 import functools
 from collections.abc import Callable

@@ -26,13 +26,20 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 FLOWS: dict[Gate, str] = {}
 
 
-def rule(*parts: str, flow: str | None = None) -> Callable[[_F], _F]:
+# Gates of several results whose pullbacks are given None as the gradient of a result that nothing uses; others, as
+# those of users, are given zeros.
+PARTIAL: set[Gate] = set()
+
+
+def rule(*parts: str, flow: str | None = None, partial: bool = False) -> Callable[[_F], _F]:
     """Enter a gate in parts of the namespace, and how it passes its gradient on."""
     enter = _entering(RULES, parts)
 
     def with_flow(gate: _F) -> _F:
         if flow:
             FLOWS[gate] = flow
+        if partial:
+            PARTIAL.add(gate)
         return enter(gate)
 
     return with_flow
