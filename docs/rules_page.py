@@ -24,6 +24,33 @@ beyond it. This page is written from the gates' own texts by `python docs/rules_
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
 that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
 ends.
+The second derivative of `abs`, `copysign`, `hypot`, `atan2`, `std` and of norms does not exist there and is NaN; so are
+those of their squares, which exist: write `sum(x * x)` for the square of a norm, `var` for that of `std`.
+
+Where eigenvalues of `linalg.eigh` or singular values of `linalg.svd` are equal, or apart by no more than rounding
+(4 sqrt(n) units in the last place of the largest), their vectors have no gradient: it is NaN, also for a function
+of the vectors that does have one. Eigenvalues and singular values alone are right there at first order; their second
+derivatives are NaN. A singular value of 0 is a kink, with slope 0. For `linalg.qr` of columns that depend on each other
+the gradient is NaN. Write a function of a symmetric matrix as a rule of its own, whose divided differences know the
+limit; here for the logarithm:
+
+```python
+@cr.gate
+def logm(xp, A):
+    w, V = xp.linalg.eigh(A)
+    f = xp.log(w)
+    gaps = w[:, None] - w
+    near = xp.abs(gaps) <= 1e-8 * xp.max(xp.abs(w))
+    slopes = 2 / (w[:, None] + w)  # f' where two values are one
+    F = xp.where(near, slopes, (f[:, None] - f) / xp.where(near, 1.0, gaps))
+    return (V * f) @ V.T, (lambda g: V @ (V.T @ ((g + g.T) / 2) @ V * F) @ V.T,)
+```
+
+The nearest rotation `U @ Vh`, the square root and the inverse have such rules too; the inverse is `linalg.inv`.
+
+`prod`, `cumulative_prod` and `linalg.det` are right at zeros and at singular matrices, and `prod` and
+`cumulative_prod` also where products of some elements leave the range of the dtype. `linalg.slogdet` of a singular
+matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which there is a NaN is NaN.
 A gradient of exactly 0 stays 0 where a slope is infinite (`sqrt`, `log`, `divide`, `pow`, `exp`, norms and
 similar), so an element that `where` masks stays masked. A product or matrix product with a value that is itself NaN
 or infinite is not covered: 0 times NaN is NaN there. Mask the operand too: `where(x > 0, x, 1)`.
