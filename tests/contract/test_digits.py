@@ -146,3 +146,19 @@ def test_what_is_far_out_overflows_nowhere_on_the_way(device: cr.Device, dtype: 
         # Warnings are errors here.
         slopes = device.to_numpy(cr.grad(lambda x, name=name: space.sum(getattr(space, name)(x)))(x))
         assert np.all(np.isfinite(slopes))
+
+
+def test_what_is_left_beside_a_share_near_1(device: cr.Device, dtype: str):
+    space, small = cr.differentiable(device.xp), np.exp(-60.0)
+    z, y = device.asarray([60.0, 0.0, 0.0], dtype), device.asarray([1.0, 0.0, 0.0], dtype)
+    slopes = {
+        "softmax": (lambda z: space.softmax(z)[0], [2, -1, -1]),
+        "log_softmax": (lambda z: space.log_softmax(z)[0], [2, -1, -1]),
+        "softmax_cross_entropy": (lambda z: space.softmax_cross_entropy(z, y), [-2, 1, 1]),
+        "sigmoid_cross_entropy": (lambda z: space.sigmoid_cross_entropy(z[0], y[0]), [-1, 0, 0]),
+    }
+    for f, right in slopes.values():
+        got = device.to_numpy(cr.grad(f)(z)).astype("float64") / small
+        np.testing.assert_allclose(got, right, rtol=1e-5 if dtype == "float32" else 1e-13)
+    losses = float(space.softmax_cross_entropy(z, y)), float(-space.log_softmax(z)[0])
+    np.testing.assert_allclose(losses, 2 * small, rtol=1e-5)

@@ -61,12 +61,12 @@ def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
 def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """log(sum e^x), whose slope is the softmax."""
     kept = kept_shape(x.shape, axis)
-    total, peak = exponentials(xp, x, axis)[1:]
-    y = xp.log(total) + peak
+    _, others, _, peak = exponentials(xp, x, axis)
+    y = xp.log1p(others) + peak
 
     def pullback(g: Array) -> Array:
-        e, total, _ = exponentials(xp, x, axis)
-        return xp.reshape(g, kept) * (e / total)
+        e, others, _, _ = exponentials(xp, x, axis)
+        return xp.reshape(g, kept) * (e / (1 + others))
 
     axes = axes_of(axis, x.ndim)
     rest = tuple(n for i, n in enumerate(x.shape) if i not in axes)
@@ -76,17 +76,28 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
 @rule("beyond")
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
-    e, total, _ = exponentials(xp, x, axis)
-    y = e / total
-    return y, (lambda g: (g - xp.sum(g * y, axis=axis, keepdims=True)) * y,)
+    e, others, top, _ = exponentials(xp, x, axis)
+    y = e / (1 + others)
+
+    def pullback(g: Array) -> Array:
+        # Less the gradient at the top, which changes nothing but that a y near 1 is not subtracted from 1.
+        count = xp.sum(xp.astype(top, y.dtype), axis=axis, keepdims=True)
+        g = g - xp.sum(xp.where(top, g, 0), axis=axis, keepdims=True) / xp.maximum(count, 1)
+        return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
+
+    return y, (pullback,)
 
 
 @rule("beyond")
 def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = x - log(sum e^x): dx = g - e^y sum(g)."""
-    total, peak = exponentials(xp, x, axis)[1:]
-    y = x - peak - xp.log(total)
-    return y, (lambda g: g - xp.sum(g, axis=axis, keepdims=True) * xp.exp(y),)
+    e, others, top, peak = exponentials(xp, x, axis)
+    y = x - peak - xp.log1p(others)
+
+    def pullback(g: Array) -> Array:
+        return minus_share(xp, g, xp.sum(g, axis=axis, keepdims=True), e, others, top)
+
+    return y, (pullback,)
 
 
 def sigmoid_parts(xp: Any, z: Array) -> tuple[Array, Array, Array]:
@@ -104,10 +115,19 @@ def from_tail(tail: Array, positive: Array) -> Array:
     return positive + (1 - 2 * positive) * tail
 
 
-def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
-    """Return e^(x - peak), its sum along the axis, and the peak, which keeps both from overflowing."""
+def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array, Array]:
+    """Return e^(x - peak), its sum along the axis less 1, where it is 1, and the peak."""
     # The result does not depend on the peak, and no derivative does: the gradients that flow through it cancel.
     peak = xp.max(x, axis=axis, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
     e = xp.exp(x - peak)
-    return e, xp.sum(e, axis=axis, keepdims=True), peak
+    # The 1 of the peak itself is left out, beside which small others would leave no digit.
+    top = e == 1
+    count = xp.sum(xp.astype(top, e.dtype), axis=axis, keepdims=True)
+    return e, (count - 1) + xp.sum(xp.where(top, 0, e), axis=axis, keepdims=True), top, peak
+
+
+def minus_share(xp: Any, g: Array, total: Array, e: Array, others: Array, top: Array) -> Array:
+    """Return g - total e / (1 + others); at the top, where g may be near the total, by what the others have."""
+    at_top = (g - total) + total * (others / (1 + others))
+    return xp.where(top, at_top, g - total * (e / (1 + others)))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.activations import exponentials, sigmoid_parts
+from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -27,11 +27,14 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4 (2006), equations 4.108 and 4.109.
     """
     _same_last("softmax_cross_entropy", z, y)
-    e, total, peak = exponentials(xp, z, -1)
-    log_p = z - peak - xp.log(total)
+    e, others, top, peak = exponentials(xp, z, -1)
+    log_p = z - peak - xp.log1p(others)
     share = xp.sum(y, axis=-1, keepdims=True)
     losses = -xp.sum(y * log_p, axis=-1)
-    return losses, (lambda g: g[..., None] * (e / total * share - y), lambda g: -g[..., None] * log_p)
+    return losses, (
+        lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
+        lambda g: -g[..., None] * log_p,
+    )
 
 
 @rule("beyond", flow="elementwise")
