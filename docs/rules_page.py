@@ -29,6 +29,33 @@ what it did not pick: the gradient there is 0, whatever the slopes before it, in
 is elementwise or moves elements. A product of matrices, a decomposition and a rule of your own end a mask: mask their
 operand, `where(x > 0, x, 1)`. An element that is not masked follows the formula: the gradient of `sqrt(x)**2` at 0 is
 NaN, 0 times an infinite slope.
+The second derivative of `abs`, `copysign`, `hypot`, `atan2`, `std` and of norms does not exist there and is NaN; so are
+those of their squares, which exist: write `sum(x * x)` for the square of a norm, `var` for that of `std`.
+
+Where eigenvalues of `linalg.eigh` or singular values of `linalg.svd` are equal, or apart by no more than rounding
+(4 sqrt(n) units in the last place of the largest), their vectors have no gradient: it is NaN, also for a function
+of the vectors that does have one. Eigenvalues and singular values alone are right there at first order; their second
+derivatives are NaN. A singular value of 0 is a kink, with slope 0. For `linalg.qr` of columns that depend on each other
+the gradient is NaN. Write a function of a symmetric matrix as a rule of its own, whose divided differences know the
+limit; here for the logarithm:
+
+```python
+@cr.gate
+def logm(xp, A):
+    w, V = xp.linalg.eigh(A)
+    f = xp.log(w)
+    gaps = w[:, None] - w
+    near = xp.abs(gaps) <= 1e-8 * xp.max(xp.abs(w))
+    slopes = 2 / (w[:, None] + w)  # f' where two values are one
+    F = xp.where(near, slopes, (f[:, None] - f) / xp.where(near, 1.0, gaps))
+    return (V * f) @ V.T, (lambda g: V @ (V.T @ ((g + g.T) / 2) @ V * F) @ V.T,)
+```
+
+The nearest rotation `U @ Vh`, the square root and the inverse have such rules too; the inverse is `linalg.inv`.
+
+`prod`, `cumulative_prod` and `linalg.det` are right at zeros and at singular matrices, and `prod` and
+`cumulative_prod` also where products of some elements leave the range of the dtype. `linalg.slogdet` of a singular
+matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which there is a NaN is NaN.
 
 Complex numbers have no gradients here, and neither has `fft`.
 """

@@ -147,7 +147,8 @@ class TestLevels:
             H = cr.hessian(space.logsumexp)(np.array([1.0, 1.0]))
             np.testing.assert_allclose(H, [[0.25, -0.25], [-0.25, 0.25]], rtol=1e-12)
         elif name == "norm":
-            assert not np.any(np.isnan(cr.hessian(space.norm)(np.zeros(2))))
+            # The one kink among them that has no second derivative.
+            assert np.all(np.isnan(cr.hessian(space.norm)(np.zeros(2))))
         else:
             assert float(cr.grad(cr.grad(getattr(space, name)))(0.0)) == pytest.approx(
                 second[name], abs=1e-15

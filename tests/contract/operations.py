@@ -166,6 +166,22 @@ OPERATIONS = [
     unary("tan", -1.2, 1.2),
     unary("tanh", -2, 2),
     Operation("where", lambda xp, a, b: xp.where(a > b, a * 1, b * 1), (uniform(-2, 2), uniform(-2, 2))),
+    # slopes that are gates themselves
+    one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),
+    one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
+    Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
+    *(
+        Operation(
+            "power_log",
+            lambda xp, a, b, n=n: xp._power_log(a, b, n=n),
+            (uniform(0.3, 2), uniform(-2, 2)),
+            f"{n}",
+        )
+        for n in (1, 2)
+    ),
+    one("sech_squared", "", lambda xp, x: xp._sech_squared(x), elementwise=True),
+    one("unit", "all", lambda xp, x: xp._unit(x), empty=((0, 2),)),
+    one("unit", "axis", lambda xp, x: xp._unit(x, axis=1), apart()),
     # statistical
     one("sum", "all", lambda xp, x: xp.sum(x), empty=((0, 2),)),
     one("sum", "axis", lambda xp, x: xp.sum(x, axis=-1), empty=((0, 2),)),

@@ -16,11 +16,6 @@ EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=[o.id for o in OPER
 ELEMENTWISE = [o for o in OPERATIONS if o.elementwise]
 
 
-@pytest.fixture
-def here(device: cr.Device) -> Place:
-    return Place(device)
-
-
 def function(operation: Operation, at: Place) -> Any:
     space = cr.differentiable(at.xp)
     return lambda *arrays: operation.f(space, *map(space.asarray, arrays))

@@ -23,3 +23,21 @@ def test_the_page_has_every_function_that_takes_arrays():
     }
     names = {n for n, f in vars(space).items() if callable(f) and not n.startswith("_")}
     assert {n for n in names - others if f"| `{n}` |" not in text} == set()
+
+
+def test_the_function_of_a_matrix_that_the_page_writes_has_the_gradient_of_the_logarithm():
+    names = {"cr": cr}
+    exec(rules_page.HEAD.split("```python")[1].split("```")[0], names)
+    random = np.random.default_rng(0)
+    M, Q = random.normal(size=(3, 3)), np.linalg.qr(random.normal(size=(3, 3)))[0]
+    slope = cr.grad(lambda A: np.sum(names["logm"](A) * M))
+    # At the identity the derivative of log is the identity map.
+    np.testing.assert_allclose(slope(np.eye(3)), (M + M.T) / 2, rtol=1e-14)
+    A, step = Q * [1.0, 1.0, 3.0] @ Q.T, 1e-5 * (M + M.T)
+
+    def total(A):
+        w, V = np.linalg.eigh(A)
+        return np.sum((V * np.log(w)) @ V.T * M)
+
+    expected = (total(A + step) - total(A - step)) / 2
+    np.testing.assert_allclose(np.sum(slope((A + A.T) / 2) * step), expected, rtol=1e-6)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.models.activations import ACTIVATIONS, OUTPUTS
+from chainrule.models.losses import COSTS as EVERY_COST_NAMED
 from tests.helpers.networks import COSTS
 
 X, ROWS, NUMBERS = np.ones((4, 3)), np.eye(2)[[0, 1, 0, 1]], np.array([0, 1, 0, 1])
@@ -32,9 +34,9 @@ class TestSettings:
     @pytest.mark.parametrize(
         ("name", "known"),
         [
-            ("activation", "sigmoid, tanh, relu, leaky_relu, elu, identity, maxout"),
-            ("output", "sigmoid, softmax, identity"),
-            ("cost", "cross_entropy, squared_error, summed_squared_error, hinge, multiclass_hinge"),
+            ("activation", ", ".join(ACTIVATIONS)),
+            ("output", ", ".join(OUTPUTS)),
+            ("cost", ", ".join(EVERY_COST_NAMED)),
             ("bias_gradient", "exact, mean"),
         ],
     )

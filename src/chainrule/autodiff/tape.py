@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.autodiff.masks import Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
-from chainrule.gates import SELECTING
+from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.validation import check_array_class
@@ -108,7 +108,7 @@ def record(
     if not edges:
         return space._wrap(result)
     if isinstance(result, tuple):
-        return _several_traced(result, space, level, edges, watched)
+        return _several_traced(result, space, level, edges, watched, gate in PARTIAL)
     return _traced(result, space, level, edges, watched, gate)
 
 
@@ -179,7 +179,9 @@ class Cotangents:
         return Cotangents(items)
 
 
-def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched: Watched) -> Any:
+def _several_traced(
+    results: Any, space: Any, level: int, edges: Edges, watched: Watched, partial: bool
+) -> Any:
     """Return several results as traced: one node leads back from all of them, and each has one that picks it."""
     like = [(r.shape, r.dtype, r.device) for r in results]
     xp = space if any(type(r) is Traced for r in results) else space._lower
@@ -190,7 +192,7 @@ def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched:
             zeros = (space if any(type(g) is Traced for g in given.values()) else xp).zeros
             return pullback(
                 tuple(
-                    given[i] if i in given else zeros(shape, dtype=dtype, device=device)
+                    given[i] if i in given else None if partial else zeros(shape, dtype=dtype, device=device)
                     for i, (shape, dtype, device) in enumerate(like)
                 )
             )

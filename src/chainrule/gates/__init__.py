@@ -18,5 +18,6 @@ from chainrule.gates import manipulation as manipulation
 from chainrule.gates import statistical as statistical
 from chainrule.gates.standard import COMPOSED as COMPOSED
 from chainrule.gates.standard import FLOWS as FLOWS
+from chainrule.gates.standard import PARTIAL as PARTIAL
 from chainrule.gates.standard import RULES as RULES
 from chainrule.gates.standard import SELECTING as SELECTING

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from chainrule.gates.elementwise import sech_squared
 from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
@@ -10,8 +11,13 @@ from chainrule.gates.types import Array, Axes, Pullback, Result
 @rule("beyond", flow="elementwise")
 def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """s(z) = 1 / (1 + e^-z), element by element, for z of any size."""
-    y = sigmoid_parts(xp, z)[0]
-    return y, (lambda g: g * (y * (1 - y)),)
+    tail, _, positive = sigmoid_parts(xp, z)
+
+    def pullback(g: Array) -> Array:
+        # s' = s (1 - s) is tail (1 - tail) too, which keeps its digits where s is near 1.
+        return g * (output(sech_squared, xp, z / 2) / 4 if is_transformed(z) else tail * (1 - tail))
+
+    return from_tail(tail, positive), (pullback,)
 
 
 @rule("beyond", flow="elementwise")
@@ -24,8 +30,8 @@ def log_sigmoid(xp: Any, z: Array, /) -> Result:
 @rule("beyond", flow="elementwise")
 def softplus(xp: Any, z: Array, /) -> Result:
     """log(1 + e^z), whose slope is s(z)."""
-    s, e, positive = sigmoid_parts(xp, z)
-    return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * s,)
+    tail, e, positive = sigmoid_parts(xp, z)
+    return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * from_tail(tail, positive),)
 
 
 @rule("beyond", flow="selects")
@@ -55,12 +61,12 @@ def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
 def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """log(sum e^x), whose slope is the softmax."""
     kept = kept_shape(x.shape, axis)
-    total, peak = exponentials(xp, x, axis)[1:]
-    y = xp.log(total) + peak
+    _, others, _, peak = exponentials(xp, x, axis)
+    y = xp.log1p(others) + peak
 
     def pullback(g: Array) -> Array:
-        e, total, _ = exponentials(xp, x, axis)
-        return xp.reshape(g, kept) * (e / total)
+        e, others, _, _ = exponentials(xp, x, axis)
+        return xp.reshape(g, kept) * (e / (1 + others))
 
     axes = axes_of(axis, x.ndim)
     rest = tuple(n for i, n in enumerate(x.shape) if i not in axes)
@@ -70,33 +76,58 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
 @rule("beyond")
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
-    e, total, _ = exponentials(xp, x, axis)
-    y = e / total
-    return y, (lambda g: (g - xp.sum(g * y, axis=axis, keepdims=True)) * y,)
+    e, others, top, _ = exponentials(xp, x, axis)
+    y = e / (1 + others)
+
+    def pullback(g: Array) -> Array:
+        # Less the gradient at the top, which changes nothing but that a y near 1 is not subtracted from 1.
+        count = xp.sum(xp.astype(top, y.dtype), axis=axis, keepdims=True)
+        g = g - xp.sum(xp.where(top, g, 0), axis=axis, keepdims=True) / xp.maximum(count, 1)
+        return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
+
+    return y, (pullback,)
 
 
 @rule("beyond")
 def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = x - log(sum e^x): dx = g - e^y sum(g)."""
-    total, peak = exponentials(xp, x, axis)[1:]
-    y = x - peak - xp.log(total)
-    return y, (lambda g: g - xp.sum(g, axis=axis, keepdims=True) * xp.exp(y),)
+    e, others, top, peak = exponentials(xp, x, axis)
+    y = x - peak - xp.log1p(others)
+
+    def pullback(g: Array) -> Array:
+        return minus_share(xp, g, xp.sum(g, axis=axis, keepdims=True), e, others, top)
+
+    return y, (pullback,)
 
 
 def sigmoid_parts(xp: Any, z: Array) -> tuple[Array, Array, Array]:
-    """Return s(z), e^-|z| and 1 where z >= 0, else 0, with no exponential of a positive number."""
+    """Return s(-|z|), e^-|z| and 1 where z >= 0, else 0, with no exponential of a positive number."""
     # By a sign, which is quicker than xp.where. And not by xp.abs, whose slope at z = 0 is 0: that of either branch
     # is the slope of s there, at every order.
     positive = xp.astype(z >= 0, z.dtype)
     sign = 1 - 2 * positive
     e = xp.exp(sign * z)
-    return positive + sign * (e / (1 + e)), e, positive
+    return e / (1 + e), e, positive
 
 
-def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array]:
-    """Return e^(x - peak), its sum along the axis, and the peak, which keeps both from overflowing."""
+def from_tail(tail: Array, positive: Array) -> Array:
+    """Return s(z) from s(-|z|) and from 1 where z >= 0, else 0."""
+    return positive + (1 - 2 * positive) * tail
+
+
+def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array, Array]:
+    """Return e^(x - peak), its sum along the axis less 1, where it is 1, and the peak."""
     # The result does not depend on the peak, and no derivative does: the gradients that flow through it cancel.
     peak = xp.max(x, axis=axis, keepdims=True)
     peak = xp.where(xp.isfinite(peak), peak, 0)
     e = xp.exp(x - peak)
-    return e, xp.sum(e, axis=axis, keepdims=True), peak
+    # The 1 of the peak itself is left out, beside which small others would leave no digit.
+    top = e == 1
+    count = xp.sum(xp.astype(top, e.dtype), axis=axis, keepdims=True)
+    return e, (count - 1) + xp.sum(xp.where(top, 0, e), axis=axis, keepdims=True), top, peak
+
+
+def minus_share(xp: Any, g: Array, total: Array, e: Array, others: Array, top: Array) -> Array:
+    """Return g - total e / (1 + others); at the top, where g may be near the total, by what the others have."""
+    at_top = (g - total) + total * (others / (1 + others))
+    return xp.where(top, at_top, g - total * (e / (1 + others)))

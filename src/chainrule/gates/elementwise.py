@@ -6,7 +6,7 @@ The gradient of an operand that was broadcast may have the shape of the result: 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import nonzero
+from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
@@ -14,19 +14,19 @@ from chainrule.gates.types import Array, Result
 @rule("main", flow="elementwise")
 def abs(xp: Any, x: Array, /) -> Result:
     """|x|; the slope at 0 is 0."""
-    return xp.abs(x), (lambda g: g * xp.sign(x),)
+    return xp.abs(x), (lambda g: g * output(direction, xp, x),)
 
 
 @rule("main", flow="elementwise")
 def acos(xp: Any, x: Array, /) -> Result:
     """acos' = -1 / sqrt(1 - x^2)."""
-    return xp.acos(x), (lambda g: -g / xp.sqrt((1 - x) * (1 + x)),)
+    return xp.acos(x), (lambda g: -g / xp.sqrt(output(complement, xp, x)),)
 
 
 @rule("main", flow="elementwise")
 def acosh(xp: Any, x: Array, /) -> Result:
-    """acosh' = 1 / sqrt(x^2 - 1)."""
-    return xp.acosh(x), (lambda g: g / xp.sqrt((x - 1) * (x + 1)),)
+    """acosh' = 1 / sqrt(x^2 - 1), by two roots so that x^2 does not overflow."""
+    return xp.acosh(x), (lambda g: g / (xp.sqrt(x - 1) * xp.sqrt(x + 1)),)
 
 
 @rule("main", flow="moves")
@@ -38,7 +38,7 @@ def add(xp: Any, x1: Array, x2: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def asin(xp: Any, x: Array, /) -> Result:
     """asin' = 1 / sqrt(1 - x^2)."""
-    return xp.asin(x), (lambda g: g / xp.sqrt((1 - x) * (1 + x)),)
+    return xp.asin(x), (lambda g: g / xp.sqrt(output(complement, xp, x)),)
 
 
 @rule("main", flow="elementwise")
@@ -49,8 +49,13 @@ def asinh(xp: Any, x: Array, /) -> Result:
 
 @rule("main", flow="elementwise")
 def atan(xp: Any, x: Array, /) -> Result:
-    """atan' = 1 / (1 + x^2)."""
-    return xp.atan(x), (lambda g: g / (1 + x * x),)
+    """atan' = 1 / (1 + x^2), by hypot so that x^2 does not overflow."""
+
+    def pullback(g: Array) -> Array:
+        r = xp.hypot(x, 1.0)
+        return g / r / r
+
+    return xp.atan(x), (pullback,)
 
 
 @rule("main", flow="elementwise")
@@ -59,8 +64,8 @@ def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
 
     # Divided by the radius twice: its square overflows or vanishes where the radius itself does not.
     def along(g: Array, x: Array) -> Array:
-        r = nonzero(xp, xp.hypot(x1, x2))
-        return g * (x / r) / r
+        r = xp.hypot(x1, x2)
+        return g * output(over, xp, output(over, xp, x, r), r)
 
     return xp.atan2(x1, x2), (lambda g: along(g, x2), lambda g: -along(g, x1))
 
@@ -68,7 +73,7 @@ def atan2(xp: Any, x1: Array, x2: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def atanh(xp: Any, x: Array, /) -> Result:
     """atanh' = 1 / (1 - x^2)."""
-    return xp.atanh(x), (lambda g: g / ((1 - x) * (1 + x)),)
+    return xp.atanh(x), (lambda g: g / output(complement, xp, x),)
 
 
 @rule("main", flow="selects")
@@ -99,7 +104,7 @@ def conj(xp: Any, x: Array, /) -> Result:
 def copysign(xp: Any, x1: Array, x2: Array, /) -> Result:
     """|x1| with the sign of x2: only x1 has a slope."""
     y = xp.copysign(x1, x2)
-    return y, (lambda g: g * (xp.sign(y) * xp.sign(x1)), None)
+    return y, (lambda g: g * (xp.sign(y) * output(direction, xp, x1)), None)
 
 
 @rule("main", flow="elementwise")
@@ -130,16 +135,15 @@ def exp(xp: Any, x: Array, /) -> Result:
 
 @rule("main", flow="elementwise")
 def expm1(xp: Any, x: Array, /) -> Result:
-    """expm1' = expm1 + 1."""
-    y = xp.expm1(x)
-    return y, (lambda g: g * (y + 1),)
+    """expm1' = exp; of expm1(x) + 1 no digit is left where x is far below 0."""
+    return xp.expm1(x), (lambda g: g * xp.exp(x),)
 
 
 @rule("main", flow="elementwise")
 def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
     """y = sqrt(x1^2 + x2^2): dx1 = g x1 / y, and 0 at the origin."""
     y = xp.hypot(x1, x2)
-    return y, (lambda g: g * x1 / nonzero(xp, y), lambda g: g * x2 / nonzero(xp, y))
+    return y, (lambda g: g * output(over, xp, x1, y), lambda g: g * output(over, xp, x2, y))
 
 
 @rule("main", flow="elementwise")
@@ -151,7 +155,7 @@ def log(xp: Any, x: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def log10(xp: Any, x: Array, /) -> Result:
     """log10' = 1 / (x ln 10)."""
-    return xp.log10(x), (lambda g: g / x * (1 / math.log(10)),)
+    return xp.log10(x), (lambda g: g * (1 / math.log(10)) / x,)
 
 
 @rule("main", flow="elementwise")
@@ -163,7 +167,7 @@ def log1p(xp: Any, x: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def log2(xp: Any, x: Array, /) -> Result:
     """log2' = 1 / (x ln 2)."""
-    return xp.log2(x), (lambda g: g / x * (1 / math.log(2)),)
+    return xp.log2(x), (lambda g: g * (1 / math.log(2)) / x,)
 
 
 @rule("main", flow="elementwise")
@@ -237,10 +241,9 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
         return g * x2 * xp.pow(x1, reduced - 1)
 
     def exponent(g: Array) -> Array:
-        if isinstance(x1, int | float):
-            return g * y * (math.log(x1) if x1 > 0 else 0.0 if x1 == 0 else math.nan)
-        flat = xp.logical_and(x1 == 0, x2 > 0)
-        return g * y * xp.log(xp.where(flat, 1, x1))
+        if hasattr(x1, "dtype"):
+            return g * output(power_log, xp, x1, x2)
+        return g * y * math.log(x1) if x1 > 0 else g * output(power_log, xp, xp.full_like(y, x1), x2)
 
     return y, (base, exponent)
 
@@ -304,9 +307,16 @@ def tan(xp: Any, x: Array, /) -> Result:
 
 @rule("main", flow="elementwise")
 def tanh(xp: Any, x: Array, /) -> Result:
-    """y = tanh(x): y' = 1 - y^2."""
+    """y = tanh(x): y' = 1 - y^2 = sech(x)^2, of which 1 - y^2 leaves no digit where |y| is near 1."""
     y = xp.tanh(x)
-    return y, (lambda g: g * (1 - y * y),)
+
+    def pullback(g: Array) -> Array:
+        if is_transformed(x):
+            return g * output(sech_squared, xp, x)
+        sech = sech_of(xp, x, y)
+        return g * sech * sech
+
+    return y, (pullback,)
 
 
 @rule("main", flow="selects")
@@ -317,3 +327,62 @@ def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Result:
         lambda g: xp.where(condition, g, 0),
         lambda g: xp.where(condition, 0, g),
     )
+
+
+# --- Slopes that are gates themselves: so that their own slopes, which are second derivatives, are right as well ---
+
+
+@rule("internal", flow="elementwise")
+def complement(xp: Any, x: Array, /) -> Result:
+    """1 - x^2, of which the product keeps all digits near 1, and the slope -2 x all digits near 0."""
+    return (1 - x) * (1 + x), (lambda g: g * (-2 * x),)
+
+
+@rule("internal", flow="elementwise")
+def direction(xp: Any, x: Array, /) -> Result:
+    """The sign of x, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN."""
+    return xp.sign(x), (lambda g: g * xp.where(x == 0, math.nan, xp.zeros_like(x)),)
+
+
+@rule("internal", flow="elementwise")
+def over(xp: Any, x: Array, d: Array, /) -> Result:
+    """x / d, and 0 / 0 = 0, as slopes of lengths are at their origin; there it has no slope itself: NaN."""
+    y = x / xp.where(xp.logical_and(x == 0, d == 0), 1, d)
+
+    def divided(g: Array) -> Array:
+        return g / xp.where(d == 0, math.nan, d)
+
+    return y, (divided, lambda g: -divided(g) * y)
+
+
+@rule("internal", flow="elementwise")
+def power_log(xp: Any, x1: Array, x2: Array, /, *, n: int = 1) -> Result:
+    """x1^x2 (log x1)^n, the n-th derivative of x1^x2 in x2; 0 where x1 is 0 and x2 > 0."""
+    y = xp.pow(x1, x2)
+    # The logarithm of small integers would be one of a short floating type.
+    base = x1 if x1.dtype == y.dtype else xp.astype(x1, y.dtype)
+    factor = xp.log(xp.where(xp.logical_and(x1 == 0, x2 > 0), 1, base))
+    for _ in range(n):
+        y = y * factor
+
+    def to_base(g: Array) -> Array:
+        fewer = output(power_log, xp, x1, x2 - 1, n=n - 1) if n > 1 else xp.pow(x1, x2 - 1)
+        return g * (x2 * output(power_log, xp, x1, x2 - 1, n=n) + n * fewer)
+
+    return y, (to_base, lambda g: g * output(power_log, xp, x1, x2, n=n + 1))
+
+
+@rule("internal", flow="elementwise")
+def sech_squared(xp: Any, x: Array, /) -> Result:
+    """y = sech(x)^2, the slope of tanh: y' = -2 tanh(x) y."""
+    if is_transformed(x):
+        y = output(sech_squared, xp, x)
+    else:
+        sech = sech_of(xp, x, xp.tanh(x))
+        y = sech * sech
+    return y, (lambda g: g * (-2 * xp.tanh(x) * y),)
+
+
+def sech_of(xp: Any, x: Array, y: Array) -> Array:
+    """Return sech(x), y being tanh(x), by e^-|x|, which does not overflow: 1 + |y| is 2 / (1 + e^-2|x|)."""
+    return xp.exp(-xp.abs(x)) * (1 + xp.abs(y))

@@ -18,11 +18,6 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     return xp.reshape(g, shape) if added else g
 
 
-def product(xp: Any, g: Array, d: Array) -> Array:
-    """Return g * d; a g of exactly 0 stays 0 where d is infinite or NaN."""
-    return g * xp.where(xp.logical_or(g != 0, xp.isfinite(d)), d, 0)
-
-
 def nonzero(xp: Any, d: Array) -> Array:
     """Return d with 1 in the place of 0: the denominator of a slope that is 0 where d is 0."""
     return xp.where(d == 0, 1, d)

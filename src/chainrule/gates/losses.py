@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chainrule.gates.activations import exponentials, sigmoid_parts
+from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -13,10 +13,11 @@ def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
 
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.2 (2006), equations 4.90 and 4.91.
     """
-    s, e, positive = sigmoid_parts(xp, z)
+    tail, e, positive = sigmoid_parts(xp, z)
     # In float32 s(z) is 0 for z below -104, and its logarithm infinite; nothing overflows or vanishes in this form.
     losses = (positive - y) * z + xp.log1p(e)
-    return losses, (lambda g: g * (s - y), lambda g: -g * z)
+    # s(z) - y, of which no digit would be left where s(z) is near a y of 1.
+    return losses, (lambda g: g * ((positive - y) + (1 - 2 * positive) * tail), lambda g: -g * z)
 
 
 @rule("beyond")
@@ -26,11 +27,14 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     Source: Bishop, Pattern Recognition and Machine Learning, section 4.3.4 (2006), equations 4.108 and 4.109.
     """
     _same_last("softmax_cross_entropy", z, y)
-    e, total, peak = exponentials(xp, z, -1)
-    log_p = z - peak - xp.log(total)
+    e, others, top, peak = exponentials(xp, z, -1)
+    log_p = z - peak - xp.log1p(others)
     share = xp.sum(y, axis=-1, keepdims=True)
     losses = -xp.sum(y * log_p, axis=-1)
-    return losses, (lambda g: g[..., None] * (e / total * share - y), lambda g: -g[..., None] * log_p)
+    return losses, (
+        lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
+        lambda g: -g[..., None] * log_p,
+    )
 
 
 @rule("beyond", flow="elementwise")

@@ -27,12 +27,19 @@ FLOWS: dict[Gate, str] = {}
 SELECTING: set[Gate] = set()
 
 
-def rule(*parts: str, flow: str | None = None) -> Callable[[_F], _F]:
+# Gates of several results whose pullbacks are given None as the gradient of a result that nothing uses; others, as
+# those of users, are given zeros.
+PARTIAL: set[Gate] = set()
+
+
+def rule(*parts: str, flow: str | None = None, partial: bool = False) -> Callable[[_F], _F]:
     """Enter a gate in parts of the namespace, and how it passes its gradient on."""
     enter = _entering(RULES, parts)
 
     def with_flow(gate: _F) -> _F:
         note_flow(gate, flow)
+        if partial:
+            PARTIAL.add(gate)
         return enter(gate)
 
     return with_flow

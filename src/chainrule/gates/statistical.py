@@ -3,15 +3,18 @@
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axes_of, axis_number, kept_shape, nonzero
+from chainrule.gates.helpers import axes_of, axis_number, is_transformed, kept_shape, nonzero, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
+from chainrule.gates.wide import cumulative_prod_adjoint, products_of_others
 
 
 @rule("main", flow="moves")
 def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
     """Every element gets the gradient of the sum."""
-    return xp.sum(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
+    # NumPy's add.reduce is what its sum calls, without the checks in Python before it.
+    total = getattr(xp.add, "reduce", xp.sum)
+    return total(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
 
 
 @rule("main", flow="moves")
@@ -38,8 +41,36 @@ def std(
 ) -> Result:
     """sqrt(var): slope (x - mean) / ((n - correction) std); 0 where all elements are equal."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
-    y = xp.std(x, axis=axis, correction=correction, keepdims=keepdims)
-    return y, (lambda g: spread(g / nonzero(xp, y) * _share(n)) * (x - xp.mean(x, axis=axis, keepdims=True)),)
+    share = 1 / math.sqrt(n) if n > 0 else math.nan
+
+    def pullback(g: Array) -> Array:
+        # Equal elements differ from their rounded mean, and not from their minimum.
+        above = x - xp.min(x, axis=axis, keepdims=True) if math.prod(x.shape) else x
+        deviations = above - xp.mean(above, axis=axis, keepdims=True)
+        return spread(g * share) * output(unit, xp, deviations, axis=axis)
+
+    return xp.std(x, axis=axis, correction=correction, keepdims=keepdims), (pullback,)
+
+
+@rule("internal")
+def unit(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
+    """x over its length along axes; where the length is 0, 0 without a slope: NaN."""
+    if is_transformed(x):
+        y, length = output(unit, xp, x, axis=axis), xp.linalg.vector_norm(x, axis=axis, keepdims=True)
+    elif math.prod(x.shape):
+        # The squares of an array overflow and vanish where its length does not: those of x / largest do not.
+        largest = xp.max(xp.abs(x), axis=axis, keepdims=True)
+        y = x / nonzero(xp, largest)
+        scaled = xp.linalg.vector_norm(y, axis=axis, keepdims=True)
+        y, length = y / nonzero(xp, scaled), largest * scaled
+    else:
+        y = length = x
+
+    def pullback(g: Array) -> Array:
+        across = g - xp.sum(g * y, axis=axis, keepdims=True) * y
+        return across / xp.where(length == 0, math.nan, length)
+
+    return y, (pullback,)
 
 
 @rule("main", flow="selects")
@@ -58,23 +89,21 @@ def min(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> R
 
 @rule("main")
 def prod(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
-    """Each element gets the product of the others; nothing is divided, so zeros are no exception."""
+    """Each element gets the product of the others, where zeros are no exception."""
     y = xp.prod(x, axis=axis, dtype=dtype, keepdims=keepdims)
     shape, kept = x.shape, kept_shape(x.shape, axis)
 
     def pullback(g: Array) -> Array:
+        if not is_transformed(x) and xp.all(_is_normal(xp, y)):
+            return xp.reshape(g, kept) * (xp.reshape(y, kept) / x)
         reduced = tuple(sorted(axes_of(axis, len(shape))))
         order = tuple(i for i in range(len(shape)) if i not in reduced) + reduced
         moved = xp.permute_dims(x, order)
         row = xp.reshape(
             moved, (*(shape[i] for i in order if i not in reduced), math.prod(shape[i] for i in reduced))
         )
-        before = xp.cumulative_prod(row, axis=-1, include_initial=True)[..., :-1]
-        after = xp.flip(
-            xp.cumulative_prod(xp.flip(row, axis=-1), axis=-1, include_initial=True)[..., :-1], axis=-1
-        )
         back = tuple(sorted(range(len(order)), key=order.__getitem__))
-        others = xp.permute_dims(xp.reshape(before * after, moved.shape), back)
+        others = xp.permute_dims(xp.reshape(_others(xp, row), moved.shape), back)
         return xp.reshape(g, kept) * others
 
     return y, (pullback,)
@@ -116,8 +145,11 @@ def cumulative_prod(
 
         if include_initial:
             g = part(g, 1, None)
-        if n == 0:
+        if 0 in x.shape:
             return g
+        if not (is_transformed(x) or is_transformed(g) or _windows_are_normal(xp, y)):
+            rows = (xp.moveaxis(array, along, -1) for array in (x, g))
+            return xp.moveaxis(cumulative_prod_adjoint(xp, *rows), -1, along)
         before = part(xp.cumulative_prod(x, axis=along, include_initial=True), None, n)
         nothing = xp.zeros_like(part(x, 0, 1))
         factor, total, step = xp.concat([part(x, 1, None), nothing], axis=along), g, 1
@@ -145,11 +177,34 @@ def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
 
     def pullback(g: Array) -> Array:
         chosen = x == xp.reshape(y, kept)
-        # No element equals a NaN: the count is then 0, and no gradient flows.
-        count = xp.maximum(xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True), 1)
-        return xp.where(chosen, xp.reshape(g, kept) / count, 0)
+        count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
+        # No element equals a NaN; all gradients are NaN then, as the extreme is.
+        count = xp.where(count == 0, math.nan, count)
+        return xp.where(xp.logical_or(chosen, count != count), xp.reshape(g, kept) / count, 0)
 
     return pullback
+
+
+def _others(xp: Any, x: Array) -> Array:
+    """Return for each element the product of the others along the last axis."""
+    if not is_transformed(x):
+        return products_of_others(xp, x)
+    before = xp.cumulative_prod(x, axis=-1, include_initial=True)[..., :-1]
+    after = xp.cumulative_prod(xp.flip(x, axis=-1), axis=-1, include_initial=True)[..., :-1]
+    return before * xp.flip(after, axis=-1)
+
+
+def _is_normal(xp: Any, y: Array) -> Array:
+    """Return where a product has all its digits: it neither overflowed nor vanished nor is 0."""
+    return xp.logical_and(xp.isfinite(y), xp.abs(y) >= float(xp.finfo(y.dtype).smallest_normal))
+
+
+def _windows_are_normal(xp: Any, y: Array) -> bool:
+    """Say whether no product of neighbours overflows or vanishes, by the products from the start to each."""
+    size = xp.abs(y)
+    low, high = (float(extreme(size)) for extreme in (xp.min, xp.max))
+    ratio = float(xp.finfo(y.dtype).smallest_normal) * 8
+    return low >= ratio * high and low >= ratio and ratio * high <= 1
 
 
 def _share(n: float) -> float:
