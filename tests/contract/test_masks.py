@@ -170,3 +170,9 @@ def test_a_mask_goes_through_twenty_thousand_gates():
         return np.sum(np.where(x > 0, y, 0.0))
 
     np.testing.assert_allclose(cr.grad(f)(np.asarray([0.0, 4.0])), [0.0, 0.25])
+
+
+def test_the_rows_of_a_jacobian_do_not_meet():
+    np.testing.assert_array_equal(cr.jacobian(np.sqrt)(np.asarray([0.0, 1.0])), [[np.inf, 0.0], [0.0, 0.5]])
+    H = cr.hessian(lambda v: np.sum(v**1.5))(np.asarray([0.0, 4.0]))
+    np.testing.assert_array_equal(H, [[np.inf, 0.0], [0.0, 0.375]])

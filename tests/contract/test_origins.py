@@ -27,6 +27,8 @@ RIGHT = {
     name: 2 * np.eye(2) for name in ("hypot", "norm", "frobenius", "nuclear", "spectral", "vector_norm-2")
 }
 RIGHT["std"] = np.eye(2) - 0.5
+# Along the axis of one number the slope in the other is 0 everywhere: so is its derivative, beside a diagonal that is NaN.
+ACROSS = ("abs", "copysign", "vector_norm-1", "vector_norm-inf")
 
 
 @pytest.mark.parametrize("name", LENGTHS)
@@ -48,7 +50,8 @@ def test_the_second_derivative_is_right_or_nan(name: str, power: int, here: Plac
     with np.errstate(all="ignore"):
         hessian = here.numpy(cr.hessian(f)(origin))
     known = ~np.isnan(hessian)
-    np.testing.assert_array_equal(hessian[known], right[known])
+    expected = np.where(np.eye(2), right, 0.0) if name in ACROSS else right
+    np.testing.assert_array_equal(hessian[known], expected[known])
     for v in ([1.0, 0.0], [0.3, -2.0]):
         with np.errstate(all="ignore"):
             product = here.numpy(cr.hvp(f, origin, here.array(v)))

@@ -11,6 +11,7 @@ import shlex
 import numpy as np
 import pytest
 
+import chainrule as cr
 import lessons
 from tests.helpers import ROOT
 from tests.helpers.commands import answer
@@ -59,6 +60,10 @@ def check_cluster(printed, known):
     assert re.fullmatch(r"0\.\d+ StepTimes\(steps=21, .*\)", descent)
 
 
+def check_rules(printed, known):
+    np.testing.assert_allclose(known["logm"](np.diag([1.0, np.e])), np.diag([0.0, 1.0]), atol=1e-12)
+
+
 GIVEN = {"W": np.eye(2), "X": np.ones((3, 2))}
 PAGES = {
     "README.md": (4, {}, check_readme),
@@ -66,6 +71,7 @@ PAGES = {
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
     "docs/cluster.md": (2, {}, check_cluster),
+    "docs/rules.md": (1, {"cr": cr}, check_rules),
 }
 
 

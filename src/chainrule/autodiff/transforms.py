@@ -136,19 +136,26 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         i = _argument_number("jacobian", argnums, len(args))
-        x = args[i]
-        out, pullback = vjp(lambda v: f(*args[:i], v, *args[i + 1 :], **kwargs), x)
+        x, level = args[i], new_level()
+        traced, _, leaves = _traced_arguments("jacobian", f, args, [i], level)
+        out = f(*traced, **kwargs)
         if not hasattr(out, "shape"):
             raise TypeError(
                 f"jacobian: expected {_name(f)} to return one array; got {type(out).__name__}. "
                 "Take the Jacobian of each of its results"
             )
-        space = space_of(out)
-        basis = space.eye(out.size, dtype=out.dtype, device=out.device)
-        rows = [pullback(space.reshape(basis[i, ...], out.shape))[0] for i in range(out.size)]
-        if not rows:
-            return plain_namespace(x).zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
-        return _as_given(space.reshape(space.stack(rows), (*out.shape, *rows[0].shape)), [x])
+        nothing = plain_namespace(x).zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
+        if level_of(out) != level or not out.size:
+            return nothing
+        # A row is the gradient of one element, picked by its index: so the others are masked, and do not turn a slope
+        # that is infinite for them into NaN.
+        space, rows = out.space, []
+        elements = space.reshape(out, (-1,))
+        for k in range(out.size):
+            element = elements[k]
+            (g,) = _gradients_at(leaves, [(element, ones_for(element))])
+            rows.append(space.zeros_like(leaves[0].value) if g is None else g)
+        return _as_given(space.reshape(space.stack(rows), nothing.shape), [x])
 
     return matrix
 
