@@ -27,7 +27,7 @@ RIGHT = {
     name: 2 * np.eye(2) for name in ("hypot", "norm", "frobenius", "nuclear", "spectral", "vector_norm-2")
 }
 RIGHT["std"] = np.eye(2) - 0.5
-# Along the axis of one number the slope in the other is 0 everywhere: so is its derivative, beside a diagonal that is NaN.
+# Along the axis of one number the slope in the other is 0 everywhere, so off the diagonal, which is NaN, there is a 0.
 ACROSS = ("abs", "copysign", "vector_norm-1", "vector_norm-inf")
 
 
