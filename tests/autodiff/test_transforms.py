@@ -261,3 +261,47 @@ class TestSlopes:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 assert cr.grad(lambda x, f=f: np.sum(f(x, axis=0)))(np.ones((0, 2))).shape == (0, 2)
+
+
+class _Labelled:
+    """An array in a container of another library, which has a shape."""
+
+    shape = ()
+
+    def __init__(self, x):
+        self.x = x
+
+
+class _LabelledWithDtype(_Labelled):
+    dtype = np.dtype(float)
+
+
+def _object_array(x):
+    out = np.empty((), dtype=object)
+    out[()] = x
+    return out
+
+
+@pytest.mark.parametrize("wrap", [_Labelled, _LabelledWithDtype, _object_array])
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_result_in_a_container_is_an_error(wrap, followed):
+    def f(x):
+        return wrap(x * x if followed else 1.0)
+
+    for run in (cr.grad(f), cr.jacobian(f), lambda x: cr.vjp(f, x), lambda x: cr.jvp(f, (x,), (x,))):
+        with pytest.raises(TypeError, match="to return"):
+            run(2.0)
+    with pytest.raises(TypeError, match="to return"):
+        cr.vjp(lambda x: {"a": [x, f(x)]}, 2.0)
+
+
+@pytest.mark.parametrize("use", [lambda u, x: u, lambda u, x: u * x, lambda u, x: x + u])
+def test_a_result_that_an_ended_transform_follows_is_an_error(use):
+    def f(x):
+        left = []
+        cr.grad(lambda u: (left.append(u * x), u)[1])(1.0)
+        return use(left[0], x)
+
+    for run in (cr.grad(f), lambda x: cr.vjp(f, x)):
+        with pytest.raises(TypeError, match="another transform follows"):
+            run(2.0)

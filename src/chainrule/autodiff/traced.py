@@ -38,6 +38,17 @@ def unwrapped(x: Any) -> Any:
     return x
 
 
+def refuse_captured(who: str, x: Any) -> None:
+    """Raise TypeError where below the level of x there is the same or a higher one.
+
+    Levels fall from the outside to the inside, unless a rule uses a traced array that is not among its arguments.
+    """
+    while type(x) is Traced:
+        if level_of(x.value) >= x.level > 0:
+            raise TypeError(f"{who}: uses a traced array that is not among its arguments; pass it in")
+        x = x.value
+
+
 class Traced:
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 

@@ -2,7 +2,7 @@
 
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
-from chainrule.autodiff.transforms import ones_for, owned, traced_leaf
+from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
 from chainrule.gates.types import Array
 
 
@@ -34,4 +34,5 @@ def backward(out: Traced) -> None:
         )
     given: set[int] = set()
     for node, g in backward_pass(out.space, out.node, ones_for(out), keep=True).items():
+        refuse_level("backward", g, VARIABLE_LEVEL)
         node.grad = owned(g, out.space._base, given)
