@@ -125,7 +125,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
     _, push = vjp(lambda *gs: pytree.flat(pullback(whole(gs))), *seeds)
     rate = whole(push([_wrapped(t) for t in moves]))
-    return _as_given(out, moving), _as_given(rate, moving)
+    # Copies: a rate may be the tangent itself or another rate, and a value a primal.
+    return pytree.mapped(_copied, (_as_given(out, moving), _as_given(rate, moving)))  # type: ignore[no-any-return]
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
@@ -167,8 +168,11 @@ def hvp(f: Callable[..., Any], x: Array, v: Array) -> Array:
 
 
 def stop_gradient(x: Any) -> Any:
-    """Return x, or each array in a nested x, as a constant: no gradient flows through it."""
-    return pytree.mapped(lambda a: a.constant() if type(a) is Traced else a, x)
+    """Return x, or each array in a nested x, as a constant: no gradient flows through it.
+
+    The constant of a traced array is a copy, which may be changed in place.
+    """
+    return pytree.mapped(lambda a: a.space.stop_gradient(a) if type(a) is Traced else a, x)
 
 
 def _name(f: Callable[..., Any]) -> str:
@@ -325,7 +329,7 @@ def _seed(out: Any, g: Any) -> Array:
     if type(out.value) is Traced and type(g) is not Traced:
         g = space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
-        return g
+        return _copied(g)  # the caller may change it, and pull it back again
     if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
     return (space if type(g) is Traced else space._base).astype(g, out.dtype)
