@@ -77,9 +77,15 @@ class Traced:
     def grad(self) -> Array:
         """The gradient that the last `backward` brought here."""
         try:
-            return self.node.grad
+            g, holds = self.node.grad
         except AttributeError:
             raise AttributeError("grad: not computed yet; call chainrule.backward(out) first") from None
+        if not holds[0]:
+            raise AttributeError(
+                "grad: the last backward did not reach this array, and its gradient from an earlier one is no longer "
+                "valid; read .grad before the next chainrule.backward, or differentiate the sum of both results"
+            )
+        return g
 
     def record(self, gate: Gate, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
         """Run a gate inside the rule of another, through this array's namespace."""
