@@ -12,6 +12,7 @@ from chainrule.gates import FLOWS
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
 from chainrule.gates.types import Array, Pullback
+from chainrule.numpy.coercion import as_operands
 from chainrule.validation import check_function
 
 
@@ -32,6 +33,10 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
         space = first_space(arrays)
         if not any(map(is_transformed, arrays)):
             return rule(space._base, *arrays, **settings)[0]
+        if any(isinstance(x, list) for x in arrays):
+            arrays = tuple(
+                as_operands(space, *arrays)
+            )  # arrays of their own: the caller may change the lists
         out = space._record(checked, arrays, settings)
         for y in out if isinstance(out, tuple) else (out,):
             refuse_captured(f"gate {rule.__name__}", y)
