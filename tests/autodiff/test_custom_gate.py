@@ -51,3 +51,54 @@ def test_a_traced_setting_is_refused():
     ):
         with pytest.raises(TypeError, match="is a setting, to which no gradient flows"):
             cr.grad(lambda a, f=f: np.sum(f(a)))(np.asarray(0.1))
+
+
+@pytest.mark.parametrize("shape", [(1,), (), (2, 3), (3, 1)])
+def test_a_gradient_of_another_shape_is_an_error(shape):
+    @cr.gate
+    def double(xp: Any, x: Any) -> Any:
+        return x * 2.0, (lambda g: xp.ones(shape),)
+
+    with pytest.raises(ValueError, match=r"gate double: expected a gradient of the array's shape \(3,\)"):
+        cr.grad(lambda x: np.sum(double(x)))(X)
+
+
+def test_a_gradient_without_a_shape_is_an_error():
+    @cr.gate
+    def double(xp: Any, x: Any) -> Any:
+        return x * 2.0, (lambda g: 2.0,)
+
+    with pytest.raises(ValueError, match="got float"):
+        cr.grad(lambda x: double(x))(1.0)
+
+
+@pytest.mark.parametrize("in_output", [True, False])
+@pytest.mark.parametrize("w_is", ["the array", "another array"])
+def test_a_traced_array_in_the_closure_of_a_rule_is_an_error(in_output, w_is):
+    def f(v: Any, w: Any) -> Any:
+        w = v if w_is == "the array" else w
+
+        @cr.gate
+        def scaled(xp: Any, x: Any) -> Any:
+            return x * (w if in_output else 1.0), (lambda g: g * w,)
+
+        return np.sum(scaled(v))
+
+    with pytest.raises(TypeError, match="not among"):
+        cr.grad(f, (0, 1))(X, X)
+    with pytest.raises(TypeError, match="not among"):
+        cr.jvp(f, (X, X), (X, X))
+    v, w = cr.variable(X), cr.variable(X)
+    with pytest.raises(TypeError, match="not among"):
+        cr.backward(f(v, w))
+
+
+def test_an_array_of_an_outer_transform_may_be_in_the_closure_of_a_rule():
+    def f(w: Any) -> Any:
+        @cr.gate
+        def scaled(xp: Any, x: Any) -> Any:
+            return x * w, (lambda g: g * w,)
+
+        return cr.grad(lambda x: scaled(x) * x)(2.0)
+
+    np.testing.assert_allclose(cr.grad(f)(3.0), 4.0)

@@ -261,3 +261,91 @@ class TestSlopes:
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 assert cr.grad(lambda x, f=f: np.sum(f(x, axis=0)))(np.ones((0, 2))).shape == (0, 2)
+
+
+class _Labelled:
+    """An array in a container of another library, which has a shape."""
+
+    shape = ()
+
+    def __init__(self, x):
+        self.x = x
+
+
+class _LabelledWithDtype(_Labelled):
+    dtype = np.dtype(float)
+
+
+def _object_array(x):
+    out = np.empty((), dtype=object)
+    out[()] = x
+    return out
+
+
+@pytest.mark.parametrize("wrap", [_Labelled, _LabelledWithDtype, _object_array])
+@pytest.mark.parametrize("followed", [True, False])
+def test_a_result_in_a_container_is_an_error(wrap, followed):
+    def f(x):
+        return wrap(x * x if followed else 1.0)
+
+    for run in (cr.grad(f), cr.jacobian(f), lambda x: cr.vjp(f, x), lambda x: cr.jvp(f, (x,), (x,))):
+        with pytest.raises(TypeError, match="to return"):
+            run(2.0)
+    with pytest.raises(TypeError, match="to return"):
+        cr.vjp(lambda x: {"a": [x, f(x)]}, 2.0)
+
+
+@pytest.mark.parametrize("use", [lambda u, x: u, lambda u, x: u * x, lambda u, x: x + u])
+def test_a_result_that_an_ended_transform_follows_is_an_error(use):
+    def f(x):
+        left = []
+        cr.grad(lambda u: (left.append(u * x), u)[1])(1.0)
+        return use(left[0], x)
+
+    for run in (cr.grad(f), lambda x: cr.vjp(f, x)):
+        with pytest.raises(TypeError, match="another transform follows"):
+            run(2.0)
+
+
+@pytest.mark.parametrize("xp", [np, array_api_strict])
+def test_a_constant_may_be_changed_in_place(xp):
+    space = cr.differentiable(xp)
+    for stop in (cr.stop_gradient, space.stop_gradient, lambda y: cr.stop_gradient([y])[0]):
+
+        def f(x, stop=stop):
+            y = x * 2.0
+            s = stop(y)
+            s[0] = 100.0
+            return space.sum(y * y)
+
+        np.testing.assert_allclose(np.asarray(cr.grad(f)(xp.asarray([1.0, 2.0]))), [8.0, 16.0])
+
+    def g(x):
+        y = x * 2.0
+        np.asarray(cr.stop_gradient(y))[...] = 100.0
+        return np.sum(y * y)
+
+    np.testing.assert_allclose(cr.grad(g)(np.ones(2)), 8.0)
+
+
+@pytest.mark.parametrize("f", [lambda v: v, lambda v: [v, v], lambda v: (v[:2], np.reshape(v, (3, 1)), -v)])
+def test_values_and_rates_of_jvp_share_no_memory(f):
+    x, t = np.array([1.0, 2.0, 3.0]), np.ones(3)
+    results = _leaves_of(cr.jvp(f, (x,), (t,)))
+    arrays = [x, t, *results]
+    for i, a in enumerate(arrays):
+        assert not any(np.shares_memory(a, b) for b in arrays[:i])
+
+
+def _leaves_of(tree):
+    return [y for part in tree for y in (_leaves_of(part) if isinstance(part, list | tuple) else [part])]
+
+
+def test_rates_at_infinite_slopes_are_infinite():
+    def f(v):
+        s = np.sqrt(v)
+        return np.stack([s, -s])
+
+    with np.errstate(all="ignore"):
+        _, rate = cr.jvp(f, (np.zeros(1),), (np.ones(1),))
+    assert np.array_equal(rate, [[np.inf], [-np.inf]]) or np.all(np.isnan(rate))

@@ -27,3 +27,16 @@ def test_gradients_of_variables_share_nothing():
     assert not np.shares_memory(a.grad, b.grad)
     a.grad[:] = 5
     np.testing.assert_allclose(b.grad, 1)
+
+
+def test_gradients_of_an_earlier_backward_are_not_handed_out():
+    a, b = cr.variable(2.0), cr.variable(3.0)
+    product = a * b
+    cr.backward(product)
+    cr.backward(a * cr.stop_gradient(b))
+    assert float(a.grad) == 3
+    for stale in (b, product):
+        with pytest.raises(AttributeError, match="last backward did not reach"):
+            _ = stale.grad
+    cr.backward(b * product)
+    assert (float(a.grad), float(b.grad), float(product.grad)) == (9, 12, 3)

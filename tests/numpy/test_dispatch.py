@@ -212,3 +212,26 @@ def test_a_foreign_function_is_not_taken_for_one_of_ours_by_its_name(name):
     x = cr.variable(np.asarray([1.0, 2.0]))
     with pytest.raises(TypeError, match=r"expected a function of NumPy, SciPy or CuPy; got another one"):
         kernel(x)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(lambda v, w: v * w, lambda v, w: w * v, lambda v, w: np.divide(w, v), lambda v, w: v**w),
+        *(lambda v, w: v @ w, lambda v, w: w @ v, lambda v, w: np.matmul(v, w), lambda v, w: np.dot(w, v)),
+        *(lambda v, w: np.clip(v, w, 9.0), lambda v, w: np.where([True, False, True], v, w)),
+        lambda v, w: cr.gate(lambda xp, a, b: (a * xp.asarray(b), (lambda g: g * xp.asarray(b), None)))(v, w),
+    ],
+)
+def test_a_list_among_the_operands_is_an_array_and_may_change_afterwards(f):
+    x = np.array([1.5, 2.5, 0.5])
+
+    def changing(v):
+        w = [1.0, 2.0, 3.0]
+        y = f(v, w)
+        w[:] = [100.0, 100.0, 100.0]
+        return np.sum(y)
+
+    expected = cr.grad(lambda v: np.sum(f(v, np.array([1.0, 2.0, 3.0]))))(x)
+    np.testing.assert_allclose(cr.grad(changing)(x), expected)
+    cr.check_gradients(changing, x)

@@ -122,8 +122,10 @@ class Namespace:
         return self._floating[dtype]
 
     def stop_gradient(self, x: Array) -> Array:
-        """Return x as a constant."""
-        return x.constant() if type(x) is Traced else self._wrap(x)
+        """Return x as a constant; that of a traced array is a copy, which may be changed in place."""
+        if is_traced(x):
+            return Traced(self._base.asarray(plain_value(x), copy=True), self)
+        return self._wrap(x)
 
     def asarray(
         self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None

@@ -19,6 +19,7 @@ from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.numpy.coercion import as_operands
 from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.
@@ -48,7 +49,7 @@ class Node:
     dtype: Any
     watched: "Watched"
     gate: Gate | None
-    grad: Array  # set by `backward` alone
+    grad: tuple[Array, list[bool]]  # with whether it still holds; set by `backward` alone
 
 
 Edges = Sequence[tuple[Node, Pullback]]
@@ -141,12 +142,15 @@ def _is_plain_array(x: Any) -> bool:
 
 
 _checked: set[type] = {np.ndarray}
+_single: set[type] = {np.ndarray}  # those of them that are no lists, which gates of two arrays take as arrays
 
 
 def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
     check_array_class(type(x))
     _checked.add(type(x))
+    if not isinstance(x, list | tuple):
+        _single.add(type(x))
 
 
 def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
@@ -224,6 +228,15 @@ def recorder(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callab
     if arrays == len(kinds) == 2:
         return _recorder_of_two(space, gate, plain)
 
+    if arrays == len(kinds) > 2:
+
+        def of_arrays(*arrays: Any) -> Any:
+            if any(isinstance(x, list) for x in arrays):
+                arrays = tuple(as_operands(space, *arrays))
+            return record(space, gate, arrays, {}, plain)
+
+        return of_arrays
+
     def function(*arrays: Any, **settings: Any) -> Any:
         return record(space, gate, arrays, settings, plain)
 
@@ -249,28 +262,32 @@ def _recorder_of_one(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 
 def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) -> Callable[..., Any]:
     xp = space._lower
+    takes_lists = gate.__name__ != "tile"  # whose second argument is no array
 
     def function(x1: Array, x2: Array, /) -> Any:
         if type(x1) is Traced:
             level, value1 = x1.level, x1.value
             if level and type(value1) is not Traced:
-                if type(x2) is not Traced:
+                if type(x2) is Traced:
+                    value2 = x2.value
+                    if x2.level == level and type(value2) is not Traced:
+                        result, (back, back2) = gate(xp, value1, value2)
+                        if back2 is not None:
+                            edges = ((x1.node, back), (x2.node, back2))
+                            return _traced(result, space, level, edges, (), gate)
+                elif type(x2) in _single:
                     watched = watch(x2)
                     result, (back, _) = gate(xp, value1, x2)
                     return _traced(result, space, level, ((x1.node, back),), watched, gate)
-                value2 = x2.value
-                if x2.level == level and type(value2) is not Traced:
-                    result, (back, back2) = gate(xp, value1, value2)
-                    if back2 is not None:
-                        edges = ((x1.node, back), (x2.node, back2))
-                        return _traced(result, space, level, edges, (), gate)
-        elif type(x2) is Traced:
+        elif type(x2) is Traced and type(x1) in _single:
             level, value2 = x2.level, x2.value
             if level and type(value2) is not Traced:
                 watched = watch(x1)
                 result, (_, back) = gate(xp, x1, value2)
                 if back is not None:
                     return _traced(result, space, level, ((x2.node, back),), watched, gate)
+        if takes_lists and not (type(x1) in _single and type(x2) in _single):
+            x1, x2 = as_operands(space, x1, x2)
         return record(space, gate, (x1, x2), {}, plain)
 
     return function

@@ -38,6 +38,17 @@ def unwrapped(x: Any) -> Any:
     return x
 
 
+def refuse_captured(who: str, x: Any) -> None:
+    """Raise TypeError where below the level of x there is the same or a higher one.
+
+    Levels fall from the outside to the inside, unless a rule uses a traced array that is not among its arguments.
+    """
+    while type(x) is Traced:
+        if level_of(x.value) >= x.level > 0:
+            raise TypeError(f"{who}: uses a traced array that is not among its arguments; pass it in")
+        x = x.value
+
+
 class Traced:
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
@@ -66,9 +77,15 @@ class Traced:
     def grad(self) -> Array:
         """The gradient that the last `backward` brought here."""
         try:
-            return self.node.grad
+            g, holds = self.node.grad
         except AttributeError:
             raise AttributeError("grad: not computed yet; call chainrule.backward(out) first") from None
+        if not holds[0]:
+            raise AttributeError(
+                "grad: the last backward did not reach this array, and its gradient from an earlier one is no longer "
+                "valid; read .grad before the next chainrule.backward, or differentiate the sum of both results"
+            )
+        return g
 
     def record(self, gate: Gate, arrays: Sequence[Any], static: dict[str, Any]) -> Any:
         """Run a gate inside the rule of another, through this array's namespace."""

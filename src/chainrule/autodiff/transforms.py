@@ -48,6 +48,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         level = new_level()
         traced, given, leaves = _traced_arguments("grad", f, args, numbers, level)
         out = f(*traced, **kwargs)
+        _check_result("grad", f, out, level)
         shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
             got = f"shape {shape}" if shape is not None else type(out).__name__
@@ -56,7 +57,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
         seeds = [(out, ones_for(out))] if level_of(out) == level else []
-        gradients = _owned_gradients(_gradients_at(leaves, seeds), leaves, given, seeds)
+        gradients = _owned_gradients("grad", _gradients_at(leaves, seeds), leaves, given, seeds)
         nested = _nested_as([args[i] for i in numbers], gradients)
         return _without_level(out, level, given), nested if several else nested[0]
 
@@ -76,11 +77,12 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     for y in outs:
         if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
             raise TypeError(f"vjp: expected {_name(f)} to return arrays or numbers; got {type(y).__name__}")
+        _check_result("vjp", f, y, level)
 
     def pullback(g: Any) -> Any:
         seeds = [(y, _seed(y, dy)) for y, dy in zip(outs, pytree.along(g, out, "vjp: g"), strict=True)]
         found = _gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
-        return _nested_as(primals, _owned_gradients(found, leaves, given, seeds))
+        return _nested_as(primals, _owned_gradients("vjp", found, leaves, given, seeds))
 
     # A copy, because the caller may change the value and the pullback may need it.
     return pytree.mapped(_copied, _without_level(out, level, given)), pullback
@@ -123,7 +125,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
     _, push = vjp(lambda *gs: pytree.flat(pullback(whole(gs))), *seeds)
     rate = whole(push([_wrapped(t) for t in moves]))
-    return _as_given(out, moving), _as_given(rate, moving)
+    # Copies: a rate may be the tangent itself or another rate, and a value a primal.
+    return pytree.mapped(_copied, (_as_given(out, moving), _as_given(rate, moving)))  # type: ignore[no-any-return]
 
 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
@@ -172,8 +175,11 @@ def hvp(f: Callable[..., Any], x: Array, v: Array) -> Array:
 
 
 def stop_gradient(x: Any) -> Any:
-    """Return x, or each array in a nested x, as a constant: no gradient flows through it."""
-    return pytree.mapped(lambda a: a.constant() if type(a) is Traced else a, x)
+    """Return x, or each array in a nested x, as a constant: no gradient flows through it.
+
+    The constant of a traced array is a copy, which may be changed in place.
+    """
+    return pytree.mapped(lambda a: a.space.stop_gradient(a) if type(a) is Traced else a, x)
 
 
 def _name(f: Callable[..., Any]) -> str:
@@ -272,6 +278,38 @@ def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]
     return [total.get(x.node) for x in leaves]
 
 
+def _check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
+    """Raise TypeError for a result to which the gradient cannot be followed: of another class, or of a higher level."""
+    if type(out) is Traced:
+        if out.level > level:
+            raise TypeError(
+                f"{who}: {_name(f)} returned an array that another transform follows, which ended before; "
+                "return it from the function that was given to that transform"
+            )
+    elif getattr(out, "shape", None) == () or hasattr(out, "dtype"):
+        dtype = getattr(out, "dtype", None)
+        try:
+            known = space_of(out)._base.isdtype(dtype, ("bool", "numeric"))
+        except (TypeError, AttributeError):
+            known = False
+        if not known:
+            kind = type(out).__name__ + ("" if dtype is None else f" of dtype {dtype}")
+            raise TypeError(
+                f"{who}: expected {_name(f)} to return a number or an array of numbers; got {kind}, in which "
+                "gradients cannot be followed. Return the array that it holds"
+            )
+
+
+def refuse_level(who: str, g: Array, level: int) -> None:
+    """Raise TypeError for a gradient that is itself followed at the level of its own backward pass."""
+    while type(g) is Traced:
+        if g.level == level:
+            raise TypeError(
+                f"{who}: a pullback uses a traced array that is not among the arguments of its rule; pass it in"
+            )
+        g = g.value
+
+
 def ones_for(out: Traced) -> Array:
     """Return the gradient of a scalar result with respect to itself."""
     value = out.value
@@ -298,7 +336,7 @@ def _seed(out: Any, g: Any) -> Array:
     if type(out.value) is Traced and type(g) is not Traced:
         g = space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
-        return g
+        return _copied(g)  # the caller may change it, and pull it back again
     if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
     return (space if type(g) is Traced else space._base).astype(g, out.dtype)
@@ -308,7 +346,11 @@ def _seed(out: Any, g: Any) -> Array:
 
 
 def _owned_gradients(
-    found: Sequence[Any], leaves: Sequence[Traced], given: Sequence[Any], seeds: Iterable[tuple[Any, Array]]
+    who: str,
+    found: Sequence[Any],
+    leaves: Sequence[Traced],
+    given: Sequence[Any],
+    seeds: Iterable[tuple[Any, Array]],
 ) -> list[Array]:
     """Return the gradients found at the leaves, zeros for None, none sharing memory with another or a seed."""
     taken = {id(seed) for _, seed in seeds}
@@ -316,6 +358,8 @@ def _owned_gradients(
     for g, x, array in zip(found, leaves, given, strict=True):
         if g is None:
             g = x.space._base.zeros(x.shape, dtype=x.dtype, device=x.device)
+        if type(g) is Traced:
+            refuse_level(who, g, x.level)
         if type(g) is Traced and type(array) is not Traced:
             g = _plain_if_constant(g)
         results.append(g if type(g) is Traced else owned(g, x.space._base, taken))

@@ -1,9 +1,14 @@
 """variable and backward: arrays that keep a value and a gradient, on the tape of the transforms."""
 
+import threading
+
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
-from chainrule.autodiff.transforms import ones_for, owned, traced_leaf
+from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
 from chainrule.gates.types import Array
+
+# Of each thread the last call of `backward`: a list with one item, which says whether its gradients still hold.
+_calls = threading.local()
 
 
 def variable(array: Array) -> Traced:
@@ -20,8 +25,9 @@ def variable(array: Array) -> Traced:
 def backward(out: Traced) -> None:
     """Compute the gradient of `out`, an array of shape (), with respect to all that it was computed from.
 
-    Every variable and every intermediate result then has it as .grad, shaped as its .value, in the place of that from
-    an earlier call. Raises TypeError where `out` was not computed from a variable or is not of shape ().
+    Every variable and every intermediate result then has it as .grad, shaped as its .value. The gradients of an earlier
+    call can no longer be asked for: .grad of an array that this call did not reach is an AttributeError. Raises
+    TypeError where `out` was not computed from a variable or is not of shape ().
     """
     if level_of(out) != VARIABLE_LEVEL:
         raise TypeError(
@@ -32,6 +38,10 @@ def backward(out: Traced) -> None:
             f"backward: expected one number, an array of shape (); got shape {out.shape}. "
             "Take xp.sum or xp.mean of it"
         )
+    found = backward_pass(out.space, out.node, ones_for(out), keep=True)
+    getattr(_calls, "latest", [True])[0] = False
+    _calls.latest = holds = [True]
     given: set[int] = set()
-    for node, g in backward_pass(out.space, out.node, ones_for(out), keep=True).items():
-        node.grad = owned(g, out.space._base, given)
+    for node, g in found.items():
+        refuse_level("backward", g, VARIABLE_LEVEL)
+        node.grad = owned(g, out.space._base, given), holds
