@@ -349,3 +349,7 @@ def test_rates_at_infinite_slopes_are_infinite():
     with np.errstate(all="ignore"):
         _, rate = cr.jvp(f, (np.zeros(1),), (np.ones(1),))
     assert np.array_equal(rate, [[np.inf], [-np.inf]]) or np.all(np.isnan(rate))
+
+
+def test_the_jacobian_in_a_number_of_pythons_own():
+    np.testing.assert_array_equal(cr.jacobian(lambda x: np.stack([x, x * x]))(3.0), [1.0, 6.0])

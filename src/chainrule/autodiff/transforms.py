@@ -142,14 +142,16 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         x, level = args[i], new_level()
         traced, _, leaves = _traced_arguments("jacobian", f, args, [i], level)
         out = f(*traced, **kwargs)
+        _check_result("jacobian", f, out, level)
         if not hasattr(out, "shape"):
             raise TypeError(
                 f"jacobian: expected {_name(f)} to return one array; got {type(out).__name__}. "
                 "Take the Jacobian of each of its results"
             )
-        nothing = plain_namespace(x).zeros((*out.shape, *np.shape(x)), dtype=x.dtype, device=x.device)
+        leaf = leaves[0]
+        shape = (*out.shape, *leaf.shape)
         if level_of(out) != level or not out.size:
-            return nothing
+            return plain_namespace(leaf).zeros(shape, dtype=leaf.dtype, device=leaf.device)
         # A row is the gradient of one element, picked by its index: so the others are masked, and do not turn a slope
         # that is infinite for them into NaN.
         space, rows = out.space, []
@@ -157,8 +159,8 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         for k in range(out.size):
             element = elements[k]
             (g,) = _gradients_at(leaves, [(element, ones_for(element))])
-            rows.append(space.zeros_like(leaves[0].value) if g is None else g)
-        return _as_given(space.reshape(space.stack(rows), nothing.shape), [x])
+            rows.append(space.zeros_like(leaf.value) if g is None else g)
+        return _as_given(space.reshape(space.stack(rows), shape), [x])
 
     return matrix
 
