@@ -41,7 +41,9 @@ ELSEWHERE: dict[str, Any] = {
     "maxout": lambda z, pieces: jnp.max(jnp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1),
     "linalg": jnp.linalg,
 }
+SLOPES = ("complement", "direction", "over", "power_log", "sech_squared", "unit")
 WITHOUT = {
+    **dict.fromkeys(SLOPES, "ours alone: the slope of another gate, as a gate"),
     "put": "ours alone: the adjoint of take",
     "scatter": "ours alone: the adjoint of indexing",
     "to_device": "its devices are not the standard's strings",
