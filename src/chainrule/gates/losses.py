@@ -3,6 +3,7 @@
 from typing import Any
 
 from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
+from chainrule.gates.helpers import total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -29,8 +30,8 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     _same_last("softmax_cross_entropy", z, y)
     e, others, top, peak = exponentials(xp, z, -1)
     log_p = z - peak - xp.log1p(others)
-    share = xp.sum(y, axis=-1, keepdims=True)
-    losses = -xp.sum(y * log_p, axis=-1)
+    share = total(xp, y, -1, keepdims=True)
+    losses = xp.astype(-total(xp, y * log_p, -1), log_p.dtype, copy=False)
     return losses, (
         lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
         lambda g: -g[..., None] * log_p,
@@ -64,11 +65,11 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
 
     def to_z(g: Array) -> Array:
         each = xp.where(met, 0, g[..., None] * (1 - y))
-        return each - xp.sum(each, axis=-1, keepdims=True) * y
+        return each - total(xp, each, -1, keepdims=True) * y
 
     def to_y(g: Array) -> Array:
         each = xp.where(met, 0, g[..., None] * (1 - y))
-        return -g[..., None] * positive - xp.sum(each, axis=-1, keepdims=True) * z
+        return -g[..., None] * positive - total(xp, each, -1, keepdims=True) * z
 
     return xp.sum((1 - y) * positive, axis=-1), (to_z, to_y)
 
