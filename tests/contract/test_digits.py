@@ -161,3 +161,14 @@ def test_what_is_left_beside_a_share_near_1(device: cr.Device, dtype: str):
         np.testing.assert_allclose(got, right, rtol=1e-5 if dtype == "float32" else 1e-13)
     losses = float(space.softmax_cross_entropy(z, y)), float(-space.log_softmax(z)[0])
     np.testing.assert_allclose(losses, 2 * small, rtol=1e-5)
+
+
+def test_both_slopes_of_logaddexp2(device: cr.Device, dtype: str):
+    space, gaps = cr.differentiable(device.xp), [0.25, 1.0, 3.5, 40.0, 100.0]
+    for shift in (0.0, -1000.0, 4096.0):
+        larger = np.array([shift + gap for gap in gaps], dtype)
+        x1, x2 = device.asarray(larger, dtype), device.asarray(np.full_like(larger, shift), dtype)
+        to_both = cr.grad(lambda a, b: space.sum(space._logaddexp2(a, b)), (0, 1))(x1, x2)
+        for got, sign in zip(to_both, (-1, 1), strict=True):
+            right = 1 / (1 + np.exp2(sign * np.array(gaps)))
+            np.testing.assert_allclose(device.to_numpy(got), right, rtol=4 * np.finfo(dtype).eps)

@@ -123,6 +123,7 @@ NOTATION: dict[str, Notation] = {
     "log1p": Notation(("(1 / (1 + x))",), call=1),
     "log2": Notation(("(1 / (x * log(2)))",), call=1),
     "logaddexp": Notation(("sigmoid(x - y)", "sigmoid(y - x)"), js=("y + softplus(x - y)",), call=2),
+    "logaddexp2": Notation(("(1 / (1 + 2**(y - x)))", "(1 / (1 + 2**(x - y)))"), js=None),
     "real": Notation(("1",), js=("x",)),
     "reciprocal": Notation(("(-v**2)",), written="1 / x", js=("", "-v * v"), sign="1/x", call=1),
     "remainder": Notation(("1", "(-floor(x / y))"), js=("x - y * floor(x / y)",)),

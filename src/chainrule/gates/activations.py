@@ -34,27 +34,27 @@ def softplus(xp: Any, z: Array, /) -> Result:
     return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * from_tail(tail, positive),)
 
 
-@rule("beyond", flow="selects")
+@rule("beyond", flow="picks")
 def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
     # The gradient of xp.maximum shares ties, so for a traced x this rule is recorded and not that of xp.maximum.
     y = output(relu, xp, x) if is_transformed(x) else xp.maximum(x, 0)
-    return y, (lambda g: xp.where(y <= 0, 0, g),)
+    return y, (lambda g: xp.where(y > 0, g, xp.sign(y) * 0),)
 
 
 @rule("beyond", flow="elementwise")
 def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
     """x, and `slope` times x where x <= 0 (Maas et al., ICML 2013)."""
-    off = x <= 0
-    return xp.where(off, x * slope, x), (lambda g: xp.where(off, g * slope, g),)
+    on = x > 0
+    return xp.where(on, x, x * slope), (lambda g: xp.where(on, g, g * (slope + xp.sign(x) * 0)),)
 
 
 @rule("beyond", flow="elementwise")
 def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
     """x, and alpha (e^x - 1) where x <= 0 (Clevert et al., ICLR 2016)."""
-    off = x <= 0
-    tail = xp.where(off, x, 0)
-    return xp.where(off, alpha * xp.expm1(tail), x), (lambda g: xp.where(off, g * (alpha * xp.exp(tail)), g),)
+    on = x > 0
+    tail = xp.where(on, 0, x)
+    return xp.where(on, x, alpha * xp.expm1(tail)), (lambda g: xp.where(on, g, g * (alpha * xp.exp(tail))),)
 
 
 @rule("beyond")

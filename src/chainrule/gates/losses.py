@@ -47,8 +47,8 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     margin = 1 - t * z
     met = margin <= 0
     return xp.where(met, 0, margin), (
-        lambda g: xp.where(met, 0, -g * t),
-        lambda g: xp.where(met, 0, -g * z),
+        lambda g: xp.where(margin > 0, -g * t, xp.sign(margin) * 0),
+        lambda g: xp.where(margin > 0, -g * z, xp.sign(margin) * 0),
     )
 
 
@@ -63,12 +63,15 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
     met = margin <= 0
     positive = xp.where(met, 0, margin)
 
+    def of_each(g: Array) -> Array:
+        return xp.where(margin > 0, g[..., None] * (1 - y), xp.sign(margin) * 0)
+
     def to_z(g: Array) -> Array:
-        each = xp.where(met, 0, g[..., None] * (1 - y))
+        each = of_each(g)
         return each - total(xp, each, -1, keepdims=True) * y
 
     def to_y(g: Array) -> Array:
-        each = xp.where(met, 0, g[..., None] * (1 - y))
+        each = of_each(g)
         return -g[..., None] * positive - total(xp, each, -1, keepdims=True) * z
 
     return xp.sum((1 - y) * positive, axis=-1), (to_z, to_y)

@@ -30,7 +30,7 @@ def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims:
 def mean(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """Every element gets 1/n of the gradient of the mean."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis)
-    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(_over(xp, g, n)),)
+    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(_divided(xp, g, n)),)
 
 
 @rule("main")
@@ -40,7 +40,7 @@ def var(
     """sum (x - mean)^2 / (n - correction): slope 2 (x - mean) / (n - correction)."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims), (
-        lambda g: spread(_over(xp, 2 * g, n)) * _deviations(xp, x, axis),
+        lambda g: spread(_divided(xp, 2 * g, n)) * _deviations(xp, x, axis),
     )
 
 
@@ -55,7 +55,7 @@ def std(
     def pullback(g: Array) -> Array:
         # Equal elements differ from their rounded mean, and not from their minimum.
         above = x - xp.min(x, axis=axis, keepdims=True) if math.prod(x.shape) else x
-        return spread(_over(xp, g, root)) * output(unit, xp, _deviations(xp, above, axis), axis=axis)
+        return spread(_divided(xp, g, root)) * output(unit, xp, _deviations(xp, above, axis), axis=axis)
 
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims), (pullback,)
 
@@ -193,9 +193,11 @@ def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
     def pullback(g: Array) -> Array:
         chosen = x == xp.reshape(y, kept)
         count = total(xp, xp.astype(chosen, x.dtype), axis, keepdims=True)
-        # No element equals a NaN; all gradients are NaN then, as the extreme is.
-        count = xp.where(count == 0, math.nan, count)
-        return xp.where(xp.logical_or(chosen, count != count), xp.reshape(g, kept) / count, 0)
+        # No element equals a NaN; all gradients are NaN then, as the extreme is, unless nothing is asked of it.
+        g = xp.reshape(g, kept)
+        unknown = xp.logical_and(count == 0, g != 0)
+        share = g / xp.where(unknown, math.nan, nonzero(xp, count))
+        return xp.where(xp.logical_or(chosen, unknown), share, 0)
 
     return pullback
 
@@ -222,7 +224,7 @@ def _windows_are_normal(xp: Any, y: Array) -> bool:
     return low >= ratio * high and low >= ratio and ratio * high <= 1
 
 
-def _over(xp: Any, g: Array, n: float) -> Array:
+def _divided(xp: Any, g: Array, n: float) -> Array:
     """Return g / n, and NaN for n = 0: the value of the mean is NaN there too."""
     # In float16 1 / n of a large n has few digits, and n itself may be infinite.
     g = xp.astype(g, xp.float32) if n > 16 and wider(xp, g.dtype)[0] == 16 else g

@@ -8,12 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays, as_operands, is_array
+from chainrule.numpy.coercion import as_arrays, as_operands
 from chainrule.numpy.names import numpy_name
-
-
-def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
-    return [xp.multiply(x, factor) if is_array(x) else x * factor for x in as_operands(xp, *items)]
 
 
 @numpy_name()
@@ -93,14 +89,15 @@ def _ignoring_nan(xp: Any, choose: Callable[..., Any], x1: Any, x2: Any) -> Arra
     x1, x2 = as_operands(xp, x1, x2)
     y = choose(x1, x2)
     for x, other in ((x1, x2), (x2, x1)):
-        y = xp.where(xp.isnan(x if is_array(x) else y), other, y)
+        # A NaN alone differs from itself, also among numbers; of two of them the result is NaN.
+        y = xp.where((x != x) & (other == other), other, y)
     return y
 
 
 @numpy_name(ufunc=True)
 def logaddexp2(xp: Any, x1: Any, x2: Any) -> Array:
     """Return log2(2^x1 + 2^x2)."""
-    return xp.logaddexp(*_scaled(xp, math.log(2), x1, x2)) / math.log(2)
+    return xp._logaddexp2(*as_operands(xp, x1, x2))
 
 
 @numpy_name()
