@@ -234,9 +234,11 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     def base(g: Array) -> Array:
         if isinstance(x2, int | float):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
-        # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone.
-        reduced = xp.where(xp.logical_and(x1 == 0, x2 == 0), 1, x2)
-        return g * x2 * xp.pow(x1, reduced - 1)
+        # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
+        # its factor by 0 without a slope.
+        corner = xp.logical_and(x1 == 0, x2 == 0)
+        factor = xp.where(corner, output(direction, xp, x2), x2)
+        return g * factor * xp.pow(x1, xp.where(corner, 1, x2) - 1)
 
     def exponent(g: Array) -> Array:
         if hasattr(x1, "dtype"):

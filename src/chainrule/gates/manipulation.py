@@ -80,7 +80,7 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
     shape, n = x.shape, x.size if along is None else x.shape[along]
     if isinstance(repeats, int):
         before, after = ((), ()) if along is None else (shape[:along], shape[along + 1 :])
-        split, at = (*before, n, repeats, *after), len(before) + 1
+        split, at = (*before, n, int(repeats), *after), len(before) + 1
         return xp.repeat(x, repeats, axis=axis), (
             lambda g: xp.reshape(total(xp, xp.reshape(g, split), at), shape),
         )

@@ -156,14 +156,14 @@ def argsort(xp: Any, a: Array, axis: int | None = -1, kind: Any = None, *, stabl
 @numpy_name()
 def cumsum(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the sums of the elements so far along an axis, or of all elements in a row."""
-    a, axis = _in_a_row(xp, a, axis)
+    a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
     return xp.cumulative_sum(a, axis=axis, dtype=dtype)
 
 
 @numpy_name()
 def cumprod(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the products of the elements so far along an axis, or of all elements in a row."""
-    a, axis = _in_a_row(xp, a, axis)
+    a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
     return xp.cumulative_prod(a, axis=axis, dtype=dtype)
 
 
