@@ -174,6 +174,7 @@ OPERATIONS = [
     unary("tanh", -2, 2),
     Operation("where", lambda xp, a, b: xp.where(a > b, a * 1, b * 1), (uniform(-2, 2), uniform(-2, 2))),
     # slopes that are gates themselves
+    one("cbrt", "", lambda xp, x: xp._cbrt(x), apart(), elementwise=True),
     one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),

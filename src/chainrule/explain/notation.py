@@ -110,6 +110,7 @@ NOTATION: dict[str, Notation] = {
         call=2,
     ),
     "atanh": Notation(("(1 / ((1 - x) * (1 + x)))",), call=1),
+    "cbrt": Notation(("(1 / (3 * v**2))",), js=None),
     "clip": Notation(("[v == x]",), js=None),  # either bound may be missing
     "conj": Notation(("1",), js=("x",)),
     "copysign": Notation(("sign(x) * sign(v)",), js=None),  # no gradient flows to its second input

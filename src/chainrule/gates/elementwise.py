@@ -322,7 +322,24 @@ def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Result:
     )
 
 
-# --- Slopes that are gates themselves: so that their own slopes, which are second derivatives, are right as well ---
+# --- Slopes that are gates themselves: so that their own slopes, which are second derivatives, are right as well; and
+# functions of NumPy's that are not in the standard ---
+
+
+@rule("internal", flow="elementwise")
+def cbrt(xp: Any, x: Array, /) -> Result:
+    """y = cbrt(x), of negative numbers too: y' = 1 / (3 y^2)."""
+    if is_transformed(x):
+        y = output(cbrt, xp, x)
+    elif hasattr(xp, "cbrt"):
+        y = xp.cbrt(x)
+    else:
+        root_of_itself = xp.logical_or(x == 0, xp.logical_not(xp.isfinite(x)))
+        z = xp.where(root_of_itself, 1, x)
+        y = xp.sign(z) * xp.pow(xp.abs(z), 1 / 3)
+        # A step of Newton's: 1 / 3 is rounded, and its power of a number far from 1 with it.
+        y = xp.where(root_of_itself, x, y - (y - z / (y * y)) / 3)
+    return y, (lambda g: g / (3 * (y * y)),)
 
 
 @rule("internal", flow="elementwise")

@@ -56,9 +56,7 @@ def exp2(xp: Any, x: Array) -> Array:
 @numpy_name(ufunc=True)
 def cbrt(xp: Any, x: Array) -> Array:
     """Return the cube root, of negative numbers too."""
-    negative = x < 0
-    root = xp.pow(xp.where(negative, 1.0, x), 1 / 3)
-    return xp.where(negative, -xp.pow(xp.where(negative, -x, 1.0), 1 / 3), root)
+    return xp._cbrt(x)
 
 
 @numpy_name("deg2rad", "radians", ufunc=True)
@@ -104,10 +102,14 @@ def logaddexp2(xp: Any, x1: Any, x2: Any) -> Array:
 def sinc(xp: Any, x: Array) -> Array:
     """Return sin(pi x) / (pi x); near 0, where the quotient has no derivative, by its Taylor series."""
     z = x * math.pi
-    near = xp.abs(z) < 1e-2
+    # Below 1 the two terms of the quotient's slope are nearly equal.
+    near = xp.abs(z) < 1
     away = xp.where(near, 1.0, z)
     z2 = xp.where(near, z, 0.0) ** 2
-    return xp.where(near, 1 - z2 / 6 * (1 - z2 / 20 * (1 - z2 / 42)), xp.sin(away) / away)
+    series = xp.ones_like(z2)
+    for k in range(9, 0, -1):
+        series = 1 - z2 / (2 * k * (2 * k + 1)) * series
+    return xp.where(near, series, xp.sin(away) / away)
 
 
 @numpy_name()
