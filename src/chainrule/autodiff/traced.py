@@ -4,6 +4,7 @@ It computes nothing. Operators, methods and protocols call functions of its name
 standard or, with a leading underscore, under those that the engine gave it.
 """
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -58,7 +59,7 @@ class Traced:
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "level", "node", "space", "value")
+    __slots__ = ("__weakref__", "items", "level", "node", "space", "value")
 
     __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
     __hash__ = None  # type: ignore[assignment]
@@ -142,10 +143,19 @@ class Traced:
         return self.space._to_device(self, device, stream=stream)
 
     def __getitem__(self, key: Any) -> Any:
-        key = unwrapped(key)
+        key = self._plain_key(key)
         return (
             self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
         )
+
+    def _plain_key(self, key: Any) -> Any:
+        """Return a key with Python's integers, and copies of arrays, which the caller may change before backward."""
+        if isinstance(key, tuple):
+            return tuple(map(self._plain_key, key))
+        if isinstance(key, np.integer):
+            return int(key)
+        key = plain_value(key)
+        return self.space._base.asarray(key, copy=True) if hasattr(key, "dtype") else copy.deepcopy(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.level or getattr(value, "level", 0):

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace, space_of
-from chainrule.autodiff.tape import Node, add, backward_pass, leaf, new_level
+from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
@@ -269,14 +269,12 @@ def _nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
 
 def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
     """Return the gradient at each leaf from pairs of a result and its gradient; None where none arrives."""
-    total: dict[Node, Array] = {}
+    roots: dict[Any, list[tuple[Node, Array]]] = {}
     for out, seed in seeds:
-        found = backward_pass(out.space, out.node, seed)
-        if not total:
-            total = found
-        else:
-            for node, g in found.items():
-                total[node] = add(total[node], g) if node in total else g
+        roots.setdefault(out.space, []).append((out.node, seed))
+    total: dict[Node, Array] = {}
+    for space, its in roots.items():
+        total |= backward_pass(space, its)
     return [total.get(x.node) for x in leaves]
 
 

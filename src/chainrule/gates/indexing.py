@@ -9,39 +9,42 @@ from typing import Any
 
 from chainrule.gates.helpers import axis_number, is_transformed, output
 from chainrule.gates.standard import rule
-from chainrule.gates.types import Array, Result
+from chainrule.gates.types import Array, Pullback, Result
 
 
 @rule("internal", flow="selects")
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     """x[key]; an element picked twice gets both gradients."""
     shape = x.shape
-    y = x[key]
-    # Copies, for the caller may change an array of positions before backward.
-    key = tuple(_copied(xp, k) for k in key) if isinstance(key, tuple) else _copied(xp, key)
-    return y, (lambda g: output(scatter, xp, g, key=key, shape=shape),)
-
-
-def _copied(xp: Any, key: Any) -> Any:
-    return xp.asarray(key, copy=True) if hasattr(key, "dtype") else key
+    return x[key], (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
 
 
 @rule("internal", flow="moves")
-def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:
-    """Zeros of a shape with g added at key: the adjoint of x[key]."""
-    if is_transformed(g):
-        y = output(scatter, xp, g, key=key, shape=shape)
-    elif _is_basic(key):
-        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
-        y[key] = g
+def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...]) -> Result:
+    """Zeros of a shape with each g added at its key: the adjoint of x[key], for several keys."""
+    if any(map(is_transformed, gs)):
+        y = output(scatter, xp, *gs, keys=keys, shape=shape)
+    else:
+        y = xp.zeros(shape, dtype=gs[0].dtype, device=gs[0].device)
+        for g, key in zip(gs, keys, strict=True):
+            y = _added_at(xp, y, key, g)
+    return y, tuple(map(_taking, keys))
+
+
+def _taking(key: Any) -> Pullback:
+    return lambda h: h[key]
+
+
+def _added_at(xp: Any, y: Array, key: Any, g: Array) -> Array:
+    """Return y, an array of our own, with g added at key."""
+    if _is_basic(key):
+        y[key] += g
     elif (add_at := getattr(xp.add, "at", None)) is not None:
-        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
         add_at(y, key, g)
     else:
-        size = math.prod(shape)
-        positions = xp.reshape(xp.arange(size, device=g.device), shape)[key]
-        y = xp.reshape(put(xp, g, positions=positions, size=size)[0], shape)
-    return y, (lambda h: h[key],)
+        positions = xp.reshape(xp.arange(y.size, device=y.device), y.shape)[key]
+        y = y + xp.reshape(put(xp, g, positions=positions, size=y.size)[0], y.shape)
+    return y
 
 
 @rule("internal", flow="moves")
@@ -136,7 +139,7 @@ def _from_0(xp: Any, indices: Array, n: int) -> Array:
 
 def _is_basic(key: Any) -> bool:
     """Say whether a key is made of integers, slices, ... and None, which pick no element twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(isinstance(part, int | slice) or part is Ellipsis for part in parts) and not any(
-        isinstance(part, bool) for part in parts
+    return all(
+        part is None or part is Ellipsis or (isinstance(part, int | slice) and not isinstance(part, bool))
+        for part in (key if isinstance(key, tuple) else (key,))
     )
