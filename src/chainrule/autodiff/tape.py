@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.masks import Masks
-from chainrule.autodiff.traced import Traced, is_traced, plain_value
+from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import output, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
@@ -95,6 +95,7 @@ def record(
     """
     if settings:
         check_settings(gate, settings)
+        settings = {name: unwrapped(value) for name, value in settings.items()}
     level, operands, xp = unwrap_level(space, arrays)
     if not level:
         result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]

@@ -150,6 +150,8 @@ class Traced:
 
     def _plain_key(self, key: Any) -> Any:
         """Return a key with Python's integers, and copies of arrays, which the caller may change before backward."""
+        if isinstance(key, int | slice):
+            return key
         if isinstance(key, tuple):
             return tuple(map(self._plain_key, key))
         if isinstance(key, np.integer):

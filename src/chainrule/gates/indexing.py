@@ -88,29 +88,32 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
     def pullback(g: Array) -> Array:
         # Where x was broadcast against the indices, the tape sums the gradients of its copies.
         full = tuple(shape[i] if i == along else n for i, n in enumerate(g.shape))
-        positions = xp.broadcast_to(_from_0(xp, indices, full[along]), g.shape) * math.prod(full[along + 1 :])
-        for i in range(len(full)):
-            if i != along:
-                ruler = xp.arange(full[i], device=g.device) * math.prod(full[i + 1 :])
-                positions = positions + xp.reshape(
-                    ruler, tuple(-1 if j == i else 1 for j in range(len(full)))
-                )
-        return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(full)), full)
+        return _put_along(xp, g, _from_0(xp, indices, full[along]), along, full)
 
     return xp.take_along_axis(x, indices, axis=axis), (pullback, None)
+
+
+def _put_along(xp: Any, g: Array, indices: Array, along: int, shape: tuple[int, ...]) -> Array:
+    """Return zeros of a shape with g added at one index per element along an axis."""
+    positions = xp.broadcast_to(indices, g.shape) * math.prod(shape[along + 1 :])
+    for i in range(len(shape)):
+        if i != along:
+            ruler = xp.arange(shape[i], device=g.device) * math.prod(shape[i + 1 :])
+            positions = positions + xp.reshape(ruler, tuple(-1 if j == i else 1 for j in range(len(shape))))
+    return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(shape)), shape)
 
 
 @rule("main", flow="moves")
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
     """Sorted along an axis; equal elements, whose order is arbitrary, share their gradients evenly."""
-    y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)
+    order = xp.argsort(x, axis=axis, stable=stable)
     if descending:
         # Equal elements are then in another than the stable order; it does not matter, for they share their gradients.
-        y, order = xp.flip(y, axis=axis), xp.flip(order, axis=axis)
+        order = xp.flip(order, axis=axis)
+    y, along = xp.take_along_axis(x, order, axis=axis), axis_number("sort", axis, x.ndim)
 
     def pullback(g: Array) -> Array:
-        shared = _shared_among_equals(xp, g, y, axis)
-        return xp.take_along_axis(shared, xp.argsort(order, axis=axis), axis=axis)
+        return _put_along(xp, _shared_among_equals(xp, g, y, axis), order, along, g.shape)
 
     return y, (pullback,)
 
