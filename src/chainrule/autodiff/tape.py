@@ -147,6 +147,7 @@ def _is_plain_array(x: Any) -> bool:
 
 
 _checked: set[type] = {np.ndarray}
+_watchable: set[type] = {np.ndarray}  # those of them that are NumPy's arrays
 _single: set[type] = {np.ndarray}  # those of them that are no lists, which gates of two arrays take as arrays
 
 
@@ -154,6 +155,8 @@ def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
     check_array_class(type(x))
     _checked.add(type(x))
+    if isinstance(x, np.ndarray):
+        _watchable.add(type(x))
     if not isinstance(x, list | tuple):
         _single.add(type(x))
 
@@ -381,11 +384,9 @@ def watch(x: Any) -> Watched:
     Backward compares the array with the sample, to find a change in place. Arrays of other libraries are not watched,
     because a sample would have to be copied to the host.
     """
-    if type(x) is np.ndarray:
-        return ((weakref.ref(x), _sample(x)),)
     if type(x) not in _checked:
         check_operand(x)
-    return ()
+    return ((weakref.ref(x), _sample(x)),) if type(x) in _watchable else ()
 
 
 def _sample(array: Any) -> bytes:

@@ -38,6 +38,12 @@ def _taking(key: Any) -> Pullback:
 def _added_at(xp: Any, y: Array, key: Any, g: Array) -> Array:
     """Return y, an array of our own, with g added at key."""
     if _is_basic(key):
+        parts = key if isinstance(key, tuple) else (key,)
+        if None in parts:
+            # The standard has new axes in what is read alone.
+            key = tuple(part for part in parts if part is not None)
+            key = key if ... in key else (*key, ...)
+            g = xp.reshape(g, y[key].shape)
         y[key] += g
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         add_at(y, key, g)
