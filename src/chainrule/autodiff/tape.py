@@ -307,9 +307,7 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 # --- Backward ---
 
 
-def backward_pass(
-    space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False
-) -> dict[Node, Array]:
+def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False) -> dict[Node, Array]:
     """Carry the gradients of results, given by their nodes, back to every leaf, and return those there.
 
     With `keep` it returns those at every node. The gradients of several results add. A node is visited once, when all

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy.names import INSTEAD, METHODS
 
 
 def level_of(x: Any) -> int:
@@ -242,17 +243,6 @@ class Traced:
         """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
         return self._converted("tolist", method=True).tolist()
 
-    def __getattr__(self, name: str) -> Any:
-        # What is not defined here: of a constant it is what its array has.
-        if not name.startswith("_") and name not in Traced.__slots__ and hasattr(np.ndarray, name):
-            if not self.level or name in ("nbytes", "itemsize", "strides"):
-                return getattr(plain_value(self), name)
-            if name in ("imag", "real"):
-                return self.space._numpy_function(getattr(np, name), (self,), {})
-            instead = _INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
-            raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
-        raise AttributeError(f"'Traced' object has no attribute {name!r}")
-
     def _converted(self, to: str, method: bool = False) -> Any:
         if self.level:
             constant = "chainrule.stop_gradient(x)"
@@ -279,7 +269,9 @@ class Traced:
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
         """Say whether this is a constant among constants, whose library has the functions of NumPy's names."""
-        return not (self.level or any_traced(operands)) and hasattr(plain_value(self), "__array_ufunc__")
+        return not (self.level or any_traced(operands)) and (
+            self.space._base is np or hasattr(plain_value(self), "__array_ufunc__")
+        )
 
     def _plain_call(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Return what a function gives for plain arrays, with arrays as constants; `out` is the one that was given."""
@@ -368,23 +360,6 @@ _COMPARISONS = {
     "ge": "greater_equal",
 }
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
-# Methods that do what NumPy's functions of their names do.
-_NUMPY_METHODS = (
-    *("argpartition", "argsort", "choose", "clip", "compress", "conj", "conjugate", "copy", "cumprod", "cumsum"),
-    *("diagonal", "dot", "nonzero", "ravel", "repeat", "round", "searchsorted", "squeeze", "swapaxes", "take"),
-    "trace",
-)
-# What to write for those that change the array in place, or give its memory.
-_INSTEAD = {
-    "byteswap": "x.astype(dtype)",
-    "fill": "xp.full_like(x, value)",
-    "flat": "x.ravel()",
-    "partition": "numpy.sort(x)",
-    "put": "xp.where(mask, value, x)",
-    "resize": "numpy.reshape(x, shape)",
-    "sort": "numpy.sort(x)",
-    "view": "x.astype(dtype)",
-}
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
 
@@ -423,11 +398,28 @@ def _reduction(name: str) -> Callable[..., Any]:
     return method
 
 
+def _of_the_array(name: str) -> property:
+    """Return the attribute of NumPy's arrays that is read from the array below, where nothing is traced."""
+
+    def read(self: Traced) -> Any:
+        if not self.level or name in ("itemsize", "nbytes", "strides"):
+            return getattr(plain_value(self), name)
+        if name in ("imag", "real"):
+            return self.space._numpy_function(getattr(np, name), (self,), {})
+        instead = INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
+        raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
+
+    return property(read)
+
+
 for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
     setattr(Traced, f"__{_dunder}__", _method(_name))
 for _dunder, _name in _BINARY.items():
     setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
-for _name in _NUMPY_METHODS:
+for _name in METHODS:
     setattr(Traced, _name, _numpy_method(_name))
 for _name in _REDUCTIONS:
     setattr(Traced, _name, _reduction(_name))
+for _name in dir(np.ndarray):
+    if not _name.startswith("_") and not hasattr(Traced, _name):
+        setattr(Traced, _name, _of_the_array(_name))

@@ -169,7 +169,9 @@ def _derivatives(y: Array, leaves: Sequence[Traced], level: int) -> list[Array]:
     for k in range(y.size):
         element = elements[k]
         found = _gradients_at(leaves, [(element, ones_for(element))])
-        rows.append([space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)])
+        rows.append(
+            [space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)]
+        )
     columns = zip(*rows, strict=True)
     return [space.reshape(space.stack(list(c)), shape) for c, shape in zip(columns, shapes, strict=True)]
 
