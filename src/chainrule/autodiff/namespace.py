@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import record, recorder
+from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.gates import RULES
@@ -88,6 +88,9 @@ class Namespace:
 
     def _record(self, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """Run and record a gate that has no name in the plain namespace."""
+        if settings:
+            check_settings(gate, settings)
+            settings = {name: unwrapped(value) for name, value in settings.items()}
         return record(self, gate, arrays, settings)
 
     def __getattr__(self, name: str) -> Any:

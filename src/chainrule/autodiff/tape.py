@@ -16,7 +16,7 @@ import numpy as np
 
 from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.masks import Masks
-from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
+from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import output, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
@@ -95,7 +95,6 @@ def record(
     """
     if settings:
         check_settings(gate, settings)
-        settings = {name: unwrapped(value) for name, value in settings.items()}
     level, operands, xp = unwrap_level(space, arrays)
     if not level:
         result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
@@ -164,7 +163,7 @@ def check_operand(x: Any) -> None:
 def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
     """Raise TypeError for a traced array among the settings, where no gradient would flow to it."""
     for name, value in settings.items():
-        if is_traced(value):
+        if type(value) is Traced and value.level:
             raise TypeError(
                 f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a traced array. "
                 "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
@@ -382,9 +381,12 @@ def watch(x: Any) -> Watched:
     Backward compares the array with the sample, to find a change in place. Arrays of other libraries are not watched,
     because a sample would have to be copied to the host.
     """
-    if type(x) not in _checked:
-        check_operand(x)
-    return ((weakref.ref(x), _sample(x)),) if type(x) in _watchable else ()
+    if type(x) in _watchable:
+        return ((weakref.ref(x), _sample(x)),)
+    if type(x) in _checked:
+        return ()
+    check_operand(x)
+    return watch(x)
 
 
 def _sample(array: Any) -> bytes:

@@ -258,20 +258,19 @@ class Traced:
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
-        if self._is_alone((*inputs, *settings.values())):
+        if not self.level and self._is_alone((*inputs, *settings.values())):
             return self._plain_call(getattr(ufunc, method), inputs, settings)
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if self._is_alone((*args, *kwargs.values())):
+        if not self.level and self._is_alone((*args, *kwargs.values())):
             return self._plain_call(function, args, kwargs)
         return self.space._numpy_function(function, args, kwargs)
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
-        """Say whether this is a constant among constants, whose library has the functions of NumPy's names."""
-        return not (self.level or any_traced(operands)) and (
-            self.space._base is np or hasattr(plain_value(self), "__array_ufunc__")
-        )
+        """Say whether a constant is among constants, and its library has the functions of NumPy's names."""
+        has_them = self.space._base is np or hasattr(plain_value(self), "__array_ufunc__")
+        return has_them and not any_traced(operands)
 
     def _plain_call(self, function: Any, args: Any, kwargs: Any) -> Any:
         """Return what a function gives for plain arrays, with arrays as constants; `out` is the one that was given."""
