@@ -38,7 +38,7 @@ def backward(out: Traced) -> None:
             f"backward: expected one number, an array of shape (); got shape {out.shape}. "
             "Take xp.sum or xp.mean of it"
         )
-    found = backward_pass(out.space, out.node, ones_for(out), keep=True)
+    found = backward_pass(out.space, [(out.node, ones_for(out))], keep=True)
     getattr(_calls, "latest", [True])[0] = False
     _calls.latest = holds = [True]
     given: set[int] = set()
