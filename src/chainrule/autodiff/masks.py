@@ -74,7 +74,7 @@ class Masks:
     def _of_sources(self, node: Any) -> Array:
         xp, total = self._xp, None
         for result, pullback, device in self._sources[node] or ():
-            alive = self._alive.get(result)
+            alive = before = self._alive.get(result)
             if pullback is not None:
                 # A gate that moves elements moves those of the mask: what it hands anything to is alive.
                 if alive is None:
@@ -86,6 +86,8 @@ class Masks:
                     total = alive if total is None else total + alive
                     continue
                 alive = alive != 0
+                if before is not None and FLOWS[result.gate] == "picks":
+                    alive = xp.logical_and(alive, before)  # beside a NaN it hands NaN, of a masked element too
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total
