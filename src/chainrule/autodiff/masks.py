@@ -40,8 +40,8 @@ class Masks:
             return pullback(g)
         sources = self._sources.setdefault(parent, [])
         if sources is not None:
-            device = plain_value(g).device
-            sources.append((node, None, None) if flow == "elementwise" else (node, pullback, device))
+            moved = flow != "elementwise"
+            sources.append((node, pullback, plain_value(g).device) if moved else (node, None, None))
         if flow in ("moves", "selects") or not masked:
             return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,6 +8,7 @@ one: the gate then runs, and is recorded, there too. That is how gradients of gr
 
 import inspect
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -305,6 +306,7 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 
 # --- Backward ---
 
+_gate = operator.attrgetter("gate")
 
 def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False) -> dict[Node, Array]:
     """Carry the gradients of results, given by their nodes, back to every leaf, and return those there.
@@ -316,8 +318,8 @@ def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = 
     gradients: dict[Node, Array] = {}
     for root, g in seeds:
         gradients[root] = add(gradients[root], g) if root in gradients else g
-    uses, selects = _count_uses(gradients)
-    masks = Masks(space, gradients) if selects else None
+    uses = _count_uses(gradients)
+    masks = None if SELECTING.isdisjoint(map(_gate, uses)) else Masks(space, gradients)
     ready = [root for root in gradients if not uses[root]]
     while ready:
         node = ready.pop()
@@ -338,20 +340,18 @@ def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = 
     return gradients
 
 
-def _count_uses(roots: Iterable[Node]) -> tuple[dict[Node, int], bool]:
-    """Return how many edges lead to each node behind the roots and to these, and whether one of the nodes selects."""
-    uses, selects = dict.fromkeys(roots, 0), False
+def _count_uses(roots: Iterable[Node]) -> dict[Node, int]:
+    """Return how many edges lead to each node behind the roots, and to these."""
+    uses = dict.fromkeys(roots, 0)
     stack = list(uses)
     while stack:
-        node = stack.pop()
-        selects = selects or node.gate in SELECTING
-        for parent, _ in node.edges:
+        for parent, _ in stack.pop().edges:
             if parent in uses:
                 uses[parent] += 1
             else:
                 uses[parent] = 1
                 stack.append(parent)
-    return uses, selects
+    return uses
 
 
 def _fitted(space: Any, g: Array, node: Node) -> Array:
