@@ -66,7 +66,7 @@ class Traced:
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "items", "level", "node", "space", "value")
+    __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
 
     __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
     __hash__ = None  # type: ignore[assignment]
