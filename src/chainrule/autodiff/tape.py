@@ -100,7 +100,7 @@ def record(
         result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
         return space._wrap(result)
     result, pullbacks = gate(xp, *operands, **settings)
-    edges: list[tuple[Node, Pullback]] = []
+    edges: Any = []
     watched: Watched = ()
     for array, pullback in zip(arrays, pullbacks, strict=False):
         if type(array) is Traced and array.level:
@@ -207,7 +207,7 @@ def _item_edges(space: Any, x: Traced, key: Any, edges: Edges) -> Edges:
 
     That node adds their gradients in one array: n items then need no n arrays as large as x.
     """
-    whole = getattr(x, "taken", False)
+    whole: Any = getattr(x, "taken", False)
     if whole is False:
         x.taken = None
         return edges
