@@ -101,7 +101,7 @@ def record(
         result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
         return space._wrap(result)
     result, pullbacks = gate(xp, *operands, **settings)
-    edges: list[tuple[Node, Pullback]] = []
+    edges: Any = []
     watched: Watched = ()
     for array, pullback in zip(arrays, pullbacks, strict=False):
         if type(array) is Traced and array.level:
@@ -113,8 +113,8 @@ def record(
         return space._wrap(result)
     if isinstance(result, tuple):
         return _several_traced(result, space, level, edges, watched, gate in PARTIAL)
-    if gate is getitem and arrays[0].shape:
-        return _item_traced(result, space, arrays[0], settings["key"])
+    if gate is getitem:
+        edges = _item_edges(space, arrays[0], settings["key"], edges)
     return _traced(result, space, level, edges, watched, gate)
 
 
@@ -203,23 +203,25 @@ def _several_traced(
     return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
 
 
-def _item_traced(y: Any, space: Any, x: Traced, key: Any) -> Traced:
-    """Return y = x[key] as traced.
+def _item_edges(space: Any, x: Traced, key: Any, edges: Edges) -> Edges:
+    """Return the edges of x[key]: those given for the first item of x, for others one to a node that they share.
 
-    All items of x lead back to one node, which adds their gradients in one array: n of them then need no n whole ones.
+    That node adds their gradients in one array: n items then need no n arrays as large as x.
     """
-    try:
-        whole = x.items
-    except AttributeError:
+    whole: Any = getattr(x, "taken", False)
+    if whole is False:
+        x.taken = None
+        return edges
+    if whole is None:
         shape = x.shape
 
         def of_items(cotangents: Cotangents) -> Array:
             keys, gs = zip(*cotangents.pairs, strict=True)
             return output(scatter, space._base, *gs, keys=keys, shape=shape)
 
-        whole = x.items = _traced(Cotangents([]), space, x.level, ((x.node, of_items),), ()).node
+        whole = x.taken = _traced(Cotangents([]), space, x.level, ((x.node, of_items),), ()).node
         whole.gate = scatter
-    return _traced(y, space, x.level, ((whole, lambda g: Cotangents([(key, g)])),), (), getitem)
+    return ((whole, lambda g: Cotangents([(key, g)])),)
 
 
 # --- Forward: the same, for one and for two arrays ---

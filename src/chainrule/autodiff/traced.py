@@ -66,7 +66,9 @@ class Traced:
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "items", "level", "node", "space", "value")
+    __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
+
+    taken: Any  # the node that the items taken from this array share; set by the tape alone
 
     __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
     __hash__ = None  # type: ignore[assignment]
@@ -221,16 +223,16 @@ class Traced:
         return format(value.item() if hasattr(value, "item") else float(value), spec)
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return self.space.round(self) if ndigits is None else self.round(ndigits)
+        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
 
     def __copy__(self) -> Any:
-        return self.copy()
+        return self.space.asarray(self, copy=True)
 
     def __deepcopy__(self, memo: Any) -> Any:
-        return self.copy()
+        return self.space.asarray(self, copy=True)
 
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)

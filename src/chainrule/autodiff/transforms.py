@@ -143,7 +143,7 @@ def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
         level = new_level()
         traced, given, leaves = _traced_arguments("jacobian", f, args, [i], level)
         out = f(*traced, **kwargs)
-        blocks = []
+        blocks: list[Any] = []
         for y in pytree.flat(out):
             _check_result("jacobian", f, y, level)
             if not hasattr(y, "shape"):

@@ -27,7 +27,7 @@ def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...
     else:
         y = xp.zeros(shape, dtype=gs[0].dtype, device=gs[0].device)
         for g, key in zip(gs, keys, strict=True):
-            y = _added_at(xp, y, key, g)
+            y = _added_at(xp, y, key, g, new=len(keys) == 1)
     return y, tuple(map(_taking, keys))
 
 
@@ -35,16 +35,18 @@ def _taking(key: Any) -> Pullback:
     return lambda h: h[key]
 
 
-def _added_at(xp: Any, y: Array, key: Any, g: Array) -> Array:
-    """Return y, an array of our own, with g added at key."""
+def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
+    """Return y, an array of our own, with g added at key; `new` says that y is 0 there."""
     if _is_basic(key):
-        parts = key if isinstance(key, tuple) else (key,)
-        if None in parts:
+        if key is None or (isinstance(key, tuple) and None in key):
             # The standard has new axes in what is read alone.
-            key = tuple(part for part in parts if part is not None)
+            key = tuple(part for part in key or () if part is not None)
             key = key if ... in key else (*key, ...)
             g = xp.reshape(g, y[key].shape)
-        y[key] += g
+        if new:
+            y[key] = g
+        else:
+            y[key] += g
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         add_at(y, key, g)
     else:
@@ -148,7 +150,11 @@ def _from_0(xp: Any, indices: Array, n: int) -> Array:
 
 def _is_basic(key: Any) -> bool:
     """Say whether a key is made of integers, slices, ... and None, which pick no element twice."""
-    return all(
-        part is None or part is Ellipsis or (isinstance(part, int | slice) and not isinstance(part, bool))
-        for part in (key if isinstance(key, tuple) else (key,))
-    )
+    return all(map(_is_place, key)) if isinstance(key, tuple) else _is_place(key)
+
+
+def _is_place(part: Any) -> bool:
+    return part is None or part is Ellipsis or (isinstance(part, _PLACES) and not isinstance(part, bool))
+
+
+_PLACES = (int, slice)  # a tuple, since int | slice would be built at each call
