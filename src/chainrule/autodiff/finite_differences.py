@@ -1,33 +1,35 @@
-"""Central differences, (f(x + h d) - f(x - h d)) / 2h: a numeric slope to hold an analytic one against."""
+"""Numeric slopes with a bound of their error: central differences, (f(x + t d) - f(x - t d)) / 2t, at several steps.
 
-from collections.abc import Callable, Iterable, Sequence
+A step is relative: d moves each number by its own size, so t = 1/16 changes it by a sixteenth. The slope along d is
+then in the unit of f: the sum of each element's share, its gradient times its size.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import comb, inf, isfinite, nan
 from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.backend.namespaces import namespace
+from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
 
-# A central difference errs by h^2 through the curve and by eps / h through rounding: least at the cube root of eps.
-STEP = float(np.finfo(np.float64).eps) ** (1 / 3)
-# What rounding makes of a slope at that step, for a function of size 1: eps / STEP is 4e-11, and f is often a long sum.
-ROUNDING = 1e-9
+_EPS = float(np.finfo(np.float64).eps)
+# The steps of a search are 1/16, 1/64, ...; `quick` takes one, which errs by 2^-24 / 6 of the third derivative.
+_FIRST, _SHRINK, _STEPS, QUICK = 2.0**-4, 4.0, 24, 2.0**-12
+# An element far below the typical size of its array moves by this share of that size.
+_LEAST = 2.0**-20
 
-Direction = dict[
-    int, Array
-]  # which arrays move, and for each the direction in which it does, shaped as the array
+# Which arrays move, and for each by how much at t = 1, shaped as the array.
+Direction = dict[int, Array]
 
 
-class Slopes(NamedTuple):
-    """The slopes of a function to the left and to the right of a point."""
+class Kink(NamedTuple):
+    """The slopes to the left and to the right of a kink, found at steps of t."""
 
     left: float
     right: float
-
-    @property
-    def mean(self) -> float:
-        """The central difference."""
-        return (self.left + self.right) / 2
+    t: float
 
     @property
     def gap(self) -> float:
@@ -35,130 +37,146 @@ class Slopes(NamedTuple):
         return abs(self.right - self.left)
 
 
-class Difference(NamedTuple):
-    """A numeric and an analytic slope that disagree.
+class Slope(NamedTuple):
+    """A numeric slope.
 
-    name   which array the element is of, or what was compared
-    where  the index of the element; None for a random direction
-    kink   the slopes on both sides where the function has a kink, else None
+    error  how far from it the slope may be; infinite where no step says
+    kink   a kink inside the steps, else None
+    at     whether that kink lies at the point itself, as far as steps can tell
     """
 
-    name: str
-    where: tuple[int, ...] | None
     numeric: float
-    analytic: float
-    kink: Slopes | None = None
-
-    def __str__(self) -> str:
-        place = ", in a random direction" if self.where is None else f"[{', '.join(map(str, self.where))}]"
-        text = f"{self.name}{place}: numeric {self.numeric:.10g}, analytic {self.analytic:.10g}"
-        if self.kink is None:
-            return text
-        left, right = self.kink
-        return f"{text}; there is a kink here, slope {left:.10g} on the left and {right:.10g} on the right"
-
-    @property
-    def size(self) -> float:
-        """|numeric - analytic|, and infinity where it is NaN."""
-        apart = abs(self.numeric - self.analytic)
-        return apart if apart == apart else np.inf
-
-
-class Tolerance(NamedTuple):
-    """How far a numeric and an analytic slope may be apart: atol (1 + |f|) + rtol max(|numeric|, |analytic|)."""
-
-    rtol: float
-    atol: float
-
-    def allows(self, value: float, numeric: float, analytic: float, shorter: float = 1) -> bool:
-        """Return whether slopes of a function of this value agree; NaN and infinity agree with nothing.
-
-        Rounding weighs more at a step that is `shorter` times shorter than STEP, and so does atol.
-        """
-        apart = abs(numeric - analytic)
-        allowed = shorter * self.atol * (1 + abs(value)) + self.rtol * max(abs(numeric), abs(analytic))
-        return bool(apart <= allowed and apart < np.inf)
+    error: float
+    kink: Kink | None = None
+    at: bool = False
 
 
 class FiniteDifferences:
-    """Slopes of f at given arrays, float64 on one device, compared with analytic ones.
+    """Slopes of f at given arrays, float64 on one device; f takes a list of arrays shaped as these, returns a number.
 
-    f takes a list of arrays shaped as `arrays` and returns a number. With `kinks_pass`, a slope also agrees where it
-    lies between the slopes on both sides of a kink, or equals the slope at a shorter step.
+    Elements are counted through all arrays, each in C order; `starts[i]` is the first of array i. `sizes` are what
+    elements move by at t = 1, `typical` the median size in each element's array.
     """
 
-    def __init__(
-        self,
-        f: Callable[[list[Array]], float],
-        arrays: Sequence[Array],
-        tolerance: Tolerance,
-        kinks_pass: bool = False,
-    ) -> None:
-        self.f, self.arrays, self.tolerance, self.kinks_pass = f, list(arrays), tolerance, kinks_pass
+    def __init__(self, f: Callable[[list[Array]], float], arrays: Sequence[Array]) -> None:
+        self.f, self.arrays = f, list(arrays)
         self.value = f(self.arrays)
+        self.starts = np.cumsum([0, *(x.size for x in arrays)])
+        sizes = [_sizes(to_numpy(x).ravel()) for x in arrays]
+        self.sizes, self.typical = (np.concatenate(parts) for parts in zip(*sizes, strict=True))
 
-    def rounding(self, shorter: float = 1) -> float:
-        """Return what rounding makes of a slope at a step that is `shorter` times shorter than STEP."""
-        return shorter * ROUNDING * (1 + abs(self.value))
+    def along(self, chosen: np.ndarray, signs: np.ndarray) -> Direction:
+        """Return the direction in which the chosen elements move by their sizes, with given signs."""
+        moves = np.zeros(self.sizes.size)
+        moves[chosen] = signs * self.sizes[chosen]
+        return {
+            i: namespace(x).asarray(d.reshape(x.shape), dtype=x.dtype, device=x.device)
+            for i, (x, d) in enumerate(zip(self.arrays, np.split(moves, self.starts[1:-1]), strict=True))
+            if d.any()
+        }
 
-    def compare_element(self, name: str, which: int, i: int, analytic: float) -> Difference | None:
-        """Return how the slopes by element i, counted in C order, of an array disagree; None where they agree."""
-        where = tuple(int(k) for k in np.unravel_index(i, self.arrays[which].shape))
-        return self.compare(name, self.elements(which, np.array([i]), np.ones(1)), analytic, where)
+    def at(self, direction: Direction, t: float) -> float:
+        """Return f at a step t along a direction, and NaN where f refuses it, as large steps may leave its domain."""
+        moved = [x + direction[i] * t if i in direction else x for i, x in enumerate(self.arrays)]
+        try:
+            with np.errstate(all="ignore"):
+                return self.f(moved)
+        except (ArithmeticError, ValueError, RuntimeError):
+            return nan
 
-    def elements(self, which: int, chosen: np.ndarray, signs: np.ndarray) -> Direction:
-        """Return the direction in which the chosen elements of one array move by given signs."""
-        x = self.arrays[which]
-        d = np.zeros(x.size)
-        d[chosen] = signs
-        return {which: namespace(x).asarray(d.reshape(x.shape), dtype=x.dtype, device=x.device)}
+    def quick(self, direction: Direction) -> float:
+        """Return the central difference at one step."""
+        return (self.at(direction, QUICK) - self.at(direction, -QUICK)) / (2 * QUICK)
 
-    def compare(
-        self, name: str, direction: Direction, analytic: float, where: tuple[int, ...] | None = None
-    ) -> Difference | None:
-        """Return how the slopes along a direction disagree; None where they agree."""
-        slopes = self.slopes(direction, STEP)
-        if self.tolerance.allows(self.value, slopes.mean, analytic):
-            return None
-        near = self.slopes(direction, STEP / 10)
-        # On a smooth curve both slopes approach each other as the step shrinks; at a kink they stay apart.
-        is_kink = near.gap > max(slopes.gap / 2, self.rounding(100))
-        difference = Difference(name, where, slopes.mean, analytic, slopes if is_kink else None)
-        return self._unless_kinks_explain(difference, direction, near) if self.kinks_pass else difference
+    def noise(self, direction: Direction) -> float:
+        """Return the standard deviation of f's rounding, by high differences of f at close points.
 
-    def slopes(self, direction: Direction, h: float) -> Slopes:
-        """Return the slopes on both sides at step h."""
-        below, above = (
-            self.f([x + direction[i] * step if i in direction else x for i, x in enumerate(self.arrays)])
-            for step in (-h, h)
-        )
-        return Slopes((self.value - below) / h, (above - self.value) / h)
+        ECnoise of Moré and Wild, Estimating computational noise (2011). Points at which f takes few values are put
+        further apart: f is constant there, or computes in a smaller type than float64.
+        """
+        for spacing in (2.0**-44, 2.0**-32, 2.0**-20):
+            values = [self.value, *(self.at(direction, k * spacing) for k in range(1, 7))]
+            if len(set(values)) > 3:
+                break
+        table, found = np.asarray(values), []
+        for k in range(1, 6):
+            table = np.diff(table)
+            found.append(np.sqrt(np.mean(table**2) / comb(2 * k, k)))
+        return float(max(np.median(found[2:]), _EPS * abs(self.value)))
 
-    def _unless_kinks_explain(
-        self, difference: Difference, direction: Direction, near: Slopes
-    ) -> Difference | None:
-        """Return a difference that neither a kink at the point nor kinks beside it explain, else None."""
-        numeric, analytic = difference.numeric, difference.analytic
-        nearest = self.slopes(direction, STEP / 100)
-        # Several kinks beside the point can look like none, until a step is short enough to stay between them.
-        is_smooth = abs(near.mean - numeric) <= difference.size / 2 and difference.kink is None
-        if is_smooth and abs(nearest.mean - analytic) > difference.size / 10:
-            return difference
-        # A shorter step does not reach a kink beside the point; at a kink, it finds the mean of both slopes again.
-        for slopes, shorter in ((near, 10), (nearest, 100)):
-            if self.tolerance.allows(self.value, slopes.mean, analytic, shorter):
-                return None
-        # `not >`, so that NaN is a difference too.
-        if not nearest.gap > 100 * self.rounding(100):
-            return difference._replace(kink=None)
-        # Of many elements, each may lie on its own side of a kink, so that no slope is ruled out.
-        slack = self.rounding(100) + nearest.gap / 100
-        low, high = sorted(nearest)
-        if difference.where is None or low - slack <= analytic <= high + slack:
-            return None
-        return difference._replace(kink=nearest)
+    def slope(
+        self, direction: Direction, analytic: float, noise: float, rtol: float, enough: float = 0.0
+    ) -> Slope:
+        """Return the slope along a direction, extrapolated from shrinking steps (Ridders 1982; Numerical Recipes 5.7).
+
+        Steps shrink until the slope is known to rtol and agrees with the analytic one, or is known well enough, or
+        until rounding hides what they differ by. Where the slopes on both sides keep apart, there is a kink, and
+        shorter steps alone count.
+        """
+        best, row, sides = Slope(nan, inf), list[float](), list[Kink]()
+        for k in range(_STEPS):
+            t = _FIRST * _SHRINK**-k
+            below, above = self.at(direction, -t), self.at(direction, t)
+            rounding = 4 * max(noise, _EPS * abs(below), _EPS * abs(above)) / t
+            if rounding > max(best.error, abs(best.numeric - analytic) / 8):
+                break
+            if not isfinite(above - below):
+                row, sides = [], []
+                continue
+            sides = [*sides[-2:], Kink((self.value - below) / t, (above - self.value) / t, t)]
+            middle = (above - below) / (2 * t)
+            if _is_kinked(sides, rounding):
+                # What is reported is from before rounding takes its digits.
+                if best.kink and sides[-1].gap < 2**10 * rounding:
+                    middle, sides[-1] = best.numeric, best.kink._replace(t=t)
+                row, best = [], Slope(middle, sides[-1].gap / 8, sides[-1], at=True)
+                continue
+            row, (numeric, error) = _extrapolated(row, middle, rounding)
+            if error < best.error:
+                best = Slope(numeric, error, best.kink)
+            size = max(abs(best.numeric), abs(analytic))
+            agrees = abs(best.numeric - analytic) <= rtol * size + best.error <= 2 * rtol * size
+            if agrees or best.error <= enough:
+                break
+        return best
+
+    def is_constant(self, direction: Direction) -> bool:
+        """Return whether f is constant along a direction, to the last bit at a long and at a very long step."""
+        return all(self.at(direction, t) == self.value for t in (-1.0, 2.0**60))
+
+    def hides(self, direction: Direction, noise: float) -> bool:
+        """Return whether rounding may hide a slope of f: f changes at larger steps, and by little at first.
+
+        A function that is constant around the point never changes, or jumps where the steps leave that part.
+        """
+        for k in range(-1, 31):
+            changes = (abs(self.at(direction, sign * 4.0**k) - self.value) for sign in (-1, 1))
+            change = max(c if c == c else inf for c in changes)
+            if change > 64 * noise:
+                return change < 2**14 * noise
+        return False
 
 
-def worst(differences: Iterable[Difference | None]) -> Difference | None:
-    """Return the largest of the differences; None where there is none."""
-    return max((d for d in differences if d is not None), key=lambda d: d.size, default=None)
+def _sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    size = np.where(np.isfinite(x), np.abs(x), 0)
+    typical = float(np.median(size[size > 0])) if size.any() else 1.0
+    return np.where(size > 0, np.maximum(size, typical * _LEAST), typical), np.full(x.size, typical)
+
+
+def _is_kinked(sides: list[Kink], rounding: float) -> bool:
+    """Return whether the slopes on both sides stay as far apart over three steps; on a smooth curve they approach."""
+    gaps = [both.gap for both in sides]
+    return len(gaps) == 3 and gaps[2] > 8 * rounding and all(b / 2 < a < 2 * b for a, b in pairwise(gaps))
+
+
+def _extrapolated(row: list[float], middle: float, rounding: float) -> tuple[list[float], tuple[float, float]]:
+    """Return the next row of Ridders' table, each entry of which loses one more even power of t, and the best entry.
+
+    That is (entry, error): the error is what the entry differs by from those that it is made of, and rounding.
+    """
+    new, best = [middle], (middle, inf)
+    for j, longer in enumerate(row[:3], 1):
+        new.append(new[-1] + (new[-1] - longer) / (_SHRINK ** (2 * j) - 1))
+        error = max(abs(new[j] - new[j - 1]), abs(new[j] - longer)) + rounding
+        best = min(best, (new[j], error), key=lambda pair: pair[1])
+    return new, best

@@ -1,0 +1,205 @@
+"""Analytic slopes held against numeric ones: right, wrong at an element, or not to be told."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from chainrule.autodiff.finite_differences import QUICK, Direction, FiniteDifferences, Kink
+
+# A kink that is nearer than this share of an array's typical size counts as one at the point.
+_NEAR = 2.0**-18
+# What an analytic slope along many elements may lose by rounding of its own.
+_SUMMED = 1e-9
+
+# The analytic slope along chosen elements with given signs.
+Analytic = Callable[[np.ndarray, np.ndarray], float]
+
+
+class Difference(NamedTuple):
+    """A numeric and an analytic slope that disagree, or of which values of f cannot tell whether they do.
+
+    name   which array the element is of, or what was compared
+    where  the index of the element; None for a random direction
+    error  how far from the numeric slope the slope may be
+    kink   the slopes on both sides where the function has a kink, else None
+    told   False where values of f cannot tell
+    """
+
+    name: str
+    where: tuple[int, ...] | None
+    numeric: float
+    analytic: float
+    error: float
+    kink: Kink | None = None
+    told: bool = True
+    led: bool = False
+
+    def per(self, unit: float, where: tuple[int, ...]) -> "Difference":
+        """Return the difference of shares at an element of this size as one of slopes."""
+        left, right, t = self.kink or (0.0, 0.0, 0.0)
+        kink = Kink(left / unit, right / unit, t) if self.kink else None
+        numbers = (x / unit for x in (self.numeric, self.analytic, self.error))
+        return Difference(self.name, where, *numbers, kink, self.told)
+
+    def __str__(self) -> str:
+        place = "" if self.where is None else f"[{', '.join(map(str, self.where))}]"
+        way = ", in a random direction" if self.where is None else ", found in a random direction" * self.led
+        text = f"{self.name}{place}{way}: numeric {self.numeric:.10g}, analytic {self.analytic:.10g}"
+        if not self.told:
+            return f"{text}; cannot tell: rounding makes the numeric slope uncertain by {self.error:.1e}"
+        if self.kink is None:
+            return text
+        left, right, _ = self.kink
+        return f"{text}; there is a kink here, slope {left:.10g} on the left and {right:.10g} on the right"
+
+
+class Judge:
+    """Finds where analytic slopes are not those of f.
+
+    A slope may be off by rtol of the larger one, by atol, and by the error of the numeric one. With `kinks_pass`, a
+    slope between those on both sides of a kink is right too. `names` are those of the arrays.
+    """
+
+    def __init__(
+        self,
+        differences: FiniteDifferences,
+        names: Sequence[str],
+        rng: np.random.Generator,
+        rtol: float,
+        atol: float,
+        kinks_pass: bool,
+    ) -> None:
+        self.differences, self.names, self.rng, self.kinks_pass = differences, names, rng, kinks_pass
+        self.rtol, self.atol = rtol, atol
+
+    def array(self, which: int, slopes: np.ndarray, every: int, more: int) -> tuple[int, Difference | None]:
+        """Return how many elements of an array were moved one by one, and a difference, None where there is none.
+
+        Of more than `every` elements `more` are moved one by one, half of them the largest; then all in a direction.
+        """
+        start, n = int(self.differences.starts[which]), slopes.size
+        shares, chosen = slopes * self.differences.sizes[start : start + n], np.arange(n)
+        if n > every:
+            largest = np.argsort(-np.abs(slopes), kind="stable")[: more // 2]
+            chosen = np.union1d(largest, self.rng.choice(n, more - more // 2, replace=False)).astype(int)
+        found = self._elements(which, start + chosen, shares[chosen])
+        if n > every and (found is None or not found.told):
+
+            def analytic(chosen: np.ndarray, signs: np.ndarray) -> float:
+                return float(shares[chosen - start] @ signs)
+
+            norm = float(np.linalg.norm(shares))
+            found = self._together(self.names[which], start + np.arange(n), analytic, norm)
+        return len(chosen), found
+
+    def direction(self, name: str, rate: Callable[[Direction], float], every: int) -> Difference | None:
+        """Return how slopes along directions of all arrays, as forward mode gives them, disagree.
+
+        Of more than `every` elements a single one is looked for.
+        """
+        f, along = self.differences, self.differences.along
+        chosen = np.arange(f.sizes.size)
+        if chosen.size <= every:
+            direction = along(chosen, self._signs(chosen.size))
+            numeric, analytic = f.quick(direction), rate(direction)
+            apart, size = abs(numeric - analytic), max(abs(numeric), abs(analytic))
+            if apart <= self.rtol * size and (size or f.is_constant(direction)):
+                return None
+        return self._together(name, chosen, lambda chosen, signs: rate(along(chosen, signs)), 0.0)
+
+    def _elements(self, which: int, chosen: np.ndarray, shares: np.ndarray) -> Difference | None:
+        """Return the worst of the chosen elements, of one array, whose analytic shares are not those of f."""
+        f = self.differences
+        quick = np.array([f.quick(self._one(i)) for i in chosen])
+        apart, size = np.abs(quick - shares), np.maximum(np.abs(quick), np.abs(shares))
+        agree = apart <= self.rtol * size + self.atol * f.sizes[chosen]
+        agree &= np.isfinite(size)
+        if agree.all() and (size.any() or not size.size):
+            return None
+        signs = self._signs(chosen.size)
+        direction = f.along(chosen, signs)
+        if agree.all() and f.is_constant(direction):
+            return None
+        noise = f.noise(direction)
+        rounding = 4 * noise / QUICK
+        if np.all(size <= rounding):
+            # Nothing is seen at that step. What all elements do together says more than each.
+            found = self._judged(self.names[which], direction, float(shares @ signs), noise)
+            if found is None or not found.told:
+                return found
+        largest = float(np.max(np.abs(quick[np.isfinite(quick)]), initial=0))
+        for i in np.argsort(np.where(np.isnan(apart), -np.inf, -apart), kind="stable"):
+            if not agree[i] and not apart[i] <= rounding <= largest / 10:
+                found = self._element(int(chosen[i]), float(shares[i]), largest)
+                if found:
+                    return found
+        return None
+
+    def _together(self, name: str, chosen: np.ndarray, analytic: Analytic, size: float) -> Difference | None:
+        """Return how the slopes along a random direction of chosen elements disagree, at an element if one is found.
+
+        `size` is the root of the sum of the squares of all shares, what errors of all elements would add up to.
+        """
+        f, signs = self.differences, self._signs(chosen.size)
+        direction, slope = f.along(chosen, signs), analytic(chosen, signs)
+        noise = f.noise(direction)
+        numeric, error, kink, at = f.slope(direction, slope, noise, _SUMMED)
+        difference = Difference(name, None, numeric, slope, error, kink)
+        apart, size = numeric - slope, max(size, abs(numeric), abs(slope))
+        if abs(apart) <= error + _SUMMED * size and not at:
+            hidden = error > size / 10 and f.hides(direction, noise)
+            return difference._replace(told=False) if hidden else None
+        found = self._narrowed(chosen, signs, analytic, apart, noise)
+        if found or (at and self.kinks_pass):
+            return found
+        return None if abs(apart) <= error + self.rtol * size else difference
+
+    def _narrowed(
+        self, chosen: np.ndarray, signs: np.ndarray, analytic: Analytic, apart: float, noise: float
+    ) -> Difference | None:
+        """Return the difference at an element, to which halves of a direction lead by what they differ by."""
+        f = self.differences
+        while chosen.size > 1:
+            middle = chosen.size // 2
+            slope = analytic(chosen[:middle], signs[:middle])
+            direction = f.along(chosen[:middle], signs[:middle])
+            first = f.slope(direction, slope, noise, 0.0, enough=abs(apart) / 8).numeric - slope
+            half = slice(middle) if abs(first) > abs(apart - first) else slice(middle, None)
+            apart = first if half.stop else apart - first
+            chosen, signs = chosen[half], signs[half]
+        found = self._element(int(chosen[0]), analytic(chosen, np.ones(1)), abs(apart))
+        return found._replace(led=True) if found and found.told else None
+
+    def _element(self, i: int, share: float, largest: float) -> Difference | None:
+        f = self.differences
+        direction, which = self._one(i), int(np.searchsorted(f.starts, i, side="right")) - 1
+        found = self._judged(self.names[which], direction, share, f.noise(direction), i, largest)
+        where = np.unravel_index(i - f.starts[which], f.arrays[which].shape)
+        return found and found.per(float(f.sizes[i]), tuple(map(int, where)))
+
+    def _judged(
+        self, name: str, direction: Direction, analytic: float, noise: float, i: int | None = None, largest: float = 0.0
+    ) -> Difference | None:
+        """Return how an analytic slope differs from the numeric one, None where it is right."""
+        f = self.differences
+        unit, typical = (1.0, 1.0) if i is None else (f.sizes[i], f.typical[i])
+        numeric, error, kink, at = f.slope(direction, analytic, noise, self.rtol)
+        difference = Difference(name, None, numeric, analytic, error, kink)
+        size, slack = max(abs(numeric), abs(analytic)), self.atol * unit
+        if kink and not self.kinks_pass and kink.t * unit <= _NEAR * typical:
+            return difference
+        if kink and at and self.kinks_pass:
+            low, high = sorted(kink[:2])
+            return None if low - kink.gap / 100 <= analytic <= high + kink.gap / 100 else difference
+        if not abs(numeric - analytic) <= self.rtol * size + slack + error < np.inf:
+            return difference
+        if error <= max(size / 2, largest / 10, slack) or not f.hides(direction, noise):
+            return None
+        return difference._replace(told=False)
+
+    def _one(self, i: int) -> Direction:
+        return self.differences.along(np.array([i]), np.ones(1))
+
+    def _signs(self, n: int) -> np.ndarray:
+        return self.rng.choice([-1.0, 1.0], n)
