@@ -24,12 +24,17 @@ _LEAST = 2.0**-20
 Direction = dict[int, Array]
 
 
-class Kink(NamedTuple):
-    """The slopes to the left and to the right of a kink, found at steps of t."""
+class Sides(NamedTuple):
+    """The slopes of a function to the left and to the right of a point, at a step t."""
 
     left: float
     right: float
     t: float
+
+    @property
+    def mean(self) -> float:
+        """The central difference."""
+        return (self.left + self.right) / 2
 
     @property
     def gap(self) -> float:
@@ -41,13 +46,13 @@ class Slope(NamedTuple):
     """A numeric slope.
 
     error  how far from it the slope may be; infinite where no step says
-    kink   a kink inside the steps, else None
+    kink   the slopes on both sides of a kink inside the steps, else None
     at     whether that kink lies at the point itself, as far as steps can tell
     """
 
     numeric: float
     error: float
-    kink: Kink | None = None
+    kink: Sides | None = None
     at: bool = False
 
 
@@ -84,9 +89,14 @@ class FiniteDifferences:
         except (ArithmeticError, ValueError, RuntimeError):
             return nan
 
+    def sides(self, direction: Direction, t: float) -> Sides:
+        """Return the slopes on both sides at a step."""
+        below, above = self.at(direction, -t), self.at(direction, t)
+        return Sides((self.value - below) / t, (above - self.value) / t, t)
+
     def quick(self, direction: Direction) -> float:
         """Return the central difference at one step."""
-        return (self.at(direction, QUICK) - self.at(direction, -QUICK)) / (2 * QUICK)
+        return self.sides(direction, QUICK).mean
 
     def noise(self, direction: Direction) -> float:
         """Return the standard deviation of f's rounding, by high differences of f at close points.
@@ -113,25 +123,23 @@ class FiniteDifferences:
         until rounding hides what they differ by. Where the slopes on both sides keep apart, there is a kink, and
         shorter steps alone count.
         """
-        best, row, sides = Slope(nan, inf), list[float](), list[Kink]()
+        best, row, seen = Slope(nan, inf), list[float](), list[Sides]()
         for k in range(_STEPS):
-            t = _FIRST * _SHRINK**-k
-            below, above = self.at(direction, -t), self.at(direction, t)
-            rounding = 4 * max(noise, _EPS * abs(below), _EPS * abs(above)) / t
+            both = self.sides(direction, _FIRST * _SHRINK**-k)
+            if not isfinite(both.mean):
+                row, seen = [], []
+                continue
+            rounding = 4 * (noise / both.t + _EPS * max(abs(both.left), abs(both.right)))
             if rounding > max(best.error, abs(best.numeric - analytic) / 8):
                 break
-            if not isfinite(above - below):
-                row, sides = [], []
+            seen = [*seen[-2:], both]
+            if len(seen) == 3 and _keep_apart(seen, rounding):
+                nearest = self.sides(direction, min(2**10 * rounding / both.gap, 2.0**-6) * both.t)
+                if _keep_apart([both, nearest], 0.0):
+                    return Slope(nearest.mean, nearest.gap / 8, nearest, at=True)
+                row, best = [], Slope(both.mean, both.gap / 8, seen[1]._replace(t=both.t))
                 continue
-            sides = [*sides[-2:], Kink((self.value - below) / t, (above - self.value) / t, t)]
-            middle = (above - below) / (2 * t)
-            if _is_kinked(sides, rounding):
-                # What is reported is from before rounding takes its digits.
-                if best.kink and sides[-1].gap < 2**10 * rounding:
-                    middle, sides[-1] = best.numeric, best.kink._replace(t=t)
-                row, best = [], Slope(middle, sides[-1].gap / 8, sides[-1], at=True)
-                continue
-            row, (numeric, error) = _extrapolated(row, middle, rounding)
+            row, (numeric, error) = _extrapolated(row, both.mean, rounding)
             if error < best.error:
                 best = Slope(numeric, error, best.kink)
             size = max(abs(best.numeric), abs(analytic))
@@ -140,15 +148,14 @@ class FiniteDifferences:
                 break
         return best
 
-    def is_constant(self, direction: Direction) -> bool:
-        """Return whether f is constant along a direction, to the last bit at a long and at a very long step."""
-        return all(self.at(direction, t) == self.value for t in (-1.0, 2.0**60))
-
-    def hides(self, direction: Direction, noise: float) -> bool:
+    def hides(self, direction: Direction, noise: float = 0.0) -> bool:
         """Return whether rounding may hide a slope of f: f changes at larger steps, and by little at first.
 
         A function that is constant around the point never changes, or jumps where the steps leave that part.
         """
+        if all(self.at(direction, t) == self.value for t in (-1.0, 2.0**60)):
+            return False
+        noise = max(noise, _EPS * abs(self.value))
         for k in range(-1, 31):
             changes = (abs(self.at(direction, sign * 4.0**k) - self.value) for sign in (-1, 1))
             change = max(c if c == c else inf for c in changes)
@@ -163,10 +170,10 @@ def _sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(size > 0, np.maximum(size, typical * _LEAST), typical), np.full(x.size, typical)
 
 
-def _is_kinked(sides: list[Kink], rounding: float) -> bool:
-    """Return whether the slopes on both sides stay as far apart over three steps; on a smooth curve they approach."""
-    gaps = [both.gap for both in sides]
-    return len(gaps) == 3 and gaps[2] > 8 * rounding and all(b / 2 < a < 2 * b for a, b in pairwise(gaps))
+def _keep_apart(seen: list[Sides], rounding: float) -> bool:
+    """Return whether the slopes on both sides stay as far apart as steps shrink; on a smooth curve they approach."""
+    gaps = [both.gap for both in seen]
+    return gaps[-1] > 64 * rounding and all(b / 2 < a < 2 * b for a, b in pairwise(gaps))
 
 
 def _extrapolated(row: list[float], middle: float, rounding: float) -> tuple[list[float], tuple[float, float]]:

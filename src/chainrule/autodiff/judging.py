@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chainrule.autodiff.finite_differences import QUICK, Direction, FiniteDifferences, Kink
+from chainrule.autodiff.finite_differences import QUICK, Direction, FiniteDifferences, Sides
 
 # A kink that is nearer than this share of an array's typical size counts as one at the point.
 _NEAR = 2.0**-18
 # What an analytic slope along many elements may lose by rounding of its own.
-_SUMMED = 1e-9
+_SUMMED = 1e-11
 
 # The analytic slope along chosen elements with given signs.
 Analytic = Callable[[np.ndarray, np.ndarray], float]
@@ -31,14 +31,14 @@ class Difference(NamedTuple):
     numeric: float
     analytic: float
     error: float
-    kink: Kink | None = None
+    kink: Sides | None = None
     told: bool = True
     led: bool = False
 
     def per(self, unit: float, where: tuple[int, ...]) -> "Difference":
         """Return the difference of shares at an element of this size as one of slopes."""
         left, right, t = self.kink or (0.0, 0.0, 0.0)
-        kink = Kink(left / unit, right / unit, t) if self.kink else None
+        kink = Sides(left / unit, right / unit, t) if self.kink else None
         numbers = (x / unit for x in (self.numeric, self.analytic, self.error))
         return Difference(self.name, where, *numbers, kink, self.told)
 
@@ -104,7 +104,7 @@ class Judge:
             direction = along(chosen, self._signs(chosen.size))
             numeric, analytic = f.quick(direction), rate(direction)
             apart, size = abs(numeric - analytic), max(abs(numeric), abs(analytic))
-            if apart <= self.rtol * size and (size or f.is_constant(direction)):
+            if apart <= self.rtol * size and (size or not f.hides(direction)):
                 return None
         return self._together(name, chosen, lambda chosen, signs: rate(along(chosen, signs)), 0.0)
 
@@ -119,7 +119,7 @@ class Judge:
             return None
         signs = self._signs(chosen.size)
         direction = f.along(chosen, signs)
-        if agree.all() and f.is_constant(direction):
+        if agree.all() and not f.hides(direction):
             return None
         noise = f.noise(direction)
         rounding = 4 * noise / QUICK
