@@ -12,7 +12,7 @@ _NEAR = 2.0**-18
 # What an analytic slope along many elements may lose by rounding of its own.
 _SUMMED = 1e-11
 
-# The analytic slope along chosen elements with given signs.
+# The analytic slope along chosen elements with given weights.
 Analytic = Callable[[np.ndarray, np.ndarray], float]
 
 
@@ -86,8 +86,8 @@ class Judge:
         found = self._elements(which, start + chosen, shares[chosen])
         if n > every and (found is None or not found.told):
 
-            def analytic(chosen: np.ndarray, signs: np.ndarray) -> float:
-                return float(shares[chosen - start] @ signs)
+            def analytic(chosen: np.ndarray, weights: np.ndarray) -> float:
+                return float(shares[chosen - start] @ weights)
 
             norm = float(np.linalg.norm(shares))
             found = self._together(self.names[which], start + np.arange(n), analytic, norm)
@@ -101,12 +101,12 @@ class Judge:
         f, along = self.differences, self.differences.along
         chosen = np.arange(f.sizes.size)
         if chosen.size <= every:
-            direction = along(chosen, self._signs(chosen.size))
+            direction = along(chosen, self._weights(chosen.size))
             numeric, analytic = f.quick(direction), rate(direction)
             apart, size = abs(numeric - analytic), max(abs(numeric), abs(analytic))
             if apart <= self.rtol * size and (size or not f.hides(direction)):
                 return None
-        return self._together(name, chosen, lambda chosen, signs: rate(along(chosen, signs)), 0.0)
+        return self._together(name, chosen, lambda chosen, weights: rate(along(chosen, weights)), 0.0)
 
     def _elements(self, which: int, chosen: np.ndarray, shares: np.ndarray) -> Difference | None:
         """Return the worst of the chosen elements, of one array, whose analytic shares are not those of f."""
@@ -117,57 +117,59 @@ class Judge:
         agree &= np.isfinite(size)
         if agree.all() and (size.any() or not size.size):
             return None
-        signs = self._signs(chosen.size)
-        direction = f.along(chosen, signs)
+        weights = self._weights(chosen.size)
+        direction = f.along(chosen, weights)
         if agree.all() and not f.hides(direction):
             return None
-        noise = f.noise(direction)
+        noise, whole = f.noise(direction), None
         rounding = 4 * noise / QUICK
         if np.all(size <= rounding):
-            # Nothing is seen at that step. What all elements do together says more than each.
-            found = self._judged(self.names[which], direction, float(shares @ signs), noise)
-            if found is None or not found.told:
-                return found
+            # That step shows nothing. What all elements do together at others says more than each.
+            whole = self._judged(self.names[which], direction, float(shares @ weights), noise)
+            if whole is None or not whole.told:
+                return whole
         largest = float(np.max(np.abs(quick[np.isfinite(quick)]), initial=0))
         for i in np.argsort(np.where(np.isnan(apart), -np.inf, -apart), kind="stable"):
-            if not agree[i] and not apart[i] <= rounding <= largest / 10:
-                found = self._element(int(chosen[i]), float(shares[i]), largest)
-                if found:
-                    return found
-        return None
+            if agree[i] or apart[i] <= rounding <= largest / 10:
+                continue
+            found = self._element(int(chosen[i]), float(shares[i]), largest)
+            if found and found.told:
+                return found
+            whole = whole or found
+        return whole
 
     def _together(self, name: str, chosen: np.ndarray, analytic: Analytic, size: float) -> Difference | None:
         """Return how the slopes along a random direction of chosen elements disagree, at an element if one is found.
 
         `size` is the root of the sum of the squares of all shares, what errors of all elements would add up to.
         """
-        f, signs = self.differences, self._signs(chosen.size)
-        direction, slope = f.along(chosen, signs), analytic(chosen, signs)
+        f, weights = self.differences, self._weights(chosen.size)
+        direction, slope = f.along(chosen, weights), analytic(chosen, weights)
         noise = f.noise(direction)
         numeric, error, kink, at = f.slope(direction, slope, noise, _SUMMED)
-        difference = Difference(name, None, numeric, slope, error, kink)
+        difference = Difference(name, None, numeric, slope, error, kink if at else None)
         apart, size = numeric - slope, max(size, abs(numeric), abs(slope))
         if abs(apart) <= error + _SUMMED * size and not at:
             hidden = error > size / 10 and f.hides(direction, noise)
             return difference._replace(told=False) if hidden else None
-        found = self._narrowed(chosen, signs, analytic, apart, noise)
+        found = self._narrowed(chosen, weights, analytic, apart, noise)
         if found or (at and self.kinks_pass):
             return found
         return None if abs(apart) <= error + self.rtol * size else difference
 
     def _narrowed(
-        self, chosen: np.ndarray, signs: np.ndarray, analytic: Analytic, apart: float, noise: float
+        self, chosen: np.ndarray, weights: np.ndarray, analytic: Analytic, apart: float, noise: float
     ) -> Difference | None:
         """Return the difference at an element, to which halves of a direction lead by what they differ by."""
         f = self.differences
         while chosen.size > 1:
             middle = chosen.size // 2
-            slope = analytic(chosen[:middle], signs[:middle])
-            direction = f.along(chosen[:middle], signs[:middle])
+            slope = analytic(chosen[:middle], weights[:middle])
+            direction = f.along(chosen[:middle], weights[:middle])
             first = f.slope(direction, slope, noise, 0.0, enough=abs(apart) / 8).numeric - slope
             half = slice(middle) if abs(first) > abs(apart - first) else slice(middle, None)
             apart = first if half.stop else apart - first
-            chosen, signs = chosen[half], signs[half]
+            chosen, weights = chosen[half], weights[half]
         found = self._element(int(chosen[0]), analytic(chosen, np.ones(1)), abs(apart))
         return found._replace(led=True) if found and found.told else None
 
@@ -185,11 +187,12 @@ class Judge:
         f = self.differences
         unit, typical = (1.0, 1.0) if i is None else (f.sizes[i], f.typical[i])
         numeric, error, kink, at = f.slope(direction, analytic, noise, self.rtol)
-        difference = Difference(name, None, numeric, analytic, error, kink)
+        near = kink if kink and kink.t * unit <= _NEAR * typical else None
+        difference = Difference(name, None, numeric, analytic, error, near)
         size, slack = max(abs(numeric), abs(analytic)), self.atol * unit
-        if kink and not self.kinks_pass and kink.t * unit <= _NEAR * typical:
+        if near and not self.kinks_pass:
             return difference
-        if kink and at and self.kinks_pass:
+        if kink and at:
             low, high = sorted(kink[:2])
             return None if low - kink.gap / 100 <= analytic <= high + kink.gap / 100 else difference
         if not abs(numeric - analytic) <= self.rtol * size + slack + error < np.inf:
@@ -201,5 +204,6 @@ class Judge:
     def _one(self, i: int) -> Direction:
         return self.differences.along(np.array([i]), np.ones(1))
 
-    def _signs(self, n: int) -> np.ndarray:
-        return self.rng.choice([-1.0, 1.0], n)
+    def _weights(self, n: int) -> np.ndarray:
+        """Return signs of a random direction, of sizes that let no two elements cancel."""
+        return self.rng.choice([-1.0, 1.0], n) * self.rng.uniform(0.5, 1.0, n)
