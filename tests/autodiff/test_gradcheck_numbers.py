@@ -138,11 +138,12 @@ def test_elements_of_one_array_that_cancel_along_a_direction_are_seen():
     ("f", "x"),
     [
         (lambda x: np.abs(x - 1e-9), [0.0]),
+        (lambda x: np.abs(x - 1e-6), [0.0]),
         (lambda x: np.abs(x - 1e-9) + 3 * x + 1, [0.0, 0.0]),
         (cr.functions.relu, [1.0, 1e-12]),
         (lambda x: cr.functions.relu(x) + 1, [0.0]),
     ],
-    ids=["abs", "abs-on-a-slope", "relu-beside", "relu"],
+    ids=["abs", "abs-1e-6", "abs-on-a-slope", "relu-beside", "relu"],
 )
 def test_a_kink_inside_the_step_is_named_with_both_slopes(f: Any, x: Any):
     with pytest.raises(AssertionError, match=r"there is a kink here, slope [-\d.e]+ on the left and [-\d.e]+ on the r"):

@@ -98,21 +98,21 @@ class FiniteDifferences:
         """Return the central difference at one step."""
         return self.sides(direction, QUICK).mean
 
-    def noise(self, direction: Direction) -> float:
-        """Return the standard deviation of f's rounding, by high differences of f at close points.
+    def noise(self, direction: Direction, start: float = 0.0) -> float:
+        """Return the standard deviation of f's rounding, by high differences of f at close points from a step on.
 
         ECnoise of Moré and Wild, Estimating computational noise (2011). Points at which f takes few values are put
         further apart: f is constant there, or computes in a smaller type than float64.
         """
         for spacing in (2.0**-44, 2.0**-32, 2.0**-20):
-            values = [self.value, *(self.at(direction, k * spacing) for k in range(1, 7))]
+            values = [self.at(direction, start + k * spacing * max(start, 1.0)) for k in range(7)]
             if len(set(values)) > 3:
                 break
         table, found = np.asarray(values), []
         for k in range(1, 6):
             table = np.diff(table)
             found.append(np.sqrt(np.mean(table**2) / comb(2 * k, k)))
-        return float(max(np.median(found[2:]), _EPS * abs(self.value)))
+        return float(max(np.median(found[2:]), _EPS * abs(values[0])))
 
     def slope(
         self, direction: Direction, analytic: float, noise: float, rtol: float, enough: float = 0.0
@@ -152,15 +152,16 @@ class FiniteDifferences:
     def hides(self, direction: Direction, noise: float = 0.0) -> bool:
         """Return whether rounding may hide a slope of f: f changes at larger steps, and by little at first.
 
-        A function that is constant around the point never changes, or jumps where the steps leave that part.
+        A function that is constant around the point never changes by more than rounding at the place of the step, or
+        jumps where steps leave that part.
         """
         if all(self.at(direction, t) == self.value for t in (-1.0, 2.0**60)):
             return False
         noise = max(noise, _EPS * abs(self.value))
-        for k in range(-1, 31):
-            changes = (abs(self.at(direction, sign * 4.0**k) - self.value) for sign in (-1, 1))
+        for t in (4.0**k for k in range(-1, 31)):
+            changes = (abs(self.at(direction, step) - self.value) for step in (-t, t))
             change = max(c if c == c else inf for c in changes)
-            if change > 64 * noise:
+            if change > 64 * noise and not change <= 64 * self.noise(direction, t):
                 return change < 2**14 * noise
         return False
 
