@@ -86,7 +86,9 @@ def test_float32_inside_a_function_is_measured(f: Any, mode: str):
     x = np.array([0.3, -1.2, 2.5])
     cr.check_gradients(lambda x: f(x.astype(np.float32)), x, modes=[mode])
     with pytest.raises(AssertionError, match="numeric"):
-        cr.check_gradients(lambda x: f(gate(lambda x: x, lambda x: 1.02)(x.astype(np.float32))), x, modes=[mode])
+        cr.check_gradients(
+            lambda x: f(gate(lambda x: x, lambda x: 1.02)(x.astype(np.float32))), x, modes=[mode]
+        )
 
 
 @MODES
@@ -94,7 +96,9 @@ def test_float32_inside_a_function_is_measured(f: Any, mode: str):
 def test_slopes_that_rounding_hides_cannot_be_told(f: Any, mode: str):
     x = np.array([1.0, 2.0])
     for given in (f, gate(f, lambda x: 0 * x)):
-        with pytest.raises(CannotTellError, match="cannot tell: rounding makes the numeric slope uncertain by"):
+        with pytest.raises(
+            CannotTellError, match="cannot tell: rounding makes the numeric slope uncertain by"
+        ):
             cr.check_gradients(given, x, modes=[mode])
     for slope in (lambda x: 2 * x, lambda x: 0 * x):
         checked = by_hand(f, slope, x)
@@ -146,7 +150,9 @@ def test_elements_of_one_array_that_cancel_along_a_direction_are_seen():
     ids=["abs", "abs-1e-6", "abs-on-a-slope", "relu-beside", "relu"],
 )
 def test_a_kink_inside_the_step_is_named_with_both_slopes(f: Any, x: Any):
-    with pytest.raises(AssertionError, match=r"there is a kink here, slope [-\d.e]+ on the left and [-\d.e]+ on the r"):
+    with pytest.raises(
+        AssertionError, match=r"there is a kink here, slope [-\d.e]+ on the left and [-\d.e]+ on the r"
+    ):
         cr.check_gradients(f, np.array(x))
 
 
@@ -191,7 +197,9 @@ def test_one_element_of_100000_wrong_by_a_thousandth_is_found(f: str, way: str):
             assert worst.where == wrong
             calls = calls[128:]
         else:
-            with pytest.raises(AssertionError, match=rf"\[{wrong[0]}, {wrong[1]}\], found in a random direction"):
+            with pytest.raises(
+                AssertionError, match=rf"\[{wrong[0]}, {wrong[1]}\], found in a random direction"
+            ):
                 cr.check_gradients(gate(counted, off), x, modes=[way], seed=seed)
         assert len(calls) <= 220
 
@@ -199,7 +207,9 @@ def test_one_element_of_100000_wrong_by_a_thousandth_is_found(f: str, way: str):
 def test_noise_is_that_of_the_type_a_function_computes_in():
     x = np.random.default_rng(0).uniform(1, 2, 50)
     for dtype, digits in (("float64", 2.2e-16), ("float32", 1.2e-7)):
-        differences = FiniteDifferences(lambda arrays, dtype=dtype: float(np.sum(np.sin(arrays[0].astype(dtype)))), [x])
+        differences = FiniteDifferences(
+            lambda arrays, dtype=dtype: float(np.sum(np.sin(arrays[0].astype(dtype)))), [x]
+        )
         noise = differences.noise(differences.along(np.arange(50), np.ones(50)))
         assert 0.1 < noise / (digits * abs(differences.value)) < 10
 

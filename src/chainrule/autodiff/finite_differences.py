@@ -178,7 +178,9 @@ def _keep_apart(seen: list[Sides], rounding: float) -> bool:
     return gaps[-1] > 64 * rounding and all(b / 2 < a < 2 * b for a, b in pairwise(gaps))
 
 
-def _extrapolated(row: list[float], middle: float, rounding: float) -> tuple[list[float], tuple[float, float]]:
+def _extrapolated(
+    row: list[float], middle: float, rounding: float
+) -> tuple[list[float], tuple[float, float]]:
     """Return the next row of Ridders' table, each entry of which loses one more even power of t, and the best entry.
 
     That is (entry, error): the error is what the entry differs by from those that it is made of, and rounding.

@@ -181,7 +181,13 @@ class Judge:
         return found and found.per(float(f.sizes[i]), tuple(map(int, where)))
 
     def _judged(
-        self, name: str, direction: Direction, analytic: float, noise: float, i: int | None = None, largest: float = 0.0
+        self,
+        name: str,
+        direction: Direction,
+        analytic: float,
+        noise: float,
+        i: int | None = None,
+        largest: float = 0.0,
     ) -> Difference | None:
         """Return how an analytic slope differs from the numeric one, None where it is right."""
         f = self.differences
