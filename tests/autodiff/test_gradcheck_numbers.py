@@ -156,6 +156,12 @@ def test_a_kink_inside_the_step_is_named_with_both_slopes(f: Any, x: Any):
         cr.check_gradients(f, np.array(x))
 
 
+@MODES
+@pytest.mark.parametrize("cubic", [0.0, 1e3])
+def test_at_a_kink_the_mean_of_both_slopes_passes_on_a_curve_too(cubic: float, mode: str):
+    cr.check_gradients(lambda x: np.maximum(x, 0) + cubic * x**3, np.zeros(1), modes=[mode])
+
+
 @pytest.mark.parametrize("offset", [0.0, 1.0])
 @pytest.mark.parametrize("factor", [1.0, 1.02, -1.0])
 def test_beside_a_kink_the_slope_of_the_other_side_is_wrong_by_hand(factor: float, offset: float):

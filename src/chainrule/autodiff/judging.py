@@ -193,14 +193,14 @@ class Judge:
         f = self.differences
         unit, typical = (1.0, 1.0) if i is None else (f.sizes[i], f.typical[i])
         numeric, error, kink, at = f.slope(direction, analytic, noise, self.rtol)
-        near = kink if kink and kink.t * unit <= _NEAR * typical else None
+        near = kink if kink and (at or kink.t * unit <= _NEAR * typical) else None
         difference = Difference(name, None, numeric, analytic, error, near)
         size, slack = max(abs(numeric), abs(analytic)), self.atol * unit
+        if kink and at:
+            low, high = sorted(kink[:2]) if self.kinks_pass else (numeric, numeric)
+            return None if low - kink.gap / 100 <= analytic <= high + kink.gap / 100 else difference
         if near and not self.kinks_pass:
             return difference
-        if kink and at:
-            low, high = sorted(kink[:2])
-            return None if low - kink.gap / 100 <= analytic <= high + kink.gap / 100 else difference
         if not abs(numeric - analytic) <= self.rtol * size + slack + error < np.inf:
             return difference
         if error <= max(size / 2, largest / 10, slack) or not f.hides(direction, noise):
