@@ -5,6 +5,7 @@ then in the unit of f: the sum of each element's share, its gradient times its s
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import pairwise
 from math import comb, inf, isfinite, nan
 from typing import NamedTuple
@@ -98,25 +99,27 @@ class FiniteDifferences:
         """Return the central difference at one step."""
         return self.sides(direction, QUICK).mean
 
-    def noise(self, direction: Direction, start: float = 0.0) -> float:
-        """Return the standard deviation of f's rounding, by high differences of f at close points from a step on.
+    @cached_property
+    def noise(self) -> float:
+        """The standard deviation of f's rounding around the point."""
+        n, rng = self.sizes.size, np.random.default_rng(0)
+        return self.noise_at(self.along(np.arange(n), rng.choice([-1, 1], n) * rng.uniform(0.5, 1, n)), 0.0)
 
-        ECnoise of Moré and Wild, Estimating computational noise (2011). Points at which f takes few values are put
-        further apart: f is constant there, or computes in a smaller type than float64.
+    def noise_at(self, direction: Direction, start: float) -> float:
+        """Return the standard deviation of f's rounding at a step, by high differences of f at close points.
+
+        ECnoise of Moré and Wild, Estimating computational noise (2011), at two spacings: the digits that float64 rounds
+        off, and those of float32, should f compute in it. Where f takes few values, points are put further apart.
         """
-        for spacing in (2.0**-44, 2.0**-32, 2.0**-20):
-            values = [self.at(direction, start + k * spacing * max(start, 1.0)) for k in range(7)]
-            if len(set(values)) > 3:
+        found = [_EPS * abs(self.at(direction, start))]
+        for spacing in (2.0**-44, 2.0**-25, 2.0**-15, 2.0**-8):
+            values = [self.at(direction, start + k * spacing * max(start, 1.0)) for k in range(1, 21)]
+            found.append(_noise_of(values))
+            if len(found) > 2 and len(set(values)) > 6:
                 break
-        table, found = np.asarray(values), []
-        for k in range(1, 6):
-            table = np.diff(table)
-            found.append(np.sqrt(np.mean(table**2) / comb(2 * k, k)))
-        return float(max(np.median(found[2:]), _EPS * abs(values[0])))
+        return max(found)
 
-    def slope(
-        self, direction: Direction, analytic: float, noise: float, rtol: float, enough: float = 0.0
-    ) -> Slope:
+    def slope(self, direction: Direction, analytic: float, rtol: float, enough: float = 0.0) -> Slope:
         """Return the slope along a direction, extrapolated from shrinking steps (Ridders 1982; Numerical Recipes 5.7).
 
         Steps shrink until the slope is known to rtol and agrees with the analytic one, or is known well enough, or
@@ -129,7 +132,7 @@ class FiniteDifferences:
             if not isfinite(both.mean):
                 row, seen = [], []
                 continue
-            rounding = 4 * (noise / both.t + _EPS * max(abs(both.left), abs(both.right)))
+            rounding = 4 * (self.noise / both.t + _EPS * max(abs(both.left), abs(both.right)))
             if rounding > max(best.error, abs(best.numeric - analytic) / 8):
                 break
             seen = [*seen[-2:], both]
@@ -140,8 +143,11 @@ class FiniteDifferences:
                 row, best = [], Slope(both.mean, both.gap / 8, seen[1]._replace(t=both.t))
                 continue
             row, (numeric, error) = _extrapolated(row, both.mean, rounding)
-            # A shorter step is believed against a longer one, that may have skipped waves of f.
-            if error < best.error or abs(numeric - best.numeric) > error + best.error:
+            # Where long and short steps say otherwise, f has waves in between, and the short ones are right; or it
+            # computes in steps of its own, as float32 does, and the long ones are, if the analytic slope says so too.
+            apart = abs(numeric - best.numeric) > error + best.error
+            is_backed = abs(best.numeric - analytic) <= best.error <= abs(analytic) / 8
+            if not is_backed if apart else error < best.error:
                 best = Slope(numeric, error, best.kink)
             size = max(abs(best.numeric), abs(analytic))
             agrees = abs(best.numeric - analytic) <= rtol * size + best.error <= 2 * rtol * size
@@ -149,7 +155,7 @@ class FiniteDifferences:
                 break
         return best
 
-    def hides(self, direction: Direction, noise: float = 0.0) -> bool:
+    def hides(self, direction: Direction) -> bool:
         """Return whether rounding may hide a slope of f: f changes at larger steps, and by little at first.
 
         A function that is constant around the point never changes by more than rounding at the place of the step, or
@@ -157,12 +163,11 @@ class FiniteDifferences:
         """
         if all(self.at(direction, t) == self.value for t in (-1.0, 2.0**60)):
             return False
-        noise = max(noise, _EPS * abs(self.value))
         for t in (4.0**k for k in range(-1, 31)):
             changes = (abs(self.at(direction, step) - self.value) for step in (-t, t))
             change = max(c if c == c else inf for c in changes)
-            if change > 64 * noise and not change <= 64 * self.noise(direction, t):
-                return change < 2**14 * noise
+            if change > 64 * self.noise and not change <= 64 * self.noise_at(direction, t):
+                return change < 2**14 * self.noise
         return False
 
 
@@ -170,6 +175,18 @@ def _sizes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = np.where(np.isfinite(x), np.abs(x), 0)
     typical = float(np.median(size[size > 0])) if size.any() else 1.0
     return np.where(size > 0, np.maximum(size, typical * _LEAST), typical), np.full(x.size, typical)
+
+
+def _noise_of(values: list[float]) -> float:
+    """Return what values at evenly spaced points vary by beyond a smooth curve, whose higher differences die out.
+
+    The median of differences leaves out a kink, which few of them reach across.
+    """
+    table = np.asarray(values)
+    fourth, sixth = (
+        float(np.median(np.abs(np.diff(table, k)))) / (0.67 * comb(2 * k, k) ** 0.5) for k in (4, 6)
+    )
+    return sixth if sixth < fourth / 8 else max(fourth, sixth)
 
 
 def _keep_apart(seen: list[Sides], rounding: float) -> bool:
@@ -188,6 +205,6 @@ def _extrapolated(
     new, best = [middle], (middle, inf)
     for j, longer in enumerate(row[:3], 1):
         new.append(new[-1] + (new[-1] - longer) / (_SHRINK ** (2 * j) - 1))
-        error = max(abs(new[j] - new[j - 1]), abs(new[j] - longer)) + rounding
+        error = 2 * max(abs(new[j] - new[j - 1]), abs(new[j] - longer)) + rounding
         best = min(best, (new[j], error), key=lambda pair: pair[1])
     return new, best

@@ -35,13 +35,6 @@ class Difference(NamedTuple):
     told: bool = True
     led: bool = False
 
-    def per(self, unit: float, where: tuple[int, ...]) -> "Difference":
-        """Return the difference of shares at an element of this size as one of slopes."""
-        left, right, t = self.kink or (0.0, 0.0, 0.0)
-        kink = Sides(left / unit, right / unit, t) if self.kink else None
-        numbers = (x / unit for x in (self.numeric, self.analytic, self.error))
-        return Difference(self.name, where, *numbers, kink, self.told)
-
     def __str__(self) -> str:
         place = "" if self.where is None else f"[{', '.join(map(str, self.where))}]"
         way = ", in a random direction" if self.where is None else ", found in a random direction" * self.led
@@ -121,11 +114,10 @@ class Judge:
         direction = f.along(chosen, weights)
         if agree.all() and not f.hides(direction):
             return None
-        noise, whole = f.noise(direction), None
-        rounding = 4 * noise / QUICK
+        rounding, whole = 4 * f.noise / QUICK, None
         if np.all(size <= rounding):
             # That step shows nothing. What all elements do together at others says more than each.
-            whole = self._judged(self.names[which], direction, float(shares @ weights), noise)
+            whole = self._judged(self.names[which], direction, float(shares @ weights))
             if whole is None or not whole.told:
                 return whole
         largest = float(np.max(np.abs(quick[np.isfinite(quick)]), initial=0))
@@ -145,20 +137,19 @@ class Judge:
         """
         f, weights = self.differences, self._weights(chosen.size)
         direction, slope = f.along(chosen, weights), analytic(chosen, weights)
-        noise = f.noise(direction)
-        numeric, error, kink, at = f.slope(direction, slope, noise, _SUMMED)
+        numeric, error, kink, at = f.slope(direction, slope, _SUMMED)
         difference = Difference(name, None, numeric, slope, error, kink if at else None)
         apart, size = numeric - slope, max(size, abs(numeric), abs(slope))
         if abs(apart) <= error + _SUMMED * size and not at:
-            hidden = error > size / 10 and f.hides(direction, noise)
+            hidden = error > size / 10 and f.hides(direction)
             return difference._replace(told=False) if hidden else None
-        found = self._narrowed(chosen, weights, analytic, apart, noise)
+        found = self._narrowed(chosen, weights, analytic, apart)
         if found or (at and self.kinks_pass):
             return found
         return None if abs(apart) <= error + self.rtol * size else difference
 
     def _narrowed(
-        self, chosen: np.ndarray, weights: np.ndarray, analytic: Analytic, apart: float, noise: float
+        self, chosen: np.ndarray, weights: np.ndarray, analytic: Analytic, apart: float
     ) -> Difference | None:
         """Return the difference at an element, to which halves of a direction lead by what they differ by."""
         f = self.differences
@@ -166,7 +157,7 @@ class Judge:
             middle = chosen.size // 2
             slope = analytic(chosen[:middle], weights[:middle])
             direction = f.along(chosen[:middle], weights[:middle])
-            first = f.slope(direction, slope, noise, 0.0, enough=abs(apart) / 8).numeric - slope
+            first = f.slope(direction, slope, 0.0, enough=abs(apart) / 8).numeric - slope
             half = slice(middle) if abs(first) > abs(apart - first) else slice(middle, None)
             apart = first if half.stop else apart - first
             chosen, weights = chosen[half], weights[half]
@@ -174,27 +165,27 @@ class Judge:
         return found._replace(led=True) if found and found.told else None
 
     def _element(self, i: int, share: float, largest: float) -> Difference | None:
-        f = self.differences
-        direction, which = self._one(i), int(np.searchsorted(f.starts, i, side="right")) - 1
-        found = self._judged(self.names[which], direction, share, f.noise(direction), i, largest)
-        where = np.unravel_index(i - f.starts[which], f.arrays[which].shape)
-        return found and found.per(float(f.sizes[i]), tuple(map(int, where)))
+        """Return how the slopes by an element differ; `largest` is the largest share that it is judged beside."""
+        f, which = self.differences, int(np.searchsorted(self.differences.starts, i, side="right")) - 1
+        where = tuple(int(k) for k in np.unravel_index(i - f.starts[which], f.arrays[which].shape))
+        at, unit, typical = self._one(i), float(f.sizes[i]), float(f.typical[i])
+        return self._judged(self.names[which], at, share, where, unit, typical / unit, largest)
 
     def _judged(
         self,
         name: str,
         direction: Direction,
         analytic: float,
-        noise: float,
-        i: int | None = None,
+        where: tuple[int, ...] | None = None,
+        unit: float = 1.0,
+        typical: float = 1.0,
         largest: float = 0.0,
     ) -> Difference | None:
         """Return how an analytic slope differs from the numeric one, None where it is right."""
-        f = self.differences
-        unit, typical = (1.0, 1.0) if i is None else (f.sizes[i], f.typical[i])
-        numeric, error, kink, at = f.slope(direction, analytic, noise, self.rtol)
-        near = kink if kink and (at or kink.t * unit <= _NEAR * typical) else None
-        difference = Difference(name, None, numeric, analytic, error, near)
+        numeric, error, kink, at = self.differences.slope(direction, analytic, self.rtol)
+        near = kink and (at or kink.t <= _NEAR * typical)
+        shown = Sides(kink.left / unit, kink.right / unit, kink.t) if kink and near else None
+        difference = Difference(name, where, numeric / unit, analytic / unit, error / unit, shown)
         size, slack = max(abs(numeric), abs(analytic)), self.atol * unit
         if kink and at:
             low, high = sorted(kink[:2]) if self.kinks_pass else (numeric, numeric)
@@ -203,7 +194,7 @@ class Judge:
             return difference
         if not abs(numeric - analytic) <= self.rtol * size + slack + error < np.inf:
             return difference
-        if error <= max(size / 2, largest / 10, slack) or not f.hides(direction, noise):
+        if error <= max(size / 2, largest / 10, slack) or not self.differences.hides(direction):
             return None
         return difference._replace(told=False)
 
