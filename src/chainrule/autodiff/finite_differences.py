@@ -112,7 +112,7 @@ class FiniteDifferences:
         off, and those of float32, should f compute in it. Where f takes few values, points are put further apart.
         """
         found = [_EPS * abs(self.at(direction, start))]
-        for spacing in (2.0**-44, 2.0**-25, 2.0**-15, 2.0**-8):
+        for spacing in (2.0**-44, 2.0**-25, 2.0**-18):
             values = [self.at(direction, start + k * spacing * max(start, 1.0)) for k in range(1, 21)]
             found.append(_noise_of(values))
             if len(found) > 2 and len(set(values)) > 6:
