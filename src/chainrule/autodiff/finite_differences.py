@@ -186,7 +186,7 @@ def _noise_of(values: list[float]) -> float:
     fourth, sixth = (
         float(np.median(np.abs(np.diff(table, k)))) / (0.67 * comb(2 * k, k) ** 0.5) for k in (4, 6)
     )
-    return sixth if sixth < fourth / 8 else max(fourth, sixth)
+    return float(sixth if sixth < fourth / 8 else max(fourth, sixth))
 
 
 def _keep_apart(seen: list[Sides], rounding: float) -> bool:
