@@ -87,7 +87,9 @@ class Masks:
                     continue
                 alive = alive != 0
                 if before is not None and FLOWS[result.gate] == "picks":
-                    alive = xp.logical_and(alive, before)  # beside a NaN it hands NaN, of a masked element too
+                    alive = xp.logical_and(
+                        alive, before
+                    )  # beside a NaN it hands NaN, of a masked element too
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total

@@ -310,6 +310,7 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 
 _gate = operator.attrgetter("gate")
 
+
 def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False) -> dict[Node, Array]:
     """Carry the gradients of results, given by their nodes, back to every leaf, and return those there.
 
