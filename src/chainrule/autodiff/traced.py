@@ -4,9 +4,11 @@ It computes nothing. Operators, methods and protocols call functions of its name
 standard or, with a leading underscore, under those that the engine gave it.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from chainrule.gates.types import Array, Gate
@@ -96,8 +98,9 @@ class Traced:
         return Traced(plain_value(self), self.space)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        # Called for its check of the version: the namespace that it returns is the one below `space`.
-        plain_value(self).__array_namespace__(api_version=api_version)
+        if api_version is not None:
+            # For its check of the version. Arrays of CuPy and PyTorch have no method of this name.
+            array_api_compat.array_namespace(plain_value(self), api_version=api_version)
         return self.space
 
     @property
@@ -178,7 +181,7 @@ class Traced:
         return complex(self._converted("complex"))
 
     def __index__(self) -> int:
-        return self._converted("index").__index__()  # type: ignore[no-any-return]
+        return operator.index(self._converted("index"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)

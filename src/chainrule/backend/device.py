@@ -26,6 +26,7 @@ import array_api_compat
 import numpy as np
 
 from chainrule.backend import hardware, threads
+from chainrule.backend.cupy_namespace import cupy_namespace
 from chainrule.backend.namespaces import to_numpy
 from chainrule.validation import whole_number
 
@@ -335,7 +336,7 @@ def _cuda(index: int) -> Device:
         ) from error
     if not worked:
         raise DeviceError(f"cuda:{index}: a first computation gave a wrong number; test the card before use")
-    return _Cuda(f"cuda:{index}", importlib.import_module("array_api_compat.cupy"), index)
+    return _Cuda(f"cuda:{index}", cupy_namespace(), index)
 
 
 def _gpu_count() -> int:
