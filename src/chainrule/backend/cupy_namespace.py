@@ -2,19 +2,26 @@
 
 import importlib
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
 from chainrule.gates.types import Array
 
+_CREATION = (
+    *("arange", "empty", "eye", "full", "linspace", "ones", "zeros"),
+    *("empty_like", "full_like", "ones_like", "zeros_like"),
+)
+
 
 @cache
 def cupy_namespace() -> Any:
-    """Return `array_api_compat.cupy` with other `sign`, `clip`, `linalg.solve` and `linalg.cholesky`.
+    """Return `array_api_compat.cupy` with other functions for creation, `sign`, `clip`, `solve` and `cholesky`.
 
-    array-api-compat writes NaN and bounds through masks, and the host must know how many elements a mask has. CuPy's
-    own solve does not broadcast stacks, and its own cholesky leaves finite numbers where it fails.
+    array-api-compat makes arrays on the current GPU, whatever `device` and the array to be like say. It writes NaN and
+    bounds through masks, and the host must know how many elements a mask has. CuPy's own solve does not broadcast
+    stacks, and its own cholesky leaves finite numbers where it fails.
     """
     compat: Any = importlib.import_module("array_api_compat.cupy")
     import cupy
@@ -52,8 +59,19 @@ def cupy_namespace() -> Any:
         found = cupy.all(pivots > 0, axis=-1)[..., None, None]
         return cupy.where(found, factor, math.nan)
 
+    def placed(make: Callable[..., Array]) -> Callable[..., Array]:
+        """Return a creation function that makes its array on `device`, else on the GPU of the array to be like."""
+
+        @wraps(make)
+        def on_device(*given: Any, device: Any = None, **settings: Any) -> Array:
+            with cupy.cuda.Device(getattr(given[0], "device", None) if device is None else device):
+                return make(*given, **settings)
+
+        return on_device
+
+    creation = {name: placed(getattr(compat, name)) for name in _CREATION}
     linalg = _with(compat.linalg, solve=solve, cholesky=cholesky)
-    return _with(compat, sign=sign, clip=clip, linalg=linalg)
+    return _with(compat, sign=sign, clip=clip, linalg=linalg, **creation)
 
 
 def _with(module: ModuleType, **functions: Any) -> ModuleType:

@@ -16,7 +16,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,7 @@ import numpy as np
 
 from chainrule.backend import hardware, threads
 from chainrule.backend.cupy_namespace import cupy_namespace
+from chainrule.backend.gpus import gpu_count
 from chainrule.backend.namespaces import to_numpy
 from chainrule.validation import whole_number
 
@@ -61,6 +62,10 @@ class Device(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until the device has finished all computations that were started."""
+
+    def as_current(self) -> AbstractContextManager[Any]:
+        """Return a context in which this device is the current one of its library, where that knows of such."""
+        return nullcontext()
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
@@ -146,6 +151,11 @@ class _Cuda(Device):
                 x = to_numpy(x)
             return self.xp.asarray(x, dtype=self._dtype(dtype))
 
+    def as_current(self) -> AbstractContextManager[Any]:
+        import cupy
+
+        return cupy.cuda.Device(self.index)  # type: ignore[no-any-return]
+
     def synchronize(self) -> None:
         import cupy
 
@@ -182,13 +192,15 @@ def get_device(name: str | None = None) -> Device:
 def use_device(name: str) -> Iterator[Device]:
     """Return a context manager in which `get_device()` returns the device called `name`.
 
-    It holds for the thread, or the asyncio task, that enters the block; threads started inside do not inherit it.
+    It holds for the thread, or the asyncio task, that enters the block; threads started inside do not inherit it. A GPU
+    is CuPy's current one there, for the whole thread.
     Raises what `get_device` raises.
     """
     device = get_device(name)
     token = _in_use.set(device.name)
     try:
-        yield device
+        with device.as_current():
+            yield device
     finally:
         _in_use.reset(token)
 
@@ -342,9 +354,7 @@ def _cuda(index: int) -> Device:
 def _gpu_count() -> int:
     if _try("cuda").device is None:
         return 0
-    import cupy
-
-    return int(cupy.cuda.runtime.getDeviceCount())
+    return gpu_count()
 
 
 def _is_array(x: Any) -> bool:
