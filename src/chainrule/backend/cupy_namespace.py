@@ -7,6 +7,7 @@ from functools import cache, wraps
 from types import ModuleType
 from typing import Any
 
+from chainrule.backend.fusion import fused
 from chainrule.gates.types import Array
 
 _CREATION = (
@@ -26,15 +27,11 @@ def cupy_namespace() -> Any:
     compat: Any = importlib.import_module("array_api_compat.cupy")
     import cupy
 
-    @cupy.fuse()  # type: ignore[untyped-decorator]
-    def sign_of_real(x: Array) -> Array:
-        return cupy.where(x > 0, 1, cupy.where(x < 0, -1, cupy.where(x == 0, 0, x)))
-
     def sign(x: Array, /) -> Array:
         """Return the sign of each element; of a complex number x / |x|, and 0 for 0."""
         if x.dtype.kind == "c":
             return cupy.where(x == 0, 0, x / cupy.abs(x))
-        return sign_of_real(x) if x.dtype.kind == "f" else compat.sign(x)
+        return _sign_of_real(compat, x) if x.dtype.kind == "f" else compat.sign(x)
 
     def clip(x: Array, /, min: Any = None, max: Any = None) -> Array:
         """Return x within [min, max], in the dtype of x."""
@@ -72,6 +69,11 @@ def cupy_namespace() -> Any:
     creation = {name: placed(getattr(compat, name)) for name in _CREATION}
     linalg = _with(compat.linalg, solve=solve, cholesky=cholesky)
     return _with(compat, sign=sign, clip=clip, linalg=linalg, **creation)
+
+
+@fused
+def _sign_of_real(xp: Any, x: Array) -> Array:
+    return xp.where(x > 0, 1, xp.where(x < 0, -1, xp.where(x == 0, 0, x)))
 
 
 def _with(module: ModuleType, **functions: Any) -> ModuleType:

@@ -315,6 +315,11 @@ def _cuda(index: int) -> Device:
             f"cuda: the package CuPy does not import ({error}); reinstall it: "
             'pip install --force-reinstall "chainrule[cuda13]" (or cuda12)'
         ) from error
+    if tuple(map(int, cupy.__version__.split(".")[:2])) < (14, 2):
+        raise DeviceError(
+            f"cuda: CuPy {cupy.__version__} is installed, and repeat, sort or fusion fail before 14.2; "
+            'pip install --upgrade "chainrule[cuda13]" (or cuda12)'
+        )
     runtime = cupy.cuda.runtime
     driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:

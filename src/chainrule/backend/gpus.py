@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 from chainrule import pytree
@@ -38,7 +38,6 @@ def _gpu_of(arguments: Any) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-@cache
 def gpu_count() -> int:
     """Return how many GPUs CuPy sees, 0 where it cannot work; CuPy must be installed."""
     import cupy
