@@ -127,6 +127,12 @@ def get_function(module: int, name: str) -> int:
     return number
 
 
+def sources(names: set[str]) -> list[Path]:
+    """Return the kept sources that this process has loaded and that hold a kernel of one of these names."""
+    kept = [Path(path).with_suffix(".json") for path in _libraries]
+    return [path.with_suffix(".cu") for path in kept if names & set(json.loads(path.read_text())["kernels"])]
+
+
 def launch(function: int, *rest: int) -> None:
     """Run a kernel; the rest is grid, block, bytes of shared memory, stream, and the addresses of its arguments."""
     *size, _shared, _stream, parameters, _extra = rest
