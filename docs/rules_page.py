@@ -57,6 +57,10 @@ The nearest rotation `U @ Vh`, the square root and the inverse have such rules t
 `cumulative_prod` also where products of some elements leave the range of the dtype. `linalg.slogdet` of a singular
 matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which there is a NaN is NaN.
 
+On a GPU an error would cost a wait for the device at each call. With CuPy `linalg.inv` and `linalg.solve` of a
+singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
+NumPy raises; an index out of range counts on from the other end, so check indices on the host.
+
 Complex numbers have no gradients here, and neither has `fft`.
 """
 
