@@ -285,8 +285,8 @@ class _Chunk(tuple[Any, ...]):
     __slots__ = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        X, *columns = (None if x is None else to_numpy(x) for x in self)
-        return _placed, (X, *columns, X.dtype.name)
+        X, columns = to_numpy(self[0]), self[1:]
+        return _placed, (X, *(None if x is None else to_numpy(x) for x in columns), X.dtype.name)
 
 
 def _placed(X: Array, y: Array, weight: Array | None, dtype: str) -> tuple[Array, Array, Array | None]:
