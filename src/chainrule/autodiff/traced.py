@@ -289,7 +289,8 @@ class Traced:
         if isinstance(result, list | tuple):
             items = map(self._as_constants, result)
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
-        is_array = isinstance(result, np.generic) or hasattr(result, "__array_namespace__")
+        # CuPy's arrays have no __array_namespace__.
+        is_array = hasattr(result, "dtype") and hasattr(result, "shape")
         return Traced(result, self.space) if is_array else result
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
