@@ -1,5 +1,9 @@
 """The pretended device computes what NumPy computes, and counts."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -135,3 +139,18 @@ def test_what_cupy_refuses():
         x.to_device("cpu")
     assert (x + np.float64(1)).dtype == "float64"
     assert (x.astype("float32") + 1.0).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "words"),
+    [(["-S"], os.environ["PATH"], "CuPy itself is not installed"), ([], "", r"g++ is not installed")],
+)
+def test_what_is_missing_is_named(options, path, words):
+    done = subprocess.run(
+        [sys.executable, *options, "-c", "import cupy"],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert f"ImportError: cupy_on_cpu: {words}" in done.stderr
