@@ -60,6 +60,31 @@ def test_a_kernel_of_another_of_a_name_of_ours_is_refused(cupy):
         cr.grad(lambda x: double(x).sum())(cupy.asarray([1.0, 3.0]))
 
 
+def test_new_arrays_of_any_way_of_writing_a_shape(cupy):
+    xp = cr.get_device("cuda").xp
+    made = [
+        xp.zeros(shape=(3,)),
+        xp.full(shape=3, fill_value=0.0),
+        xp.arange(np.int64(3)) * 0.0,
+        xp.zeros(np.int64(3)),
+    ]
+    assert [x.get().tolist() for x in made] == [[0.0] * 3] * 4
+
+
+def test_a_complex_factor_and_a_complex_sign(cupy):
+    xp = cr.get_device("cuda").xp
+    A = np.array([[2, 1j], [-1j, 2]], "complex64")
+    L = xp.linalg.cholesky(cupy.asarray(A))
+    assert L.dtype == "complex64"
+    np.testing.assert_allclose(L.get(), np.linalg.cholesky(A), rtol=1e-6)
+    z = np.array([3 + 4j, 0, -2j], "complex64")
+    signs = xp.sign(cupy.asarray(z))
+    assert signs.dtype == "complex64"
+    np.testing.assert_allclose(signs.get(), np.sign(z), rtol=1e-6)
+    x = np.array([-np.inf, -2, -0.0, 0, 5, np.inf, np.nan], "float32")
+    np.testing.assert_array_equal(xp.sign(cupy.asarray(x)).get(), np.sign(x))
+
+
 def test_no_factor_is_nan(cupy):
     space = cr.differentiable(cupy)
     A = cupy.asarray(np.stack([np.eye(2), -np.eye(2), [[1.0, 2.0], [2.0, 1.0]]]))

@@ -61,7 +61,9 @@ def cupy_namespace() -> Any:
 
         @wraps(make)
         def on_device(*given: Any, device: Any = None, **settings: Any) -> Array:
-            with cupy.cuda.Device(getattr(given[0], "device", None) if device is None else device):
+            if device is None and given and isinstance(given[0], cupy.ndarray):
+                device = given[0].device
+            with cupy.cuda.Device(device):
                 return make(*given, **settings)
 
         return on_device
