@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
-from chainrule.gates.types import Array, Pullback
+from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
 # for an elementwise one, and the device of the gradient.

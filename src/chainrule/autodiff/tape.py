@@ -15,13 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.masks import Masks
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import output, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
-from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.gates.types import Array, Cotangents, Gate, Pullback
 from chainrule.numpy.coercion import as_operands
 from chainrule.validation import check_array_class
 
