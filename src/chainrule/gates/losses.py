@@ -46,8 +46,8 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     margin = 1 - t * z
     met = margin <= 0
     return xp.where(met, 0, margin), (
-        lambda g: xp.where(met, 0, -g * t),
-        lambda g: xp.where(met, 0, -g * z),
+        lambda g: xp.where(met, 0, g * -t),
+        lambda g: xp.where(met, 0, g * -z),
     )
 
 
