@@ -4,8 +4,8 @@
 
 A small step takes as long on a GPU as the host takes to launch its kernels, whatever they compute. Beside each step of
 chainrule stands the same by hand, in plain CuPy and with `cupy.fuse`; all are proved equal to NumPy before they are
-counted. Where CuPy runs over the pretended device of tests/cupy_on_cpu launches are counted, and the time is the host's,
-with kernels that do nothing. On a GPU a step is timed until the device has finished it.
+counted. Where CuPy runs over the pretended device of tests/cupy_on_cpu launches are counted, and the host is timed
+while kernels do nothing. On a GPU a step is timed until the device has finished it.
 """
 
 import functools
