@@ -58,6 +58,26 @@ def fused_gate(gate: Callable[..., Any]) -> Gate:
     return run
 
 
+def with_fused_pullback(gate: Callable[..., Any], base: Any) -> Gate:
+    """Return an elementwise gate of one array, run as written, whose pullback is one kernel where `base` is CuPy's.
+
+    The kernel computes anew what the gate kept. A traced gradient goes through the gate's own pullback.
+    """
+    if base is np or not is_cupy_namespace(base):
+        return gate
+    pullback = _fused_pullback(gate, 0)
+
+    @wraps(gate)
+    def run(xp: Any, x: Array, /) -> Any:
+        if not isinstance(x, base.ndarray):
+            return gate(xp, x)
+        return gate(xp, x)[0], (
+            lambda g: pullback(base, g, x) if isinstance(g, base.ndarray) else gate(xp, x)[1][0](g),
+        )
+
+    return run
+
+
 def _fused_pullback(gate: Callable[..., Any], number: int) -> Callable[..., Any]:
     @fused
     def pullback(xp: Any, g: Array, *arrays: Array) -> Any:
