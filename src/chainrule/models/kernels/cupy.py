@@ -4,6 +4,7 @@ On a GPU a small step takes as long as its kernels take to start, some microseco
 tests/models/test_launches.py counts the kernels of each step.
 """
 
+import math
 from collections.abc import Callable
 from functools import cache, cached_property, wraps
 from operator import iadd
@@ -21,7 +22,8 @@ _FEW_CLASSES = 256
 # Up to how many numbers one block of threads adds: CuPy's own sum starts another kernel to divide, and two for more.
 _FEW_LOSSES = 4096
 
-_ONE_HOT = "const double c = y[i / k]; rows = c >= 0 && c < k && c == floor(c) ? T(c == i % k) : T(NAN)"
+# CUDA's compiler at run time has no name for NaN, so it is handed one.
+_ONE_HOT = "const double c = y[i / k]; rows = c >= 0 && c < k && c == floor(c) ? T(c == i % k) : none"
 # The gate softmax_cross_entropy of Z = product + bias, and the slope of each loss, a row a thread.
 _SOFTMAX_CROSS_ENTROPY = """
     const ptrdiff_t row = i * k;
@@ -116,7 +118,9 @@ class CupyOps(Ops):
     def one_hot(self, y: Array, k: int, dtype: Any, who: str) -> Array:
         """Return class numbers y (m,) as rows (m, k); the row of a number that is no class is NaN."""
         rows = self.xp.empty((y.shape[0], k), dtype=dtype, device=y.device)
-        return _kernel(self.xp, "one_hot", "raw Y y, int64 k", "T rows", _ONE_HOT)(y, k, rows)
+        return _kernel(self.xp, "one_hot", "raw Y y, int64 k, T none", "T rows", _ONE_HOT)(
+            y, k, math.nan, rows
+        )
 
     def losses_and_slopes(self, gate: Gate, Z: Array, rows: Array) -> tuple[Array, Array]:
         """Return the losses (m,) of Z (m, k), and the slope (m, k) of each with respect to its row."""
@@ -138,7 +142,7 @@ def _of_any_z(gate: Gate) -> Callable[..., Any]:
         if biased is None:
             y, pullbacks = alone(xp, Z.product + Z.bias, *others, **settings)
             return y, tuple(_of_a_number(xp, y, pullback) for pullback in pullbacks)
-        y, (to_Z, _, *pullbacks) = biased(xp, *Z, *others)
+        y, (to_Z, _, *pullbacks) = biased(xp, *Z, *others, **settings)
         return y, (to_Z, *pullbacks)
 
     return run
