@@ -1,10 +1,8 @@
 """differentiable(xp): an array API namespace whose functions are recorded."""
 
-import contextlib
 import functools
 import importlib
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
+from chainrule.backend.namespaces import standard
 from chainrule.gates import RULES, elementwise
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import functions, note_flow
@@ -74,7 +73,9 @@ class Namespace:
                     if function in _FUSED:
                         function = with_fused_pullback(function, base)
                         note_flow(function, "elementwise")
-                    made = _MAKERS[kind](self, function, getattr(below, name))
+                    # The clip of compat gives the dtype of its first argument, NumPy's own that of all.
+                    own = base if name == "clip" else below
+                    made = _MAKERS[kind](self, function, getattr(own, name))
                     made = wrappers.described(made, function) if function else made
                     setattr(room, name, self._bind(name, kind, made))
         for name, adapt in wrappers.ADAPTERS.items():
@@ -216,7 +217,7 @@ def differentiable(xp: Any) -> Any:
     if isinstance(xp, Namespace):
         return xp
     if id(xp) not in _by_base:
-        base = _standard(xp)
+        base = standard(xp)
         if not hasattr(base, "__array_namespace_info__"):
             raise TypeError(
                 "differentiable: expected an array API namespace such as numpy, cupy or array_api_strict; "
@@ -262,14 +263,3 @@ def first_space(arrays: Sequence[Any]) -> Any:
 def plain_namespace(x: Any) -> Any:
     """Return the namespace of an array below every level of it, such as NumPy itself."""
     return space_of(x)._base
-
-
-def _standard(xp: Any) -> Any:
-    """Return NumPy itself for any NumPy namespace (it is of the standard), and compat's for a library that it has."""
-    name = getattr(xp, "__name__", "")
-    if name in ("numpy", "array_api_compat.numpy"):
-        return np
-    if isinstance(xp, ModuleType):
-        with contextlib.suppress(ImportError):
-            return importlib.import_module(f"array_api_compat.{name}")
-    return xp

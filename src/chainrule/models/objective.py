@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
 from chainrule.models import logistic
@@ -12,11 +13,13 @@ from chainrule.models.targets import one_hot
 from chainrule.models.types import Params
 
 
+@on_their_gpu
 def outputs_for(classes: int) -> int:
     """Return how many outputs a network has that tells so many classes apart: one sigmoid for two, else one a class."""
     return 1 if classes == 2 else classes
 
 
+@on_their_gpu
 def targets(y: np.ndarray, outputs: int, dtype: Any) -> np.ndarray:
     """Return class numbers y (m,) as targets, on the host: 0 and 1 (m,) for one output, else rows (m, k) with one 1."""
     if outputs == 1:
@@ -25,12 +28,14 @@ def targets(y: np.ndarray, outputs: int, dtype: Any) -> np.ndarray:
     return np.ascontiguousarray(one_hot(np, y, outputs, dtype))
 
 
+@on_their_gpu
 def goes_by_tiles(net: MLP) -> bool:
     """Return whether steps on all rows pass over X once, as `logistic.by_tiles` does: those of logistic regression."""
     kind = net.output, net.cost, net.bias_gradient
     return len(net.shapes) == 1 and kind == ("sigmoid", "cross_entropy", "exact")
 
 
+@on_their_gpu
 def on_all_rows(
     net: MLP, X: Array, y: Array, params: Params, *, weight: Array | None = None
 ) -> tuple[Array, Params]:
@@ -47,6 +52,7 @@ def on_all_rows(
     return net.penalty.added(xp, params, cost, gradients) if net.penalty else (cost, gradients)
 
 
+@on_their_gpu
 def learning_rate_bound(X: Array, weight: Array | None = None) -> float:
     """Return `logistic.learning_rate_bound` of X (m, n), each row weighed by weight (m,) of mean 1, or None."""
     if weight is not None:
@@ -55,6 +61,7 @@ def learning_rate_bound(X: Array, weight: Array | None = None) -> float:
     return logistic.learning_rate_bound(X)
 
 
+@on_their_gpu
 def safe_learning_rate(net: MLP, bound: float) -> float:
     """Return a rate at which the cost of a network without hidden layers falls at every step of gradient descent.
 
@@ -65,6 +72,7 @@ def safe_learning_rate(net: MLP, bound: float) -> float:
     return 1 / (curvature + (net.penalty.strength if net.penalty else 0))
 
 
+@on_their_gpu
 def class_probabilities(y_hat: np.ndarray) -> np.ndarray:
     """Return the probability of each class (m, k) from a network's outputs (m, 1) or (m, k) on the host."""
     return y_hat if y_hat.shape[1] > 1 else np.concatenate([1 - y_hat, y_hat], axis=1)
