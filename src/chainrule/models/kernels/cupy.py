@@ -33,15 +33,15 @@ _SOFTMAX_CROSS_ENTROPY = """
         if (z > peak || isnan(z)) peak = z;
     }
     if (!isfinite(peak)) peak = 0;
-    T count = 0, rest = 0, share = 0;
+    double count = 0, rest = 0, total = 0;
     for (int j = 0; j < k; j++) {
         const T e = exp(product[row + j] + bias[j] - peak);
         if (e == 1) count += 1; else rest += e;
         slopes[row + j] = e;
-        share += rows[row + j];
+        total += rows[row + j];
     }
-    const T others = (count - 1) + rest, log_total = log1p(others);
-    T sum = 0;
+    const T others = (count - 1) + rest, share = total, log_total = log1p(others);
+    double sum = 0;
     for (int j = 0; j < k; j++) {
         const T y = rows[row + j], e = slopes[row + j];
         sum += y * ((product[row + j] + bias[j] - peak) - log_total);
