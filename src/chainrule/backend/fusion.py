@@ -79,11 +79,11 @@ def with_fused_pullback(gate: Callable[..., Any], base: Any) -> Gate:
 
 
 def _fused_pullback(gate: Callable[..., Any], number: int) -> Callable[..., Any]:
-    @fused
     def pullback(xp: Any, g: Array, *arrays: Array) -> Any:
         return gate(xp, *arrays)[1][number](g)
 
-    return pullback
+    pullback.__name__ = f"pullback_{number}"
+    return fused(pullback)
 
 
 def _bound(pullback: Callable[..., Any], xp: Any, arrays: tuple[Array, ...]) -> Pullback:

@@ -129,11 +129,15 @@ class CupyOps(Ops):
         return super().losses_and_slopes(gate, Z, rows)
 
 
+def is_fused(gate: Gate) -> bool:
+    """Return whether a gate is one kernel, and so is each of its pullbacks."""
+    return FLOWS.get(gate) == "elementwise" or gate is activations.relu
+
+
 @cache
 def _of_any_z(gate: Gate) -> Callable[..., Any]:
-    is_fused = FLOWS.get(gate) == "elementwise" or gate is activations.relu
-    alone = fused_gate(gate) if is_fused else gate
-    biased = fused_gate(_after_bias(gate)) if is_fused else None
+    alone = fused_gate(gate) if is_fused(gate) else gate
+    biased = fused_gate(_after_bias(gate)) if is_fused(gate) else None
 
     @wraps(gate)
     def run(xp: Any, Z: Any, *others: Array, **settings: Any) -> Any:
