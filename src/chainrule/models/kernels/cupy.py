@@ -7,7 +7,6 @@ tests/models/test_launches.py counts the kernels of each step.
 import math
 from collections.abc import Callable
 from functools import cache, cached_property, wraps
-from operator import iadd
 from typing import Any, NamedTuple
 
 from chainrule import pytree
@@ -146,8 +145,8 @@ def _of_any_z(gate: Gate) -> Callable[..., Any]:
         if biased is None:
             y, pullbacks = alone(xp, Z.product + Z.bias, *others, **settings)
             return y, tuple(_of_a_number(xp, y, pullback) for pullback in pullbacks)
-        y, (to_Z, _, *pullbacks) = biased(xp, *Z, *others, **settings)
-        return y, (to_Z, *pullbacks)
+        y, pullbacks = biased(xp, *Z, *others, **settings)
+        return y, (pullbacks[0], *pullbacks[2:])
 
     return run
 
@@ -163,7 +162,7 @@ def _after_bias(gate: Gate) -> Gate:
     return run
 
 
-def _of_a_number(xp: Any, y: Array, pullback: Pullback) -> Pullback:
+def _of_a_number(xp: Any, y: Array, pullback: Any) -> Pullback:
     return lambda g: pullback(xp.full_like(y, g) if isinstance(g, float) else g)
 
 
@@ -173,10 +172,10 @@ def _add_penalty(xp: Any, g: Array, W: Array, one: float | None, two: float | No
     terms = None
     if one is not None:
         # The sign; array-api-compat's own cannot be fused.
-        iadd(g, xp.where(W > 0, 1, xp.where(W < 0, -1, W)) * one)
+        g += xp.where(W > 0, 1, xp.where(W < 0, -1, W)) * one
         terms = xp.abs(W) * one
     if two is not None:
-        iadd(g, W * two)
+        g += W * two
         squares = xp.square(W) * two / 2
         terms = squares if terms is None else terms + squares
     return terms
@@ -189,16 +188,14 @@ def _sum_of_shares(xp: Any, losses: Array, share: float) -> Array:
 
 def _softmax_cross_entropy(xp: Any, Z: Biased, rows: Array) -> tuple[Array, tuple[Pullback, Pullback]]:
     if Z.product.shape[1] > _FEW_CLASSES:
-        return _of_any_z(losses.softmax_cross_entropy)(xp, Z, rows)
+        each, (to_Z, to_rows) = _of_any_z(losses.softmax_cross_entropy)(xp, Z, rows)
+        return each, (to_Z, to_rows)
     each, slopes = _softmax_losses_and_slopes(xp, Z, rows)
-
-    def to_Z(g: Array | float) -> Array:
-        return slopes * (g if isinstance(g, float) else g[:, None])
-
-    def to_rows(g: Array) -> Array:
-        return losses.softmax_cross_entropy(xp, Z.product + Z.bias, rows)[1][1](g)
-
-    return each, (to_Z, to_rows)
+    gate: Any = losses.softmax_cross_entropy
+    return each, (
+        lambda g: slopes * (g if isinstance(g, float) else g[:, None]),
+        lambda g: gate(xp, Z.product + Z.bias, rows)[1][1](g),
+    )
 
 
 def _softmax_losses_and_slopes(xp: Any, Z: Biased, rows: Array) -> tuple[Array, Array]:
