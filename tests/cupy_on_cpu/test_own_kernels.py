@@ -62,6 +62,22 @@ def test_a_gate_computes_what_numpy_computes(name, dtype):
         assert ulps(expected, got.get()) <= 4
 
 
+# The kernels of a step of a network that are neither a gate's nor an optimiser's rule.
+OF_A_STEP = {
+    *("one_hot", "softmax_cross_entropy", "_sum_of_shares", "_add_penalty"),
+    *("_scale", "_square_of_share", "_factor"),
+}
+
+
+def take_a_step(dtype):
+    net = cr.MLP((5, 3), output="softmax", penalty=cr.ElasticNet(0.1))
+    rule = cr.optimizers.clipped(cr.optimizers.adam(), 1.0)
+    params = net.init(0, "cuda", dtype)
+    for y in (np.array([0, 2]), np.array([0, 2], dtype)):
+        _, gradients = net.cost_and_gradients(params, cupy.asarray(Z.astype(dtype)), cupy.asarray(y))
+        rule.update(gradients, rule.init(params), params)
+
+
 @pytest.fixture(scope="module")
 def sources():
     """Return the sources of all kernels that rules, gates, costs and signs are made of."""
@@ -78,7 +94,9 @@ def sources():
         X, y, w = (cupy.asarray(x.astype(dtype)) for x in (Z, np.ones(2), np.ones(5)))
         logistic.by_matmul(X, y, w, 0.5)
         XP.sign(X)
+        take_a_step(dtype)
     own = {"output", "pullback_0", "pullback_1", "_sigmoid_losses_and_dz", "_sign_of_real"}
+    own |= OF_A_STEP
     own |= {rule.__name__ for rule, _, _ in RULES.values()}
     return kernels.sources(own)
 
@@ -87,5 +105,5 @@ def sources():
 def test_nvrtc_compiles_every_kernel(sources, architecture):
     from cupy_on_cpu.nvrtc import complaint
 
-    assert len(sources) > 2 * (len(RULES) + 2 * len(GATES))
+    assert len(sources) > 2 * (len(RULES) + 2 * len(GATES) + len(OF_A_STEP))
     assert {source: said for source in sources if (said := complaint(Path(source), architecture))} == {}

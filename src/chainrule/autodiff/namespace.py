@@ -10,11 +10,12 @@ import numpy as np
 from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
+from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import standard
-from chainrule.gates import RULES
+from chainrule.gates import RULES, elementwise
 from chainrule.gates.helpers import is_transformed
-from chainrule.gates.standard import functions
+from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
 from chainrule.validation import check_array_class
@@ -29,6 +30,9 @@ _MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "dtype": wrappers.about_dtypes,
     "value": wrappers.value,
 }
+
+# The gates whose pullback is one kernel on CuPy, of several as it is written.
+_FUSED = (elementwise.tanh, elementwise.square)
 
 
 class Namespace:
@@ -66,6 +70,9 @@ class Namespace:
         ):
             for name, kind, function in functions(part):
                 if hasattr(below, name):
+                    if function in _FUSED:
+                        function = with_fused_pullback(function, base)
+                        note_flow(function, "elementwise")
                     # The clip of compat gives the dtype of its first argument, NumPy's own that of all.
                     own = base if name == "clip" else below
                     made = _MAKERS[kind](self, function, getattr(own, name))

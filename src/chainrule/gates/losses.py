@@ -47,8 +47,8 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     margin = 1 - t * z
     met = margin <= 0
     return xp.where(met, 0, margin), (
-        lambda g: xp.where(margin > 0, -g * t, xp.sign(margin) * 0),
-        lambda g: xp.where(margin > 0, -g * z, xp.sign(margin) * 0),
+        lambda g: xp.where(margin > 0, g * -t, xp.sign(margin) * 0),
+        lambda g: xp.where(margin > 0, g * -z, xp.sign(margin) * 0),
     )
 
 

@@ -62,7 +62,7 @@ def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
 def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) with no loop: scale the rows of X by dz, an (m, n) temporary, then average them."""
     xp, y, b = check_step("by_scaling", X, y, w, b)
-    losses, dz = _losses_and_dz("by_scaling", xp, X @ w + b, y)
+    losses, dz = _losses_and_dz("by_scaling", xp, X @ w, b, y)
     return xp.mean(losses), xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
 
 
@@ -108,7 +108,7 @@ def by_tiles(
     forward, backward = tiles.products(xp, X, w, plan)
 
     def sums_of(X: Array, y: Array) -> Step:
-        losses, dz = _losses_and_dz("by_tiles", xp, forward(X, w) + b, y)
+        losses, dz = _losses_and_dz("by_tiles", xp, forward(X, w), b, y)
         return xp.sum(losses), backward(_transposed(dz), X), xp.sum(dz, axis=0)
 
     cost, dw, db = (total / X.shape[0] for total in tiles.sums(plan, sums_of, X, y, w, b))
@@ -139,7 +139,7 @@ def predict(X: Array, w: Array, b: Array) -> Array:
 def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
     """Return the cost (), and dz (m,), which `backward` needs."""
     xp, y, b = check_step("forward", X, y, w, b)
-    losses, dz = _losses_and_dz("forward", xp, X @ w + b, y)
+    losses, dz = _losses_and_dz("forward", xp, X @ w, b, y)
     return xp.mean(losses), dz
 
 
@@ -187,7 +187,7 @@ def _one_sample(xp: Any, x: Array, y: Array, w: Array, b: Array) -> Step:
 
 
 def _by_matmul(who: str, xp: Any, X: Array, y: Array, w: Array, b: Array) -> Step:
-    losses, dz = _losses_and_dz(who, xp, X @ w + b, y)
+    losses, dz = _losses_and_dz(who, xp, X @ w, b, y)
     m = X.shape[0]
     return xp.sum(losses) / m, _transposed(_transposed(dz) @ X) / m, xp.sum(dz, axis=0) / m
 
@@ -196,17 +196,16 @@ def _transposed(x: Array) -> Array:
     return x.T if x.ndim == 2 else x
 
 
-def _losses_and_dz(who: str, xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
-    """Return the losses (m,) and dz, shaped as z: (m,) of two classes, (m, k) of many."""
-    if z.ndim == 1:
-        losses, dz = _sigmoid_losses_and_dz(xp, z, y)
+def _losses_and_dz(who: str, xp: Any, product: Array, b: Array, y: Array) -> tuple[Array, Array]:
+    """Return the losses (m,) of z = X w + b, and dz, shaped as X w: (m,) for two classes, (m, k) for many."""
+    if product.ndim == 1:
+        losses, dz = _sigmoid_losses_and_dz(xp, product, b, y)
         return losses, dz
-    rows = one_hot(xp, y, z.shape[1], who=who)
-    losses, (to_z, _) = ops_for(xp).gate(softmax_cross_entropy)(xp, z, rows)
-    return losses, to_z(xp.ones_like(losses))
+    ops, rows = ops_for(xp), one_hot(xp, y, product.shape[1], product.dtype, who=who)
+    return ops.losses_and_slopes(softmax_cross_entropy, ops.add_bias(product, b), rows)
 
 
 @fused
-def _sigmoid_losses_and_dz(xp: Any, z: Array, y: Array) -> tuple[Array, Array]:
-    losses, (to_z, _) = sigmoid_cross_entropy(xp, z, y)
+def _sigmoid_losses_and_dz(xp: Any, product: Array, b: Array, y: Array) -> tuple[Array, Array]:
+    losses, (to_z, _) = sigmoid_cross_entropy(xp, product + b, y)
     return losses, to_z(1.0)

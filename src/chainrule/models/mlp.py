@@ -169,7 +169,7 @@ class MLP:
         layers, J, g = self._cost("cost_and_gradients", ops, params, X, y, sample_weight)
         gradients = [(dense.to_weights(g), dense.to_biases(g)) for dense, g in self._backward(layers, g)]
         gradients.reverse()
-        return self.completed(ops.xp, params, J, gradients, X.shape[0])
+        return self.completed(ops, params, J, gradients, X.shape[0])
 
     @on_their_gpu
     def input_gradient(
@@ -211,14 +211,16 @@ class MLP:
         if weight is not None:
             share = xp.reshape(weight if summed else xp.divide(weight, xp.sum(weight)), shape)
             return xp.sum(losses * share), share
-        share = xp.full(shape, 1.0 if summed else 1 / m, dtype=losses.dtype, device=losses.device)
+        share = ops.full(shape, 1.0 if summed else 1 / m, losses)
         return xp.sum(losses) if summed else ops.mean(losses), share
 
-    def completed(self, xp: Any, params: Params, J: Array, gradients: Params, m: int) -> tuple[Array, Params]:
+    def completed(
+        self, ops: Ops, params: Params, J: Array, gradients: Params, m: int
+    ) -> tuple[Array, Params]:
         """Return the exact J and gradients of m samples as the settings want them: `bias_gradient`, and the penalty."""
         if self.bias_gradient == "mean":
             gradients = [(dW, db / m) for dW, db in gradients]
-        return (J, gradients) if self.penalty is None else self.penalty.added(xp, params, J, gradients)
+        return (J, gradients) if self.penalty is None else ops.penalised(self.penalty, params, J, gradients)
 
     def rows(self, who: str, xp: Any, X: Array, y: Array) -> Array:
         """Return targets y of samples X as rows (m, k); an error names MLP and the method `who`."""

@@ -43,6 +43,11 @@ class Penalty(ABC):
             cost = cost + self.cost(xp, b) if self.biases else cost
         return cost
 
+    @property
+    @abstractmethod
+    def shares(self) -> tuple[float | None, float | None]:
+        """The strengths of |W| and of W^2 / 2 within Omega, None for none."""
+
     @abstractmethod
     def cost(self, xp: Any, W: Array) -> Array:
         """Return strength times Omega(W), ()."""
@@ -57,6 +62,11 @@ class Penalty(ABC):
 class L1(Penalty):
     """strength * sum |W|; the slope at 0 is 0 (Tibshirani, J. R. Statist. Soc. B 58, 1996)."""
 
+    @property
+    def shares(self) -> tuple[float | None, float | None]:
+        """The strengths of |W| and of W^2 / 2."""
+        return self.strength, None
+
     def cost(self, xp: Any, W: Array) -> Array:
         """Return strength * sum |W|."""
         return self.strength * xp.sum(xp.abs(W))
@@ -70,6 +80,11 @@ class L1(Penalty):
 @dataclass(frozen=True)
 class L2(Penalty):
     """strength / 2 * sum W^2 (Hoerl and Kennard, Technometrics 12, 1970)."""
+
+    @property
+    def shares(self) -> tuple[float | None, float | None]:
+        """The strengths of |W| and of W^2 / 2."""
+        return None, self.strength
 
     def cost(self, xp: Any, W: Array) -> Array:
         """Return strength / 2 * sum W^2."""
@@ -96,6 +111,11 @@ class ElasticNet(Penalty):
         object.__setattr__(self, "l1_ratio", real_number("ElasticNet", "l1_ratio", self.l1_ratio))
         if not 0 <= self.l1_ratio <= 1:
             raise ValueError(f"ElasticNet: l1_ratio must be from 0 to 1, got {self.l1_ratio}")
+
+    @property
+    def shares(self) -> tuple[float | None, float | None]:
+        """The strengths of |W| and of W^2 / 2."""
+        return self.strength * self.l1_ratio, self.strength * (1 - self.l1_ratio)
 
     def cost(self, xp: Any, W: Array) -> Array:
         """Return the sum of the costs of L1 and L2, each times its share."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.gates.types import Array
 from chainrule.models.activations import OUTPUTS
-from chainrule.models.kernels.numpy import FEW_CLASSES
+from chainrule.models.kernels import ops_for
 from chainrule.models.losses import COSTS
 from chainrule.models.validation import shape_of
 from chainrule.validation import check_targets
@@ -22,20 +22,7 @@ def one_hot(xp: Any, y: Array, k: int, dtype: Any = None, *, who: str = "one_hot
     With NumPy's arrays a number that is no class is a ValueError. With other arrays, where a look at y would wait for
     the device, the row of such a number is NaN.
     """
-    if dtype is not None:
-        y = xp.astype(y, dtype, copy=False)
-    classes = xp.arange(k, dtype=y.dtype, device=y.device)
-    # In the memory order in which softmax_cross_entropy wants the rows.
-    hit = (classes[:, None] == y[None, :]).T if k <= FEW_CLASSES else y[:, None] == classes[None, :]
-    if not isinstance(hit, np.ndarray):
-        return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, y.dtype), math.nan)
-    # A number is at most one class.
-    if np.count_nonzero(hit) < len(y):
-        wrong = y[~hit.any(axis=1)][0]
-        raise ValueError(
-            f"{who}: y must hold class numbers from 0 to {k - 1}, got {wrong:g}; number them from 0"
-        )
-    return hit.astype(y.dtype)
+    return ops_for(xp).one_hot(y, k, y.dtype if dtype is None else dtype, who)
 
 
 def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost: str) -> Array:
@@ -54,9 +41,9 @@ def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost
         )
     if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
-    y = xp.astype(y, X.dtype, copy=False)
     if y.ndim == 1 and k > 1:
-        return row.targets(xp, one_hot(xp, y, k, who=who))
+        return row.targets(xp, one_hot(xp, y, k, X.dtype, who=who))
+    y = xp.astype(y, X.dtype, copy=False)
     if row.shares and isinstance(y, np.ndarray):
         # With other arrays a look would wait for the device. A row of softmax may count for more than one sample.
         check_targets(who, cost, y, math.inf if choice else 1.0)

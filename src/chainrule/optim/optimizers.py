@@ -23,7 +23,7 @@ from inspect import signature
 from typing import Any, NamedTuple
 
 from chainrule import pytree
-from chainrule.backend.fusion import fused
+from chainrule.backend.fusion import fused, of_each, parts, whole
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import namespace
@@ -253,13 +253,36 @@ def _clipped_update(
 ) -> tuple[Params, State]:
     leaves = pytree.along(gradients, params, "gradients")
     xp = namespace(*leaves)
-    largest = xp.max(xp.stack([xp.max(xp.abs(xp.asarray(g))) for g in leaves]))
+    vector = whole(xp, leaves)
+    vectors = leaves if vector is None else [vector]
     # Squares of numbers up to 1 cannot overflow. The factor stays on the device: the host never asks whether it clips.
-    scale = xp.where(largest > 0, largest, 1)
-    root = xp.sqrt(xp.sum(xp.stack([xp.sum(xp.square(g / scale)) for g in leaves])))
-    excess = scale / largest_norm * root
-    factor = 1 / xp.where(excess > 1, excess, 1)
-    return optimizer.update(pytree.rebuilt(params, iter([g * factor for g in leaves])), state, params)
+    scale = _scale(xp, _over_all(xp, xp.max, [xp.max(xp.abs(xp.asarray(g))) for g in vectors]))
+    total = _over_all(xp, xp.sum, [xp.sum(_square_of_share(xp, g, scale)) for g in vectors])
+    factor = _factor(xp, scale, total, largest_norm)
+    shorter = [g * factor for g in vectors]
+    if vector is not None:
+        shorter = parts(shorter[0], leaves)
+    return optimizer.update(pytree.rebuilt(params, iter(shorter)), state, params)
+
+
+def _over_all(xp: Any, reduction: Callable[[Array], Array], numbers: list[Array]) -> Array:
+    return numbers[0] if len(numbers) == 1 else reduction(xp.stack(numbers))
+
+
+@fused
+def _scale(xp: Any, largest: Array) -> Array:
+    return xp.where(largest > 0, largest, 1)
+
+
+@fused
+def _square_of_share(xp: Any, g: Array, scale: Array) -> Array:
+    return xp.square(g / scale)
+
+
+@fused
+def _factor(xp: Any, scale: Array, total: Array, largest_norm: float) -> Array:
+    excess = scale / largest_norm * xp.sqrt(total)
+    return 1 / xp.where(excess > 1, excess, 1)
 
 
 # What all methods share.
@@ -311,9 +334,11 @@ def _update(
     step, xp = state["step"], namespace(*old, *leaves)
     # A Python number, because NumPy's scalars would widen float32.
     now = numbers(float(schedule(step)), step)
-    rows = zip(old, leaves, *(state[name] for name in kept), strict=True)
-    new, *keeps = zip(*(rule(xp, *row, *now) for row in rows), strict=True)
-    return pytree.rebuilt(params, iter(new)), {"step": step + 1} | dict(zip(kept, keeps, strict=True))
+    columns = (old, leaves, *(state[name] for name in kept))
+    new, *keeps = of_each(rule, xp, columns, now)
+    return pytree.rebuilt(params, iter(new)), {"step": step + 1} | {
+        name: tuple(arrays) for name, arrays in zip(kept, keeps, strict=True)
+    }
 
 
 def _check_gradients(who: str, old: Sequence[Array], leaves: Sequence[Array], params: Params) -> None:

@@ -3,7 +3,9 @@
 from typing import Any
 
 import numpy as np
+from array_api_compat import is_cupy_namespace
 
+from chainrule.models.kernels.cupy import CupyOps
 from chainrule.models.kernels.numpy import NumpyOps
 from chainrule.models.kernels.ops import Ops
 
@@ -11,5 +13,5 @@ _OPS: dict[Any, Ops] = {np: NumpyOps()}
 
 
 def ops_for(xp: Any) -> Ops:
-    """Return a network's operations on the arrays of a namespace, in the spellings in which it is the quickest."""
-    return _OPS.get(xp) or Ops(xp)
+    """Return the operations of one pass of a network in a namespace, in the spellings in which it is the quickest."""
+    return _OPS.get(xp) or (CupyOps if is_cupy_namespace(xp) else Ops)(xp)

@@ -1,12 +1,12 @@
 """What a network computes with, in any namespace: dense layers, and the gates of its activations and losses."""
 
+import math
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
-from chainrule.backend.fusion import fused_gate
-from chainrule.gates import FLOWS, activations, linear_algebra
+from chainrule.gates import linear_algebra
 from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.models.types import Params
 
 
 class Dense(NamedTuple):
@@ -26,18 +26,44 @@ class Ops:
     def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
         """Return Z = H W + b (m, n_out) and its pullbacks; `any_order` allows a Z in Fortran order."""
         Z, (to_input, to_weights) = _matmul(self.xp, H, W)
-        return Z + b, Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
+        return self.add_bias(Z, b), Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
+
+    def add_bias(self, product: Array, b: Array) -> Any:
+        """Return Z = product + b (m, n_out), as the gates of `gate` take it."""
+        return product + b
 
     def gate(self, gate: Gate) -> Callable[..., Any]:
-        """Return the gate in its quickest spelling: on CuPy, an elementwise one is a single kernel."""
-        return _fused(gate) if FLOWS.get(gate) == "elementwise" or gate is activations.relu else gate
+        """Return the gate in its quickest spelling."""
+        return gate
 
     def mean(self, losses: Array) -> Array:
         """Return the mean over samples () of losses (m,) or (m, k), where a sample has the sum of its k losses."""
         m = losses.shape[0]
         return self.xp.mean(losses) if losses.size == m else self.xp.sum(losses) / m
 
+    def penalised(self, penalty: Any, params: Params, J: Array, gradients: Params) -> tuple[Array, Params]:
+        """Return the cost () and the gradients, shaped as params, with the penalty and its gradient added to them."""
+        added: tuple[Array, Params] = penalty.added(self.xp, params, J, gradients)
+        return added
+
+    def full(self, shape: tuple[int, ...], value: float, like: Array) -> Any:
+        """Return an array filled with a value, of the dtype and device of `like`."""
+        return self.xp.full(shape, value, dtype=like.dtype, device=like.device)
+
+    def one_hot(self, y: Array, k: int, dtype: Any, who: str) -> Array:
+        """Return class numbers y (m,) as rows (m, k) of a dtype: 1 at the class and 0 elsewhere.
+
+        The row of a number that is no class is NaN, because a look at y would wait for the device.
+        """
+        xp, y = self.xp, self.xp.astype(y, dtype, copy=False)
+        hit = y[:, None] == xp.arange(k, dtype=dtype, device=y.device)
+        return xp.where(xp.any(hit, axis=1, keepdims=True), xp.astype(hit, dtype), math.nan)
+
+    def losses_and_slopes(self, gate: Gate, Z: Array, rows: Array) -> tuple[Array, Array]:
+        """Return the losses (m,) that a gate makes of Z (m, k) and rows, and the slope (m, k) of each in its row."""
+        losses, (to_Z, _) = self.gate(gate)(self.xp, Z, rows)
+        return losses, to_Z(self.xp.ones_like(losses))
+
 
 # matmul has a pullback for both arrays, which the type of a gate leaves open.
 _matmul: Any = linear_algebra.matmul
-_fused = cache(fused_gate)
