@@ -61,8 +61,8 @@ def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
 def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """log(sum e^x), whose slope is the softmax."""
     kept = kept_shape(x.shape, axis)
-    _, others, _, peak = exponentials(xp, x, axis)
-    y = xp.astype(xp.log1p(others) + peak, x.dtype, copy=False)
+    e, others, _, peak = exponentials(xp, x, axis)
+    y = xp.astype(xp.log1p(others) + peak, e.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
         e, others, _, _ = exponentials(xp, x, axis)
@@ -77,7 +77,7 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
     e, others, top, _ = exponentials(xp, x, axis)
-    y = xp.astype(e / (1 + others), x.dtype, copy=False)
+    y = xp.astype(e / (1 + others), e.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
         # Less the gradient at the top, which changes nothing but that a y near 1 is not subtracted from 1.
@@ -92,7 +92,7 @@ def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
 def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = x - log(sum e^x): dx = g - e^y sum(g)."""
     e, others, top, peak = exponentials(xp, x, axis)
-    y = xp.astype(x - peak - xp.log1p(others), x.dtype, copy=False)
+    y = xp.astype(x - peak - xp.log1p(others), e.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
         return minus_share(xp, g, total(xp, g, axis, keepdims=True), e, others, top)
