@@ -1,5 +1,7 @@
 """The array API namespace of given arrays, and their copies in NumPy."""
 
+import importlib
+from collections.abc import Callable
 from typing import Any
 
 import array_api_compat
@@ -37,3 +39,51 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
         return np.asarray(x.to_device(x.__array_namespace__().Device("CPU_DEVICE")))
     check_array(x)
     return np.asarray(x)
+
+
+# Where the special functions of a library's arrays are.
+_SPECIAL = {
+    "numpy": "scipy.special",
+    "cupy": "cupyx.scipy.special",
+    "torch": "torch.special",
+    "jax.numpy": "jax.scipy.special",
+}
+# SciPy's names for those that PyTorch calls otherwise.
+_IN_TORCH = {
+    **{name: f"bessel_{name}" for name in ("j0", "j1", "y0", "y1")},
+    **{name: f"modified_bessel_{name}" for name in ("k0", "k1")},
+    "psi": "digamma",
+}
+
+
+def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
+    """Return a function of scipy.special, by its name, for the plain arrays of a namespace; None where it has none.
+
+    Arrays of array-api-strict, which is there for tests, are computed by NumPy. Raises ImportError without SciPy.
+    """
+    own = xp.__name__.removeprefix("array_api_compat.")
+    if own == "array_api_strict":
+        return _by_numpy(xp, special_function(np, name))
+    if own not in _SPECIAL:
+        return None
+    room = _SPECIAL[own]
+    try:
+        functions = importlib.import_module(room)
+    except ImportError as error:
+        raise ImportError(
+            f'{name} needs {room}, which is not installed: pip install "chainrule[app]"'
+        ) from error
+    found = getattr(functions, _IN_TORCH.get(name, name) if own == "torch" else name, None)
+    if own == "torch" and name == "polygamma":
+        return lambda n, x: found(int(n), x)  # type: ignore[misc]
+    return found
+
+
+def _by_numpy(xp: Any, f: Any) -> Callable[..., Any]:
+    def function(*arrays: Any) -> Any:
+        device = next(x.device for x in arrays if hasattr(x, "dtype"))
+        y = f(*(to_numpy(x) if hasattr(x, "dtype") else x for x in arrays))
+        y = tuple(xp.asarray(np.asarray(part), device=device) for part in (y if isinstance(y, tuple) else (y,)))
+        return y if len(y) > 1 else y[0]
+
+    return function

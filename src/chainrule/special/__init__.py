@@ -1,0 +1,72 @@
+"""SciPy's special functions with gradients: on NumPy by scipy.special, on CuPy by cupyx.scipy.special.
+
+`scipy.special.erf(x)` on a traced array is `erf` of this module, as far as SciPy asks its arguments: its universal
+functions do, and `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not. On PyTorch and JAX those
+functions are there that the library has.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.autodiff.namespace import first_space
+from chainrule.gates import elementwise
+from chainrule.gates.helpers import is_transformed
+from chainrule.gates.types import Gate
+from chainrule.numpy.names import SPECIAL
+from chainrule.special import bessel as bessel
+from chainrule.special import elementary as elementary
+from chainrule.special import error_functions as error_functions
+from chainrule.special import incomplete as incomplete
+from chainrule.special.sums import log_softmax, logsumexp, softmax
+from chainrule.special.table import GATES
+
+
+def _as_arrays(items: tuple[Any, ...]) -> list[Any]:
+    """Return numbers and lists as arrays of the dtype and on the device of the first array of real floating dtype."""
+    if all(hasattr(x, "dtype") for x in items):
+        return list(items)
+    like = next((x for x in items if hasattr(x, "dtype")), np.asarray(0.0))
+    xp = first_space((like,))._base
+    dtype = like.dtype if xp.isdtype(like.dtype, "real floating") else None
+    return [x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device) for x in items]
+
+
+def _recorded(rule: Gate, space: Any, *arrays: Any) -> Any:
+    return space._record(rule, _as_arrays(arrays), {})
+
+
+def _function(name: str, rule: Gate) -> Callable[..., Any]:
+    @functools.wraps(rule)
+    def function(*arrays: Any) -> Any:
+        arrays = tuple(_as_arrays(arrays))
+        space = first_space(arrays)
+        if any(map(is_transformed, arrays)):
+            return _recorded(rule, space, *arrays)
+        return rule(space._base, *arrays)[0]
+
+    function.__name__ = function.__qualname__ = name
+    signature = inspect.signature(rule)
+    parameters = list(signature.parameters.values())[1:]
+    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return function
+
+
+# What NumPy has as well.
+_RULES = {**GATES, "expm1": elementwise.expm1, "log1p": elementwise.log1p}
+SPECIAL.update({name: functools.partial(_recorded, rule) for name, rule in GATES.items()})
+_FUNCTIONS = {name: _function(name, rule) for name, rule in _RULES.items()}
+globals().update(_FUNCTIONS)
+__all__ = [*_FUNCTIONS, "log_softmax", "logsumexp", "softmax"]
+
+
+# Type checkers learn from it that there are names which are not written here.
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,63 @@
+"""The gamma function and its kin."""
+
+import math
+from typing import Any
+
+from chainrule.gates.helpers import output
+from chainrule.gates.types import Array, Result
+from chainrule.special.table import defined, library, special, unknown
+
+
+@special()
+def gamma(xp: Any, x: Array, /) -> Result:
+    """gamma' = gamma psi (DLMF 5.2.2)."""
+    y = library(gamma, xp, x)
+    return y, (lambda g: g * (y * output(psi, xp, x)),)
+
+
+@special()
+def rgamma(xp: Any, x: Array, /) -> Result:
+    """1 / gamma: its slope is -psi / gamma (DLMF 5.2.2); NaN at 0, -1, -2, ..., where psi is infinite."""
+    y = library(rgamma, xp, x)
+    return y, (lambda g: -g * (y * output(psi, xp, x)),)
+
+
+@special()
+def gammaln(xp: Any, x: Array, /) -> Result:
+    """log |gamma(x)|, whose slope is psi (DLMF 5.2.2)."""
+    return library(gammaln, xp, x), (lambda g: g * output(psi, xp, x),)
+
+
+@special()
+def loggamma(xp: Any, x: Array, /) -> Result:
+    """log gamma(x), of numbers below 0 NaN; its slope is psi (DLMF 5.2.2)."""
+    y = library(loggamma, xp, x)
+    return y, (lambda g: g * defined(xp, y, output(psi, xp, x)),)
+
+
+@special("digamma")
+def psi(xp: Any, x: Array, /) -> Result:
+    """The digamma function: psi' = polygamma(1, x) (DLMF 5.15)."""
+    return library(psi, xp, x), (lambda g: g * output(polygamma, xp, 1, x),)
+
+
+@special()
+def polygamma(xp: Any, n: Any, x: Array, /) -> Result:
+    """The n-th derivative of psi, so its slope in x is polygamma(n + 1, x) (DLMF 5.15); none in n."""
+    y = library(polygamma, xp, n, x)
+    if y.dtype != x.dtype and xp.isdtype(x.dtype, "real floating"):
+        y = xp.astype(y, x.dtype)
+    return y, (
+        unknown("polygamma", "the order n"),
+        lambda g: g * defined(xp, y, output(polygamma, xp, n + 1, x)),
+    )
+
+
+@special()
+def zeta(xp: Any, x: Array, q: Array = None, /) -> Result:
+    """Riemann's zeta function, or with q Hurwitz's: its slope in q is -x zeta(x + 1, q) (DLMF 25.11.17); none in x."""
+    y = library(zeta, xp, x) if q is None else library(zeta, xp, x, q)
+    return y, (
+        unknown("zeta", "x"),
+        lambda g: g * xp.where(xp.isfinite(y), -x * output(zeta, xp, x + 1, q), math.nan),
+    )

@@ -1,0 +1,51 @@
+"""The beta function, and the incomplete gamma and beta functions."""
+
+import math
+from typing import Any
+
+from chainrule.gates.types import Array, Result
+from chainrule.special.densities import beta_density, digamma_gain, gamma_density
+from chainrule.special.table import defined, library, special, unknown
+
+
+@special()
+def beta(xp: Any, a: Array, b: Array, /) -> Result:
+    """B(a, b): its slope in a is B (psi(a) - psi(a + b)) (DLMF 5.12.1, 5.2.2)."""
+    y = library(beta, xp, a, b)
+    return y, (lambda g: -g * (y * digamma_gain(xp, a, b)), lambda g: -g * (y * digamma_gain(xp, b, a)))
+
+
+@special()
+def betaln(xp: Any, a: Array, b: Array, /) -> Result:
+    """log |B(a, b)|: its slope in a is psi(a) - psi(a + b) (DLMF 5.12.1, 5.2.2)."""
+    y = library(betaln, xp, a, b)
+
+    def share(own: Array, other: Array) -> Array:
+        return xp.where(xp.isfinite(y), digamma_gain(xp, own, other), math.nan)
+
+    return y, (lambda g: -g * share(a, b), lambda g: -g * share(b, a))
+
+
+@special()
+def gammainc(xp: Any, a: Array, x: Array, /) -> Result:
+    """P(a, x), the share of the gamma integral below x: its slope in x is x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
+    y = library(gammainc, xp, a, x)
+    return y, (unknown("gammainc", "a"), lambda g: g * defined(xp, y, gamma_density(xp, a, x)))
+
+
+@special()
+def gammaincc(xp: Any, a: Array, x: Array, /) -> Result:
+    """Q(a, x) = 1 - P(a, x): its slope in x is -x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
+    y = library(gammaincc, xp, a, x)
+    return y, (unknown("gammaincc", "a"), lambda g: -g * defined(xp, y, gamma_density(xp, a, x)))
+
+
+@special()
+def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Result:
+    """I_x(a, b), the share of the beta integral below x: its slope in x is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.2)."""
+    y = library(betainc, xp, a, b, x)
+    return y, (
+        unknown("betainc", "a"),
+        unknown("betainc", "b"),
+        lambda g: g * defined(xp, y, beta_density(xp, a, b, x)),
+    )

@@ -1,0 +1,68 @@
+"""The table of special functions, and how their gates reach the library that computes the values.
+
+A gate has SciPy's name. Its values are those of SciPy or of the library that has its functions for other arrays; the
+slopes are written here.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from chainrule.backend.namespaces import special_function
+from chainrule.gates.helpers import is_transformed
+from chainrule.gates.standard import note_flow
+from chainrule.gates.types import Array, Gate, Pullback
+
+# By SciPy's names, of which some are two names of one function.
+GATES: dict[str, Gate] = {}
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def special(*names: str) -> Callable[[_F], _F]:
+    """Enter an elementwise gate under its own name and under others."""
+
+    def enter(gate: _F) -> _F:
+        GATES.update(dict.fromkeys((gate.__name__, *names), gate))
+        return slope(gate)
+
+    return enter
+
+
+def slope(gate: _F) -> _F:
+    """Note that a gate is elementwise: a slope that is a gate itself, so that its own slopes are right as well."""
+    note_flow(gate, "elementwise")
+    return gate
+
+
+def library(gate: Gate, xp: Any, *arrays: Any) -> Any:
+    """Return the value of a gate by the library of its arrays; it is recorded where an array is traced.
+
+    Raises TypeError where the library has no such function.
+    """
+    for array in arrays:
+        if is_transformed(array):
+            return array.record(gate, arrays, {})
+    found = special_function(xp, gate.__name__)
+    if found is None:
+        raise TypeError(
+            f"{gate.__name__}: {xp.__name__} has no such special function. Convert the array to NumPy's"
+        )
+    return found(*arrays)
+
+
+def defined(xp: Any, y: Array, slope: Array) -> Array:
+    """Return a slope, and NaN where the value y is: outside the domain the formula may give a number."""
+    return xp.where(xp.isnan(y), math.nan, slope)
+
+
+def unknown(name: str, argument: str) -> Pullback:
+    """Return a pullback to an argument with respect to which no derivative is known: a TypeError that says so."""
+
+    def pullback(g: Array) -> Array:
+        raise TypeError(
+            f"{name}: its derivative with respect to {argument} is not known here. "
+            f"Use chainrule.stop_gradient on {argument}, or give {name} a rule with chainrule.gate"
+        )
+
+    return pullback
