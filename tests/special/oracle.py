@@ -41,7 +41,12 @@ class Row:
     draws: tuple[tuple[Callable[..., Any], ...], ...]  # for each argument, in turns
     slopes: tuple[int, ...] = (0,)
     special: tuple[tuple[float, ...], ...] = ()  # further points
-    d: Callable[..., Any] | None = None  # first derivative, in the last argument, where f is not to be differenced
+    d: Callable[..., Any] | None = (
+        None  # first derivative, in the last argument, where f is not to be differenced
+    )
+    second: Callable[..., Any] | None = (
+        None  # and the second derivative, where its differences are lost beside it
+    )
     name: str = ""  # the function of scipy.special, where the row has another name
 
     def points(self) -> list[np.ndarray]:
@@ -51,9 +56,7 @@ class Row:
         for i, draws in enumerate(self.draws):
             drawn = np.stack([draw(random, count) for draw in draws])
             x = drawn[np.arange(count) % len(draws), np.arange(count)]
-            columns.append(
-                np.concatenate([x.astype(np.float32).astype(float), [p[i] for p in self.special]])
-            )
+            columns.append(np.concatenate([x.astype(np.float32).astype(float), [p[i] for p in self.special]]))
         return columns
 
 
@@ -102,73 +105,122 @@ def rows() -> dict[str, Row]:
         logs = (a - 1) * mp.log(x) + (b - 1) * mp.log(1 - x)
         return mp.exp(logs + mp.loggamma(a + b) - mp.loggamma(a) - mp.loggamma(b))
 
-    positive, parameters = (sizes(1e-2, 40), uniform(0.1, 8), whole(1, 12)), (sizes(1e-4, 1e5), uniform(0.1, 20))
+    positive, parameters = (
+        (sizes(1e-2, 40), uniform(0.1, 8), whole(1, 12)),
+        (sizes(1e-4, 1e5), uniform(0.1, 20)),
+    )
     shares = (uniform(0.001, 0.999), uniform(0.4, 0.6), sizes(1e-6, 0.5))
     gamma_points = (uniform(-5, 20), sizes(1e-6, 150), uniform(-20, 5))
     return {
         "erf": one(mp.erf, *erf_points, at=(0.0, 1.0, -2.0), d=bell),
         "erfc": one(mp.erfc, *erf_points, at=(0.0, 1.0, -2.0), d=lambda x: -bell(x)),
         "erfcx": one(
-            lambda x: mp.exp(x * x) * mp.erfc(x), uniform(-5, 5), sizes(1e-6, 1e6), uniform(-20, 40), at=(0.0, 1.0, 2.0)
+            lambda x: mp.exp(x * x) * mp.erfc(x),
+            uniform(-5, 5),
+            sizes(1e-6, 1e6),
+            uniform(-20, 40),
+            at=(0.0, 1.0, 2.0),
         ),
         "erfinv": one(mp.erfinv, uniform(-1, 1), uniform(0.99, 1), sizes(1e-8, 1, BOTH), at=(0.0, 0.5)),
         "erfcinv": one(
-            erfcinv, uniform(0.01, 2), sizes(1e-300, 1e-1), at=(1.0, 0.5),
+            erfcinv,
+            uniform(0.01, 2),
+            sizes(1e-37, 1e-1),
+            at=(1.0, 0.5, 1e-100, 1e-300),
             d=lambda x: -1 / bell(erfcinv(x)),
         ),
         "ndtr": one(mp.ncdf, *erf_points, at=(0.0, 1.0, -2.0), d=mp.npdf),
         "log_ndtr": one(
-            lambda x: mp.log(mp.ncdf(x)) if x < 5 else mp.log1p(-mp.ncdf(-x)), uniform(-5, 5), sizes(1e-2, 1e5, (-1,)), uniform(-30, 25), at=(0.0, 1.0, -2.0),
+            lambda x: mp.log(mp.ncdf(x)) if x < 5 else mp.log1p(-mp.ncdf(-x)),
+            uniform(-5, 5),
+            sizes(1e-2, 1e5, (-1,)),
+            uniform(-30, 25),
+            at=(0.0, 1.0, -2.0),
             d=lambda x: mp.npdf(x) / mp.ncdf(x),
         ),
         "ndtri": one(
-            ndtri, uniform(0.001, 0.999), sizes(1e-300, 1e-1), uniform(0.9, 1), at=(0.5, 0.25),
+            ndtri,
+            uniform(0.001, 0.999),
+            sizes(1e-37, 1e-1),
+            uniform(0.9, 1),
+            at=(0.5, 0.25, 1e-100, 1e-300),
             d=lambda x: 1 / mp.npdf(ndtri(x)),
         ),
         "gamma": one(mp.gamma, *gamma_points, at=integers),
-        "rgamma": one(mp.rgamma, *gamma_points, at=integers),
         "gammaln": one(lambda x: mp.re(mp.loggamma(x)), *gamma_points, sizes(1, 1e10), at=integers),
         "loggamma": one(mp.loggamma, uniform(0, 20), sizes(1e-6, 1e10), at=integers),
         "psi": one(lambda x: mp.psi(0, x), *gamma_points, sizes(1, 1e10), at=integers),
         "polygamma": Row(
-            lambda n, x: mp.psi(int(n), x), ((whole(0, 6),), (uniform(0, 20), sizes(1e-3, 1e6), uniform(-6, 3))), (1,)
+            lambda n, x: mp.psi(int(n), x),
+            ((whole(0, 6),), (uniform(0, 20), sizes(1e-3, 1e6), uniform(-6, 3))),
+            (1,),
         ),
         "beta": Row(mp.beta, (positive, positive), (0, 1), ((1.0, 1.0), (2.0, 3.0), (1e5, 2.0))),
         "betaln": Row(
-            lambda a, b: mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b), (parameters, parameters), (0, 1)
+            lambda a, b: mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b),
+            (parameters, parameters),
+            (0, 1),
         ),
         "gammainc": Row(
-            lambda a, x: mp.gammainc(a, 0, x, regularized=True), (positive, (uniform(0.01, 40), sizes(1e-3, 60))), (1,),
-            ((1.0, 1.0), (3.0, 2.0)), d=gamma_density,
+            lambda a, x: mp.gammainc(a, 0, x, regularized=True),
+            (positive, (uniform(0.01, 40), sizes(1e-3, 60))),
+            (1,),
+            ((1.0, 1.0), (3.0, 2.0)),
+            d=gamma_density,
         ),
         "gammaincc": Row(
             lambda a, x: mp.gammainc(a, x, mp.inf, regularized=True),
-            (positive, (uniform(0.01, 40), sizes(1e-3, 60))), (1,), ((1.0, 1.0), (3.0, 2.0)), d=gamma_density,
+            (positive, (uniform(0.01, 40), sizes(1e-3, 60))),
+            (1,),
+            ((1.0, 1.0), (3.0, 2.0)),
+            d=gamma_density,
         ),
         "betainc": Row(
-            lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True), (positive, positive, shares), (2,),
-            ((1.0, 1.0, 0.5), (2.0, 3.0, 0.25)), d=beta_density,
+            lambda a, b, x: mp.betainc(a, b, 0, x, regularized=True),
+            (positive, positive, shares),
+            (2,),
+            ((1.0, 1.0, 0.5), (2.0, 3.0, 0.25)),
+            d=beta_density,
         ),
         "expit": one(
-            expit, uniform(-5, 5), uniform(-700, 700), sizes(1e-6, 40, BOTH), at=(0.0,), d=lambda x: expit(x) * expit(-x)
+            expit,
+            uniform(-5, 5),
+            uniform(-700, 700),
+            sizes(1e-6, 40, BOTH),
+            at=(0.0,),
+            d=lambda x: expit(x) * expit(-x),
         ),
-        "logit": one(lambda x: mp.log(x / (1 - x)), uniform(0, 1), sizes(1e-30, 1), uniform(0.999, 1), at=(0.5,)),
+        "logit": one(
+            lambda x: mp.log(x / (1 - x)), uniform(0, 1), sizes(1e-30, 1), uniform(0.999, 1), at=(0.5,)
+        ),
         "log_expit": one(
-            lambda x: -mp.log1p(mp.exp(-x)), uniform(-5, 5), uniform(-700, 700), sizes(1e-6, 40, BOTH), at=(0.0,),
+            lambda x: -mp.log1p(mp.exp(-x)),
+            uniform(-5, 5),
+            uniform(-700, 700),
+            sizes(1e-6, 40, BOTH),
+            at=(0.0,),
             d=lambda x: expit(-x),
+            second=lambda x: -expit(x) * expit(-x),
         ),
         "xlogy": Row(
-            lambda x, y: x * mp.log(y), ((uniform(-3, 3), sizes(1e-6, 1e6)), (sizes(1e-8, 1e8), uniform(0.5, 2))), (0, 1)
+            lambda x, y: x * mp.log(y),
+            ((uniform(-3, 3), sizes(1e-6, 1e6)), (sizes(1e-8, 1e8), uniform(0.5, 2))),
+            (0, 1),
         ),
         "xlog1py": Row(
-            lambda x, y: x * mp.log(1 + y), ((uniform(-3, 3), sizes(1e-6, 1e6)), (sizes(1e-8, 1e8), uniform(-0.9, 2))),
+            lambda x, y: x * mp.log(1 + y),
+            ((uniform(-3, 3), sizes(1e-6, 1e6)), (sizes(1e-8, 1e8), uniform(-0.9, 2))),
             (0, 1),
         ),
         "entr": one(lambda x: -x * mp.log(x), uniform(0, 3), sizes(1e-30, 1e10), at=(1.0, 2.0)),
-        "rel_entr": Row(entropy, ((uniform(0.1, 3), sizes(1e-20, 1e10)), (uniform(0.1, 3), sizes(1e-20, 1e10))), (0, 1)),
+        "rel_entr": Row(
+            entropy, ((uniform(0.1, 3), sizes(1e-20, 1e10)), (uniform(0.1, 3), sizes(1e-20, 1e10))), (0, 1)
+        ),
         "kl_div": Row(
             lambda x, y: entropy(x, y) - x + y,
-            ((uniform(0.1, 3), sizes(1e-20, 1e10)), (uniform(0.1, 3), sizes(1e-20, 1e10))), (0, 1), ((1.0, 1.0), (2.0, 1.0)),
+            ((uniform(0.1, 3), sizes(1e-20, 1e10)), (uniform(0.1, 3), sizes(1e-20, 1e10))),
+            (0, 1),
+            ((2.0, 1.0),),
         ),
         "j0": one(lambda x: mp.besselj(0, x), uniform(-20, 20), sizes(1e-4, 1e4), at=(0.0, 1.0)),
         "j1": one(lambda x: mp.besselj(1, x), uniform(-20, 20), sizes(1e-4, 1e4), at=(0.0, 1.0)),
@@ -186,7 +238,11 @@ def rows() -> dict[str, Row]:
         "struve": Row(mp.struveh, ((uniform(-1, 6), whole(-1, 8)), (uniform(0, 5), uniform(0, 40))), (1,)),
         "cosm1": one(lambda x: mp.cos(x) - 1, uniform(-10, 10), sizes(1e-8, 1), at=(0.0,)),
         "exprel": one(
-            lambda x: (mp.expm1(x) / x) if x else mp.mpf(1), uniform(-3, 3), sizes(1e-8, 600), uniform(-100, 3), at=(0.0,)
+            lambda x: (mp.expm1(x) / x) if x else mp.mpf(1),
+            uniform(-3, 3),
+            sizes(1e-8, 600),
+            uniform(-100, 3),
+            at=(0.0,),
         ),
         "zeta": Row(mp.zeta, ((uniform(1.1, 10), whole(2, 8)), (uniform(0.1, 20), sizes(1e-3, 1e4))), (1,)),
         "sine_integral": one(mp.si, uniform(-20, 20), sizes(1e-8, 1e3), at=(0.0, 1.0), name="sici"),
@@ -196,7 +252,10 @@ def rows() -> dict[str, Row]:
             None, ((sizes(10, 1e7),), (uniform(-5, 5),)), (1,), d=gamma_density, name="gammainc"
         ),
         "betainc_large": Row(
-            None, ((*parameters, sizes(10, 1e7)), (*parameters, sizes(10, 1e7)), (uniform(-5, 5),)), (2,), d=beta_density,
+            None,
+            ((*parameters, sizes(10, 1e7)), (*parameters, sizes(10, 1e7)), (uniform(-5, 5),)),
+            (2,),
+            d=beta_density,
             name="betainc",
         ),
     }
@@ -252,12 +311,14 @@ def derivatives(row: Row, arguments: list[Any], i: int) -> tuple[float, float]:
 
     if row.d:
         d = along(row.d)
-        slope, second, scale = _float(lambda: d(x)), _float(lambda: difference(d)), d(x + size / 1024) * size
+        slope, second, scale = _float(lambda: d(x)), _float(lambda: difference(d)), d(x - size / 1024) * size
     else:
         f = along(row.f)
         slope = _float(lambda: difference(f))
         second = _float(lambda: (f(x + step) - 2 * f(x) + f(x - step)) / step**2)
-        scale = f(x + size / 1024)
+        scale = f(x - size / 1024)
+    if row.second:
+        return slope, _float(lambda: row.second(*arguments))
     smallest = float(abs(scale) * mp.mpf(10) ** -27)
     slope = 0.0 if not row.d and abs(slope) * float(size) < smallest else slope
     return slope, 0.0 if abs(second) * float(size) ** 2 < smallest else second

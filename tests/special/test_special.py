@@ -33,9 +33,7 @@ UNKNOWN = {
 }
 NAMES = sorted(GATES)
 UFUNCS = [name for name in NAMES if isinstance(getattr(sp, name), np.ufunc)]
-WITH_SLOPES = {
-    name: [i for i in range(len(CALLS[name])) if i not in UNKNOWN.get(name, {})] for name in NAMES
-}
+WITH_SLOPES = {name: [i for i in range(len(CALLS[name])) if i not in UNKNOWN.get(name, {})] for name in NAMES}
 
 
 def total(result):
@@ -69,7 +67,7 @@ def test_scipys_function_on_a_traced_array_is_ours(name):
 @pytest.mark.parametrize("name", ["expm1", "log1p"])
 def test_functions_of_numpys_too(name):
     theirs, ours = getattr(sp, name), getattr(cr.special, name)
-    np.testing.assert_array_equal(ours(ONE), theirs(ONE))
+    np.testing.assert_allclose(ours(ONE), theirs(ONE), rtol=1e-15)
     slopes = [cr.grad(lambda x, f=f: np.sum(f(x)))(ONE) for f in (theirs, ours)]
     np.testing.assert_array_equal(*slopes)
 
@@ -85,7 +83,7 @@ def test_gradients_of_both_orders_and_modes(name):
             given[i] = x
         return total(f(*given))
 
-    cr.check_gradients(of_some, *(arrays[i] for i in where), order=2, rtol=1e-5)
+    cr.check_gradients(of_some, *(arrays[i] for i in where), order=2)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -113,10 +111,235 @@ def test_what_has_no_known_slope_is_an_error_by_name(name):
     f = getattr(cr.special, name)
     arrays = [np.asarray(x) + np.zeros(3) for x in CALLS[name]]
     for i, called in UNKNOWN[name].items():
-        with pytest.raises(TypeError, match=rf"{GATES[name].__name__}: .*with respect to {called} is not known"):
+        with pytest.raises(
+            TypeError, match=rf"{GATES[name].__name__}: .*with respect to {called} is not known"
+        ):
             cr.grad(lambda *xs: np.sum(f(*xs)), i)(*arrays)
-        with pytest.raises(TypeError, match=f"with respect to {called}"):
+        with pytest.raises(TypeError, match="with respect to"):
             x = [np.ones(3) if j == i else np.zeros(3) for j in range(len(arrays))]
             cr.jvp(f, tuple(arrays), tuple(x))
         # As a constant it stops nobody.
-        cr.grad(lambda *xs: np.sum(f(*(cr.stop_gradient(x) if j == i else x for j, x in enumerate(xs)))), i)(*arrays)
+        cr.grad(lambda *xs: np.sum(f(*(cr.stop_gradient(x) if j == i else x for j, x in enumerate(xs)))), i)(
+            *arrays
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_masked_element_gets_0(name):
+    points = np.array([-1000.0, -2.0, -1.0, 0.0, 1.0, 2.0, 1000.0])
+    grid = np.meshgrid(*[points] * len(CALLS[name]))
+    rule = GATES[name]
+    assert {FLOWS[gate] for gate in (rule if isinstance(rule, tuple) else (rule,))} == {"elementwise"}
+    f = getattr(cr.special, name)
+    with np.errstate(all="ignore"):
+        for i in WITH_SLOPES[name]:
+            result = f(*grid)
+            for j in range(len(result) if isinstance(result, tuple) else 1):
+
+                def masked(*xs, j=j):
+                    y = f(*xs)
+                    return np.sum(np.where(xs[0] > 5000, y[j] if isinstance(y, tuple) else y, 0))
+
+                assert not cr.grad(masked, i)(*grid).any()
+
+
+# Outside the domain there is no slope, whatever the formula gives there.
+OUTSIDE = {
+    "loggamma": [(-0.5,)],
+    "logit": [(-0.5,), (2.0,)],
+    "erfinv": [(2.0,), (-1.5,)],
+    "erfcinv": [(-0.5,), (3.0,)],
+    "ndtri": [(-0.5,), (2.0,)],
+    "entr": [(-1.0,)],
+    "gamma": [(-1.0,), (-2.0,)],
+    "gammaln": [(-1.0,)],
+    "psi": [(-1.0,)],
+    "polygamma": [(-1.0, 0.5)],
+    "betaln": [(0.5, 0.0), (0.5, -1.0)],
+    "gammainc": [(1.0, -1.0), (-1.0, 1.0), (3.0, -2.0)],
+    "gammaincc": [(1.0, -1.0), (-1.0, 1.0)],
+    "betainc": [(1.0, 2.0, -0.5), (1.0, 2.0, 1.5), (-1.0, 2.0, 0.5), (20.0, 20.0, 1.5)],
+    "xlogy": [(1.0, -1.0)],
+    "xlog1py": [(1.0, -2.0)],
+    "rel_entr": [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)],
+    "kl_div": [(-1.0, -1.0), (1.0, -1.0), (-1.0, 1.0)],
+    "jv": [(0.5, -1.0)],
+    "iv": [(0.5, -1.0), (1e-300, -1.0)],
+    "ive": [(0.5, -1.0), (0.5, -40.0)],
+    "yn": [(2.0, -1.0)],
+    "y0": [(-1.0,)],
+    "y1": [(-1.0,)],
+    "struve": [(0.5, -1.0)],
+    "zeta": [(1.0, 2.0), (0.5, 2.0), (2.5, -0.5)],
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_outside_its_domain_a_function_has_no_slope(name):
+    f = getattr(cr.special, name)
+    for point in OUTSIDE[name]:
+        arrays = [np.asarray(x) for x in point]
+        assert not np.isfinite(f(*arrays)), point
+        for i in WITH_SLOPES[name]:
+            assert not np.isfinite(cr.grad(f, i)(*arrays)), point
+
+
+# Slopes at the ends of domains, at infinity and far out, by their limits.
+ENDS = {
+    "erf": [(np.inf, 0.0), (-np.inf, 0.0), (1e300, 0.0)],
+    "erfc": [(np.inf, 0.0)],
+    "erfcx": [(np.inf, 0.0), (-30.0, -np.inf)],
+    "erfinv": [(1.0, np.inf), (-1.0, np.inf)],
+    "erfcinv": [(0.0, -np.inf), (2.0, -np.inf)],
+    "ndtri": [(0.0, np.inf), (1.0, np.inf)],
+    "ndtr": [(-np.inf, 0.0), (1e300, 0.0)],
+    "log_ndtr": [(np.inf, 0.0), (-np.inf, np.inf), (-1e150, 1e150)],
+    "logit": [(0.0, np.inf), (1.0, np.inf)],
+    "expit": [(1000.0, 0.0), (-1000.0, 0.0), (np.inf, 0.0)],
+    "log_expit": [(1000.0, 0.0), (-1000.0, 1.0)],
+    "entr": [(0.0, np.inf)],
+    "i0e": [(0.0, 0.0), (1e10, -(0.5 + 0.1875e-10) / np.sqrt(2 * np.pi * 1e30))],
+    "i1e": [(0.0, 0.5)],
+    "j1": [(0.0, 0.5)],
+    "i1": [(0.0, 0.5)],
+    "exprel": [(0.0, 0.5), (-1e10, 1e-20), (1000.0, np.inf)],
+    "gammainc, a = 1/2": [(0.0, np.inf), (np.inf, 0.0)],
+    "gammainc, a = 1": [(0.0, 1.0), (np.inf, 0.0)],
+    "gammainc, a = 2": [(0.0, 0.0), (1e300, 0.0)],
+    "gammainc, a = 20": [(0.0, 0.0), (1e300, 0.0), (np.inf, 0.0)],
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("label", ENDS)
+def test_slopes_at_ends(label):
+    name, _, a = label.partition(", a = ")
+    f = getattr(cr.special, name)
+    for x, want in ENDS[label]:
+        slope = cr.grad(lambda x: f(eval(a), x) if a else f(x))(np.asarray(x))  # noqa: B023
+        np.testing.assert_allclose(slope, want, rtol=1e-13, err_msg=f"{label} at {x}")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_density_of_beta_at_its_ends():
+    for a, b, x, want in [
+        (1.0, 3.0, 0.0, 3.0),
+        (3.0, 1.0, 1.0, 3.0),
+        (0.5, 2.0, 0.0, np.inf),
+        (2.0, 0.5, 1.0, np.inf),
+        (2.0, 3.0, 0.0, 0.0),
+        (30.0, 20.0, 1.0, 0.0),
+        (30.0, 20.0, 0.0, 0.0),
+        (1.0, 1.0, 0.0, 1.0),
+    ]:
+        slope = cr.grad(lambda x: cr.special.betainc(a, b, x))(np.asarray(x))  # noqa: B023
+        np.testing.assert_allclose(slope, want, rtol=1e-13)
+
+
+def test_numbers_and_lists_are_taken_as_scipy_takes_them():
+    assert cr.special.erf(0.5) == sp.erf(0.5)
+    np.testing.assert_array_equal(cr.special.jv([0, 1], 2.0), sp.jv([0, 1], 2.0))
+    x = np.array([0.5, 1.5], dtype="float32")
+    assert cr.special.yn(2, x).dtype == x.dtype
+    assert cr.special.zeta(3.0) == sp.zeta(3.0)
+    slope = cr.grad(lambda y: np.sum(cr.special.xlogy([1.0, 2.0], y)))(x)
+    np.testing.assert_allclose(slope, [2.0, 4 / 3], rtol=1e-6)
+    with pytest.raises(TypeError, match="zeta: .*with respect to x"):
+        cr.grad(cr.special.zeta)(np.asarray(3.0))
+
+
+def test_sici_with_one_result_unused_does_not_touch_its_slope():
+    assert cr.grad(lambda x: cr.special.sici(x)[0])(np.asarray(0.0)) == 1
+
+
+def test_without_scipy_an_error_says_what_to_install(monkeypatch):
+    for module in [name for name in sys.modules if name.split(".")[0] == "scipy"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
+    with pytest.raises(ImportError, match=r'erf needs scipy.special.*pip install "chainrule\[app\]"'):
+        cr.special.erf(ONE)
+
+
+def test_kernels_of_cupy_are_found_by_their_names(monkeypatch):
+    """CuPy's kernels have prefixes of several kinds before the name."""
+    x = cr.variable(ONE)
+    for prefix in ("cupyx_scipy_special_", "cupyx_scipy_", "cupy_"):
+        kernel = type("ufunc", (), {"name": f"{prefix}gammaln"})()
+        library = type(sys)("cupyx.scipy.special")
+        library.gammaln = kernel
+        monkeypatch.setitem(sys.modules, "cupyx.scipy.special", library)
+        y = x.__cupy_override_elementwise_kernel__(kernel, x)
+        np.testing.assert_array_equal(y.value, sp.gammaln(ONE))
+
+
+class TestSums:
+    X = np.array([[0.5, -1.0, 3.0], [700.0, 2.0, 1000.0]])
+    B = np.array([[1.0, -0.2, 0.5], [2.0, 0.0, 1.0]])
+
+    @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 1)])
+    @pytest.mark.parametrize("keepdims", [False, True])
+    @pytest.mark.parametrize("b", [None, B, 2.0, B[0]])
+    def test_logsumexp(self, axis, keepdims, b):
+        def ours(x, b=b):
+            return cr.special.logsumexp(x, axis=axis, b=b, keepdims=keepdims)
+
+        def parts(x, b=b):
+            return cr.special.logsumexp(x, axis, b, keepdims, return_sign=True)
+
+        want = sp.logsumexp(self.X, axis=axis, b=b, keepdims=keepdims)
+        np.testing.assert_allclose(ours(self.X), want, rtol=1e-14)
+        signed = sp.logsumexp(self.X, axis=axis, b=b, keepdims=keepdims, return_sign=True)
+        for got, theirs in zip(parts(self.X), signed, strict=True):
+            np.testing.assert_allclose(got, theirs, rtol=1e-14)
+            assert np.shape(got) == np.shape(theirs)
+        small = self.X / 1000
+        cr.check_gradients(lambda x: parts(x)[0], small, order=2)
+        if b is not None:
+            cr.check_gradients(lambda b: parts(small, b)[0], np.asarray(b), order=2)
+        # Both results are differentiable results of one call, and the sign is a constant.
+        y, sign = cr.vjp(lambda x: parts(x), small)[0]
+        assert y.shape == sign.shape
+
+    def test_the_slope_of_large_numbers_is_finite(self):
+        slope = cr.grad(lambda x: np.sum(cr.special.logsumexp(x, axis=1, b=self.B)))(self.X)
+        np.testing.assert_allclose(slope.sum(1), 1)
+        np.testing.assert_allclose(slope[1], [0, 0, 1], atol=1e-100)
+
+    @pytest.mark.filterwarnings("ignore::RuntimeWarning")
+    def test_a_negative_sum_has_no_logarithm_and_no_slope(self):
+        x, b = np.array([1.0, 2.0]), np.array([1.0, -1.0])
+        assert np.isnan(cr.special.logsumexp(x, b=b))
+        assert np.isnan(cr.grad(lambda x: cr.special.logsumexp(x, b=b))(x)).all()
+        y, sign = cr.special.logsumexp(x, b=b, return_sign=True)
+        np.testing.assert_allclose(y, np.log(np.exp(2) - np.exp(1)), rtol=1e-15)
+        assert sign == -1
+        slope = cr.grad(lambda x: cr.special.logsumexp(x, b=b, return_sign=True)[0])(x)
+        np.testing.assert_allclose(slope, np.exp(x) * b / (np.exp(1) - np.exp(2)), rtol=1e-14)
+
+    @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+    @pytest.mark.parametrize("axis", [None, 0, -1, (0, 1)])
+    def test_softmax(self, name, axis):
+        ours, theirs = getattr(cr.special, name), getattr(sp, name)
+        np.testing.assert_allclose(
+            ours(self.X, axis=axis), theirs(self.X, axis=axis), rtol=1e-14, atol=1e-100
+        )
+        cr.check_gradients(lambda x: ours(x, axis), self.X / 1000, order=2)
+
+    @pytest.mark.parametrize("device", DEVICES)
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    def test_every_device_and_dtype(self, device, dtype):
+        here = place(device)
+        x, b = (here.array(a, dtype) for a in (self.X, self.B))
+        space = cr.differentiable(here.xp)
+        for f in (
+            lambda x: cr.special.logsumexp(x, axis=1, b=b),
+            lambda x: cr.special.logsumexp(x, axis=1, b=b, return_sign=True)[0],
+            lambda x: cr.special.logsumexp(x, axis=0),
+            lambda x: cr.special.softmax(x, axis=0),
+            lambda x: cr.special.log_softmax(x),
+        ):
+            value, slope = cr.value_and_grad(lambda x, f=f: space.sum(f(x)))(x)
+            assert value.dtype == slope.dtype == x.dtype == f(x).dtype
+            assert slope.device == x.device
+            assert type(f(x)) is type(x)

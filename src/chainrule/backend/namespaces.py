@@ -83,7 +83,9 @@ def _by_numpy(xp: Any, f: Any) -> Callable[..., Any]:
     def function(*arrays: Any) -> Any:
         device = next(x.device for x in arrays if hasattr(x, "dtype"))
         y = f(*(to_numpy(x) if hasattr(x, "dtype") else x for x in arrays))
-        y = tuple(xp.asarray(np.asarray(part), device=device) for part in (y if isinstance(y, tuple) else (y,)))
+        y = tuple(
+            xp.asarray(np.asarray(part), device=device) for part in (y if isinstance(y, tuple) else (y,))
+        )
         return y if len(y) > 1 else y[0]
 
     return function

@@ -22,7 +22,9 @@ from chainrule.special import elementary as elementary
 from chainrule.special import error_functions as error_functions
 from chainrule.special import incomplete as incomplete
 from chainrule.special.sums import log_softmax, logsumexp, softmax
-from chainrule.special.table import GATES
+from chainrule.special.table import GATES, values
+
+Rule = Gate | tuple[Gate, ...]
 
 
 def _as_arrays(items: tuple[Any, ...]) -> list[Any]:
@@ -35,21 +37,25 @@ def _as_arrays(items: tuple[Any, ...]) -> list[Any]:
     return [x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device) for x in items]
 
 
-def _recorded(rule: Gate, space: Any, *arrays: Any) -> Any:
+def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
+    if isinstance(rule, tuple):
+        return tuple(_recorded(one, space, *arrays) for one in rule)
     return space._record(rule, _as_arrays(arrays), {})
 
 
-def _function(name: str, rule: Gate) -> Callable[..., Any]:
-    @functools.wraps(rule)
+def _function(name: str, rule: Rule) -> Callable[..., Any]:
+    first = rule[0] if isinstance(rule, tuple) else rule
+
     def function(*arrays: Any) -> Any:
         arrays = tuple(_as_arrays(arrays))
         space = first_space(arrays)
         if any(map(is_transformed, arrays)):
             return _recorded(rule, space, *arrays)
-        return rule(space._base, *arrays)[0]
+        return values(name, space._base, *arrays)
 
     function.__name__ = function.__qualname__ = name
-    signature = inspect.signature(rule)
+    function.__doc__ = "\n".join(str(one.__doc__) for one in (rule if isinstance(rule, tuple) else (rule,)))
+    signature = inspect.signature(first)
     parameters = list(signature.parameters.values())[1:]
     function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     return function
@@ -65,7 +71,9 @@ __all__ = [*_FUNCTIONS, "log_softmax", "logsumexp", "softmax"]
 
 # Type checkers learn from it that there are names which are not written here.
 def __getattr__(name: str) -> Any:
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(__all__))}")
+    raise AttributeError(
+        f"module {__name__!r} has no attribute {name!r}; it has {', '.join(sorted(__all__))}"
+    )
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,7 @@ from chainrule.backend.namespaces import special_function
 from chainrule.gates.elementwise import direction
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Gate, Pullback, Result
-from chainrule.special.gamma_functions import rgamma
-from chainrule.special.table import defined, library, special, unknown
+from chainrule.special.table import defined, library, slope, special, unknown
 
 
 @special()
@@ -146,18 +145,24 @@ def _of_order(gate: Gate, xp: Any, v: Any, x: Array) -> Array:
     return xp.where(near, series * xp.exp(-xp.abs(small)) if gate is ive else series, y)
 
 
+@slope
+def rgamma(xp: Any, v: Array, /) -> Result:
+    """1 / gamma(v), a factor of the slope of a function of order v: none in v itself."""
+    return library(rgamma, xp, v), (unknown("struve", "the order v"),)
+
+
 def _half(gate: Gate, xp: Any, v: Array, x: Array, sign: int, y: Array) -> Pullback:
     """Return the pullback to x of a function y whose slope is half that of order v - 1 +- that of order v + 1."""
 
     def pullback(g: Array) -> Array:
-        slope = (output(gate, xp, v - 1, x) + sign * output(gate, xp, v + 1, x)) / 2
-        return g * defined(xp, y, slope)
+        twice = output(gate, xp, v - 1, x) + sign * output(gate, xp, v + 1, x)
+        return g * defined(xp, y, twice / 2)
 
     return pullback
 
 
-def _scaled_slope(xp: Any, v: Array, x: Array, slope: Array, y: Array) -> Array:
-    """Return the slope of y = e^-|x| I_v(x) from e^-|x| I_v'(x)."""
+def _scaled_slope(xp: Any, v: Array, x: Array, unscaled: Array, y: Array) -> Array:
+    """Return the slope of y = e^-|x| I_v(x) from the unscaled e^-|x| I_v'(x)."""
     # Far out these nearly cancel. There e^-x I_v is (2 pi x)^(-1/2) times the sum of (-1)^k a_k x^-k (DLMF 10.40.1),
     # whose slope is taken term by term.
     square = 4 * v * v
@@ -168,4 +173,4 @@ def _scaled_slope(xp: Any, v: Array, x: Array, slope: Array, y: Array) -> Array:
         term = term * ((square - (2 * k - 1) ** 2) / (-8 * k)) * r
         total = total + (k + 0.5) * term
     series = -xp.sqrt(r / (2 * math.pi)) * r * total
-    return defined(xp, y, xp.where(far, series, slope - output(direction, xp, x) * y))
+    return defined(xp, y, xp.where(far, series, unscaled - output(direction, xp, x) * y))

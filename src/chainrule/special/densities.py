@@ -52,7 +52,7 @@ def gamma_density(xp: Any, a: Array, x: Array) -> Array:
     # Beyond 800 the exponential is 0, and a power that overflows would make it NaN.
     near = xp.where(y < 800, y, 800)
     at_few = xp.pow(near, few - 1) * xp.exp(-near) * few * xp.exp(-_log_gamma1p(xp, few))
-    at_0 = xp.where(a < 1, math.inf, xp.where(a == 1, 1.0, 0.0))
+    at_0 = xp.where(a < 1, math.inf, xp.where(a == 1, 1, 0 * a))
     edge = xp.where(x == 0, xp.where(a == 0, math.nan, at_0), 0 * a)
     bad = xp.logical_or(x < 0, xp.logical_or(a < 0, xp.isnan(x + a)))
     return xp.where(bad, math.nan, xp.where(inside, xp.where(large, at_large, at_few), edge))

@@ -5,9 +5,8 @@ from typing import Any
 
 from chainrule.gates.elementwise import over, sech_squared
 from chainrule.gates.helpers import is_transformed, output
-from chainrule.gates.standard import PARTIAL
 from chainrule.gates.types import Array, Result
-from chainrule.special.table import defined, library, slope, special
+from chainrule.special.table import GATES, defined, library, slope, special, values
 
 
 @special()
@@ -84,20 +83,22 @@ def exprel(xp: Any, x: Array, /) -> Result:
     return library(exprel, xp, x), (lambda g: g * output(exponential_moment, xp, x, n=1),)
 
 
-@special()
-def sici(xp: Any, x: Array, /) -> tuple[Any, Any]:
-    """Si(x) and Ci(x), the integrals of sine and cosine: the slopes are sin(x) / x and cos(x) / x (DLMF 6.2)."""
-
-    def pullback(g: Any) -> Array:
-        # None where nothing uses the result: 0 times an infinite slope would be NaN.
-        of_sine, of_cosine = g
-        share = 0 if of_sine is None else of_sine * _sine_ratio(xp, x)
-        return share if of_cosine is None else of_cosine * (xp.cos(x) / x) + share
-
-    return library(sici, xp, x), (pullback,)
+@slope
+def sine_integral(xp: Any, x: Array, /) -> Result:
+    """Si(x), the integral of sin(t) / t: its slope is sin(x) / x (DLMF 6.2.9)."""
+    y = output(sine_integral, xp, x) if is_transformed(x) else values("sici", xp, x)[0]
+    return y, (lambda g: g * _sine_ratio(xp, x),)
 
 
-PARTIAL.add(sici)
+@slope
+def cosine_integral(xp: Any, x: Array, /) -> Result:
+    """Ci(x), less the integral of cos(t) / t from x on: its slope is cos(x) / x (DLMF 6.2.11)."""
+    y = output(cosine_integral, xp, x) if is_transformed(x) else values("sici", xp, x)[1]
+    return y, (lambda g: g * (xp.cos(x) / x),)
+
+
+# Of a gate of two results an unused one would have a gradient of 0, whose product with an infinite slope is NaN.
+GATES["sici"] = (sine_integral, cosine_integral)
 
 
 @slope
@@ -118,7 +119,7 @@ def _exponential_moment(xp: Any, x: Array, n: int) -> Array:
     # By parts: F_n = (e^x - n F_(n-1)) / x.
     e, y = xp.exp(far), library(exprel, xp, far)
     for k in range(1, n + 1):
-        y = (e - k * y) / far
+        y = xp.where(xp.isinf(e), e, (e - k * y) / far)
     return xp.where(near, series, y)
 
 

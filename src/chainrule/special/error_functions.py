@@ -112,7 +112,8 @@ def mills(xp: Any, x: Array, /) -> Result:
     if is_transformed(x):
         h = output(mills, xp, x)
     else:
-        right = output(bell, xp, x, c=0.5) / _ROOT / library(ndtr, xp, x)
+        positive = xp.where(left, 0, x)
+        right = output(bell, xp, positive, c=0.5) / _ROOT / library(ndtr, xp, positive)
         h = xp.where(left, math.sqrt(2 / math.pi) / library(erfcx, xp, t), right)
 
     def pullback(g: Array) -> Array:

@@ -16,13 +16,6 @@ def gamma(xp: Any, x: Array, /) -> Result:
 
 
 @special()
-def rgamma(xp: Any, x: Array, /) -> Result:
-    """1 / gamma: its slope is -psi / gamma (DLMF 5.2.2); NaN at 0, -1, -2, ..., where psi is infinite."""
-    y = library(rgamma, xp, x)
-    return y, (lambda g: -g * (y * output(psi, xp, x)),)
-
-
-@special()
 def gammaln(xp: Any, x: Array, /) -> Result:
     """log |gamma(x)|, whose slope is psi (DLMF 5.2.2)."""
     return library(gammaln, xp, x), (lambda g: g * output(psi, xp, x),)

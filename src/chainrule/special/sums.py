@@ -3,21 +3,20 @@
 import math
 from typing import Any
 
-from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.namespace import first_space
 from chainrule.gates import activations
 from chainrule.gates.helpers import axes_of, is_transformed, output
-from chainrule.gates.types import Array, Axes, Result
+from chainrule.gates.types import Array, Axes, Gate, Result
 
 
 def softmax(x: Array, axis: Axes = None) -> Array:
     """Return e^x over its sum along axes, of all elements unless they are given: the shape of x."""
-    return _softmax(x, axis=axis)
+    return _run(activations.softmax, x, axis=axis)
 
 
 def log_softmax(x: Array, axis: Axes = None) -> Array:
     """Return x - log(sum e^x) along axes, of all elements unless they are given: the shape of x."""
-    return _log_softmax(x, axis=axis)
+    return _run(activations.log_softmax, x, axis=axis)
 
 
 def logsumexp(
@@ -28,14 +27,14 @@ def logsumexp(
     With return_sign, return log |sum b e^a| and the sign of the sum; without, NaN where the sum is negative.
     """
     if b is None:
-        y = _logsumexp(a, axis=axis, keepdims=True)
+        y = _run(activations.logsumexp, a, axis=axis, keepdims=True)
         space = first_space((y,))
         sign = space.ones_like(y)
     else:
         space = first_space((a, b))
         a, b = (x if hasattr(x, "dtype") else space._base.asarray(x) for x in (a, b))
-        y = _weighted(a, b, axis=axis)
-        total, _ = _sum_of(space, *map(space.stop_gradient, (a, b)), axis)
+        y = _run(weighted_logsumexp, a, b, axis=axis)
+        _, total, _ = _sum_of(space, *map(space.stop_gradient, (a, b)), axis)
         sign = space.sign(total)
     if not is_transformed(y):
         sign, space = sign.value, space._base
@@ -54,30 +53,39 @@ def weighted_logsumexp(xp: Any, a: Array, b: Array, /, *, axis: Axes = None) -> 
     if is_transformed(a) or is_transformed(b):
         y = output(weighted_logsumexp, xp, a, b, axis=axis)
     else:
-        total, peak = _sum_of(xp, a, b, axis)
+        e, total, peak = _sum_of(xp, a, b, axis)
         # The terms at the peak are added apart: beside them the others would leave no digit.
-        weights = xp.where(xp.logical_and(a == peak, b != 0), b, 0 * b)
-        top = xp.sum(weights, axis=axis, keepdims=True)
-        terms = xp.where(xp.logical_or(weights != 0, b == 0), 0, b * xp.exp(a - peak))
-        others = xp.sum(terms, axis=axis, keepdims=True)
+        at_peak = xp.logical_and(a == peak, b != 0)
+        top = xp.sum(xp.where(at_peak, b, 0 * e), axis=axis, keepdims=True)
+        others = xp.sum(xp.where(at_peak, 0, b * e), axis=axis, keepdims=True)
         near = xp.abs(others) < xp.abs(top) / 2
         level = xp.log(xp.abs(xp.where(near, top, total)))
         y = level + xp.log1p(xp.where(near, others, 0) / xp.where(near, top, 1)) + peak
 
-    def share(g: Array) -> Array:
-        total, peak = _sum_of(xp, a, b, axis)
+    def to_a(g: Array) -> Array:
+        e, total, _ = _sum_of(xp, a, b, axis)
+        return g * (b * e / total)
+
+    def to_b(g: Array) -> Array:
+        _, total, peak = _sum_of(xp, a, b, axis)
         return g * (xp.exp(a - peak) / total)
 
-    return y, (lambda g: xp.where(b == 0, 0, share(g) * b), share)
+    return y, (to_a, to_b)
 
 
-def _sum_of(xp: Any, a: Array, b: Array, axis: Axes) -> tuple[Array, Array]:
-    """Return the sum of b e^(a - peak) and the peak, the largest a of those with a weight; with the axes kept."""
+def _sum_of(xp: Any, a: Array, b: Array, axis: Axes) -> tuple[Array, Array, Array]:
+    """Return e^(a - peak), the sum of b times that, and the peak: the largest a of those with a weight."""
     peak = xp.max(xp.where(b == 0, -math.inf, a + 0 * b), axis=axis, keepdims=True)
     # No result depends on the peak, and no derivative does: the gradients that flow through it cancel.
     peak = xp.where(xp.isfinite(peak), peak, 0)
-    return xp.sum(xp.where(b == 0, 0, b * xp.exp(a - peak)), axis=axis, keepdims=True), peak
+    e = xp.exp(a - peak)
+    # What has no weight adds nothing, even where it is infinite beside the peak.
+    e = xp.where(xp.logical_and(b == 0, xp.isinf(e)), 0, e)
+    return e, xp.sum(b * e, axis=axis, keepdims=True), peak
 
 
-_softmax, _log_softmax = gate(activations.softmax), gate(activations.log_softmax)
-_logsumexp, _weighted = gate(activations.logsumexp), gate(weighted_logsumexp)
+def _run(rule: Gate, *arrays: Array, **settings: Any) -> Array:
+    space = first_space(arrays)
+    if any(map(is_transformed, arrays)):
+        return space._record(rule, arrays, settings)
+    return rule(space._base, *arrays, **settings)[0]

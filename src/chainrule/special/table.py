@@ -13,8 +13,8 @@ from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
 from chainrule.gates.types import Array, Gate, Pullback
 
-# By SciPy's names, of which some are two names of one function.
-GATES: dict[str, Gate] = {}
+# By SciPy's names, of which some are two names of one function; a function of two results is two gates.
+GATES: dict[str, Gate | tuple[Gate, ...]] = {}
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -43,11 +43,14 @@ def library(gate: Gate, xp: Any, *arrays: Any) -> Any:
     for array in arrays:
         if is_transformed(array):
             return array.record(gate, arrays, {})
-    found = special_function(xp, gate.__name__)
+    return values(gate.__name__, xp, *arrays)
+
+
+def values(name: str, xp: Any, *arrays: Any) -> Any:
+    """Return the values of a function of scipy.special for plain arrays; TypeError where their library has none."""
+    found = special_function(xp, name)
     if found is None:
-        raise TypeError(
-            f"{gate.__name__}: {xp.__name__} has no such special function. Convert the array to NumPy's"
-        )
+        raise TypeError(f"{name}: {xp.__name__} has no such special function. Convert the array to NumPy's")
     return found(*arrays)
 
 
