@@ -1,10 +1,11 @@
-"""Write tests/special/oracle.npz: special functions, their slopes and second derivatives by mpmath, at 200 points each.
+"""Write tests/special/oracle.npz: special functions and their first two derivatives by mpmath, at 200 points each.
 
-`python tests/special/oracle.py` needs mpmath; with names of functions it writes those alone anew. The points have float32
-precision, so that the same numbers hold for both dtypes. Derivatives are mpmath's own differences in 80 digits, or those
-of the defining integral where mpmath cannot evaluate the function itself.
+`python tests/special/oracle.py` needs mpmath; with names of functions it writes those alone anew. The points are
+numbers of float32, so that the same values hold for both dtypes. Derivatives are differences in 80 digits, or the
+integrand where the function is an integral.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,7 +67,6 @@ def one(f: Any, *draws: Any, at: tuple[float, ...] = (), **settings: Any) -> Row
 
 def rows() -> dict[str, Row]:
     import mpmath as mp
-
     from scipy import special as sp
 
     def bell(x: Any) -> Any:
@@ -287,7 +287,7 @@ def computed(label: str, row: Row) -> dict[str, np.ndarray]:
     for point in zip(*columns, strict=True):
         arguments = [mp.mpf(x) for x in point]
         if row.f:
-            found.setdefault("value", []).append(_float(lambda: row.f(*arguments)))
+            found.setdefault("value", []).append(_float(functools.partial(row.f, *arguments)))
         for i in row.slopes:
             slope, second = derivatives(row, arguments, i)
             sign = -1 if label == "gammaincc" else 1

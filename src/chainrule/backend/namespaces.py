@@ -1,6 +1,8 @@
 """The array API namespace of given arrays, and their copies in NumPy."""
 
+import functools
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,12 +50,7 @@ _SPECIAL = {
     "torch": "torch.special",
     "jax.numpy": "jax.scipy.special",
 }
-# SciPy's names for those that PyTorch calls otherwise.
-_IN_TORCH = {
-    **{name: f"bessel_{name}" for name in ("j0", "j1", "y0", "y1")},
-    **{name: f"modified_bessel_{name}" for name in ("k0", "k1")},
-    "psi": "digamma",
-}
+_BESSEL_IN_TORCH = {name: f"bessel_{name}" for name in ("j0", "j1", "y0", "y1")}
 
 
 def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
@@ -73,10 +70,15 @@ def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
         raise ImportError(
             f'{name} needs {room}, which is not installed: pip install "chainrule[app]"'
         ) from error
-    found = getattr(functions, _IN_TORCH.get(name, name) if own == "torch" else name, None)
-    if own == "torch" and name == "polygamma":
-        return lambda n, x: found(int(n), x)  # type: ignore[misc]
-    return found
+    if name == "polygamma" and own in ("torch", "jax.numpy"):
+        return functools.partial(_polygamma, functions)
+    return getattr(functions, _BESSEL_IN_TORCH.get(name, name) if own == "torch" else name, None)
+
+
+def _polygamma(functions: Any, n: Any, x: Any) -> Any:
+    """Return polygamma(n, x) for one n, as SciPy has it: PyTorch's own has 10 digits, JAX's takes integers alone."""
+    n = int(n)
+    return (-1) ** (n + 1) * math.factorial(n) * functions.zeta(n + 1.0, x) if n else functions.digamma(x)
 
 
 def _by_numpy(xp: Any, f: Any) -> Callable[..., Any]:

@@ -44,9 +44,14 @@ def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
 
 
 def _function(name: str, rule: Rule) -> Callable[..., Any]:
-    first = rule[0] if isinstance(rule, tuple) else rule
+    rules = rule if isinstance(rule, tuple) else (rule,)
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    taken = list(inspect.signature(rules[0]).parameters.values())[1:]
+    signature = inspect.Signature([p.replace(kind=kind, annotation=inspect.Parameter.empty) for p in taken])
 
-    def function(*arrays: Any) -> Any:
+    def function(*arrays: Any, **named: Any) -> Any:
+        if named:
+            arrays = signature.bind(*arrays, **named).args
         arrays = tuple(_as_arrays(arrays))
         space = first_space(arrays)
         if any(map(is_transformed, arrays)):
@@ -54,10 +59,8 @@ def _function(name: str, rule: Rule) -> Callable[..., Any]:
         return values(name, space._base, *arrays)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = "\n".join(str(one.__doc__) for one in (rule if isinstance(rule, tuple) else (rule,)))
-    signature = inspect.signature(first)
-    parameters = list(signature.parameters.values())[1:]
-    function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    function.__doc__ = "\n\n".join(str(one.__doc__) for one in rules)
+    function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 
 
@@ -66,7 +69,8 @@ _RULES = {**GATES, "expm1": elementwise.expm1, "log1p": elementwise.log1p}
 SPECIAL.update({name: functools.partial(_recorded, rule) for name, rule in GATES.items()})
 _FUNCTIONS = {name: _function(name, rule) for name, rule in _RULES.items()}
 globals().update(_FUNCTIONS)
-__all__ = [*_FUNCTIONS, "log_softmax", "logsumexp", "softmax"]
+__all__ = ["log_softmax", "logsumexp", "softmax"]
+__all__ += list(_FUNCTIONS)
 
 
 # Type checkers learn from it that there are names which are not written here.

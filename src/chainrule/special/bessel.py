@@ -125,7 +125,7 @@ _WHOLE: dict[Gate, tuple[Gate, Gate, int]] = {jv: (j0, j1, 1), iv: (i0, i1, -1),
 
 
 def _of_order(gate: Gate, xp: Any, v: Any, x: Array) -> Array:
-    """Return the value of a gate by its library; for the slopes of order 1, from orders 0 and 1 where it has no other."""
+    """Return the value of a gate by its library; for whole numbers v from orders 0 and 1 where that has no other."""
     if not isinstance(v, int) or is_transformed(x) or special_function(xp, gate.__name__):
         return library(gate, xp, v, x)
     *two, s = _WHOLE[gate]

@@ -10,7 +10,7 @@ from typing import Any
 
 from chainrule.gates.helpers import output
 from chainrule.gates.types import Array
-from chainrule.special.gamma_functions import gammaln, psi
+from chainrule.special.gamma_functions import digamma, gammaln
 
 # From here on the series below have all digits in 8 terms.
 _LARGE = 10
@@ -35,11 +35,11 @@ def digamma_gain(xp: Any, a: Array, b: Array) -> Array:
     P, Q = p * p, q * q
     powers, series = xp.ones_like(P + Q), xp.zeros_like(P + Q)
     for k, coefficient in enumerate(_DIGAMMA):
-        # (P^k - Q^k) / (P - Q)
+        # The sum of P^i Q^(k-i): times P - Q it is P^(k+1) - Q^(k+1).
         powers = P * powers + Q**k if k else powers
         series = series + coefficient * powers
     total = total + xp.log1p(step / start) + gap / 2 + gap * (p + q) * series
-    return xp.where(easy, total, output(psi, xp, a + b) - output(psi, xp, a))
+    return xp.where(easy, total, output(digamma, xp, a + b) - output(digamma, xp, a))
 
 
 def gamma_density(xp: Any, a: Array, x: Array) -> Array:

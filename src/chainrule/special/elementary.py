@@ -85,14 +85,14 @@ def exprel(xp: Any, x: Array, /) -> Result:
 
 @slope
 def sine_integral(xp: Any, x: Array, /) -> Result:
-    """Si(x), the integral of sin(t) / t: its slope is sin(x) / x (DLMF 6.2.9)."""
+    """Si(x), the integral of sin(t) / t from 0 to x: its slope is sin(x) / x (DLMF 6.2.9)."""
     y = output(sine_integral, xp, x) if is_transformed(x) else values("sici", xp, x)[0]
     return y, (lambda g: g * _sine_ratio(xp, x),)
 
 
 @slope
 def cosine_integral(xp: Any, x: Array, /) -> Result:
-    """Ci(x), less the integral of cos(t) / t from x on: its slope is cos(x) / x (DLMF 6.2.11)."""
+    """Ci(x), minus the integral of cos(t) / t from x on: its slope is cos(x) / x (DLMF 6.2.11)."""
     y = output(cosine_integral, xp, x) if is_transformed(x) else values("sici", xp, x)[1]
     return y, (lambda g: g * (xp.cos(x) / x),)
 
@@ -109,18 +109,19 @@ def exponential_moment(xp: Any, x: Array, /, *, n: int) -> Result:
 
 
 def _exponential_moment(xp: Any, x: Array, n: int) -> Array:
-    near = xp.abs(x) < 1 + n
-    small, far = xp.where(near, x, 0), xp.where(near, 1, x)
+    near, over = xp.abs(x) < 1 + n, xp.isinf(xp.exp(x))
+    small = xp.where(near, x, 0)
     # The series of e^(xt), term by term.
     term, series = 1.0, 1 / (n + 1)
     for k in range(1, 24 + 6 * n):
         term = term * small / k
         series = series + term / (n + k + 1)
     # By parts: F_n = (e^x - n F_(n-1)) / x.
-    e, y = xp.exp(far), library(exprel, xp, far)
+    far = xp.where(xp.logical_or(near, over), 1, x)
+    e, y = xp.exp(far), values("exprel", xp, far)
     for k in range(1, n + 1):
-        y = xp.where(xp.isinf(e), e, (e - k * y) / far)
-    return xp.where(near, series, y)
+        y = (e - k * y) / far
+    return xp.where(near, series, xp.where(over, math.inf, y))
 
 
 def _sine_ratio(xp: Any, x: Array) -> Array:

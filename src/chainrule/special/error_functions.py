@@ -81,7 +81,7 @@ def bell(xp: Any, x: Array, /, *, c: float) -> Result:
 
 @slope
 def erfc_integral(xp: Any, x: Array, /, *, n: int) -> Result:
-    """E_n = e^(x^2) i^n erfc(x), with the repeated integrals of erfc: E_n' = -2 (n + 1) E_(n+1) (DLMF 7.18.3, 7.18.7)."""
+    """E_n = e^(x^2) i^n erfc(x), by the repeated integrals of erfc: E_n' = -2 (n + 1) E_(n+1) (DLMF 7.18.3)."""
     y = output(erfc_integral, xp, x, n=n) if is_transformed(x) else _erfc_integral(xp, x, n)
     return y, (lambda g: g * (-2 * (n + 1) * output(erfc_integral, xp, x, n=n + 1)),)
 

@@ -12,26 +12,26 @@ from chainrule.special.table import defined, library, special, unknown
 def gamma(xp: Any, x: Array, /) -> Result:
     """gamma' = gamma psi (DLMF 5.2.2)."""
     y = library(gamma, xp, x)
-    return y, (lambda g: g * (y * output(psi, xp, x)),)
+    return y, (lambda g: g * (y * output(digamma, xp, x)),)
 
 
 @special()
 def gammaln(xp: Any, x: Array, /) -> Result:
     """log |gamma(x)|, whose slope is psi (DLMF 5.2.2)."""
-    return library(gammaln, xp, x), (lambda g: g * output(psi, xp, x),)
+    return library(gammaln, xp, x), (lambda g: g * output(digamma, xp, x),)
 
 
 @special()
 def loggamma(xp: Any, x: Array, /) -> Result:
     """log gamma(x), of numbers below 0 NaN; its slope is psi (DLMF 5.2.2)."""
     y = library(loggamma, xp, x)
-    return y, (lambda g: g * defined(xp, y, output(psi, xp, x)),)
+    return y, (lambda g: g * defined(xp, y, output(digamma, xp, x)),)
 
 
-@special("digamma")
-def psi(xp: Any, x: Array, /) -> Result:
-    """The digamma function: psi' = polygamma(1, x) (DLMF 5.15)."""
-    return library(psi, xp, x), (lambda g: g * output(polygamma, xp, 1, x),)
+@special("psi")
+def digamma(xp: Any, x: Array, /) -> Result:
+    """psi, the logarithmic derivative of gamma: psi' = polygamma(1, x) (DLMF 5.15)."""
+    return library(digamma, xp, x), (lambda g: g * output(polygamma, xp, 1, x),)
 
 
 @special()

@@ -28,7 +28,7 @@ def betaln(xp: Any, a: Array, b: Array, /) -> Result:
 
 @special()
 def gammainc(xp: Any, a: Array, x: Array, /) -> Result:
-    """P(a, x), the share of the gamma integral below x: its slope in x is x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
+    """P(a, x), the gamma integral up to x: its slope in x is x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
     y = library(gammainc, xp, a, x)
     return y, (unknown("gammainc", "a"), lambda g: g * defined(xp, y, gamma_density(xp, a, x)))
 
@@ -42,7 +42,10 @@ def gammaincc(xp: Any, a: Array, x: Array, /) -> Result:
 
 @special()
 def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Result:
-    """I_x(a, b), the share of the beta integral below x: its slope in x is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.2)."""
+    """I_x(a, b), the beta integral up to x: its slope in x is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.2).
+
+    None is known here in a and b.
+    """
     y = library(betainc, xp, a, b, x)
     return y, (
         unknown("betainc", "a"),

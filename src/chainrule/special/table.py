@@ -50,7 +50,8 @@ def values(name: str, xp: Any, *arrays: Any) -> Any:
     """Return the values of a function of scipy.special for plain arrays; TypeError where their library has none."""
     found = special_function(xp, name)
     if found is None:
-        raise TypeError(f"{name}: {xp.__name__} has no such special function. Convert the array to NumPy's")
+        own = xp.__name__.removeprefix("array_api_compat.")
+        raise TypeError(f"{name}: {own} has no such special function. Convert the array to NumPy's")
     return found(*arrays)
 
 
