@@ -11,7 +11,7 @@ from tests.special.oracle import FILE
 
 TABLE = dict(np.load(FILE))
 LABELS = sorted({key.split(".")[0] for key in TABLE})
-NAMES = {"betainc_large": "betainc", "gammainc_large": "gammainc"}
+NAMES = {"betainc_large": "betainc", "gammainc_large": "gammainc", "gammainc_parameter": "gammainc"}
 RESULTS = {"sine_integral": 0, "cosine_integral": 1}
 DIGITS = 3e-14
 # By how much the library's own values are wrong, near zeros of oscillating functions above all. Slopes are no better.
@@ -22,6 +22,7 @@ LIBRARY = {
     **dict.fromkeys(("log_ndtr", "ndtr"), 3e-13),
     "kl_div": 2e-11,
     "cosm1": 1e-13,
+    "gammainc_parameter": 1e-13,
     "ive": 1e-13,
     "rel_entr": 1e-12,
     "struve": 3e-11,
@@ -66,6 +67,8 @@ def test_the_first_and_the_second_derivative(label):
         compare(
             slope(*points(label)), TABLE[f"{label}.slope{i}"], max(tolerance, CANCELLING.get(label, 0) / 10)
         )
+        if label.endswith("_parameter"):
+            continue  # its second derivative is not known
         second = cr.grad(lambda *xs, i=i, slope=slope: np.sum(slope(*xs)), i)
         compare(second(*points(label)), TABLE[f"{label}.second{i}"], max(tolerance, CANCELLING.get(label, 0)))
 

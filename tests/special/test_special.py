@@ -27,14 +27,15 @@ UNKNOWN = {
     **{name: {0: "the order v"} for name in ("jv", "jn", "yv", "iv", "ive", "struve")},
     "yn": {0: "the order n"},
     "polygamma": {0: "the order n"},
-    "gammainc": {0: "a"},
-    "gammaincc": {0: "a"},
     "betainc": {0: "a", 1: "b"},
     "zeta": {0: "x"},
 }
 NAMES = sorted(GATES)
 UFUNCS = [name for name in NAMES if isinstance(getattr(sp, name), np.ufunc)]
 WITH_SLOPES = {name: [i for i in range(len(CALLS[name])) if i not in UNKNOWN.get(name, {})] for name in NAMES}
+
+
+ONCE = {"gammainc": {0}, "gammaincc": {0}}  # the places whose second derivative is not known
 
 
 def total(result):
@@ -76,7 +77,7 @@ def test_functions_of_numpys_too(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_of_both_orders_and_modes(name):
     f, arrays = getattr(cr.special, name), CALLS[name]
-    where = WITH_SLOPES[name]
+    where = [i for i in WITH_SLOPES[name] if i not in ONCE.get(name, ())]
 
     def of_some(*xs):
         given = list(arrays)
@@ -85,6 +86,18 @@ def test_gradients_of_both_orders_and_modes(name):
         return total(f(*given))
 
     cr.check_gradients(of_some, *(arrays[i] for i in where), order=2)
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_slopes_whose_own_slope_is_not_known(name):
+    f, (a, x) = getattr(cr.special, name), CALLS[name]
+    cr.check_gradients(lambda a: np.sum(f(a, x)), a)
+    with pytest.raises(TypeError, match=r"gammainc: .*with respect to a, twice, is not known"):
+        cr.hessian(lambda a: np.sum(f(a, x)))(a)
+    mixed = cr.grad(lambda x: np.sum(cr.grad(lambda a: np.sum(f(a, x)))(a)))(x)
+    np.testing.assert_allclose(
+        mixed, cr.grad(lambda a: np.sum(cr.grad(lambda x: np.sum(f(a, x)))(x)))(a), rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -293,7 +306,8 @@ class TestOtherLibraries:
             slope = cr.grad(lambda *xs: space.sum(f(*xs)), i)(*arrays)
             assert isinstance(slope, kind)
             want = cr.grad(lambda *xs: np.sum(f(*xs)), i)(*CALLS[name])
-            np.testing.assert_allclose(np.asarray(slope), want, rtol=1e-13)
+            # The Bessel functions of PyTorch have 12 digits.
+            np.testing.assert_allclose(np.asarray(slope), want, rtol=2e-12)
 
 
 @pytest.mark.parametrize("name", ["jv", "iv", "ive"])
@@ -306,7 +320,7 @@ def test_whole_orders_where_a_library_has_orders_0_and_1_alone(name, monkeypatch
 
     monkeypatch.setattr(bessel, "special_function", without)
     x = np.concatenate([np.linspace(-12, 12, 97), [1e-5, 40.0, 1e-300]])
-    for n in range(5):
+    for n in range(-4, 6):
         want = getattr(sp, name)(n, x)
         np.testing.assert_allclose(gate(np, n, x)[0], want, rtol=1e-12, atol=1e-15 * np.abs(want).max())
     order_1 = {"jv": "j1", "iv": "i1", "ive": "i1e"}[name]

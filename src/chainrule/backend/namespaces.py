@@ -70,13 +70,20 @@ def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
         raise ImportError(
             f'{name} needs {room}, which is not installed: pip install "chainrule[app]"'
         ) from error
-    if name == "polygamma" and own in ("torch", "jax.numpy"):
+    if name == "polygamma" and own != "numpy":
         return functools.partial(_polygamma, functions)
     return getattr(functions, _BESSEL_IN_TORCH.get(name, name) if own == "torch" else name, None)
 
 
 def _polygamma(functions: Any, n: Any, x: Any) -> Any:
-    """Return polygamma(n, x) for one n, as SciPy has it: PyTorch's own has 10 digits, JAX's takes integers alone."""
+    """Return polygamma(n, x) for a number n, by SciPy's formula.
+
+    PyTorch's own has 10 digits, JAX's takes integers alone, and CuPy's arrays alone.
+    """
+    if hasattr(n, "dtype"):
+        return functions.polygamma(n, x)
+    if n != int(n) or n < 0:
+        raise ValueError(f"polygamma: expected a whole number n from 0 up; got {n}")
     n = int(n)
     return (-1) ** (n + 1) * math.factorial(n) * functions.zeta(n + 1.0, x) if n else functions.digamma(x)
 

@@ -25,22 +25,32 @@ from chainrule.special.sums import log_softmax, logsumexp, softmax
 from chainrule.special.table import GATES, values
 
 Rule = Gate | tuple[Gate, ...]
+_OF_ORDER = {GATES[name] for name in ("jv", "yn", "yv", "iv", "ive", "polygamma")}
 
 
-def _as_arrays(items: tuple[Any, ...]) -> list[Any]:
-    """Return numbers and lists as arrays of the dtype and on the device of the first array of real floating dtype."""
+def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
+    """Return numbers and lists as arrays of the dtype and on the device of the first array of real floating dtype.
+
+    The order of a function stays a number: PyTorch and CuPy have some functions of whole orders alone.
+    """
     if all(hasattr(x, "dtype") for x in items):
         return list(items)
     like = next((x for x in items if hasattr(x, "dtype")), np.asarray(0.0))
     xp = first_space((like,))._base
     dtype = like.dtype if xp.isdtype(like.dtype, "real floating") else None
-    return [x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device) for x in items]
+
+    def array(x: Any) -> Any:
+        return x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device)
+
+    if rule in _OF_ORDER and isinstance(items[0], int | float):
+        return [items[0], *map(array, items[1:])]
+    return list(map(array, items))
 
 
 def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
     if isinstance(rule, tuple):
         return tuple(_recorded(one, space, *arrays) for one in rule)
-    return space._record(rule, _as_arrays(arrays), {})
+    return space._record(rule, _as_arrays(rule, arrays), {})
 
 
 def _function(name: str, rule: Rule) -> Callable[..., Any]:
@@ -52,11 +62,11 @@ def _function(name: str, rule: Rule) -> Callable[..., Any]:
     def function(*arrays: Any, **named: Any) -> Any:
         if named:
             arrays = signature.bind(*arrays, **named).args
-        arrays = tuple(_as_arrays(arrays))
+        arrays = tuple(_as_arrays(rule, arrays))
         space = first_space(arrays)
         if any(map(is_transformed, arrays)):
             return _recorded(rule, space, *arrays)
-        return values(name, space._base, *arrays)
+        return rule(space._base, *arrays)[0] if callable(rule) else values(name, space._base, *arrays)
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = "\n\n".join(str(one.__doc__) for one in rules)

@@ -121,28 +121,34 @@ def struve(xp: Any, v: Array, x: Array, /) -> Result:
 
 # For whole orders where a library has none but these: the functions of orders 0 and 1, and the sign s in
 # f_(n+1) = s (2n f_n / x - f_(n-1)) (DLMF 10.6.1, 10.29.1).
+_SMALL = 8
 _WHOLE: dict[Gate, tuple[Gate, Gate, int]] = {jv: (j0, j1, 1), iv: (i0, i1, -1), ive: (i0e, i1e, -1)}
 
 
 def _of_order(gate: Gate, xp: Any, v: Any, x: Array) -> Array:
-    """Return the value of a gate by its library; for whole numbers v from orders 0 and 1 where that has no other."""
-    if not isinstance(v, int) or is_transformed(x) or special_function(xp, gate.__name__):
+    """Return the value of a gate by its library; for small whole v from orders 0 and 1 where that has no other."""
+    small = isinstance(v, int | float) and float(v).is_integer() and abs(v) <= _SMALL
+    if not small or is_transformed(x) or special_function(xp, gate.__name__):
         return library(gate, xp, v, x)
+    v = int(v)
     *two, s = _WHOLE[gate]
     before, y = (library(f, xp, x) for f in two)
+    # J_-n = (-1)^n J_n and I_-n = I_n (DLMF 10.4.1, 10.27.1).
+    turned, v = ((-s) ** v if v < 0 else 1), abs(v)
     if v < 2:
-        return y if v else before
+        return turned * (y if v else before)
     near = xp.abs(x) < v + 1
-    small, far = xp.where(near, x, 0), xp.where(near, 1, x)
+    z, far = xp.where(near, x / 2, 0), xp.where(near, 1, x)
     for n in range(1, v):
         before, y = y, s * (2 * n * y / far - before)
     # The power series (DLMF 10.2.2, 10.25.2), because the recurrence loses digits near 0.
-    term = (small / 2) ** v / math.factorial(v)
+    term = z**v / math.factorial(v)
     series = term
-    for k in range(1, 25):
-        term = term * (-s * (small / 2) ** 2 / (k * (v + k)))
+    for k in range(1, 30):
+        term = term * (-s * z * z / (k * (v + k)))
         series = series + term
-    return xp.where(near, series * xp.exp(-xp.abs(small)) if gate is ive else series, y)
+    series = series * xp.exp(-2 * xp.abs(z)) if gate is ive else series
+    return turned * xp.where(near, series, y)
 
 
 @slope

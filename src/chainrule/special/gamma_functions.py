@@ -38,8 +38,6 @@ def digamma(xp: Any, x: Array, /) -> Result:
 def polygamma(xp: Any, n: Any, x: Array, /) -> Result:
     """The n-th derivative of psi, so its slope in x is polygamma(n + 1, x) (DLMF 5.15); none in n."""
     y = library(polygamma, xp, n, x)
-    if y.dtype != x.dtype and xp.isdtype(x.dtype, "real floating"):
-        y = xp.astype(y, x.dtype)
     return y, (
         unknown("polygamma", "the order n"),
         lambda g: g * defined(xp, y, output(polygamma, xp, n + 1, x)),

@@ -3,9 +3,11 @@
 import math
 from typing import Any
 
+from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Result
-from chainrule.special.densities import beta_density, digamma_gain, gamma_density
-from chainrule.special.table import defined, library, special, unknown
+from chainrule.special.densities import beta_density, digamma_gain, gamma_density, gamma_slope
+from chainrule.special.gamma_functions import digamma
+from chainrule.special.table import defined, library, slope, special, unknown
 
 
 @special()
@@ -28,16 +30,37 @@ def betaln(xp: Any, a: Array, b: Array, /) -> Result:
 
 @special()
 def gammainc(xp: Any, a: Array, x: Array, /) -> Result:
-    """P(a, x), the gamma integral up to x: its slope in x is x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
+    """P(a, x), the gamma integral up to x: its slope in x is x^(a-1) e^-x / gamma(a) (DLMF 8.2.4), that in a a series.
+
+    The second derivative in a is not known here.
+    """
     y = library(gammainc, xp, a, x)
-    return y, (unknown("gammainc", "a"), lambda g: g * defined(xp, y, gamma_density(xp, a, x)))
+    return y, (
+        lambda g: g * defined(xp, y, output(gammainc_slope, xp, a, x)),
+        lambda g: g * defined(xp, y, gamma_density(xp, a, x)),
+    )
 
 
 @special()
 def gammaincc(xp: Any, a: Array, x: Array, /) -> Result:
-    """Q(a, x) = 1 - P(a, x): its slope in x is -x^(a-1) e^-x / gamma(a) (DLMF 8.2.4); none in a."""
+    """Q(a, x) = 1 - P(a, x), with the slopes of P = gammainc with the other sign."""
     y = library(gammaincc, xp, a, x)
-    return y, (unknown("gammaincc", "a"), lambda g: -g * defined(xp, y, gamma_density(xp, a, x)))
+    return y, (
+        lambda g: -g * defined(xp, y, output(gammainc_slope, xp, a, x)),
+        lambda g: -g * defined(xp, y, gamma_density(xp, a, x)),
+    )
+
+
+@slope
+def gammainc_slope(xp: Any, a: Array, x: Array, /) -> Result:
+    """The slope of P(a, x) in a; its own slope in x is that of the density in a."""
+    transformed = is_transformed(a) or is_transformed(x)
+    y = output(gammainc_slope, xp, a, x) if transformed else gamma_slope(xp, a, x)
+
+    def to_x(g: Array) -> Array:
+        return g * (gamma_density(xp, a, x) * (xp.log(x) - output(digamma, xp, a)))
+
+    return y, (unknown("gammainc", "a, twice,"), to_x)
 
 
 @special()

@@ -52,7 +52,16 @@ def values(name: str, xp: Any, *arrays: Any) -> Any:
     if found is None:
         own = xp.__name__.removeprefix("array_api_compat.")
         raise TypeError(f"{name}: {own} has no such special function. Convert the array to NumPy's")
-    return found(*arrays)
+    y = found(*arrays)
+    return (
+        tuple(_narrowed(xp, one, arrays) for one in y) if isinstance(y, tuple) else _narrowed(xp, y, arrays)
+    )
+
+
+def _narrowed(xp: Any, y: Array, arrays: tuple[Any, ...]) -> Array:
+    """Return y in float32 where all arrays are: some functions of SciPy's and CuPy's give float64 for them."""
+    narrow = y.dtype == xp.float64 and all(x.dtype == xp.float32 for x in arrays if hasattr(x, "dtype"))
+    return xp.astype(y, xp.float32) if narrow else y
 
 
 def defined(xp: Any, y: Array, slope: Array) -> Array:
