@@ -193,6 +193,21 @@ def rows() -> dict[str, Row]:
             ((1.0, 1.0, 0.5), (2.0, 3.0, 0.25)),
             d=beta_density,
         ),
+        "betainc_parameter": Row(
+            lambda a, b, x: (
+                mp.betainc(a, b, 0, x, regularized=True)
+                if x * (a + b) < a
+                else -mp.betainc(b, a, 0, 1 - x, regularized=True)
+            ),
+            (
+                positive,
+                positive,
+                (uniform(0.001, 0.999), uniform(0.4, 0.6), sizes(1e-6, 0.5), uniform(0.9, 1)),
+            ),
+            (0, 1),
+            ((1.0, 1.0, 0.5001), (2.0, 3.0, 0.25), (300.0, 200.0, 0.61), (20.0, 1e-2, 0.9)),
+            name="betainc",
+        ),
         "expit": one(
             expit,
             uniform(-5, 5),

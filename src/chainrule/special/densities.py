@@ -13,10 +13,10 @@ from chainrule.gates.types import Array
 from chainrule.special.gamma_functions import digamma, gammaln
 
 # From here on the series below have all digits in 8 terms.
-_LARGE = 10
+LARGE = 10
 # B_2k / (2k), of the series of digamma (DLMF 5.11.2), and B_2k / (2k (2k - 1)), of that of log gamma (DLMF 5.11.1).
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
-_DIGAMMA = tuple(B / (2 * k) for k, B in enumerate(_BERNOULLI, 1))
+DIGAMMA = tuple(B / (2 * k) for k, B in enumerate(_BERNOULLI, 1))
 _STIRLING = tuple(B / (2 * k * (2 * k - 1)) for k, B in enumerate(_BERNOULLI, 1))
 
 
@@ -26,15 +26,15 @@ def digamma_gain(xp: Any, a: Array, b: Array) -> Array:
     start, step = xp.where(easy, a, 1), xp.where(easy, b, 1)
     total = xp.zeros_like(start + step)
     # psi(x + 1) = psi(x) + 1 / x (DLMF 5.5.2).
-    for k in range(_LARGE):
+    for k in range(LARGE):
         total = total + step / (start + k) / (start + step + k)
-    start = start + _LARGE
+    start = start + LARGE
     end = start + step
     p, q = 1 / start, 1 / end
     gap = step / start / end  # p - q
     P, Q = p * p, q * q
     powers, series = xp.ones_like(P + Q), xp.zeros_like(P + Q)
-    for k, coefficient in enumerate(_DIGAMMA):
+    for k, coefficient in enumerate(DIGAMMA):
         # The sum of P^i Q^(k-i): times P - Q it is P^(k+1) - Q^(k+1).
         powers = P * powers + Q**k if k else powers
         series = series + coefficient * powers
@@ -44,9 +44,9 @@ def digamma_gain(xp: Any, a: Array, b: Array) -> Array:
 
 def gamma_density(xp: Any, a: Array, x: Array) -> Array:
     """Return x^(a-1) e^-x / gamma(a), and NaN where a or x is negative."""
-    large, inside = a >= _LARGE, xp.logical_and(x > 0, xp.isfinite(x))
+    large, inside = a >= LARGE, xp.logical_and(x > 0, xp.isfinite(x))
     y = xp.where(inside, x, 1)
-    A, few = xp.where(large, a, _LARGE), xp.where(large, 1, a)
+    A, few = xp.where(large, a, LARGE), xp.where(large, 1, a)
     height = xp.sqrt(A / (2 * math.pi)) / _stirling(xp, A)
     at_large = height * xp.exp(A * _log_less(xp, y / A, (y - A) / A)) / y
     # Beyond 800 the exponential is 0, and a power that overflows would make it NaN.
@@ -58,57 +58,12 @@ def gamma_density(xp: Any, a: Array, x: Array) -> Array:
     return xp.where(bad, math.nan, xp.where(inside, xp.where(large, at_large, at_few), edge))
 
 
-def gamma_slope(xp: Any, a: Array, x: Array) -> Array:
-    """Return the slope in a of P(a, x), the integral of the gamma density from 0 to x, for plain arrays.
-
-    Up to x = 2 it is the slope of the power series, term by term (DLMF 8.7.1). Beyond, P or 1 - P, whichever tail is
-    on the side of x, is the density times x I, with I the integral of e^(a s - x (e^s - 1)) over s from 0 to infinity
-    or to minus infinity (DLMF 8.2.1, 8.2.2), found by the trapezoidal rule in u, where t = c e^(u - e^-u).
-    """
-    small = x <= 2
-    y, z = xp.where(small, x, 1), xp.where(small, 3, x)
-    y = xp.where(y > 0, y, 1)
-    factor, total, term = _log_less_digamma(xp, a + 1, y), 0.0, 1.0
-    for n in range(1, 40):
-        total = total + term * factor
-        term, factor = term * y / (a + n), factor - 1 / (a + n)
-    series = gamma_density(xp, a + 1, y) * total
-    right = z > a
-    c = 1 / (xp.abs(z - a) + xp.sqrt(z))
-    integral, moment = 0.0, 0.0
-    for k in range(-36, 41):
-        u = k / 10
-        t = c * math.exp(u - math.exp(-u))
-        # On the right t is e^s - 1, so that the integrand falls exponentially on both sides; on the left it is -s.
-        s = xp.where(right, xp.log1p(t), -t)
-        weight = xp.exp(a * s - z * xp.where(right, t, xp.expm1(s))) * t * ((1 + math.exp(-u)) / 10)
-        weight = weight / xp.where(right, 1 + t, 1)
-        integral, moment = integral + weight, moment + weight * s
-    tail = (integral * _log_less_digamma(xp, a, z) + moment) * (z * gamma_density(xp, a, z))
-    tail = xp.where(right, -tail, tail)
-    flat = xp.logical_or(x == 0, xp.isinf(x))
-    return xp.where(flat, 0 * a, xp.where(small, series, tail))
-
-
-def _log_less_digamma(xp: Any, a: Array, x: Array) -> Array:
-    """Return log(x) - psi(a), of plain arrays."""
-    large = a >= _LARGE
-    A, few = xp.where(large, a, _LARGE), xp.where(large, 1, a)
-    r, series = 1 / A, 0.0
-    for coefficient in reversed(_DIGAMMA):
-        series = (series + coefficient) * r * r
-    d = (x - A) / A
-    near = xp.abs(d) < 0.5
-    log_ratio = xp.where(near, xp.log1p(xp.where(near, d, 0)), xp.log(x / A))
-    return xp.where(large, log_ratio + r / 2 + series, xp.log(x) - output(digamma, xp, few))
-
-
 def beta_density(xp: Any, a: Array, b: Array, x: Array) -> Array:
     """Return x^(a-1) (1-x)^(b-1) / B(a, b), and NaN where a or b is negative or x outside [0, 1]."""
-    large = xp.logical_and(a >= _LARGE, b >= _LARGE)
+    large = xp.logical_and(a >= LARGE, b >= LARGE)
     inside = xp.logical_and(x > 0, x < 1)
     y = xp.where(inside, x, 0.5)
-    at_large = _of_large(xp, xp.where(large, a, _LARGE), xp.where(large, b, _LARGE), y) / y / (1 - y)
+    at_large = _of_large(xp, xp.where(large, a, LARGE), xp.where(large, b, LARGE), y) / y / (1 - y)
     at_few = _of_few(xp, xp.where(large, 1, a), xp.where(large, 1, b), x, y)
     bad = xp.logical_or(xp.logical_or(x < 0, x > 1), xp.logical_or(a < 0, b < 0))
     bad = xp.logical_or(bad, xp.isnan(a + b + x))
@@ -127,9 +82,9 @@ def _of_large(xp: Any, a: Array, b: Array, x: Array) -> Array:
 def _of_few(xp: Any, a: Array, b: Array, x: Array, inside: Array) -> Array:
     """Return x^(a-1) (1-x)^(b-1) / B(a, b) where a or b is not large; `inside` is x where that is in (0, 1)."""
     few, many = xp.where(a < b, a, b), xp.where(a < b, b, a)
-    large = many >= _LARGE
+    large = many >= LARGE
     # 1 / B = few / gamma(1 + few) times gamma(many + few) / gamma(many).
-    M, m = xp.where(large, many, _LARGE), xp.where(large, 1, many)
+    M, m = xp.where(large, many, LARGE), xp.where(large, 1, many)
     stirling = _stirling(xp, M + few) / _stirling(xp, M)
     growth = xp.pow(M, few) * xp.exp((M + few - 0.5) * xp.log1p(few / M) - few) * stirling
     small = m / (m + few) * xp.exp(_log_gamma1p(xp, m + few) - _log_gamma1p(xp, m))

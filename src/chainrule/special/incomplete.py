@@ -4,9 +4,10 @@ import math
 from typing import Any
 
 from chainrule.gates.helpers import is_transformed, output
-from chainrule.gates.types import Array, Result
-from chainrule.special.densities import beta_density, digamma_gain, gamma_density, gamma_slope
+from chainrule.gates.types import Array, Pullback, Result
+from chainrule.special.densities import beta_density, digamma_gain, gamma_density
 from chainrule.special.gamma_functions import digamma
+from chainrule.special.parameters import beta_slope, gamma_slope
 from chainrule.special.table import defined, library, slope, special, unknown
 
 
@@ -51,6 +52,20 @@ def gammaincc(xp: Any, a: Array, x: Array, /) -> Result:
     )
 
 
+@special()
+def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Result:
+    """I_x(a, b), the beta integral up to x: its slope in x is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.2).
+
+    Those in a and b are series and integrals, whose own slopes in a and b are not known here.
+    """
+    y = library(betainc, xp, a, b, x)
+
+    def in_parameter(number: int) -> Pullback:
+        return lambda g: g * defined(xp, y, output(betainc_slope, xp, a, b, x, number=number))
+
+    return y, (in_parameter(0), in_parameter(1), lambda g: g * defined(xp, y, beta_density(xp, a, b, x)))
+
+
 @slope
 def gammainc_slope(xp: Any, a: Array, x: Array, /) -> Result:
     """The slope of P(a, x) in a; its own slope in x is that of the density in a."""
@@ -63,15 +78,14 @@ def gammainc_slope(xp: Any, a: Array, x: Array, /) -> Result:
     return y, (unknown("gammainc", "a, twice,"), to_x)
 
 
-@special()
-def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Result:
-    """I_x(a, b), the beta integral up to x: its slope in x is x^(a-1) (1-x)^(b-1) / B(a, b) (DLMF 8.17.2).
+@slope
+def betainc_slope(xp: Any, a: Array, b: Array, x: Array, /, *, number: int) -> Result:
+    """The slope of I_x(a, b) in a, number 0, or b, number 1; its own slope in x is that of the density."""
+    transformed = any(map(is_transformed, (a, b, x)))
+    y = output(betainc_slope, xp, a, b, x, number=number) if transformed else beta_slope(xp, a, b, x, number)
 
-    None is known here in a and b.
-    """
-    y = library(betainc, xp, a, b, x)
-    return y, (
-        unknown("betainc", "a"),
-        unknown("betainc", "b"),
-        lambda g: g * defined(xp, y, beta_density(xp, a, b, x)),
-    )
+    def to_x(g: Array) -> Array:
+        power = xp.log1p(-x) + digamma_gain(xp, b, a) if number else xp.log(x) + digamma_gain(xp, a, b)
+        return g * (beta_density(xp, a, b, x) * power)
+
+    return y, (unknown("betainc", "a and b, twice,"), unknown("betainc", "a and b, twice,"), to_x)

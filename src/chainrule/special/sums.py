@@ -34,7 +34,7 @@ def logsumexp(
         space = first_space((a, b))
         a, b = (x if hasattr(x, "dtype") else space._base.asarray(x) for x in (a, b))
         y = _run(weighted_logsumexp, a, b, axis=axis)
-        _, total, _ = _sum_of(space, *map(space.stop_gradient, (a, b)), axis)
+        _, total, _ = _sum_of(space, space.stop_gradient(a), space.stop_gradient(b), axis)
         sign = space.sign(total)
     if not is_transformed(y):
         sign, space = sign.value, space._base
