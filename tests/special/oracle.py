@@ -110,6 +110,7 @@ def rows() -> dict[str, Row]:
         (sizes(1e-4, 1e5), uniform(0.1, 20)),
     )
     shares = (uniform(0.001, 0.999), uniform(0.4, 0.6), sizes(1e-6, 0.5))
+    tiny = (sizes(1e-10, 40), uniform(0.1, 8), whole(1, 12))
     gamma_points = (uniform(-5, 20), sizes(1e-6, 150), uniform(-20, 5))
     return {
         "erf": one(mp.erf, *erf_points, at=(0.0, 1.0, -2.0), d=bell),
@@ -200,8 +201,8 @@ def rows() -> dict[str, Row]:
                 else -mp.betainc(b, a, 0, 1 - x, regularized=True)
             ),
             (
-                positive,
-                positive,
+                tiny,
+                tiny,
                 (uniform(0.001, 0.999), uniform(0.4, 0.6), sizes(1e-6, 0.5), uniform(0.9, 1)),
             ),
             (0, 1),
@@ -319,7 +320,14 @@ def computed(label: str, row: Row) -> dict[str, np.ndarray]:
             sign = -1 if label == "gammaincc" else 1
             found.setdefault(f"slope{i}", []).append(sign * slope)
             found.setdefault(f"second{i}", []).append(sign * second)
-    return {f"{label}.{key}": np.asarray(values, dtype=float) for key, values in found.items()}
+    return {f"{label}.{key}": _stored(np.asarray(values, dtype=float)) for key, values in found.items()}
+
+
+def _stored(values: np.ndarray) -> np.ndarray:
+    """Return numbers in float32 where that has all of them."""
+    with np.errstate(over="ignore"):
+        short = values.astype(np.float32)
+    return short if np.array_equal(short, values) else values
 
 
 def derivatives(row: Row, arguments: list[Any], i: int) -> tuple[float, float]:
@@ -369,4 +377,4 @@ if __name__ == "__main__":
         if not chosen or label in chosen:
             table |= computed(label, row)
             print(label, flush=True)
-    np.savez_compressed(FILE, **table)
+    np.savez_compressed(FILE, **{key: _stored(values) for key, values in table.items()})

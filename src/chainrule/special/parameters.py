@@ -65,20 +65,27 @@ def beta_slope(xp: Any, a: Array, b: Array, x: Array, number: int) -> Array:
 
 def _slope_in_a(xp: Any, a: Array, b: Array, x: Array, y: Array, log_x: Array, d: Array) -> Array:
     """Return the slope in a of I_x(a, b), from y = 1 - x and the density d at x."""
-    n = a + b
-    gain = log_x + digamma_gain(xp, a, b)  # log x less the mean of log x
+    n, gain = a + b, digamma_gain(xp, a, b)
     low, high = xp.logical_and(x <= 0.5, n * x <= 2), xp.logical_and(y <= 0.5, n * y <= 2)
+    near = xp.logical_or(low, high)
     # DLMF 8.17.8: I_x is x y d / a times the sum of products of (n + j) x / (a + 1 + j).
-    X, Y = xp.where(low, x, 0.25), xp.where(high, y, 0.25)
-    factor, other = log_x + digamma_gain(xp, a + 1, b) - 1 / n, gain
-    below, above, term, complement = 0.0, 0.0, 1.0, 1.0
+    N, A, X = xp.where(low, n, 1), xp.where(low, a, 1), xp.where(low, x, 0)
+    factor = log_x + digamma_gain(xp, a + 1, b) - 1 / n
+    below, term = 0.0, 1.0
     for j in range(80):
-        below, above = below + term * factor, above + complement * other
-        term = term * ((n + j) * X / (a + 1 + j))
-        complement = complement * ((n + j) * Y / (b + 1 + j))
-        factor, other = factor + 1 / (n + j) - 1 / (a + 1 + j), other + 1 / (n + j)
-    series = xp.where(low, x * y * d / a * below, -x * y * d / b * above)
-    return xp.where(xp.logical_or(low, high), series, _of_tail(xp, a, b, x, y, gain, d))
+        below, term = below + term * factor, term * ((N + j) * X / (A + 1 + j))
+        factor = factor + 1 / (N + j) - 1 / (A + 1 + j)
+    # DLMF 8.17.7: 1 - I_x is y^b gamma(n) / (gamma(a) gamma(b + 1)) times 1 + b T, with T the sum of
+    # (1 - a)_k y^k / (k! (b + k)). So its slope is of the size of b where b is small.
+    A, Y = xp.where(high, a, 1), xp.where(high, y, 0)
+    term, slope, T, T_slope = 1.0, 0.0, 0.0, 0.0
+    for k in range(1, 80):
+        term, slope = term * (k - A) * Y / k, (slope * (k - A) - term) * Y / k
+        T, T_slope = T + term / (b + k), T_slope + slope / (b + k)
+    above = (gain * (1 + b * T) / b + T_slope) * y * d * xp.exp((1 - A) * log_x)
+    series = xp.where(low, x * y * d / a * below, -above)
+    x, y = xp.where(near, 0.5, x), xp.where(near, 0.5, y)
+    return xp.where(near, series, _of_tail(xp, a, b, x, y, log_x + gain, d))
 
 
 def _of_tail(xp: Any, a: Array, b: Array, x: Array, y: Array, gain: Array, d: Array) -> Array:
