@@ -268,6 +268,28 @@ def test_numbers_and_lists_are_taken_as_scipy_takes_them():
         cr.grad(cr.special.zeta)(np.asarray(3.0))
 
 
+def test_complex_numbers_pass_through_and_have_no_gradient():
+    assert cr.special.erf(np.asarray(1j)) == sp.erf(1j)
+    x = cr.variable(ONE)
+    assert cr.special.erf(cr.stop_gradient(x) + 1j).value[0] == sp.erf(ONE[0] + 1j)
+    for f in (
+        lambda: sp.beta(x, np.asarray(1j)),
+        lambda: cr.special.logsumexp(np.asarray(1j)),
+        lambda: cr.special.logsumexp(x, b=np.asarray(1j)),
+    ):
+        with pytest.raises(TypeError, match=r"for real numbers alone; got complex128"):
+            f()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_numbers_are_taken_as_scipy_takes_them(name):
+    x = np.array([1, 2])
+    arrays = [x] * len(CALLS[name])
+    with np.errstate(all="ignore"):
+        for got, want in zip(getattr(cr.special, name)(*arrays), getattr(sp, name)(*arrays), strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
 def test_sici_with_one_result_unused_does_not_touch_its_slope():
     assert cr.grad(lambda x: cr.special.sici(x)[0])(np.asarray(0.0)) == 1
 

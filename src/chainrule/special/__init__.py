@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff.namespace import first_space
+from chainrule.autodiff.traced import is_traced
 from chainrule.gates import elementwise
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Gate
@@ -22,7 +23,7 @@ from chainrule.special import elementary as elementary
 from chainrule.special import error_functions as error_functions
 from chainrule.special import incomplete as incomplete
 from chainrule.special.sums import log_softmax, logsumexp, softmax
-from chainrule.special.table import GATES, values
+from chainrule.special.table import GATES, refuse_complex, values
 
 Rule = Gate | tuple[Gate, ...]
 _OF_ORDER = {GATES[name] for name in ("jv", "yn", "yv", "iv", "ive", "polygamma")}
@@ -35,9 +36,11 @@ def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
     """
     if all(hasattr(x, "dtype") for x in items):
         return list(items)
-    like = next((x for x in items if hasattr(x, "dtype")), np.asarray(0.0))
-    xp = first_space((like,))._base
-    dtype = like.dtype if xp.isdtype(like.dtype, "real floating") else None
+    given = [x for x in items if hasattr(x, "dtype")] or [np.asarray(0.0)]
+    xp = first_space(given)._base
+    floats = [x for x in given if xp.isdtype(x.dtype, "real floating")]
+    like = (floats or given)[0]
+    dtype = like.dtype if floats else None
 
     def array(x: Any) -> Any:
         return x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device)
@@ -50,7 +53,10 @@ def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
 def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
     if isinstance(rule, tuple):
         return tuple(_recorded(one, space, *arrays) for one in rule)
-    return space._record(rule, _as_arrays(rule, arrays), {})
+    given = _as_arrays(rule, arrays)
+    if any(map(is_traced, given)):
+        refuse_complex(rule.__name__, space, given)
+    return space._record(rule, given, {})
 
 
 def _function(name: str, rule: Rule) -> Callable[..., Any]:

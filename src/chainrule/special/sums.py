@@ -7,6 +7,7 @@ from chainrule.autodiff.namespace import first_space
 from chainrule.gates import activations
 from chainrule.gates.helpers import axes_of, is_transformed, output
 from chainrule.gates.types import Array, Axes, Gate, Result
+from chainrule.special.table import refuse_complex
 
 
 def softmax(x: Array, axis: Axes = None) -> Array:
@@ -86,6 +87,7 @@ def _sum_of(xp: Any, a: Array, b: Array, axis: Axes) -> tuple[Array, Array, Arra
 
 def _run(rule: Gate, *arrays: Array, **settings: Any) -> Array:
     space = first_space(arrays)
+    refuse_complex(rule.__name__, space, arrays)
     if any(map(is_transformed, arrays)):
         return space._record(rule, arrays, settings)
     return rule(space._base, *arrays, **settings)[0]

@@ -5,7 +5,7 @@ slopes are written here.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from chainrule.backend.namespaces import special_function
@@ -62,6 +62,13 @@ def _narrowed(xp: Any, y: Array, arrays: tuple[Any, ...]) -> Array:
     """Return y in float32 where all arrays are: some functions of SciPy's and CuPy's give float64 for them."""
     narrow = y.dtype == xp.float64 and all(x.dtype == xp.float32 for x in arrays if hasattr(x, "dtype"))
     return xp.astype(y, xp.float32) if narrow else y
+
+
+def refuse_complex(name: str, space: Any, arrays: Sequence[Any]) -> None:
+    """Raise TypeError for complex arrays, for which the slopes are not written."""
+    for x in arrays:
+        if hasattr(x, "dtype") and space._base.isdtype(x.dtype, "complex floating"):
+            raise TypeError(f"{name}: its gradient is known for real numbers alone; got {x.dtype}")
 
 
 def defined(xp: Any, y: Array, slope: Array) -> Array:
