@@ -148,6 +148,7 @@ def rows() -> dict[str, Row]:
             d=lambda x: 1 / mp.npdf(ndtri(x)),
         ),
         "gamma": one(mp.gamma, *gamma_points, at=integers),
+        "rgamma": one(mp.rgamma, *gamma_points, at=(0.0, -1.0, -2.0, -5.0, *integers)),
         "gammaln": one(lambda x: mp.re(mp.loggamma(x)), *gamma_points, sizes(1, 1e10), at=integers),
         "loggamma": one(mp.loggamma, uniform(0, 20), sizes(1e-6, 1e10), at=integers),
         "psi": one(lambda x: mp.psi(0, x), *gamma_points, sizes(1, 1e10), at=integers),

@@ -25,6 +25,7 @@ LIBRARY = {
     **dict.fromkeys(("betainc_parameter", "gammainc_parameter"), 1e-13),
     "ive": 1e-13,
     "rel_entr": 1e-12,
+    "rgamma": 1e-12,
     "struve": 3e-11,
 }
 # The slopes of e^-|x| I_v are differences of nearly equal numbers below x = 30 or v^2, the second derivatives twice.

@@ -29,16 +29,11 @@ UNKNOWN = {
     "polygamma": {0: "the order n"},
     "zeta": {0: "x"},
 }
-NAMES = sorted(GATES)
+NAMES = sorted({*GATES} - {"gammasgn"})  # which is a constant
 UFUNCS = [name for name in NAMES if isinstance(getattr(sp, name), np.ufunc)]
 WITH_SLOPES = {name: [i for i in range(len(CALLS[name])) if i not in UNKNOWN.get(name, {})] for name in NAMES}
-
-
-ONCE = {
-    "gammainc": (0,),
-    "gammaincc": (0,),
-    "betainc": (0, 1),
-}  # the places whose second derivative is not known
+# The places whose second derivative is not known.
+ONCE = {"gammainc": (0,), "gammaincc": (0,), "betainc": (0, 1)}
 
 
 def total(result):
@@ -312,6 +307,23 @@ def test_kernels_of_cupy_are_found_by_their_names(monkeypatch):
         monkeypatch.setitem(sys.modules, "cupyx.scipy.special", library)
         y = x.__cupy_override_elementwise_kernel__(kernel, x)
         np.testing.assert_array_equal(y.value, sp.gammaln(ONE))
+
+
+def test_the_sign_of_gamma_is_a_constant():
+    x = np.array([-1.5, -0.5, 2.0])
+    np.testing.assert_array_equal(cr.special.gammasgn(x), sp.gammasgn(x))
+    np.testing.assert_array_equal(cr.grad(lambda x: np.sum(sp.gammasgn(x) * x))(x), sp.gammasgn(x))
+
+
+def test_the_gamma_function_of_matrices():
+    a = np.array([1.3, 4.0, 20.0])
+    for d in (1, 2, 3):
+        np.testing.assert_allclose(
+            cr.special.multigammaln(a, d), [sp.multigammaln(one, d) for one in a], rtol=1e-14
+        )
+        cr.check_gradients(lambda a, d=d: np.sum(cr.special.multigammaln(a, d)), a, order=2)
+    assert np.isnan(cr.special.multigammaln(np.array([0.9]), 3)).all()
+    assert np.isnan(cr.grad(lambda a: np.sum(cr.special.multigammaln(a, 3)))(np.array([0.9]))).all()
 
 
 class TestOtherLibraries:

@@ -22,7 +22,7 @@ from chainrule.special import bessel as bessel
 from chainrule.special import elementary as elementary
 from chainrule.special import error_functions as error_functions
 from chainrule.special import incomplete as incomplete
-from chainrule.special.sums import log_softmax, logsumexp, softmax
+from chainrule.special.sums import log_softmax, logsumexp, multigammaln, softmax
 from chainrule.special.table import GATES, refuse_complex, values
 
 Rule = Gate | tuple[Gate, ...]
@@ -85,7 +85,7 @@ _RULES = {**GATES, "expm1": elementwise.expm1, "log1p": elementwise.log1p}
 SPECIAL.update({name: functools.partial(_recorded, rule) for name, rule in GATES.items()})
 _FUNCTIONS = {name: _function(name, rule) for name, rule in _RULES.items()}
 globals().update(_FUNCTIONS)
-__all__ = ["log_softmax", "logsumexp", "softmax"]
+__all__ = ["log_softmax", "logsumexp", "multigammaln", "softmax"]
 __all__ += list(_FUNCTIONS)
 
 

@@ -7,7 +7,8 @@ from chainrule.backend.namespaces import special_function
 from chainrule.gates.elementwise import direction
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Gate, Pullback, Result
-from chainrule.special.table import defined, library, slope, special, unknown
+from chainrule.special.gamma_functions import rgamma
+from chainrule.special.table import defined, library, special, unknown
 
 
 @special()
@@ -149,12 +150,6 @@ def _of_order(gate: Gate, xp: Any, v: Any, x: Array) -> Array:
         series = series + term
     series = series * xp.exp(-2 * xp.abs(z)) if gate is ive else series
     return turned * xp.where(near, series, y)
-
-
-@slope
-def rgamma(xp: Any, v: Array, /) -> Result:
-    """1 / gamma(v), a factor of the slope of a function of order v: none in v itself."""
-    return library(rgamma, xp, v), (unknown("struve", "the order v"),)
 
 
 def _half(gate: Gate, xp: Any, v: Array, x: Array, sign: int, y: Array) -> Pullback:

@@ -1,12 +1,14 @@
-"""logsumexp, softmax and log_softmax, with SciPy's arguments."""
+"""logsumexp, softmax, log_softmax and multigammaln, with SciPy's arguments."""
 
 import math
+import operator
 from typing import Any
 
 from chainrule.autodiff.namespace import first_space
 from chainrule.gates import activations
 from chainrule.gates.helpers import axes_of, is_transformed, output
 from chainrule.gates.types import Array, Axes, Gate, Result
+from chainrule.special.gamma_functions import gammaln
 from chainrule.special.table import refuse_complex
 
 
@@ -47,6 +49,21 @@ def logsumexp(
         rest = tuple(n for i, n in enumerate(y.shape) if i not in axes)
         y, sign = space.reshape(y, rest), space.reshape(sign, rest)
     return (y, sign) if return_sign else y
+
+
+def multigammaln(a: Array, d: int) -> Array:
+    """Return the logarithm of the gamma function of dimension d, NaN where a is not above (d - 1) / 2: the shape of a.
+
+    It is the sum of log gamma(a - j / 2) over j < d, and d (d - 1) / 4 log pi (DLMF 35.3.4).
+    """
+    d = operator.index(d)
+    y = d * (d - 1) / 4 * math.log(math.pi) + _run(gammaln, a)
+    for j in range(1, d):
+        y = y + _run(gammaln, a - j / 2)
+    space = first_space((y,))
+    xp = space if is_transformed(y) else space._base
+    # Times NaN, so that the gradient is NaN as well.
+    return y * xp.where(a > (d - 1) / 2, xp.ones_like(y), math.nan)
 
 
 def weighted_logsumexp(xp: Any, a: Array, b: Array, /, *, axis: Axes = None) -> Result:
