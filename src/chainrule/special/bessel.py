@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from chainrule.backend.namespaces import special_function
+from chainrule.backend.special_functions import special_function
 from chainrule.gates.elementwise import direction
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Gate, Pullback, Result

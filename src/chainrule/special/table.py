@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from chainrule.backend.namespaces import special_function
+from chainrule.backend.special_functions import special_function
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
 from chainrule.gates.types import Array, Gate, Pullback
