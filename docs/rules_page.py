@@ -70,9 +70,10 @@ library of the arrays lacks is an error that says so. SciPy comes with `chainrul
 SciPy's `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not; write those of `chainrule.special`.
 
 An argument whose derivative is not known here, such as the order of a Bessel function, is an error by name where a
-gradient is asked for. Outside the domain, at poles and where the value is NaN the gradient is not finite. The slopes
-have the digits of the library's values; those of `i0e`, `i1e` and `ive` lose up to two digits for x near 30 or below
-the square of the order, where they are small differences, and second derivatives there up to four.
+gradient is asked for. Outside the domain, at poles and where the value is NaN the gradient is not finite. Slopes
+have all digits but the last one or two, also in tails where the value has none; slopes of Bessel and Struve functions
+have the digits of the library's values, and those of `i0e`, `i1e` and `ive` lose up to two for x near 30 or below the
+square of the order, where they are small differences, and their second derivatives up to four.
 """
 
 

@@ -157,7 +157,12 @@ def rows() -> dict[str, Row]:
             ((whole(0, 6),), (uniform(0, 20), sizes(1e-3, 1e6), uniform(-6, 3))),
             (1,),
         ),
-        "beta": Row(mp.beta, (positive, positive), (0, 1), ((1.0, 1.0), (2.0, 3.0), (1e5, 2.0))),
+        "beta": Row(
+            mp.beta,
+            (positive, positive),
+            (0, 1),
+            ((1.0, 1.0), (2.0, 3.0), (1e5, 2.0), (300.0, 200.0), (1e4, 9.0)),
+        ),
         "betaln": Row(
             lambda a, b: mp.loggamma(a) + mp.loggamma(b) - mp.loggamma(a + b),
             (parameters, parameters),

@@ -70,6 +70,17 @@ def beta_density(xp: Any, a: Array, b: Array, x: Array) -> Array:
     return xp.where(bad, math.nan, xp.where(large, xp.where(inside, at_large, 0), at_few))
 
 
+def beta_of_positive(xp: Any, a: Array, b: Array) -> Array:
+    """Return B(a, b) for a, b > 0."""
+    large = xp.logical_and(a >= LARGE, b >= LARGE)
+    A, B = xp.where(large, a, LARGE), xp.where(large, b, LARGE)
+    stirling = _stirling(xp, A) * _stirling(xp, B) / _stirling(xp, A + B)
+    exponent = -A * xp.log1p(B / A) - B * xp.log1p(A / B)
+    at_large = xp.sqrt(2 * math.pi * (1 / A + 1 / B)) * stirling * xp.exp(exponent)
+    few = _inverse_beta_of_few(xp, xp.where(large, 1, a), xp.where(large, 1, b))
+    return xp.where(large, at_large, 1 / few)
+
+
 def _of_large(xp: Any, a: Array, b: Array, x: Array) -> Array:
     """Return x^a (1-x)^b / B(a, b) for large a and b."""
     n = a + b
@@ -81,20 +92,24 @@ def _of_large(xp: Any, a: Array, b: Array, x: Array) -> Array:
 
 def _of_few(xp: Any, a: Array, b: Array, x: Array, inside: Array) -> Array:
     """Return x^(a-1) (1-x)^(b-1) / B(a, b) where a or b is not large; `inside` is x where that is in (0, 1)."""
-    few, many = xp.where(a < b, a, b), xp.where(a < b, b, a)
-    large = many >= LARGE
-    # 1 / B = few / gamma(1 + few) times gamma(many + few) / gamma(many).
-    M, m = xp.where(large, many, LARGE), xp.where(large, 1, many)
-    stirling = _stirling(xp, M + few) / _stirling(xp, M)
-    growth = xp.pow(M, few) * xp.exp((M + few - 0.5) * xp.log1p(few / M) - few) * stirling
-    small = m / (m + few) * xp.exp(_log_gamma1p(xp, m + few) - _log_gamma1p(xp, m))
-    inverse = few * xp.exp(-_log_gamma1p(xp, few)) * xp.where(large, growth, small)
     # 1 - x is exact above 1/2 alone.
     right = x > 0.5
     left = xp.where(xp.logical_or(right, inside != x), 0.25, inside)
     rest = xp.where(right, xp.pow(xp.where(right, 1 - x, 1), b - 1), xp.exp((b - 1) * xp.log1p(-left)))
     rest = xp.where(x == 0, 1, rest)
-    return xp.pow(xp.where(x < 0, 1, x), a - 1) * rest * inverse
+    return xp.pow(xp.where(x < 0, 1, x), a - 1) * rest * _inverse_beta_of_few(xp, a, b)
+
+
+def _inverse_beta_of_few(xp: Any, a: Array, b: Array) -> Array:
+    """Return 1 / B(a, b) where a or b is not large."""
+    few, many = xp.where(a < b, a, b), xp.where(a < b, b, a)
+    large = many >= LARGE
+    # 1 / B is few / gamma(1 + few) times gamma(many + few) / gamma(many).
+    M, m = xp.where(large, many, LARGE), xp.where(large, 1, many)
+    stirling = _stirling(xp, M + few) / _stirling(xp, M)
+    growth = xp.pow(M, few) * xp.exp((M + few - 0.5) * xp.log1p(few / M) - few) * stirling
+    small = m / (m + few) * xp.exp(_log_gamma1p(xp, m + few) - _log_gamma1p(xp, m))
+    return few * xp.exp(-_log_gamma1p(xp, few)) * xp.where(large, growth, small)
 
 
 def _log_gamma1p(xp: Any, x: Array) -> Array:

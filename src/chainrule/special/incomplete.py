@@ -5,7 +5,7 @@ from typing import Any
 
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Pullback, Result
-from chainrule.special.densities import beta_density, digamma_gain, gamma_density
+from chainrule.special.densities import beta_density, beta_of_positive, digamma_gain, gamma_density
 from chainrule.special.gamma_functions import digamma
 from chainrule.special.parameters import beta_slope, gamma_slope
 from chainrule.special.table import defined, library, slope, special, unknown
@@ -14,8 +14,11 @@ from chainrule.special.table import defined, library, slope, special, unknown
 @special()
 def beta(xp: Any, a: Array, b: Array, /) -> Result:
     """B(a, b): its slope in a is B (psi(a) - psi(a + b)) (DLMF 5.12.1, 5.2.2)."""
-    y = library(beta, xp, a, b)
-    return y, (lambda g: -g * (y * digamma_gain(xp, a, b)), lambda g: -g * (y * digamma_gain(xp, b, a)))
+
+    def share(own: Array, other: Array) -> Array:
+        return output(exact_beta, xp, a, b) * digamma_gain(xp, own, other)
+
+    return library(beta, xp, a, b), (lambda g: -g * share(a, b), lambda g: -g * share(b, a))
 
 
 @special()
@@ -64,6 +67,19 @@ def betainc(xp: Any, a: Array, b: Array, x: Array, /) -> Result:
         return lambda g: g * defined(xp, y, output(betainc_slope, xp, a, b, x, number=number))
 
     return y, (in_parameter(0), in_parameter(1), lambda g: g * defined(xp, y, beta_density(xp, a, b, x)))
+
+
+@slope
+def exact_beta(xp: Any, a: Array, b: Array, /) -> Result:
+    """B(a, b) with more digits than SciPy's where a or b is large: a factor of its slopes."""
+    if is_transformed(a) or is_transformed(b):
+        y = output(exact_beta, xp, a, b)
+    else:
+        easy = xp.logical_and(a > 0, b > 0)
+        y = xp.where(
+            easy, beta_of_positive(xp, xp.where(easy, a, 1), xp.where(easy, b, 1)), library(beta, xp, a, b)
+        )
+    return y, (lambda g: -g * (y * digamma_gain(xp, a, b)), lambda g: -g * (y * digamma_gain(xp, b, a)))
 
 
 @slope
