@@ -278,6 +278,16 @@ def rows() -> dict[str, Row]:
             at=(0.0,),
         ),
         "zeta": Row(mp.zeta, ((uniform(1.1, 10), whole(2, 8)), (uniform(0.1, 20), sizes(1e-3, 1e4))), (1,)),
+        "zeta_parameter": Row(
+            mp.zeta,
+            (
+                (uniform(1.01, 10), whole(2, 8), sizes(5, 100)),
+                (uniform(0.1, 20), sizes(1e-3, 1e4), whole(1, 3)),
+            ),
+            (0,),
+            ((100.0, 100.0), (1.001, 1.0)),
+            name="zeta",
+        ),
         "sine_integral": one(mp.si, uniform(-20, 20), sizes(1e-8, 1e3), at=(0.0, 1.0), name="sici"),
         "cosine_integral": one(mp.ci, uniform(0, 20), sizes(1e-8, 1e3), at=(1.0,), name="sici"),
         # Where mpmath is too slow for the function itself, its slope alone.

@@ -22,6 +22,7 @@ from chainrule.special import bessel as bessel
 from chainrule.special import elementary as elementary
 from chainrule.special import error_functions as error_functions
 from chainrule.special import incomplete as incomplete
+from chainrule.special import zeta_function as zeta_function
 from chainrule.special.sums import log_softmax, logsumexp, multigammaln, softmax
 from chainrule.special.table import GATES, refuse_complex, values
 

@@ -15,9 +15,9 @@ from chainrule.special.gamma_functions import digamma, gammaln
 # From here on the series below have all digits in 8 terms.
 LARGE = 10
 # B_2k / (2k), of the series of digamma (DLMF 5.11.2), and B_2k / (2k (2k - 1)), of that of log gamma (DLMF 5.11.1).
-_BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
-DIGAMMA = tuple(B / (2 * k) for k, B in enumerate(_BERNOULLI, 1))
-_STIRLING = tuple(B / (2 * k * (2 * k - 1)) for k, B in enumerate(_BERNOULLI, 1))
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+DIGAMMA = tuple(B / (2 * k) for k, B in enumerate(BERNOULLI, 1))
+_STIRLING = tuple(B / (2 * k * (2 * k - 1)) for k, B in enumerate(BERNOULLI, 1))
 
 
 def digamma_gain(xp: Any, a: Array, b: Array) -> Array:

@@ -66,13 +66,3 @@ def polygamma(xp: Any, n: Any, x: Array, /) -> Result:
         unknown("polygamma", "the order n"),
         lambda g: g * defined(xp, y, output(polygamma, xp, n + 1, x)),
     )
-
-
-@special()
-def zeta(xp: Any, x: Array, q: Array = None, /) -> Result:
-    """Riemann's zeta function, or with q Hurwitz's: its slope in q is -x zeta(x + 1, q) (DLMF 25.11.17); none in x."""
-    y = library(zeta, xp, x) if q is None else library(zeta, xp, x, q)
-    return y, (
-        unknown("zeta", "x"),
-        lambda g: g * xp.where(xp.isfinite(y), -x * output(zeta, xp, x + 1, q), math.nan),
-    )
