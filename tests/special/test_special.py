@@ -1,5 +1,6 @@
 """Special functions as SciPy has them: called by its names, on every device, and refused where no slope is known."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -284,6 +285,43 @@ def test_whole_numbers_are_taken_as_scipy_takes_them(name):
             np.testing.assert_array_equal(got, want)
 
 
+# Functions that are even (1) or odd (-1), of the order where they have one.
+PARITY = {
+    **{(name,): -1 for name in ("erf", "erfinv", "j1", "i1", "i1e")},
+    **{(name,): 1 for name in ("cosm1", "j0", "i0", "i0e")},
+    **{(name, n): (-1) ** n for name in ("jv", "iv", "ive") for n in range(5)},
+    **{("struve", n): (-1) ** (n + 1) for n in range(5)},
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("case", PARITY)
+def test_even_and_odd_functions(case):
+    name, *order = case
+    x = np.array([0.3, 0.9, 1.7, 10.0, 29.0, 31.0, 200.0])
+
+    def f(x):
+        return getattr(cr.special, name)(*map(float, order), x)
+
+    for g in (f, cr.grad(lambda x: np.sum(f(x)))):
+        sign = PARITY[case] if g is f else -PARITY[case]
+        np.testing.assert_allclose(g(-x), sign * g(x), rtol=1e-13)
+
+
+def test_the_sums_take_lists_and_numbers():
+    assert cr.special.logsumexp([1.0, 2.0], b=[1, 2]) == pytest.approx(
+        sp.logsumexp([1.0, 2.0], b=[1, 2]), rel=1e-15
+    )
+    np.testing.assert_allclose(cr.special.softmax([1, 2]), sp.softmax([1, 2]))
+    assert cr.special.multigammaln(4.0, 2) == pytest.approx(sp.multigammaln(4.0, 2))
+
+
+def test_functions_are_pickled_by_name():
+    for name in dir(cr.special):
+        f = getattr(cr.special, name)
+        assert pickle.loads(pickle.dumps(f)) is f
+
+
 def test_sici_with_one_result_unused_does_not_touch_its_slope():
     assert cr.grad(lambda x: cr.special.sici(x)[0])(np.asarray(0.0)) == 1
 
@@ -332,6 +370,12 @@ class TestOtherLibraries:
     def test_torch(self, name):
         torch = pytest.importorskip("torch")
         self.check(name, torch.asarray, cr.differentiable(torch), torch.Tensor)
+
+    def test_riemanns_zeta_function(self):
+        torch = pytest.importorskip("torch")
+        value, slope = cr.value_and_grad(cr.special.zeta)(torch.asarray(2.0, dtype=torch.float64))
+        assert float(value) == pytest.approx(np.pi**2 / 6, rel=1e-15)
+        assert float(slope) == pytest.approx(-0.93754825431584375, rel=1e-15)
 
     def check(self, name, array, space, kind):
         f = getattr(cr.special, name)
@@ -430,6 +474,7 @@ class TestSums:
             lambda x: cr.special.logsumexp(x, axis=1, b=b),
             lambda x: cr.special.logsumexp(x, axis=1, b=b, return_sign=True)[0],
             lambda x: cr.special.logsumexp(x, axis=0),
+            lambda x: cr.special.logsumexp(x, axis=0, b=2.0),
             lambda x: cr.special.softmax(x, axis=0),
             lambda x: cr.special.log_softmax(x),
         ):

@@ -39,6 +39,9 @@ def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
         ) from error
     if name == "polygamma" and own != "numpy":
         return functools.partial(_polygamma, functions)
+    if name == "zeta" and own != "numpy":
+        # Riemann's function is Hurwitz's at 1; SciPy has it below 1 too.
+        return lambda x, q=1.0: functions.zeta(x, q)
     return getattr(functions, _BESSEL_IN_TORCH.get(name, name) if own == "torch" else name, None)
 
 

@@ -10,8 +10,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import is_traced
 from chainrule.gates import elementwise
@@ -24,31 +22,19 @@ from chainrule.special import error_functions as error_functions
 from chainrule.special import incomplete as incomplete
 from chainrule.special import zeta_function as zeta_function
 from chainrule.special.sums import log_softmax, logsumexp, multigammaln, softmax
-from chainrule.special.table import GATES, refuse_complex, values
+from chainrule.special.table import GATES, as_arrays, refuse_complex, values
 
 Rule = Gate | tuple[Gate, ...]
 _OF_ORDER = {GATES[name] for name in ("jv", "yn", "yv", "iv", "ive", "polygamma")}
 
 
 def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
-    """Return numbers and lists as arrays of the dtype and on the device of the first array of real floating dtype.
+    """Return the arguments as arrays, but the order of a function, where it is a number, as it is.
 
-    The order of a function stays a number: PyTorch and CuPy have some functions of whole orders alone.
+    PyTorch and CuPy have some functions of whole orders alone.
     """
-    if all(hasattr(x, "dtype") for x in items):
-        return list(items)
-    given = [x for x in items if hasattr(x, "dtype")] or [np.asarray(0.0)]
-    xp = first_space(given)._base
-    floats = [x for x in given if xp.isdtype(x.dtype, "real floating")]
-    like = (floats or given)[0]
-    dtype = like.dtype if floats else None
-
-    def array(x: Any) -> Any:
-        return x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device)
-
-    if rule in _OF_ORDER and isinstance(items[0], int | float):
-        return [items[0], *map(array, items[1:])]
-    return list(map(array, items))
+    given = as_arrays(items)
+    return [items[0], *given[1:]] if rule in _OF_ORDER and isinstance(items[0], int | float) else given
 
 
 def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:

@@ -173,5 +173,6 @@ def _scaled_slope(xp: Any, v: Array, x: Array, unscaled: Array, y: Array) -> Arr
     for k in range(1, 26):
         term = term * ((square - (2 * k - 1) ** 2) / (-8 * k)) * r
         total = total + (k + 0.5) * term
-    series = -xp.sqrt(r / (2 * math.pi)) * r * total
+    # I_v is even or odd, so the slope at -x is that at x with a sign.
+    series = -xp.sign(x) * xp.sign(y) * xp.sqrt(r / (2 * math.pi)) * r * total
     return defined(xp, y, xp.where(far, series, unscaled - output(direction, xp, x) * y))

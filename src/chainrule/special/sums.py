@@ -9,17 +9,17 @@ from chainrule.gates import activations
 from chainrule.gates.helpers import axes_of, is_transformed, output
 from chainrule.gates.types import Array, Axes, Gate, Result
 from chainrule.special.gamma_functions import gammaln
-from chainrule.special.table import refuse_complex
+from chainrule.special.table import as_arrays, refuse_complex
 
 
 def softmax(x: Array, axis: Axes = None) -> Array:
     """Return e^x over its sum along axes, of all elements unless they are given: the shape of x."""
-    return _run(activations.softmax, x, axis=axis)
+    return _run(activations.softmax, *as_arrays([x]), axis=axis)
 
 
 def log_softmax(x: Array, axis: Axes = None) -> Array:
     """Return x - log(sum e^x) along axes, of all elements unless they are given: the shape of x."""
-    return _run(activations.log_softmax, x, axis=axis)
+    return _run(activations.log_softmax, *as_arrays([x]), axis=axis)
 
 
 def logsumexp(
@@ -29,19 +29,20 @@ def logsumexp(
 
     With return_sign, return log |sum b e^a| and the sign of the sum; without, NaN where the sum is negative.
     """
-    if b is None:
+    a, *weights = as_arrays([a] if b is None else [a, b])
+    if not weights:
         y = _run(activations.logsumexp, a, axis=axis, keepdims=True)
         space = first_space((y,))
         sign = space.ones_like(y)
     else:
+        (b,) = weights
         space = first_space((a, b))
-        a, b = (x if hasattr(x, "dtype") else space._base.asarray(x) for x in (a, b))
         y = _run(weighted_logsumexp, a, b, axis=axis)
         _, total, _ = _sum_of(space, space.stop_gradient(a), space.stop_gradient(b), axis)
         sign = space.sign(total)
     if not is_transformed(y):
         sign, space = sign.value, space._base
-    if b is not None and not return_sign:
+    if weights and not return_sign:
         # Times NaN, so that the gradient is NaN as well.
         y = y * space.where(sign < 0, math.nan, space.ones_like(sign))
     if not keepdims:
@@ -56,7 +57,7 @@ def multigammaln(a: Array, d: int) -> Array:
 
     It is the sum of log gamma(a - j / 2) over j < d, and d (d - 1) / 4 log pi (DLMF 35.3.4).
     """
-    d = operator.index(d)
+    (a,), d = as_arrays([a]), operator.index(d)
     y = d * (d - 1) / 4 * math.log(math.pi) + _run(gammaln, a)
     for j in range(1, d):
         y = y + _run(gammaln, a - j / 2)

@@ -8,6 +8,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+
+from chainrule.autodiff.namespace import first_space
 from chainrule.backend.special_functions import special_function
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
@@ -60,8 +63,21 @@ def values(name: str, xp: Any, *arrays: Any) -> Any:
 
 def _narrowed(xp: Any, y: Array, arrays: tuple[Any, ...]) -> Array:
     """Return y in float32 where all arrays are: some functions of SciPy's and CuPy's give float64 for them."""
-    narrow = y.dtype == xp.float64 and all(x.dtype == xp.float32 for x in arrays if hasattr(x, "dtype"))
+    dtypes = [x.dtype for x in arrays if hasattr(x, "dtype")]
+    narrow = y.dtype == xp.float64 and dtypes and all(dtype == xp.float32 for dtype in dtypes)
     return xp.astype(y, xp.float32) if narrow else y
+
+
+def as_arrays(items: Sequence[Any]) -> list[Array]:
+    """Return numbers and lists as arrays of the dtype and on the device of the first array of real floating dtype."""
+    if all(hasattr(x, "dtype") for x in items):
+        return list(items)
+    given = [x for x in items if hasattr(x, "dtype")] or [np.asarray(0.0)]
+    xp = first_space(given)._base
+    floats = [x for x in given if xp.isdtype(x.dtype, "real floating")]
+    like = (floats or given)[0]
+    dtype = like.dtype if any(x is like for x in items) and floats else None
+    return [x if hasattr(x, "dtype") else xp.asarray(x, dtype=dtype, device=like.device) for x in items]
 
 
 def refuse_complex(name: str, space: Any, arrays: Sequence[Any]) -> None:
