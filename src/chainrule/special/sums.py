@@ -6,7 +6,7 @@ from typing import Any
 
 from chainrule.autodiff.namespace import first_space
 from chainrule.gates import activations
-from chainrule.gates.helpers import axes_of, is_transformed, output
+from chainrule.gates.helpers import axes_of, is_transformed
 from chainrule.gates.types import Array, Axes, Gate, Result
 from chainrule.special.gamma_functions import gammaln
 from chainrule.special.table import as_arrays, refuse_complex
@@ -69,17 +69,14 @@ def multigammaln(a: Array, d: int) -> Array:
 
 def weighted_logsumexp(xp: Any, a: Array, b: Array, /, *, axis: Axes = None) -> Result:
     """log |sum b e^a| with the axes kept: the slopes are b e^a and e^a over the sum."""
-    if is_transformed(a) or is_transformed(b):
-        y = output(weighted_logsumexp, xp, a, b, axis=axis)
-    else:
-        e, total, peak = _sum_of(xp, a, b, axis)
-        # The terms at the peak are added apart: beside them the others would leave no digit.
-        at_peak = xp.logical_and(a == peak, b != 0)
-        top = xp.sum(xp.where(at_peak, b, 0 * e), axis=axis, keepdims=True)
-        others = xp.sum(xp.where(at_peak, 0, b * e), axis=axis, keepdims=True)
-        near = xp.abs(others) < xp.abs(top) / 2
-        level = xp.log(xp.abs(xp.where(near, top, total)))
-        y = level + xp.log1p(xp.where(near, others, 0) / xp.where(near, top, 1)) + peak
+    e, total, peak = _sum_of(xp, a, b, axis)
+    # The terms at the peak are added apart: beside them the others would leave no digit.
+    at_peak, terms = xp.logical_and(a == peak, b != 0), b * e
+    top = xp.sum(xp.where(at_peak, terms, 0), axis=axis, keepdims=True)
+    others = xp.sum(xp.where(at_peak, 0, terms), axis=axis, keepdims=True)
+    near = xp.abs(others) < xp.abs(top) / 2
+    level = xp.log(xp.abs(xp.where(near, top, total)))
+    y = level + xp.log1p(xp.where(near, others, 0) / xp.where(near, top, 1)) + peak
 
     def to_a(g: Array) -> Array:
         e, total, _ = _sum_of(xp, a, b, axis)
