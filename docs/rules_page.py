@@ -1,5 +1,6 @@
 """Write docs/rules.md from the gates: `python docs/rules_page.py`."""
 
+import inspect
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,21 @@ check` takes any slope between these two.
 """
 
 
+SPECIAL = """In `chainrule.special`, with SciPy's arguments. The values are those of `scipy.special` for NumPy's arrays,
+of `cupyx.scipy.special` for CuPy's, and of what PyTorch and JAX have by these names for theirs; a function that the
+library of the arrays lacks is an error that says so. SciPy comes with `chainrule[app]`.
+
+`scipy.special.erf(x)` on a traced array is `chainrule.special.erf(x)`: NumPy's universal functions ask their arguments.
+SciPy's `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not; write those of `chainrule.special`.
+
+An argument whose derivative is not known here, such as the order of a Bessel function, is an error by name where a
+gradient is asked for. Outside the domain, at poles and where the value is NaN the gradient is not finite. Slopes
+have all digits but the last one or two, also in tails where the value has none; slopes of Bessel and Struve functions
+have the digits of the library's values, and those of `i0e`, `i1e` and `ive` lose up to two for x near 30 or below the
+square of the order, where they are small differences, and their second derivatives up to four.
+"""
+
+
 def page() -> str:
     """Return the text of the page."""
     of_the_standard = [row for part in ("main", "linalg", "fft") for row in rows(part)]
@@ -99,6 +115,7 @@ def page() -> str:
         "\n## NumPy's own\n\nNumPy's functions outside the standard that may be called on a traced array, whatever "
         "library it is of;\nthey are composed of those above.\n\n"
         f"{textwrap.fill(', '.join(numpys_own()), 110)}.\n"
+        f"\n## SciPy's special functions\n\n{SPECIAL}\n{special_table()}\n"
     )
 
 
@@ -112,6 +129,16 @@ def rows(part: str) -> list[tuple[str, str, Callable | None]]:
 def numpys_own() -> list[str]:
     """Return NumPy's names that are outside the standard, each as code."""
     return [f"`{name}`" for name in sorted({*FUNCTIONS, *UFUNCS} - vars(cr.differentiable(np)).keys())]
+
+
+def special_table() -> str:
+    """Return the table of `chainrule.special`."""
+    functions = {name: getattr(cr.special, name) for name in dir(cr.special)}
+    lines = [
+        f"| `{name}({', '.join(inspect.signature(f).parameters)})` | {rule(f)} |"
+        for name, f in sorted(functions.items())
+    ]
+    return "\n".join(["| function | rule |", "|---|---|", *lines])
 
 
 def table_of(rows: list[tuple[str, str, Callable | None]]) -> str:

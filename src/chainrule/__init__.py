@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from chainrule import functions
+from chainrule import functions, special
 from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import differentiable
@@ -56,6 +56,7 @@ __all__ = [
     "logistic",
     "optim",
     "optimizers",
+    "special",
     "stop_gradient",
     "use_device",
     "value_and_grad",

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.numpy.coercion import as_operand, integers, lengths
-from chainrule.numpy.names import FUNCTIONS, STANDARD_ARGUMENTS, STANDARD_NAMES, UFUNCS
+from chainrule.numpy.names import FUNCTIONS, SPECIAL, STANDARD_ARGUMENTS, STANDARD_NAMES, UFUNCS
 
 __all__ = ["as_numpy", "function", "integers", "ufunc"]
 
@@ -59,7 +60,8 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
     Raises TypeError for a function without a gradient rule, for its methods such as `reduce`, and for settings.
     """
     full = getattr(kernel, "__name__", None) or kernel.name
-    name = full.removeprefix("cupy_")
+    # CuPy's kernels are called cupy_exp, cupyx_scipy_gamma and cupyx_scipy_special_erf.
+    name = re.sub("^cupyx?_(scipy_)?(special_)?", "", full)
     library = next((own for own in _LIBRARIES if getattr(sys.modules.get(own), name, None) is kernel), None)
     # The ufuncs inside CuPy's functions, such as cupy.where, have no name in a module.
     of_cupy = f"{type(kernel).__module__}.{type(kernel).__name__}" == "cupy._core._kernel.ufunc"
@@ -71,7 +73,7 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
     full = f"numpy.{name}" if library == "numpy" else name
     if method != "__call__" or settings:
         _refuse(name, full, method, inputs, settings)
-    own = UFUNCS.get(name)
+    own = UFUNCS.get(name) or SPECIAL.get(name)
     run = functools.partial(own, space) if own else _standard(space, STANDARD_NAMES.get(name, name), full)
     space._by_ufunc[kernel] = run
     return run(*inputs)

@@ -72,6 +72,8 @@ INSTEAD = {
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 UFUNCS: dict[str, Callable[..., Any]] = {}
+# Those of scipy.special, which chainrule.special enters.
+SPECIAL: dict[str, Callable[..., Any]] = {}
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
