@@ -575,5 +575,5 @@ def test_what_cannot_be_followed_says_what_to_write(name: str):
 
 def test_a_function_of_another_library_is_not_called_numpys():
     special = pytest.importorskip("scipy.special")
-    with pytest.raises(TypeError, match=r"^gammaln: has no gradient rule"):
-        special.gammaln(cr.variable(A))
+    with pytest.raises(TypeError, match=r"^ber: has no gradient rule"):
+        special.ber(cr.variable(A))
