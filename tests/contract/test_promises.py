@@ -95,8 +95,9 @@ def test_nodes_die_with_the_last_reference_and_memory_stays_flat(here: Place, xp
         for _ in range(1000):
             step(W)
         grown = tracemalloc.get_traced_memory()[0] - before
-        # CPython's own free lists fill by some 100 kB; one matrix kept per step would be 32 MB.
-        assert grown < 400_000
+        # CPython's free lists fill by some 100 kB and the log of a pretended GPU by 2 MB; one matrix kept per step
+        # would be 32 MB.
+        assert grown < 4_000_000
     finally:
         tracemalloc.stop()
         gc.enable()
