@@ -229,3 +229,18 @@ def test_a_numeric_slope_is_as_exact_as_its_error_says(f: Any):
         direction = differences.along(np.arange(1), np.ones(1))
         numeric, error, *_ = differences.slope(direction, np.nan, 0.0)
         assert abs(numeric - exact) <= error <= 1e-6 * max(abs(exact), 1)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e4, 1e6, 1e8])
+def test_float32_inside_a_function_beside_a_large_offset(offset: float):
+    x, c = np.linspace(0.5, 2.0, 10), np.float32(offset)
+
+    def f(x):
+        return np.sum(x.astype(np.float32) ** 2) + c
+
+    try:
+        cr.check_gradients(f, x)
+    except CannotTellError:
+        assert offset >= 1e4
+    with pytest.raises(AssertionError):
+        cr.check_gradients(lambda x: f(cr.stop_gradient(x)) + 0.0 * np.sum(x), x)

@@ -103,6 +103,7 @@ class TestMethods:
         (whole, rest), _ = inside(lambda x: divmod(x, 2.0))
         assert value(whole).tolist() == [1, -1, 1]
         assert value(rest).tolist() == [0.5, 0.75, 1]
+        assert cr.grad(lambda x: divmod(7.0, x)[1])(2.2) == -3
 
 
 class TestCopies:

@@ -135,3 +135,27 @@ def test_shares_of_a_softmax(here: Place, low: str):
     close(here.numpy(xp.log_softmax(z, axis=0).value), np.full((n, 2), -np.log(n)), low)
     slope = pulled(here, lambda z: xp.logsumexp(z, axis=0), np.zeros((n, 2), low), np.ones(2, low))
     close(slope, np.full((n, 2), 1 / n), low)
+
+
+@pytest.mark.parametrize("name", ["an array of indices", "take", "take_along_axis", "items"])
+def test_gathers_count_beyond_2048_in_float16(here: Place, name: str):
+    if here.device.name.startswith("strict"):
+        pytest.skip("array-api-strict has no float16")
+    xp, n = cr.differentiable(here.xp), 5000
+    where = here.device.xp.zeros(n, dtype=here.device.xp.int64, device=here.array(0.0).device)
+    gather = {
+        "an array of indices": lambda b: xp.sum(b[where]),
+        "take": lambda b: xp.sum(xp.take(b, where, axis=0)),
+        "take_along_axis": lambda b: xp.sum(xp.take_along_axis(b, where, axis=0)),
+        "items": lambda b: sum(b[0] * 1 for _ in range(n)),
+    }[name]
+    with np.errstate(over="ignore"):
+        g = cr.grad(gather)(here.array(np.full(2, 1e-3), "float16"))
+    assert here.numpy(g).tolist() == [n, 0]
+
+
+def test_a_cost_of_many_classes_keeps_its_dtype(here: Place, low: str):
+    xp = cr.differentiable(here.xp)
+    for classes in (3, 17, 300):
+        z, y = (here.array(np.full((2, classes), fill), low) for fill in (0.0, 1 / classes))
+        assert str(xp.softmax_cross_entropy(z, y).dtype).endswith(low)

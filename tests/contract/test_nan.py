@@ -77,3 +77,15 @@ def test_a_nan_that_was_not_picked_gets_0(name: str, here: Place):
 def test_what_replaces_nan_has_no_slope_there(here: Place):
     got = cr.grad(lambda x: np.sum(np.nan_to_num(x)))(here.array([NAN, 1.0, float("inf")]))
     np.testing.assert_array_equal(here.numpy(got), [0, 1, 0])
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum", "clip", "relu", "leaky_relu", "elu"])
+def test_rates_and_second_derivatives_beside_a_nan_are_nan(name: str, here: Place):
+    xp, x, d = cr.differentiable(here.xp), here.array([NAN, 1.0]), here.array([1.0, 1.0])
+    settings = {"maximum": (0.5,), "minimum": (2.0,), "clip": (0.0, 2.0)}.get(name, ())
+
+    def f(x: Any) -> Any:
+        return getattr(xp, name)(x, *settings)
+
+    np.testing.assert_array_equal(here.numpy(cr.jvp(f, (x,), (d,))[1]), [NAN, 1])
+    np.testing.assert_array_equal(here.numpy(cr.hvp(lambda x: xp.sum(f(x) ** 2), x, d)), [NAN, 2])

@@ -109,11 +109,15 @@ class FiniteDifferences:
         """Return the standard deviation of f's rounding at a step, by high differences of f at close points.
 
         ECnoise of Moré and Wild, Estimating computational noise (2011), at two spacings: the digits that float64 rounds
-        off, and those of float32, should f compute in it. Where f takes few values, points are put further apart.
+        off, and those of float32, should f compute in it. Where f takes few values, and they differ by few digits,
+        points are put further apart.
         """
-        found = [_EPS * abs(self.at(direction, start))]
-        for spacing in (2.0**-44, 2.0**-25, 2.0**-18):
+        here = abs(self.at(direction, start))
+        found = [_EPS * here]
+        for spacing in (2.0**-44, 2.0**-25, 2.0**-18, 2.0**-12, 2.0**-7):
             values = [self.at(direction, start + k * spacing * max(start, 1.0)) for k in range(1, 21)]
+            if spacing > 2.0**-18 and not max(values) - min(values) < 2.0**-10 * here:
+                break
             found.append(_noise_of(values))
             if len(found) > 2 and len(set(values)) > 6:
                 break
@@ -167,7 +171,8 @@ class FiniteDifferences:
             changes = (abs(self.at(direction, step) - self.value) for step in (-t, t))
             change = max(c if c == c else inf for c in changes)
             if change > 64 * self.noise and not change <= 64 * self.noise_at(direction, t):
-                return change < 2**14 * self.noise
+                # Up to some units of float32, should f compute in it.
+                return change < max(2**14 * self.noise, 2.0**-20 * abs(self.value))
         return False
 
 

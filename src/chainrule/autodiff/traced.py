@@ -231,6 +231,9 @@ class Traced:
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
 
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def __copy__(self) -> Any:
         return self.space.asarray(self, copy=True)
 

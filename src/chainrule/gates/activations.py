@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.elementwise import sech_squared
-from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, output, total
+from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, nothing, output, total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
@@ -39,7 +39,7 @@ def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
     # The gradient of xp.maximum shares ties, so for a traced x this rule is recorded and not that of xp.maximum.
     y = output(relu, xp, x) if is_transformed(x) else xp.maximum(x, 0)
-    return y, (lambda g: xp.where(y > 0, g, xp.sign(y) * 0),)
+    return y, (lambda g: xp.where(y > 0, g, nothing(xp, y, g)),)
 
 
 @rule("beyond", flow="elementwise")

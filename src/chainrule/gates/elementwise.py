@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import is_transformed, output
+from chainrule.gates.helpers import is_transformed, nothing, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
@@ -82,21 +82,18 @@ def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
     """x within [min, max]; both ends pass the gradient on, and beside a NaN all get NaN."""
     y = xp.clip(x, min, max)
 
-    def nothing() -> Array:
-        return xp.sign(y) * 0
-
     if max is None:
         return y, (
-            lambda g: xp.where(x >= min, g, nothing()),
-            lambda g: xp.where(x < min, g, nothing()),
+            lambda g: xp.where(x >= min, g, nothing(xp, y, g)),
+            lambda g: xp.where(x < min, g, nothing(xp, y, g)),
             None,
         )
     above = (x if min is None else xp.maximum(x, min)) > max
     within = x <= max if min is None else xp.logical_and(x >= min, x <= max)
     return y, (
-        lambda g: xp.where(within, g, nothing()),
-        lambda g: xp.where(xp.logical_and(x < min, y == min), g, nothing()),
-        lambda g: xp.where(above, g, nothing()),
+        lambda g: xp.where(within, g, nothing(xp, y, g)),
+        lambda g: xp.where(xp.logical_and(x < min, y == min), g, nothing(xp, y, g)),
+        lambda g: xp.where(above, g, nothing(xp, y, g)),
     )
 
 
@@ -188,8 +185,8 @@ def maximum(xp: Any, x1: Array, x2: Array, /) -> Result:
     """The larger gets the gradient; equal operands share it evenly, and beside a NaN both get NaN."""
     y = xp.maximum(x1, x2)
     return y, (
-        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
-        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, nothing(xp, y, g))),
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, nothing(xp, y, g))),
     )
 
 
@@ -198,8 +195,8 @@ def minimum(xp: Any, x1: Array, x2: Array, /) -> Result:
     """The smaller gets the gradient; equal operands share it evenly, and beside a NaN both get NaN."""
     y = xp.minimum(x1, x2)
     return y, (
-        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
-        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, nothing(xp, y, g))),
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, nothing(xp, y, g))),
     )
 
 

@@ -1,5 +1,6 @@
 """What many local rules share: undoing a broadcast, denominators, axes."""
 
+import math
 import operator
 from typing import Any
 
@@ -72,6 +73,14 @@ def wider(xp: Any, dtype: Any) -> tuple[int, Any]:
         wide = xp.float32 if bits == 16 else xp.float64 if real else xp.complex128
         _wider[key] = bits, dtype if bits == 64 else wide
     return _wider[key]
+
+
+def nothing(xp: Any, y: Array, g: Array) -> Array:
+    """Return what a selection hands to what it did not pick: 0, and NaN beside a NaN in its result y.
+
+    It is linear in g, so that rates and second derivatives beside a NaN are NaN too.
+    """
+    return xp.where(y == y, 0, g * math.nan)
 
 
 def nonzero(xp: Any, d: Array) -> Array:

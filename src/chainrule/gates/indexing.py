@@ -7,7 +7,7 @@ and `scatter` compute it. Their own pullbacks gather, so gradients of gradients 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, is_transformed, output
+from chainrule.gates.helpers import axis_number, is_transformed, output, wider
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback, Result
 
@@ -25,10 +25,16 @@ def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...
     if any(map(is_transformed, gs)):
         y = output(scatter, xp, *gs, keys=keys, shape=shape)
     else:
-        y = xp.zeros(shape, dtype=gs[0].dtype, device=gs[0].device)
+        y = xp.zeros(shape, dtype=_counting(xp, gs[0].dtype), device=gs[0].device)
         for g, key in zip(gs, keys, strict=True):
             y = _added_at(xp, y, key, g, new=len(keys) == 1)
     return y, tuple(map(_taking, keys))
+
+
+def _counting(xp: Any, dtype: Any) -> Any:
+    """Return the dtype to add gradients in one by one: float16 counts to 2048; the tape casts what is added back."""
+    bits, wide = wider(xp, dtype)
+    return wide if bits == 16 else dtype
 
 
 def _taking(key: Any) -> Pullback:
@@ -62,12 +68,12 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     if is_transformed(g):
         y = output(put, xp, g, positions=positions, size=size)
     elif (add_at := getattr(xp.add, "at", None)) is not None:
-        y = xp.zeros((size,), dtype=g.dtype, device=g.device)
+        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
         add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
     else:
         # Without a scattered sum: one row per element, one column per place.
         there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=g.device)
-        y = xp.sum(xp.where(there, xp.reshape(g, (-1, 1)), 0), axis=0)
+        y = xp.sum(xp.where(there, xp.reshape(g, (-1, 1)), 0), axis=0, dtype=_counting(xp, g.dtype))
     return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
 
 

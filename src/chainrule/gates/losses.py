@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
-from chainrule.gates.helpers import total
+from chainrule.gates.helpers import nothing, total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -31,7 +31,8 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     e, others, top, peak = exponentials(xp, z, -1)
     log_p = z - peak - xp.log1p(others)
     share = total(xp, y, -1, keepdims=True)
-    losses = xp.astype(-total(xp, y * log_p, -1), log_p.dtype, copy=False)
+    each = y * xp.astype(log_p, e.dtype, copy=False)
+    losses = xp.astype(-total(xp, each, -1), each.dtype, copy=False)
     return losses, (
         lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
         lambda g: -g[..., None] * log_p,
@@ -47,8 +48,8 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     margin = 1 - t * z
     met = margin <= 0
     return xp.where(met, 0, margin), (
-        lambda g: xp.where(margin > 0, g * -t, xp.sign(margin) * 0),
-        lambda g: xp.where(margin > 0, g * -z, xp.sign(margin) * 0),
+        lambda g: xp.where(margin > 0, g * -t, nothing(xp, margin, g)),
+        lambda g: xp.where(margin > 0, g * -z, nothing(xp, margin, g)),
     )
 
 
@@ -64,7 +65,7 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
     positive = xp.where(met, 0, margin)
 
     def of_each(g: Array) -> Array:
-        return xp.where(margin > 0, g[..., None] * (1 - y), xp.sign(margin) * 0)
+        return xp.where(margin > 0, g[..., None] * (1 - y), nothing(xp, margin, g[..., None]))
 
     def to_z(g: Array) -> Array:
         each = of_each(g)
