@@ -19,6 +19,8 @@ from chainrule.autodiff.transforms import (
 )
 from chainrule.autodiff.variables import backward, variable
 from chainrule.backend.device import Device, get_device, use_device
+from chainrule.batching.namespace import batched
+from chainrule.batching.vmap import vmap
 from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
@@ -41,6 +43,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "backward",
+    "batched",
     "check_gradients",
     "checkpoint",
     "differentiable",
@@ -61,6 +64,7 @@ __all__ = [
     "value_and_grad",
     "variable",
     "vjp",
+    "vmap",
 ]
 
 __version__ = "0.1.0"
