@@ -32,8 +32,10 @@ class Batched(Traced):
         return self.space._record(gate, arrays, static)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        # Called for its check of the version: the namespace that it returns is the one below `space`.
-        self.value.__array_namespace__(api_version=api_version)
+        # Called for its check of the version; the arrays of PyTorch and CuPy have no such method.
+        check = getattr(self.value, "__array_namespace__", None)
+        if check is not None:
+            check(api_version=api_version)
         return self.space
 
     @property
@@ -86,11 +88,11 @@ class Batched(Traced):
         return complex(self._one_value("complex"))
 
     def __index__(self) -> int:
-        advice = "xp.take(x, i, axis=0) in the place of x[i]; shapes and ranges must be the same for the whole batch"
+        advice = "xp.take(x, i, axis=0) for x[i], with xp = i.__array_namespace__(); shapes must be the same for the whole batch"
         return self._one_value("index", advice).__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = "xp.take(table, x, axis=0) for table[x], xp.stack for a list, and functions of xp otherwise"
+        advice = "functions of xp = x.__array_namespace__(): xp.take(table, x, axis=0) for table[x], xp.stack for a list"
         return self.space._as_numpy(self._one_value("numpy.asarray", advice), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:

@@ -19,6 +19,7 @@ from chainrule.numpy import dispatch
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
+_OF_A_LIST = ("concat", "stack")  # functions whose gates take the arrays one by one
 
 
 class Namespace:
@@ -115,7 +116,8 @@ class Namespace:
             below = of_batch(values)
             batch = Batch(top, below.space if below is not None else self._base, name)
             if name != "_getitem" and (
-                of_batch(settings.values()) is not None or not (several or batch.holds(args[0]))
+                of_batch(settings.values()) is not None
+                or not (several or (batch.holds(args[0]) and of_batch(args[1:]) is None))
             ):
                 _refuse_settings(name, args, settings)
             return batch.wrap(family(batch, _home(below, part, name, plain), *args, **settings))
@@ -176,7 +178,7 @@ class Namespace:
             return top.record(gate, arrays, settings)
         known = self._by_gate.get(gate)
         if known is not None:
-            in_a_list = known.__name__ in ("concat", "stack")
+            in_a_list = known.__name__ in _OF_A_LIST
             return known(list(arrays), **settings) if in_a_list else known(*arrays, **settings)
         try:
             return gate(self, *map(self._wrap, arrays), **settings)[0]
@@ -272,10 +274,10 @@ def _described(made: Function, function: Function | None, plain: Function, name:
         return functools.wraps(plain)(made)
     made.__name__ = made.__qualname__ = function.__name__
     made.__doc__ = function.__doc__
-    signature = inspect.signature(plain if name in ("concat", "stack") else function)
-    if name not in ("concat", "stack"):
-        signature = signature.replace(parameters=list(signature.parameters.values())[1:])
-    made.__signature__ = signature  # type: ignore[attr-defined]
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if name in _OF_A_LIST:
+        parameters[0] = parameters[0].replace(name="arrays", kind=inspect.Parameter.POSITIONAL_ONLY)
+    made.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return made
 
 
