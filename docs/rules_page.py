@@ -21,6 +21,11 @@ beyond it. This page is written from the gates' own texts by `python docs/rules_
 - **constant**: its results are integers, booleans or constant between jumps; no gradient flows.
 - **no rule**: constants and complex numbers pass through; for a traced array it is an error that says so.
 
+Where all arrays are constants, as `x > 0` and `stop_gradient(x)` are, each function of NumPy's is NumPy's own, with a
+rule or without: `np.median(stop_gradient(x))`, `np.flatnonzero(x > 0)`; `out=` and `np.copyto` then write into the
+constant. Of a traced array `round(x)`, `x.argsort()` and other such methods give constants, and `f"{x:.3f}"` shows a
+number; `x.item()`, `x.tolist()` and `pickle` raise, as `float(x)` does. `copy.deepcopy(x)` is traced like `x`.
+
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
 that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
 ends.

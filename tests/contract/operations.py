@@ -249,13 +249,13 @@ OPERATIONS = [
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp._scatter(g, key=(slice(None), 1), shape=(2, 3)),
+        lambda xp, g: xp._scatter(g, keys=((slice(None), 1),), shape=(2, 3)),
         (uniform(-2, 2, (2,)),),
         "basic",
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp._scatter(g, key=(beside(xp, g, [0, 0, 2]).value,), shape=(4,)),
+        lambda xp, g: xp._scatter(g, keys=((beside(xp, g, [0, 0, 2]).value,),), shape=(4,)),
         (uniform(-2, 2, (3,)),),
         "repeated",
     ),

@@ -8,10 +8,12 @@ A mask passes through gates that are elementwise or move elements, by `FLOWS`; o
 not masked. It is computed where an elementwise gate needs it, and not before.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
 from chainrule.gates.types import Array, Pullback
@@ -24,9 +26,10 @@ _Source = tuple[Any, Pullback | None, Any]
 class Masks:
     """The masks of one backward pass, by the nodes whose gradients are masked."""
 
-    def __init__(self, space: Any) -> None:
+    def __init__(self, space: Any, seeded: Iterable[Any]) -> None:
         self._space, self._xp = space, space._base
-        self._sources: dict[Any, list[_Source] | None] = {}  # None: a use without a mask
+        # None: a use without a mask, as every result is of its own seed.
+        self._sources: dict[Any, list[_Source] | None] = dict.fromkeys(seeded)
         self._alive: dict[Any, Array] = {}
 
     def pull(self, node: Any, parent: Any, pullback: Pullback, g: Array) -> Array:
@@ -76,10 +79,14 @@ class Masks:
             if pullback is not None:
                 # A gate that moves elements moves those of the mask: what it hands anything to is alive.
                 if alive is None:
-                    ones = xp.ones(result.shape, dtype=result.dtype, device=device)
-                else:
-                    ones = xp.astype(alive, result.dtype)
-                alive = plain_value(pullback(ones)) != 0
+                    alive = xp.ones(result.shape, dtype=result.dtype, device=device)
+                elif result.dtype:
+                    alive = xp.astype(alive, result.dtype)
+                alive = plain_value(pullback(alive))
+                if type(alive) is Cotangents:
+                    total = alive if total is None else total + alive
+                    continue
+                alive = alive != 0
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total

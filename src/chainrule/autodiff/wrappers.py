@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.traced import is_traced, plain_value, unwrapped
+from chainrule.autodiff.traced import any_traced, is_traced, plain_value, unwrapped
 from chainrule.gates import composed as composed_functions
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
@@ -144,11 +144,6 @@ def described(function: Function, gate: Function) -> Function:
         parameters=list(signature.parameters.values())[1:], return_annotation=inspect.Signature.empty
     )
     return function
-
-
-def any_traced(values: Any) -> bool:
-    """Say whether there is a traced array among values, also inside lists and tuples."""
-    return any(is_traced(x) or (isinstance(x, list | tuple) and any_traced(x)) for x in values)
 
 
 def refuse_traced(name: str, values: Any, instead: str) -> None:

@@ -176,13 +176,13 @@ def _in_a_row(xp: Any, x: Array, axis: int | None) -> tuple[Array, int]:
 
 
 def _is_stable(name: str, kind: Any, stable: bool | None) -> bool:
-    """Return whether equal elements must keep their order, as the standard has it unless `stable` is false.
+    """Return whether equal elements must keep their order.
 
     A `kind` names an algorithm of NumPy's, which a stable one may always take the place of.
     """
     if kind is not None and stable is not None:
         raise TypeError(f"numpy.{name}: got stable= by two names; write one of them")
-    return stable is None or stable
+    return kind is not None if stable is None else stable
 
 
 @numpy_name()
