@@ -58,9 +58,18 @@ def logm(xp, A):
 
 The nearest rotation `U @ Vh`, the square root and the inverse have such rules too; the inverse is `linalg.inv`.
 
+Sums of many numbers in float16 and float32, where a broadcast or a copy is undone, elements are counted or shares are
+formed, are as exact as sums in pairs, along every axis.
+The slope of `tanh` is 1 - y^2, exact to one unit in the last place of 1 (2.2e-16 in float64) and not to one of its own:
+it is 0 from |x| = 19.1 on (10 in float32), where 4 exp(-2|x|) is right. Where that tail matters write
+`2 * sigmoid(2 * x) - 1`, whose slope has all its digits; its value is exact to a unit of 1.
+
 `prod`, `cumulative_prod` and `linalg.det` are right at zeros and at singular matrices, and `prod` and
 `cumulative_prod` also where products of some elements leave the range of the dtype. `linalg.slogdet` of a singular
-matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which there is a NaN is NaN.
+matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which there is a NaN is NaN, and so are those
+of `maximum`, `minimum` and `clip` for all their operands where one is NaN, and those of the activations and the hinge
+losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it replaces; `sort` moves a NaN, and its
+gradient, as any number.
 
 Complex numbers have no gradients here, and neither has `fft`.
 """

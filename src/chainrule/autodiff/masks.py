@@ -39,12 +39,11 @@ class Masks:
             self._sources[parent] = None
             return pullback(g)
         sources = self._sources.setdefault(parent, [])
-        if flow != "elementwise":
-            if sources is not None:
-                sources.append((node, pullback, plain_value(g).device))
-            return pullback(g)
         if sources is not None:
-            sources.append((node, None, None))
+            device = plain_value(g).device
+            sources.append((node, None, None) if flow == "elementwise" else (node, pullback, device))
+        if flow in ("moves", "selects") or not masked:
+            return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = pullback(g)
         # A masked element has g = 0, and 0 times a slope is 0 or NaN. A traced share is masked in any case: the

@@ -91,9 +91,19 @@ def _clip(space: Any, recorded: Function, plain: Function) -> Function:
     def clip(x: Array, /, min: Any = None, max: Any = None) -> Any:
         if min is None and max is None:
             return space.positive(x)
+        if is_transformed(min) or is_transformed(max):
+            x = _as_result(space, x, [bound for bound in (min, max) if bound is not None])
         return recorded(x, min, max)
 
     return clip
+
+
+def _as_result(space: Any, x: Any, others: list[Any]) -> Any:
+    """Return a number or an array of integers in the dtype of its result with others, of which one is an array."""
+    if not hasattr(x, "dtype"):
+        # As NumPy, whose numbers in the place of x are arrays of float64 and int64.
+        x = space.asarray(x, device=next(y.device for y in others if hasattr(y, "device")))
+    return x if space._is_floating(x.dtype) else space.astype(x, space.result_type(x, *others))
 
 
 def _astype(space: Any, recorded: Function, plain: Function) -> Function:
