@@ -9,9 +9,7 @@ from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
     grad,
-    hessian,
     hvp,
-    jacobian,
     jvp,
     stop_gradient,
     value_and_grad,
@@ -19,6 +17,7 @@ from chainrule.autodiff.transforms import (
 )
 from chainrule.autodiff.variables import backward, variable
 from chainrule.backend.device import Device, get_device, use_device
+from chainrule.batching.jacobians import hessian, jacobian
 from chainrule.batching.namespace import batched
 from chainrule.batching.vmap import vmap
 from chainrule.explain import explain

@@ -6,4 +6,5 @@ products   the families of matrix products, and of joining and repeating
 indexing   the families of x[key], take and their adjoints
 namespace  batched(xp): the standard's names, each a function that looks up its family
 vmap       vmap: batched arguments in, stacked results out
+jacobians  jacobian and hessian: one pass for all rows
 """

@@ -1,42 +1,57 @@
 """The batched array: one leading axis of its value is hidden, and its shape is that of one element of the batch."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from chainrule.autodiff.traced import Traced
-from chainrule.gates.helpers import is_transformed
+import array_api_compat
+import numpy as np
+
+from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy.array import ArrayMethods
 
 
 class NoSingleValueError(TypeError):
     """Raised where Python asks a batched array for one number, and the batch has many."""
 
 
-class Batched(Traced):
+class Batched(ArrayMethods):
     """An array of a batched namespace: at a level above 0 its `value` has the batch as axis 0.
 
-    At level 0 it is a constant, the same for the whole batch, and its value has no hidden axis. It has the attributes,
-    methods and operators of the standard, and NumPy's commonest methods. Raises TypeError where Python asks for the
-    value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
+    At level 0 it is a constant, the same for the whole batch, and its value has no hidden axis. Raises TypeError where
+    Python asks for the value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
     """
 
-    __slots__ = ()
+    __slots__ = ("__weakref__", "level", "space", "value")
+
+    def __init__(self, value: Array, space: Any, level: int = 0) -> None:
+        self.value, self.space, self.level = value, space, level
 
     def __repr__(self) -> str:
         kind = f"a batch of {self.value.shape[0]}, level {self.level}" if self.level else "constant"
         return f"Batched({self.value!r}, {kind})"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{name}: a batched array has no such attribute; it has those of the array API standard and NumPy's "
+            "commonest methods"
+        )
 
     def record(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
         """Run a gate for the batch, through this array's namespace."""
         return self.space._record(gate, arrays, static)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        # Called for its check of the version; the arrays of PyTorch and CuPy have no such method.
-        check = getattr(self.value, "__array_namespace__", None)
-        if check is not None:
-            check(api_version=api_version)
+        if api_version is not None:
+            # For its check of the version. Arrays of CuPy and PyTorch have no method of this name.
+            array_api_compat.array_namespace(self.value, api_version=api_version)
         return self.space
+
+    @property
+    def dtype(self) -> Any:
+        """The data type of the elements."""
+        return self.value.dtype
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -63,17 +78,15 @@ class Batched(Traced):
         return self.space._getitem(self, key=key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if self.level or any(map(is_transformed, (key, value))):
+        keys = key if isinstance(key, tuple) else (key,)
+        key = tuple(map(without_constants, keys)) if isinstance(key, tuple) else without_constants(key)
+        value = without_constants(value)
+        if self.level or highest((*keys, value)) is not None:
             raise TypeError(
                 "item assignment: a batched array cannot be changed in place. Write "
                 "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
             )
         self.value[key] = value
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.shape:
-            raise TypeError("iteration over an array of shape ()")
-        return (self[i, ...] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
         return bool(self._one_value("bool", "xp.where(condition, x, y), which computes both branches"))
@@ -88,11 +101,11 @@ class Batched(Traced):
         return complex(self._one_value("complex"))
 
     def __index__(self) -> int:
-        advice = "xp.take(x, i, axis=0) for x[i], with xp = i.__array_namespace__(); shapes must be the same for the whole batch"
+        advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
         return self._one_value("index", advice).__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = "functions of xp = x.__array_namespace__(): xp.take(table, x, axis=0) for table[x], xp.stack for a list"
+        advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
         return self.space._as_numpy(self._one_value("numpy.asarray", advice), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
@@ -102,7 +115,26 @@ class Batched(Traced):
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
-    def _one_value(self, to: str, instead: str = "the functions of the array's namespace") -> Array:
+    def item(self) -> Any:
+        """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
+        return self._one_value("item").item()
+
+    def tolist(self) -> Any:
+        """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
+        return self._one_value("tolist").tolist()
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __reduce__(self) -> Any:
+        return without_constants, (self._one_value("pickle.dumps"),)
+
+    def _one_value(
+        self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
+    ) -> Array:
         if self.level:
             raise NoSingleValueError(
                 f"{to}(): inside vmap this array has a value for each of {self.value.shape[0]} elements of the batch, "
@@ -111,19 +143,28 @@ class Batched(Traced):
         return self.value
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
-        if method == "reduce" and ufunc.__name__ in _REDUCED:
+        known = self.space._by_ufunc.get(ufunc)
+        if known is not None and method == "__call__" and not settings:
+            return known(*inputs)
+        if method == "reduce" and ufunc.__name__ == "add":
             # Gates write add.reduce where NumPy has it: it is NumPy's sum without the checks before it.
-            return getattr(self.space, _REDUCED[ufunc.__name__])(*inputs, **{"axis": 0, **settings})
-        return super().__array_ufunc__(ufunc, method, *inputs, **settings)
+            return self.space.sum(*inputs, **{"axis": 0, **settings})
+        return self.space._numpy_ufunc(ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return self.space._numpy_function(function, args, kwargs)
 
 
-_REDUCED = {"add": "sum"}
+# What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
+_PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})
 
 
 def of_batch(values: Iterable[Any]) -> Any:
     """Return the transformed array of the highest level among values, lists and tuples included; None without one."""
     top = None
     for x in values:
+        if type(x) in _PLAIN:
+            continue
         if isinstance(x, list | tuple):
             x = of_batch(x)
             if x is None:
@@ -136,9 +177,11 @@ def of_batch(values: Iterable[Any]) -> Any:
 
 
 def without_constants(x: Any) -> Any:
-    """Return x with plain arrays in the place of the constants of batched namespaces, in lists and tuples too."""
-    if type(x) is Batched:
-        return x if x.level else x.value
+    """Return x with what is below the constants of transformed namespaces, in lists and tuples too."""
+    if type(x) in _PLAIN:
+        return x
     if type(x) in (list, tuple):
         return type(x)(map(without_constants, x))
+    while is_transformed(x) and not x.level:
+        x = x.value
     return x

@@ -12,7 +12,7 @@ from chainrule.gates.types import Array
 
 def getitem(b: Batch, f: Family, x: Any, /, *, key: Any) -> Any:
     """x[key]: positions in a row of all elements, wherever the key is more than integers and slices."""
-    parts = key if isinstance(key, tuple) else (key,)
+    parts = _parts(key)
     if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):
         return x.value[(slice(None), *parts)]
     if not b.holds(x):
@@ -29,7 +29,7 @@ def getitem(b: Batch, f: Family, x: Any, /, *, key: Any) -> Any:
 def _positions(b: Batch, shape: tuple[int, ...], device: Any, key: Any) -> Array:
     """Return which elements of an array of a shape, in a row, x[key] picks; by a batched key for the batch."""
     ruler = b.xp.reshape(b.xp.arange(math.prod(shape), device=device), shape)
-    parts = key if isinstance(key, tuple) else (key,)
+    parts = _parts(key)
     return _by_batched_key(b, ruler, parts) if any(map(b.holds, parts)) else _picked(b, ruler, key)
 
 
@@ -105,12 +105,23 @@ def take_along_axis(b: Batch, f: Family, x: Any, indices: Any, /, *, axis: int =
     return f(b.full(x), b.full(indices), axis=axis_number("take_along_axis", axis, x.ndim) + 1)
 
 
-def scatter(b: Batch, f: Family, g: Any, /, *, key: Any, shape: tuple[int, ...]) -> Any:
-    """Zeros with g added at key."""
-    at = _positions(b, shape, of_batch((g, key)).device, key)
-    if not any(map(b.holds, key if isinstance(key, tuple) else (key,))):
-        at = b.xp.broadcast_to(at, (b.n, *at.shape))
-    return b.xp.reshape(_put(b, b.xp.broadcast_to(b.full(g), at.shape), at, math.prod(shape)), (b.n, *shape))
+def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tuple[int, ...]) -> Any:
+    """Zeros with each g added at its key."""
+    if not any(hasattr(part, "dtype") or isinstance(part, list) for key in keys for part in _parts(key)):
+        keys = tuple((slice(None), *_parts(key)) for key in keys)
+        return f(*map(b.full, gs), keys=keys, shape=(b.n, *shape))
+    size, total = math.prod(shape), None
+    for g, key in zip(gs, keys, strict=True):
+        at = _positions(b, shape, of_batch((*gs, *_parts(key))).device, key)
+        if not any(map(b.holds, _parts(key))):
+            at = b.xp.broadcast_to(at, (b.n, *at.shape))
+        share = _put(b, b.xp.broadcast_to(b.full(g), at.shape), at, size)
+        total = share if total is None else total + share
+    return b.xp.reshape(total, (b.n, *shape))
+
+
+def _parts(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
 
 
 def put(b: Batch, f: Family, g: Any, /, *, positions: Any, size: int) -> Any:

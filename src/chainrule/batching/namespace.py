@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff.namespace import _standard
-from chainrule.batching.array import Batched, NoSingleValueError, of_batch, without_constants
-from chainrule.batching.families import Batch, row_by_row
-from chainrule.batching.table import CONSTANT, OF_SEVERAL, WRITTEN, rows
-from chainrule.gates.helpers import is_transformed, output
+from chainrule.batching import custom_gates
+from chainrule.batching.array import Batched, of_batch, without_constants
+from chainrule.batching.families import Batch
+from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, rows
+from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
 from chainrule.validation import check_array_class
@@ -106,20 +107,18 @@ class Namespace:
 
     def _of_family(self, part: str, name: str, family: Function, plain: Function) -> Function:
         """Make the function that computes a batch by its family."""
-        several = family in OF_SEVERAL
+        several, takes_places = family in OF_SEVERAL, family in OF_PLACES
 
         def function(*args: Any, **settings: Any) -> Any:
             args, settings, top = _operands(args, settings)
             if type(top) is not Batched:
                 return self._wrap(_home(top, part, name, plain)(*args, **settings))
-            values = tuple(_value_below(x, top.level) for x in args)
-            below = of_batch(values)
+            below = of_batch([_value_below(x, top.level) for x in args])
             batch = Batch(top, below.space if below is not None else self._base, name)
-            if name != "_getitem" and (
-                of_batch(settings.values()) is not None
-                or not (several or (batch.holds(args[0]) and of_batch(args[1:]) is None))
-            ):
-                _refuse_settings(name, args, settings)
+            if settings and not takes_places and of_batch(settings.values()) is not None:
+                _refuse_settings(name, settings)
+            if not several and (not batch.holds(args[0]) or (len(args) > 1 and of_batch(args[1:]) is not None)):
+                _refuse_settings(name, settings)
             return batch.wrap(family(batch, _home(below, part, name, plain), *args, **settings))
 
         return function
@@ -147,7 +146,7 @@ class Namespace:
         def function(*args: Any, **settings: Any) -> Any:
             args, settings, top = _operands(args, settings)
             if top is not None:
-                _refuse_settings(name, args, settings)
+                _refuse_settings(name, settings)
             return self._wrap(plain(*args, **settings))
 
         return function
@@ -156,8 +155,8 @@ class Namespace:
         """Make the function that fills an array like one element of the batch: the same for the whole batch."""
         create = getattr(self._base, name.removesuffix("_like"))
 
-        def function(x: Array, /, *fill: Any, dtype: Any = None, device: Any = None) -> Any:
-            (x, *fill), _, _ = _operands((x, *fill), {})
+        def function(x: Array, /, fill_value: Any = None, *, dtype: Any = None, device: Any = None) -> Any:
+            x, *fill = map(without_constants, (x, fill_value) if create.__name__ == "full" else (x,))
             if of_batch(fill) is not None:
                 raise TypeError(
                     f"{name}: got a batched array to fill with; write xp.broadcast_to(value, x.shape)"
@@ -173,6 +172,7 @@ class Namespace:
 
     def _record(self, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """Run a gate for the batch: by the family of its name, or else on the batched arrays."""
+        arrays = tuple(map(without_constants, arrays))
         top = of_batch((*arrays, *settings.values()))
         if type(top) is not Batched and top is not None:
             return top.record(gate, arrays, settings)
@@ -180,15 +180,11 @@ class Namespace:
         if known is not None:
             in_a_list = known.__name__ in _OF_A_LIST
             return known(list(arrays), **settings) if in_a_list else known(*arrays, **settings)
-        try:
-            return gate(self, *map(self._wrap, arrays), **settings)[0]
-        except NoSingleValueError:
-            # A rule of a user that looks at values has to see those of one element after the other.
-            if top is None or not top.level:
-                raise
+        if top is None or not top.level:
+            return self._wrap(output(gate, self._base, *arrays, **settings))
         below = of_batch(_value_below(x, top.level) for x in arrays)
         batch = Batch(top, below.space if below is not None else self._base, gate.__name__)
-        return batch.wrap(row_by_row(batch, functools.partial(output, gate, batch.xp), *arrays, **settings))
+        return custom_gates.run(batch, gate, arrays, settings)
 
     def stop_gradient(self, x: Array) -> Array:
         """Return x, to whose values no gradient flows."""
@@ -248,18 +244,12 @@ def _of_gate(kind: str, function: Function) -> Function:
 
 def _about_dtypes(plain: Function) -> Function:
     def function(*args: Any, **settings: Any) -> Any:
-        return plain(*map(_innermost, args), **settings)
+        return plain(*map(innermost, args), **settings)
 
     return function
 
 
-def _innermost(x: Any) -> Any:
-    while is_transformed(x):
-        x = x.value
-    return x
-
-
-def _refuse_settings(name: str, args: Sequence[Any], settings: dict[str, Any]) -> None:
+def _refuse_settings(name: str, settings: dict[str, Any]) -> None:
     found = [key for key, value in settings.items() if of_batch((value,)) is not None]
     which = f"{found[0]}=" if found else "an argument"
     raise TypeError(
@@ -307,5 +297,5 @@ def namespace_of(*arrays: Any) -> Any:
     """Return the plain namespace of the first array, below every transform of it."""
     from chainrule.backend.namespaces import namespace
 
-    x = _innermost(next(x for x in arrays if hasattr(x, "dtype")))
+    x = innermost(next(x for x in arrays if hasattr(x, "dtype")))
     return namespace(x)

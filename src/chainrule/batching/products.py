@@ -18,8 +18,12 @@ def matmul(b: Batch, f: Family, x1: Any, x2: Any, /) -> Any:
             return f(x1.value, x2)
         m, k = x1.shape
         return xp.reshape(f(xp.reshape(x1.value, (b.n * m, k)), x2), (b.n, m, x2.shape[1]))
-    if not b.holds(x1) and column and x1.ndim == 2:
-        return f(x2.value, transposed(xp, x1))
+    if not b.holds(x1) and x1.ndim == 2 and x2.ndim < 3:
+        # A B = (B^T A^T)^T, so that here too the batch's rows come first.
+        rows = x2.value if column else xp.matrix_transpose(x2.value)
+        y = f(xp.reshape(rows, (math.prod(rows.shape[:-1]), rows.shape[-1])), transposed(xp, x1))
+        y = xp.reshape(y, (*rows.shape[:-1], x1.shape[0]))
+        return y if column else xp.matrix_transpose(y)
     left, right = b.below(x1), b.below(x2)
     left = left[..., None, :] if row else left
     right = right[..., None] if column else right

@@ -57,6 +57,8 @@ _NO_FAMILY = {
         "xp.sort(x), whose result has the same shape for every element",
     ),
 }
+# The families whose settings are keys and places, which may be batched too.
+OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter)
 # The families of several arrays, each of which may be batched; in others the first argument alone may be.
 OF_SEVERAL = (
     *(
@@ -83,7 +85,7 @@ def family_of(name: str, kind: str, function: Callable[..., Any] | None) -> Any:
         return WRITTEN
     if kind in ("creation", "dtype", "value"):
         return CONSTANT
-    if FLOWS.get(function) == "elementwise":
+    if function is not None and FLOWS.get(function) == "elementwise":
         return of.elementwise
     # Any other gate is one of a user or of a part of ours that has no row: it runs on the batched arrays.
     return WRITTEN if kind == "gate" else _refusing(name, "the functions of docs/rules.md")

@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule import pytree
 from chainrule.autodiff.tape import new_level
-from chainrule.batching.array import Batched
+from chainrule.batching.array import Batched, without_constants
 from chainrule.batching.namespace import batched, namespace_of
 from chainrule.gates.helpers import axis_number, is_transformed
 from chainrule.gates.types import Array
@@ -160,16 +160,16 @@ def _left(
     name: str,
 ) -> Any:
     """Return a result with the batch along an axis; None leaves a result that is the same for all elements."""
+    y = without_constants(y)
     if is_transformed(y) and y.level > level:
         raise TypeError(
-            f"vmap: {_name(f)} returned an array of another transform, which ended before; "
+            f"vmap: {_name(f)} returned an array that another transform follows, which ended before; "
             "return it from the function that was given to that transform"
         )
     if not (hasattr(y, "dtype") and hasattr(y, "shape")) and not isinstance(y, int | float | complex):
         raise TypeError(f"vmap: expected {_name(f)} to return arrays or numbers; got {type(y).__name__}")
     base = namespace_of(first)
     if type(y) is not Batched or y.level != level:
-        y = y.value if is_transformed(y) and not y.level and not is_transformed(first) else y
         if not hasattr(y, "dtype"):
             y = base.asarray(y, device=first.device)
         if axis is None:
