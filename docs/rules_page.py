@@ -72,6 +72,14 @@ losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it r
 gradient, as any number.
 
 Complex numbers have no gradients here, and neither has `fft`.
+
+`check_gradients` and `chainrule check` hold gradients against central differences, by steps relative to each number.
+A slope may differ from the numeric one by 1e-5 of the larger, and by the error of the numeric one, which is measured:
+what shrinking steps change, and the rounding of the function. A slope far below the largest of its array is judged
+against that. Where rounding hides every slope of an array the answer is `CannotTellError`, an AssertionError, never a
+pass. A gradient of 0 passes where the function is constant to its last digit, until steps leave that part.
+`check_gradients` raises at a kink, or nearer to it than 4e-6 of the typical size, and names both slopes; `chainrule
+check` takes any slope between these two.
 """
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.traced import is_traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
 from chainrule.gates.helpers import is_transformed
-from chainrule.gates.types import Array, Pullback
+from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
 # for an elementwise one, and the device of the gradient.
@@ -41,8 +40,8 @@ class Masks:
             return pullback(g)
         sources = self._sources.setdefault(parent, [])
         if sources is not None:
-            device = g.device
-            sources.append((node, None, None) if flow == "elementwise" else (node, pullback, device))
+            moved = flow != "elementwise"
+            sources.append((node, pullback, g.device) if moved else (node, None, None))
         if flow in ("moves", "selects") or not masked:
             return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -78,7 +77,7 @@ class Masks:
     def _of_sources(self, node: Any) -> Array:
         xp, total = self._xp, None
         for result, pullback, device in self._sources[node] or ():
-            alive = self._alive.get(result)
+            alive = before = self._alive.get(result)
             if pullback is not None:
                 # A gate that moves elements moves those of the mask: what it hands anything to is alive.
                 if alive is None:
@@ -90,6 +89,10 @@ class Masks:
                     total = alive if total is None else total + alive
                     continue
                 alive = alive != 0
+                if before is not None and FLOWS[result.gate] == "picks":
+                    alive = xp.logical_and(
+                        alive, before
+                    )  # beside a NaN it hands NaN, of a masked element too
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total

@@ -132,9 +132,7 @@ class Namespace:
             return self._wrap(self._plain.asarray(plain_value(x), copy=True))
         return self._wrap(x)
 
-    def asarray(
-        self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
-    ) -> Any:
+    def asarray(self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
         """Return obj as an array of this namespace; a traced array stays traced."""
         if is_traced(obj):
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)

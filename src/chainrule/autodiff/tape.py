@@ -8,19 +8,19 @@ one: the gate then runs, and is recorded, there too. That is how gradients of gr
 
 import inspect
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.masks import Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import highest, is_transformed, output, top_of, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
-from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.gates.types import Array, Cotangents, Gate, Pullback
 from chainrule.numpy.coercion import as_operands
 from chainrule.validation import check_array_class
 
@@ -330,6 +330,8 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 
 # --- Backward ---
 
+_gate = operator.attrgetter("gate")
+
 
 def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False) -> dict[Node, Array]:
     """Carry the gradients of results, given by their nodes, back to every leaf, and return those there.
@@ -341,8 +343,8 @@ def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = 
     gradients: dict[Node, Array] = {}
     for root, g in seeds:
         gradients[root] = add(gradients[root], g) if root in gradients else g
-    uses, selects = _count_uses(gradients)
-    masks = Masks(space, gradients) if selects else None
+    uses = _count_uses(gradients)
+    masks = None if SELECTING.isdisjoint(map(_gate, uses)) else Masks(space, gradients)
     ready = [root for root in gradients if not uses[root]]
     while ready:
         node = ready.pop()
@@ -365,23 +367,21 @@ def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = 
 
 def nodes_behind(root: Node) -> Iterable[Node]:
     """Return the nodes that root was computed from, and root."""
-    return _count_uses([root])[0]
+    return _count_uses([root])
 
 
-def _count_uses(roots: Iterable[Node]) -> tuple[dict[Node, int], bool]:
-    """Return how many edges lead to each node behind the roots and to these, and whether one of the nodes selects."""
-    uses, selects = dict.fromkeys(roots, 0), False
+def _count_uses(roots: Iterable[Node]) -> dict[Node, int]:
+    """Return how many edges lead to each node behind the roots, and to these."""
+    uses = dict.fromkeys(roots, 0)
     stack = list(uses)
     while stack:
-        node = stack.pop()
-        selects = selects or node.gate in SELECTING
-        for parent, _ in node.edges:
+        for parent, _ in stack.pop().edges:
             if parent in uses:
                 uses[parent] += 1
             else:
                 uses[parent] = 1
                 stack.append(parent)
-    return uses, selects
+    return uses
 
 
 def _fitted(space: Any, g: Array, node: Node) -> Array:

@@ -2,11 +2,10 @@
 
 import threading
 
-from chainrule.autodiff.cotangents import Cotangents
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
-from chainrule.gates.types import Array
+from chainrule.gates.types import Array, Cotangents
 
 # Of each thread the last call of `backward`: a list with one item, which says whether its gradients still hold.
 _calls = threading.local()

@@ -117,7 +117,9 @@ class Namespace:
             batch = Batch(top, below.space if below is not None else self._base, name)
             if settings and not takes_places and of_batch(settings.values()) is not None:
                 _refuse_settings(name, settings)
-            if not several and (not batch.holds(args[0]) or (len(args) > 1 and of_batch(args[1:]) is not None)):
+            if not several and (
+                not batch.holds(args[0]) or (len(args) > 1 and of_batch(args[1:]) is not None)
+            ):
                 _refuse_settings(name, settings)
             return batch.wrap(family(batch, _home(below, part, name, plain), *args, **settings))
 

@@ -11,12 +11,10 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     """Sum g, shaped as a broadcast result, back to the shape of the operand: the adjoint of broadcasting."""
     added = g.ndim - len(shape)
     if added == 1 and 1 not in shape:
-        n = g.shape[0]
-        if n > _ROWS or (n > _FEW and wider(xp, g.dtype)[0] == 16):
-            return total(xp, g, 0)
         # The bias of a layer. NumPy's add.reduce is what its sum calls, without the checks in Python before it.
-        add = getattr(xp.add, "reduce", xp.sum)
-        return add(g, axis=0)
+        if (n := g.shape[0]) <= _FEW or (n <= _ROWS and wider(xp, g.dtype)[0] != 16):
+            return getattr(xp.add, "reduce", xp.sum)(g, axis=0)
+        return total(xp, g, 0)
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
     g = total(xp, g, (*range(added), *stretched), keepdims=True)
     return xp.reshape(g, shape) if added else g
