@@ -58,7 +58,7 @@ class Judge:
         self,
         differences: FiniteDifferences,
         names: Sequence[str],
-        rng: np.random.Generator,
+        rng: "np.random.Generator",
         rtol: float,
         atol: float,
         kinks_pass: bool,
