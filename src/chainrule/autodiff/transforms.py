@@ -202,7 +202,9 @@ def traced_leaf(x: Any, level: int) -> Traced:
             f"expected an array of a real floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
-    return leaf(space._wrap(x) if is_transformed(x) else x, space, level)
+    if type(x) is not np.ndarray and is_transformed(x):
+        x = space._wrap(x)
+    return leaf(x, space, level)
 
 
 def _name_of_untraceable(f: Callable[..., Any], i: int, tree: Any) -> str:
@@ -241,7 +243,7 @@ def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]
 
 def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
     """Raise TypeError for a result to which the gradient cannot be followed: of another class, or of a higher level."""
-    if is_transformed(out):
+    if type(out) is Traced or is_transformed(out):
         if out.level > level:
             raise TypeError(
                 f"{who}: {name_of(f)} returned an array that another transform follows, which ended before; "
@@ -274,7 +276,8 @@ def refuse_level(who: str, g: Array, level: int) -> None:
 def ones_for(out: Traced) -> Array:
     """Return the gradient of a scalar result with respect to itself."""
     value = out.value
-    xp = value.space if is_transformed(value) else out.space._base
+    of_numpy = isinstance(value, np.ndarray | np.generic)
+    xp = out.space._base if of_numpy or not is_transformed(value) else value.space
     return xp.asarray(1.0, dtype=value.dtype, device=value.device)
 
 
@@ -329,10 +332,10 @@ def _owned_gradients(
 
 def owned(g: Array, xp: Any, taken: set[int]) -> Array:
     """Return g, or a copy where its memory may be another's; `taken` has the ids of those handed out before."""
-    if is_transformed(g):
-        return g
     if isinstance(g, np.generic):
         g = np.asarray(g)
+    elif type(g) is not np.ndarray and is_transformed(g):
+        return g
     if id(g) in taken or getattr(g, "base", None) is not None:
         g = xp.asarray(g, copy=True)
     taken.add(id(g))
