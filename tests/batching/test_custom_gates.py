@@ -79,7 +79,7 @@ def test_a_rule_that_looks_at_numbers_gets_one_element_at_a_time():
     got = cr.grad(lambda X: np.sum(cr.vmap(lambda x: np.sum(by_its_sum(x) ** 2))(X)))(X)
     expected = np.stack([cr.grad(lambda x: np.sum(by_its_sum(x) ** 2))(x) for x in X])
     np.testing.assert_allclose(got, expected, rtol=1e-14)
-    with pytest.raises(TypeError, match="one for each|no single one"):
+    with pytest.raises(TypeError, match="no single one"):
         cr.vmap(cr.grad(lambda x: np.sum(by_its_sum(x))))(X)
 
 

@@ -184,7 +184,7 @@ def test_a_key_that_is_the_same_for_all(key: Any):
     np.testing.assert_array_equal(got, np.stack([x[key] for x in CUBE]))
 
 
-I, J = RANDOM.integers(-2, 2, (6,)), RANDOM.integers(-2, 2, (6, 3))
+PICKS, ROWS = RANDOM.integers(-2, 2, (6,)), RANDOM.integers(-2, 2, (6, 3))
 BATCHED_KEYS: list[Callable[..., Any]] = [
     lambda i, j: i,
     lambda i, j: j,
@@ -208,13 +208,13 @@ BATCHED_KEYS: list[Callable[..., Any]] = [
 def test_a_key_for_each_element_of_the_batch(number: int, mapped: str):
     key = BATCHED_KEYS[number]
     if mapped == "both":
-        got = cr.vmap(lambda x, i, j: x[key(i, j)])(CUBE, I, J)
-        np.testing.assert_array_equal(got, looped(lambda x, i, j: x[key(i, j)], CUBE, I, J))
+        got = cr.vmap(lambda x, i, j: x[key(i, j)])(CUBE, PICKS, ROWS)
+        np.testing.assert_array_equal(got, looped(lambda x, i, j: x[key(i, j)], CUBE, PICKS, ROWS))
     else:
         space = cr.batched(np)
         table = space.asarray(CUBE[0])
-        got = cr.vmap(lambda i, j: table[key(i, j)])(I, J)
-        np.testing.assert_array_equal(got, looped(lambda i, j: CUBE[0][key(i, j)], I, J))
+        got = cr.vmap(lambda i, j: table[key(i, j)])(PICKS, ROWS)
+        np.testing.assert_array_equal(got, looped(lambda i, j: CUBE[0][key(i, j)], PICKS, ROWS))
 
 
 def test_indices_out_of_range_are_an_error():
@@ -309,7 +309,7 @@ def test_beside_jax():
                 (None, 0),
                 (CUBE[0, :2, :2, 0], RANDOM.normal(size=(6, 2))),
             ),
-            (lambda xp, x, i: xp.take(x, i, axis=1), (0, 0), (CUBE, np.abs(J))),
+            (lambda xp, x, i: xp.take(x, i, axis=1), (0, 0), (CUBE, np.abs(ROWS))),
             (lambda xp, x, y: xp.cumsum(x)[::-1] / y, (1, 0), (CUBE[0, :, :, 0], RANDOM.normal(size=4))),
         ):
             got = cr.vmap(lambda *a, f=f: f(np, *a), axes)(*arrays)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import plain_namespace
+from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.tape import new_level, nodes_behind
 from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import (
@@ -138,37 +138,40 @@ def _of_arguments(
     f: Callable[..., Any], given: Sequence[Any], results: Sequence[Array], level: int, step: int | None
 ) -> list[list[Array]]:
     """Return all derivatives of the results of a function of arrays, a list for each result."""
-    blocks: list[list[Array]] = [[] for _ in results]
+    by_argument = []
     for k, x in enumerate(given):
         x = x if hasattr(x, "shape") else np.asarray(x)
-        of_x, n = _of_one(f, given, k), math.prod(x.shape)
-        if not n:
-            for its, y in zip(blocks, results, strict=True):
-                its.append(plain_namespace(x).zeros((*y.shape, *x.shape), dtype=x.dtype, device=x.device))
-            continue
-        space = _space(x)
-
-        def columns(places: Any, x: Any = x, n: int = n, space: Any = space, of_x: Any = of_x) -> list[Array]:
-            here = space.equal(space.arange(n, device=x.device), places)
-            direction = space.reshape(space.astype(here, x.dtype), x.shape)
-            return pytree.flat(jvp(of_x, (x,), (direction,))[1])
-
-        size = n + sum(math.prod(y.shape) for y in results)
-        at_once = step or max(1, _PASS // (256 * size))
-        stacked = _in_batches(columns, x, n, level, at_once)
-        for its, y, block in zip(blocks, results, stacked, strict=True):
-            its.append(space.reshape(space.moveaxis(block, 0, -1), (*y.shape, *x.shape)))
-    return blocks
+        of_x = functools.partial(_of_one, f, given, k)
+        by_argument.append(_of_argument(of_x, x, results, level, step))
+    return (
+        [list(blocks) for blocks in zip(*by_argument, strict=True)] if by_argument else [[] for _ in results]
+    )
 
 
-def _of_one(f: Callable[..., Any], given: Sequence[Any], k: int) -> Callable[[Any], Any]:
-    return lambda x: f(*given[:k], x, *given[k + 1 :])
+def _of_one(f: Callable[..., Any], given: Sequence[Any], k: int, x: Any) -> Any:
+    return f(*given[:k], x, *given[k + 1 :])
 
 
-def _space(x: Any) -> Any:
-    from chainrule.autodiff.namespace import space_of
+def _of_argument(
+    f: Callable[[Any], Any], x: Array, results: Sequence[Array], level: int, step: int | None
+) -> list[Array]:
+    """Return all derivatives of the results in one array, x."""
+    space, n = space_of(x), math.prod(x.shape)
+    shapes = [(*y.shape, *x.shape) for y in results]
+    if not n:
+        return [space._base.zeros(shape, dtype=x.dtype, device=x.device) for shape in shapes]
 
-    return space_of(x)
+    def columns(places: Any) -> list[Array]:
+        here = space.equal(space.arange(n, device=x.device), places)
+        direction = space.reshape(space.astype(here, x.dtype), x.shape)
+        return pytree.flat(jvp(f, (x,), (direction,))[1])
+
+    size = n + sum(math.prod(y.shape) for y in results)
+    stacked = _in_batches(columns, x, n, level, step or max(1, _PASS // (256 * size)))
+    return [
+        space.reshape(space.moveaxis(block, 0, -1), shape)
+        for block, shape in zip(stacked, shapes, strict=True)
+    ]
 
 
 # --- Both: slices of a batch of basis vectors ---
@@ -176,7 +179,7 @@ def _space(x: Any) -> Any:
 
 def _in_batches(f: Callable[[Any], list[Array]], like: Array, n: int, level: int, step: int) -> list[Array]:
     """Return what f gives for the places 0 to n - 1, stacked; `step` places share one call of it."""
-    space = _space(like)
+    space = space_of(like)
     parts = [_of_batch(f, range(k, min(k + step, n)), level, space, like.device) for k in range(0, n, step)]
     return [part[0] if len(part) == 1 else space.concat(list(part)) for part in zip(*parts, strict=True)]
 
