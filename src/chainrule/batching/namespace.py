@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.namespace import _standard
+from chainrule.autodiff.namespace import differentiable
+from chainrule.backend.namespaces import namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
 from chainrule.batching.families import Batch
@@ -285,11 +286,12 @@ def batched(xp: Any) -> Any:
 
     Raises TypeError where `xp` is not an array API namespace.
     """
-    base = _standard(getattr(xp, "_base", xp))
-    if not hasattr(base, "__array_namespace_info__"):
+    try:
+        base = differentiable(xp)._base
+    except TypeError:
         raise TypeError(
             f"batched: expected an array API namespace such as numpy, cupy or array_api_strict; got {xp!r}"
-        )
+        ) from None
     if id(base) not in _by_base:
         _by_base[id(base)] = Namespace(base)
     return _by_base[id(base)]
@@ -297,7 +299,5 @@ def batched(xp: Any) -> Any:
 
 def namespace_of(*arrays: Any) -> Any:
     """Return the plain namespace of the first array, below every transform of it."""
-    from chainrule.backend.namespaces import namespace
-
     x = innermost(next(x for x in arrays if hasattr(x, "dtype")))
     return namespace(x)
