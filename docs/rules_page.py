@@ -73,6 +73,10 @@ of `maximum`, `minimum` and `clip` for all their operands where one is NaN, and 
 losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it replaces; `sort` moves a NaN, and its
 gradient, as any number.
 
+On a GPU an error would cost a wait for the device at each call. With CuPy `linalg.inv` and `linalg.solve` of a
+singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
+NumPy raises; an index out of range counts on from the other end, so check indices on the host.
+
 Complex numbers have no gradients here, and neither has `fft`.
 
 `check_gradients` and `chainrule check` hold gradients against central differences, by steps relative to each number.

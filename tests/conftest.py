@@ -21,8 +21,9 @@ os.environ["NUMBA_CACHE_DIR"] = _compiled.name
 
 
 @pytest.fixture(autouse=True)
-def _no_device_chosen(monkeypatch):
-    monkeypatch.delenv("CHAINRULE_DEVICE", raising=False)
+def _the_cpu_where_a_test_asks_for_no_device(monkeypatch):
+    # Where there is a GPU, the default would be that.
+    monkeypatch.setenv("CHAINRULE_DEVICE", "cpu")
 
 
 @pytest.fixture(params=DEVICES)

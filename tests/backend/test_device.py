@@ -10,7 +10,7 @@ import chainrule as cr
 from chainrule.backend import device as room
 
 
-def fake_cupy(monkeypatch, *, driver=12040, runtime=12090, devices=1, works=True):
+def fake_cupy(monkeypatch, *, driver=12040, runtime=12090, devices=1, works=True, version="14.2.0"):
     """Put a CuPy in the way that answers as one on a machine of that kind would; the computation is NumPy's."""
 
     class CUDARuntimeError(RuntimeError):
@@ -39,7 +39,7 @@ def fake_cupy(monkeypatch, *, driver=12040, runtime=12090, devices=1, works=True
             return None
 
     cupy = types.ModuleType("cupy")
-    cupy.__spec__ = types.SimpleNamespace(name="cupy")
+    cupy.__spec__, cupy.__version__ = types.SimpleNamespace(name="cupy"), version
     cupy.arange, cupy.sum = arange, np.sum
     cupy.cuda = types.SimpleNamespace(
         Device=Place,
@@ -52,14 +52,14 @@ def fake_cupy(monkeypatch, *, driver=12040, runtime=12090, devices=1, works=True
     )
     monkeypatch.setitem(sys.modules, "cupy", cupy)
     monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: cupy.__spec__)
-    namespaces = {"array_api_compat.cupy": cupy, "array_api_strict": array_api_strict}
-    monkeypatch.setattr(room.importlib, "import_module", namespaces.__getitem__)
+    monkeypatch.setattr(room, "cupy_namespace", lambda: cupy)
     room._cuda.cache_clear()
     room._warn_once.cache_clear()
 
 
 @pytest.fixture(autouse=True)
-def _forget_devices():
+def _no_device_chosen(monkeypatch):
+    monkeypatch.delenv("CHAINRULE_DEVICE")
     yield
     room._cuda.cache_clear()
     room._warn_once.cache_clear()
@@ -151,6 +151,7 @@ class TestGpuThatCannotWork:
             ({"driver": 12040, "runtime": 13000}, "cuda", r"serves CUDA 12\.4.*built for 13\.0.*cuda12"),
             ({"devices": 0}, "cuda", "no device answers.*CUDA_VISIBLE_DEVICES"),
             ({"devices": 2}, "cuda:2", r"cuda:2: no such device, this machine has 2.*cuda:0, cuda:1"),
+            ({"version": "14.1.0"}, "cuda", r"CuPy 14\.1\.0 is installed.*before 14\.2.*--upgrade"),
             ({"works": False}, "cuda", r"libnvrtc.*chainrule\[cuda12\]"),
         ],
     )
@@ -199,7 +200,7 @@ def test_a_gpu_says_what_its_products_compute_in_whatever_was_asked_for(monkeypa
     core._routines_linalg = products
     monkeypatch.setitem(sys.modules, "cupy._core", core)
     cupy = sys.modules["cupy"]
-    cupy.__version__, runtime = "14", cupy.cuda.runtime
+    runtime = cupy.cuda.runtime
     runtime.getDeviceProperties = lambda index: {"name": b"a card", "major": 9, "minor": 0}
     runtime.memGetInfo = lambda: (1 << 30, 2 << 30)
     facts = cr.get_device("cuda").describe()

@@ -8,6 +8,8 @@ from tests.helpers.commands import answer
 
 def test_devices_shows_each_with_facts_or_remedy(monkeypatch):
     monkeypatch.setattr(device.importlib.util, "find_spec", lambda name: None)
+    # Without what earlier tests found.
+    monkeypatch.setattr(device, "_cuda", device._cuda.__wrapped__)
     text = answer("devices", COLUMNS="200")
     for words in (
         "cpu (chosen)",

@@ -85,7 +85,7 @@ def test_hidden_layers_are_those_of_the_formulas(device, activation):
     net = cr.MLP((1, 2, 2), activation, "identity", "squared_error", pieces=2)
     k = net.shapes[0][1][0]
     hidden = (np.ones((1, k)) * [1.0, 2, -1, 0.5][:k], [0.5, 0, 0, -3][:k])
-    params = net.init(device=device, weights=[hidden, (np.eye(2), np.zeros(2))])
+    params = net.init(device=device, dtype="float64", weights=[hidden, (np.eye(2), np.zeros(2))])
     z = np.array([1.0, -2.0])[:, None] * hidden[0] + hidden[1]
     expected = {
         "sigmoid": 1 / (1 + np.exp(-z)),

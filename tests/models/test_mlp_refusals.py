@@ -110,7 +110,7 @@ class TestSamples:
     @pytest.mark.parametrize("shape", [(3,), (4, 2), (0, 3), (4, 3, 1), ()], ids=str)
     @pytest.mark.parametrize("call", ["forward", *CALLS])
     def test_shape(self, device, call, shape):
-        given = [ONE.init(device=device), device.asarray(np.ones(shape))]
+        given = [ONE.init(device=device, dtype="float64"), device.asarray(np.ones(shape))]
         given += [] if call == "forward" else [device.asarray(np.ones(4))]
         with pytest.raises(
             ValueError, match=rf"MLP.{call}: expected X \(m, 3\) with m >= 1, one row a sample, got"
@@ -122,10 +122,10 @@ class TestSamples:
         with pytest.raises(
             TypeError, match=r"must be float32 or all float64, got .*; convert X, or make parameters"
         ):
-            ONE.forward(ONE.init(device=device), device.asarray(X, kind))
+            ONE.forward(ONE.init(device=device, dtype="float64"), device.asarray(X, kind))
 
     def test_parameters_of_two_dtypes(self, device):
-        params = MANY.init(device=device)
+        params = MANY.init(device=device, dtype="float64")
         params[1] = (device.asarray(params[1][0], "float32"), params[1][1])
         with pytest.raises(TypeError, match=r"got .*float32.*float64"):
             MANY.forward(params, device.asarray(X))
@@ -143,7 +143,11 @@ class TestSamples:
 
     def test_parameters_of_another_network(self, device):
         match = r"expected \(W, b\) shaped \[\(\(3, 1\), \(1,\)\)\], got .*; make them by init"
-        for params in (MANY.init(device=device), ONE.init(device=device)[0], []):
+        for params in (
+            MANY.init(device=device, dtype="float64"),
+            ONE.init(device=device, dtype="float64")[0],
+            [],
+        ):
             with pytest.raises(ValueError, match=match):
                 ONE.forward(params, device.asarray(X))
 
@@ -169,11 +173,17 @@ class TestTargets:
             rf"MLP.{call}: expected y {wanted} for X \(4, 3\), {net.sizes[-1]} outputs \({net.output}\) and"
         )
         with pytest.raises(ValueError, match=match):
-            getattr(net, call)(net.init(device=device), device.asarray(X), device.asarray(np.zeros(shape)))
+            getattr(net, call)(
+                net.init(device=device, dtype="float64"), device.asarray(X), device.asarray(np.zeros(shape))
+            )
 
     def test_kind(self, device):
         with pytest.raises(TypeError, match=r"y must hold real numbers, integers or booleans, got .*complex"):
-            ONE.cost_of(ONE.init(device=device), device.asarray(X), device.asarray(NUMBERS, "complex128"))
+            ONE.cost_of(
+                ONE.init(device=device, dtype="float64"),
+                device.asarray(X),
+                device.asarray(NUMBERS, "complex128"),
+            )
 
     @EVERY_CALL
     @pytest.mark.parametrize("wrong", [2, -1, 0.5, math.nan, math.inf])
@@ -216,7 +226,7 @@ class TestTargets:
         device = cr.get_device("strict:device1")
         net = cr.MLP((3, 2), output=output, cost=cost)
         y = device.asarray(np.array([0, 1, wrong, 1]))
-        assert math.isnan(float(net.cost_of(net.init(device=device), device.asarray(X), y)))
+        assert math.isnan(float(net.cost_of(net.init(device=device, dtype="float64"), device.asarray(X), y)))
 
 
 class TestSampleWeight:
@@ -228,7 +238,10 @@ class TestSampleWeight:
             ValueError, match=rf"MLP.{call}: expected sample_weight \(4,\) of .*float64, got \("
         ):
             getattr(ONE, call)(
-                ONE.init(device=device), device.asarray(X), device.asarray(NUMBERS), sample_weight=weight
+                ONE.init(device=device, dtype="float64"),
+                device.asarray(X),
+                device.asarray(NUMBERS),
+                sample_weight=weight,
             )
 
     @pytest.mark.parametrize("kind", ["float32", "int64"])
@@ -238,5 +251,8 @@ class TestSampleWeight:
             ValueError, match=rf"expected sample_weight \(4,\) of .*float64, got \(4,\) of .*{kind}"
         ):
             ONE.cost_of(
-                ONE.init(device=device), device.asarray(X), device.asarray(NUMBERS), sample_weight=weight
+                ONE.init(device=device, dtype="float64"),
+                device.asarray(X),
+                device.asarray(NUMBERS),
+                sample_weight=weight,
             )

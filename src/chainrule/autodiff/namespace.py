@@ -1,10 +1,8 @@
 """differentiable(xp): an array API namespace whose functions are recorded."""
 
-import contextlib
 import functools
 import importlib
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.memory import keep_freed_memory
+from chainrule.backend.namespaces import standard
 from chainrule.gates import RULES
 from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions
@@ -212,7 +211,7 @@ def differentiable(xp: Any) -> Any:
         return xp
     xp = getattr(xp, "_base", xp)
     if id(xp) not in _by_base:
-        base = _standard(xp)
+        base = standard(xp)
         if not hasattr(base, "__array_namespace_info__"):
             raise TypeError(
                 "differentiable: expected an array API namespace such as numpy, cupy or array_api_strict; "
@@ -258,14 +257,3 @@ def first_space(arrays: Sequence[Any]) -> Any:
 def plain_namespace(x: Any) -> Any:
     """Return the namespace of an array below every level of it, such as NumPy itself."""
     return space_of(x)._base
-
-
-def _standard(xp: Any) -> Any:
-    """Return NumPy itself for any NumPy namespace (it is of the standard), and compat's for a library that it has."""
-    name = getattr(xp, "__name__", "")
-    if name in ("numpy", "array_api_compat.numpy"):
-        return np
-    if isinstance(xp, ModuleType):
-        with contextlib.suppress(ImportError):
-            return importlib.import_module(f"array_api_compat.{name}")
-    return xp

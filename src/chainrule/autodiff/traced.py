@@ -5,9 +5,11 @@ standard or, with a leading underscore, under those that the engine gave it.
 """
 
 import copy
+import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
@@ -105,8 +107,9 @@ class Traced(ArrayMethods):
         return Traced(plain_value(self), self.space)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
-        # Called for its check of the version: the namespace that it returns is the one below `space`.
-        plain_value(self).__array_namespace__(api_version=api_version)
+        if api_version is not None:
+            # For its check of the version. Arrays of CuPy and PyTorch have no method of this name.
+            array_api_compat.array_namespace(plain_value(self), api_version=api_version)
         return self.space
 
     @property
@@ -177,7 +180,7 @@ class Traced(ArrayMethods):
         return complex(self._converted("complex"))
 
     def __index__(self) -> int:
-        return self._converted("index").__index__()  # type: ignore[no-any-return]
+        return operator.index(self._converted("index"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
@@ -261,7 +264,8 @@ class Traced(ArrayMethods):
         if isinstance(result, list | tuple):
             items = map(self._as_constants, result)
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
-        is_array = isinstance(result, np.generic) or hasattr(result, "__array_namespace__")
+        # CuPy's arrays have no __array_namespace__.
+        is_array = hasattr(result, "dtype") and hasattr(result, "shape")
         return Traced(result, self.space) if is_array else result
 
 

@@ -12,6 +12,7 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
@@ -43,6 +44,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     several = isinstance(argnums, tuple | list)
     asked: Any = argnums if several else (argnums,)
 
+    @on_their_gpu
     @functools.wraps(f)
     def both(*args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers("grad", asked, len(args))
@@ -65,6 +67,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     return both
 
 
+@on_their_gpu
 def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return f(*primals) and its pullback: g, shaped as the result, to one gradient per primal.
 
@@ -80,6 +83,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
             raise TypeError(f"vjp: expected {name_of(f)} to return arrays or numbers; got {type(y).__name__}")
         check_result("vjp", f, y, level)
 
+    @on_their_gpu
     def pullback(g: Any) -> Any:
         seeds = [(y, _seed(y, dy)) for y, dy in zip(outs, pytree.along(g, out, "vjp: g"), strict=True)]
         found = gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
@@ -89,6 +93,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     return pytree.mapped(_copied, _without_level(out, level, given)), pullback
 
 
+@on_their_gpu
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and the rate at which it changes as the primals move along the tangents.
 

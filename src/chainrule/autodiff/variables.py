@@ -5,6 +5,7 @@ import threading
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.gates.types import Array, Cotangents
 
 # Of each thread the last call of `backward`: a list with one item, which says whether its gradients still hold.
@@ -22,6 +23,7 @@ def variable(array: Array) -> Traced:
         raise TypeError(f"variable: argument 'array': {error}") from None
 
 
+@on_their_gpu
 def backward(out: Traced) -> None:
     """Compute the gradient of `out`, an array of shape (), with respect to all that it was computed from.
 

@@ -16,7 +16,7 @@ import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +26,8 @@ import array_api_compat
 import numpy as np
 
 from chainrule.backend import hardware, threads
+from chainrule.backend.cupy_namespace import cupy_namespace
+from chainrule.backend.gpus import gpu_count
 from chainrule.backend.namespaces import to_numpy
 from chainrule.validation import whole_number
 
@@ -60,6 +62,10 @@ class Device(ABC):
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until the device has finished all computations that were started."""
+
+    def as_current(self) -> AbstractContextManager[Any]:
+        """Return a context in which this device is the current one of its library, where that knows of such."""
+        return nullcontext()
 
     @abstractmethod
     def describe(self) -> dict[str, str]:
@@ -145,6 +151,11 @@ class _Cuda(Device):
                 x = to_numpy(x)
             return self.xp.asarray(x, dtype=self._dtype(dtype))
 
+    def as_current(self) -> AbstractContextManager[Any]:
+        import cupy
+
+        return cupy.cuda.Device(self.index)  # type: ignore[no-any-return]
+
     def synchronize(self) -> None:
         import cupy
 
@@ -181,13 +192,15 @@ def get_device(name: str | None = None) -> Device:
 def use_device(name: str) -> Iterator[Device]:
     """Return a context manager in which `get_device()` returns the device called `name`.
 
-    It holds for the thread, or the asyncio task, that enters the block; threads started inside do not inherit it.
+    It holds for the thread, or the asyncio task, that enters the block; threads started inside do not inherit it. A GPU
+    is CuPy's current one there, for the whole thread.
     Raises what `get_device` raises.
     """
     device = get_device(name)
     token = _in_use.set(device.name)
     try:
-        yield device
+        with device.as_current():
+            yield device
     finally:
         _in_use.reset(token)
 
@@ -302,6 +315,11 @@ def _cuda(index: int) -> Device:
             f"cuda: the package CuPy does not import ({error}); reinstall it: "
             'pip install --force-reinstall "chainrule[cuda13]" (or cuda12)'
         ) from error
+    if tuple(map(int, cupy.__version__.split(".")[:2])) < (14, 2):
+        raise DeviceError(
+            f"cuda: CuPy {cupy.__version__} is installed, and repeat, sort or fusion fail before 14.2; "
+            'pip install --upgrade "chainrule[cuda13]" (or cuda12)'
+        )
     runtime = cupy.cuda.runtime
     driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
     if driver == 0:
@@ -335,15 +353,13 @@ def _cuda(index: int) -> Device:
         ) from error
     if not worked:
         raise DeviceError(f"cuda:{index}: a first computation gave a wrong number; test the card before use")
-    return _Cuda(f"cuda:{index}", importlib.import_module("array_api_compat.cupy"), index)
+    return _Cuda(f"cuda:{index}", cupy_namespace(), index)
 
 
 def _gpu_count() -> int:
     if _try("cuda").device is None:
         return 0
-    import cupy
-
-    return int(cupy.cuda.runtime.getDeviceCount())
+    return gpu_count()
 
 
 def _is_array(x: Any) -> bool:

@@ -1,10 +1,14 @@
 """The array API namespace of given arrays, and their copies in NumPy."""
 
+import contextlib
+import importlib
+from types import ModuleType
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
+from chainrule.backend.cupy_namespace import cupy_namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.validation import check_array, check_array_class
 
@@ -23,7 +27,21 @@ def namespace(*arrays: Any) -> Any:
     if all(issubclass(kind, np.ndarray | np.generic) for kind in kinds):
         return np
     traced = [x for x in arrays if is_transformed(x)]
-    return array_api_compat.array_namespace(*(traced or arrays))
+    found = array_api_compat.array_namespace(*(traced or arrays))
+    return found if traced else standard(found)
+
+
+def standard(xp: Any) -> Any:
+    """Return the standard's form of a library's namespace: NumPy itself, `cupy_namespace`, or array-api-compat's."""
+    name = getattr(xp, "__name__", "")
+    if name in ("numpy", "array_api_compat.numpy"):
+        return np
+    if name in ("cupy", "array_api_compat.cupy"):
+        return cupy_namespace()
+    if isinstance(xp, ModuleType):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(f"array_api_compat.{name}")
+    return xp
 
 
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:

@@ -24,6 +24,7 @@ from chainrule.autodiff.transforms import (
     traced_arguments,
 )
 from chainrule.backend import memory
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, NoSingleValueError, without_constants
 from chainrule.batching.namespace import batched
 from chainrule.gates.types import Array
@@ -50,6 +51,7 @@ def jacobian(
         raise ValueError(f"jacobian: expected mode 'reverse' or 'forward'; got {mode!r}")
     step = None if chunk is None else whole_number("jacobian", "chunk", chunk, 1)
 
+    @on_their_gpu
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         i = argument_number("jacobian", argnums, len(args))

@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule import pytree
 from chainrule.autodiff.tape import new_level
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, without_constants
 from chainrule.batching.namespace import batched, namespace_of
 from chainrule.gates.helpers import axis_number, is_transformed
@@ -28,6 +29,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
     """
     check_function("vmap", f)
 
+    @on_their_gpu
     @functools.wraps(f)
     def of_batch(*args: Any, **kwargs: Any) -> Any:
         axes = list(_axes_of_arguments(f, args, in_axes)) + [0] * len(kwargs)

@@ -276,14 +276,24 @@ def _picked(X: np.ndarray, bits: np.ndarray) -> np.ndarray:
     return X[np.unpackbits(bits, count=len(X)).astype(np.bool_)]
 
 
+class _Chunk(tuple[Any, ...]):
+    """(X, y, weight) on a worker's device, which goes from worker to worker by way of the host.
+
+    Dask moves a GPU's arrays itself only with packages that the workers may lack, and tries without end.
+    """
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        X, columns = to_numpy(self[0]), self[1:]
+        return _placed, (X, *(None if x is None else to_numpy(x) for x in columns), X.dtype.name)
+
+
 def _placed(X: Array, y: Array, weight: Array | None, dtype: str) -> tuple[Array, Array, Array | None]:
     """Return a chunk on the worker's device."""
     place = get_device()
-    return (
-        place.asarray(X, dtype),
-        place.asarray(y),
-        None if weight is None else place.asarray(weight, dtype),
-    )
+    held = None if weight is None else place.asarray(weight, dtype)
+    return _Chunk((place.asarray(X, dtype), place.asarray(y), held))
 
 
 def _weight_of(part: tuple[Array, Array, Array], nothing: tuple[()]) -> float:

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.estimators.placement import Place, by_chunks, on_host
 from chainrule.gates.activations import sigmoid, softmax
 from chainrule.gates.types import Array
@@ -22,6 +23,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
         """Return Z, (m,) for two classes and (m, k) for more, and the place of X, where results go."""
 
+    @on_their_gpu
     @by_chunks
     def predict(self, X: Any) -> Array:
         """Return the label (m,) of each row, where X lives; on the host, labels that X's library cannot hold."""
@@ -35,12 +37,14 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
                 return home.xp.take(labels, chosen, axis=0)
         return self.classes_[on_host(chosen)]
 
+    @on_their_gpu
     @by_chunks
     def predict_proba(self, X: Any) -> Array:
         """Return the probability (m, k) of each class, in the order of `classes_`, where X lives."""
         Z, home = self._logits(X, "predict_proba")
         return home.bring(_probabilities(Z))
 
+    @on_their_gpu
     @by_chunks
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithm (m, k) of `predict_proba`: minus infinity where that is rounded to 0."""
@@ -48,6 +52,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
         with np.errstate(divide="ignore"):
             return home.bring(Place.of(Z).xp.log(_probabilities(Z)))
 
+    @on_their_gpu
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of rows, weighted by sample_weight, whose label is predicted."""
         labels = on_host(self.predict(X))
@@ -74,6 +79,7 @@ class Classifier(ClassifierMixin):  # type: ignore[misc]
         return numbers
 
 
+@on_their_gpu
 def _probabilities(Z: Array) -> Array:
     xp = Place.of(Z).xp
     if Z.ndim == 2:

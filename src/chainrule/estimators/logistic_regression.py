@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.estimators.classifier import Classifier
 from chainrule.estimators.fitting import LBFGS, SOLVERS_OF_SAFE_RATE, by_all_rows, optimizer_of
 from chainrule.estimators.placement import Data, Place, brought, by_chunks, computing
@@ -85,6 +86,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         self.warm_start = warm_start
         self.device = device
 
+    @on_their_gpu
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
         check_parameters(self, _RULES)
@@ -115,6 +117,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             )
         return self
 
+    @on_their_gpu
     @by_chunks
     def decision_function(self, X: Any) -> Array:
         """Return X w + b where X lives, (m,) for two classes (positive: the second) and (m, k) for more."""
@@ -132,7 +135,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         at = computing(self.device, home)
         X = at.bring(X)
         w, b = (at.xp.astype(at.bring(x), X.dtype, copy=False) for x in (self.coef_, self.intercept_))
-        Z = X @ at.xp.matrix_transpose(w) + b
+        Z = _affine(X, at.xp.matrix_transpose(w), b)
         return (Z[:, 0] if Z.shape[1] == 1 else Z), home
 
     def _weight_of_classes(self, numbers: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -181,6 +184,11 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
                 steps=int(self.max_iter),
                 tol=float(self.tol),
             )
+
+
+@on_their_gpu
+def _affine(X: Array, W: Array, b: Array) -> Array:
+    return X @ W + b
 
 
 def _of_one_layer(cost_and_gradients: CostAndGradients, none: Array) -> CostAndGradients:

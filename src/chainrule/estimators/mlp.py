@@ -10,6 +10,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.estimators.classifier import Classifier
 from chainrule.estimators.fitting import LBFGS
 from chainrule.estimators.network import Network
@@ -84,12 +85,14 @@ class MLPClassifier(Classifier, Network):
     `n_features_in_`, and `feature_names_in_` where X names its columns.
     """
 
+    @on_their_gpu
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
         data, home, numbers = self._data(X, y, sample_weight, first=self._starts_anew())
         return self._fit(data, home, strata=numbers)
 
     @available_if(_by_steps)  # type: ignore[untyped-decorator]
+    @on_their_gpu
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
         """Learn for one more epoch, from these rows; the first call must name all `classes` that will ever come.
 
@@ -146,23 +149,27 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     `classes_`; the held-out score of early_stopping is R^2, the mean over outputs.
     """
 
+    @on_their_gpu
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from X (m, n) and numbers y (m,) or (m, k), each row weighted by sample_weight (m,)."""
         data, home = self._data(X, y, sample_weight, first=self._starts_anew())
         return self._fit(data, home)
 
     @available_if(_by_steps)  # type: ignore[untyped-decorator]
+    @on_their_gpu
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn for one more epoch, from these rows; see MLPClassifier.partial_fit."""
         data, home = self._data(X, y, sample_weight, first=not hasattr(self, "coefs_"))
         return self._partial_fit(data, home)
 
+    @on_their_gpu
     @by_chunks
     def predict(self, X: Any) -> Array:
         """Return y_hat, (m,) for one output and (m, k) for several, where X lives."""
         y_hat, home = self._forward(X, "predict")
         return home.bring(y_hat[:, 0] if y_hat.shape[1] == 1 else y_hat)
 
+    @on_their_gpu
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return R^2 (mean over outputs), the share of y's variance, weighted by sample_weight, that is predicted."""
         y_hat = on_host(self.predict(X))

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.backend.fusion import fused
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.activations import sigmoid
 from chainrule.gates.losses import sigmoid_cross_entropy, softmax_cross_entropy
@@ -35,6 +36,7 @@ from chainrule.models.validation import check_ndim, check_step, check_weights, s
 from chainrule.validation import whole_number
 
 
+@on_their_gpu
 def by_loops(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) by plain Python: a loop over samples, in it loops over features, on numbers."""
     xp, y, b = check_step("by_loops", X, y, w, b)
@@ -45,6 +47,7 @@ def by_loops(X: Array, y: Array, w: Array, b: Array) -> Step:
     return cost, dw, db
 
 
+@on_their_gpu
 def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) by a loop over samples, with vectors over features."""
     xp, y, b = check_step("by_sample", X, y, w, b)
@@ -55,6 +58,7 @@ def by_sample(X: Array, y: Array, w: Array, b: Array) -> Step:
     return cost / X.shape[0], dw / X.shape[0], db / X.shape[0]
 
 
+@on_their_gpu
 def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) with no loop: scale the rows of X by dz, an (m, n) temporary, then average them."""
     xp, y, b = check_step("by_scaling", X, y, w, b)
@@ -62,6 +66,7 @@ def by_scaling(X: Array, y: Array, w: Array, b: Array) -> Step:
     return xp.mean(losses), xp.mean(X * dz[:, None], axis=0), xp.mean(dz)
 
 
+@on_their_gpu
 def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (cost, dw, db) with no loop and no temporary: X^T dz / m. It reads X twice.
 
@@ -71,6 +76,7 @@ def by_matmul(X: Array, y: Array, w: Array, b: Array) -> Step:
     return _by_matmul("by_matmul", xp, X, y, w, b)
 
 
+@on_their_gpu
 def by_tiles(
     X: Array, y: Array, w: Array, b: Array, *, rows: int | None = None, workers: int | None = None
 ) -> Step:
@@ -114,6 +120,7 @@ SPELLINGS: dict[str, Callable[..., Step]] = {
 }
 
 
+@on_their_gpu
 def one_sample(x: Array, y: Array, w: Array, b: Array) -> Step:
     """Return (loss, dw, db) of a single sample x (n,) with target y ()."""
     check_ndim("one_sample", "x (n,)", x, 1)
@@ -121,12 +128,14 @@ def one_sample(x: Array, y: Array, w: Array, b: Array) -> Step:
     return _one_sample(xp, x, y, w, b)
 
 
+@on_their_gpu
 def predict(X: Array, w: Array, b: Array) -> Array:
     """Return y_hat = s(X w + b), (m,): the probability of the positive class for each row."""
     xp, b = check_weights("predict", X, w, b)
     return sigmoid(xp, X @ w + b)[0]
 
 
+@on_their_gpu
 def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
     """Return the cost (), and dz (m,), which `backward` needs."""
     xp, y, b = check_step("forward", X, y, w, b)
@@ -134,6 +143,7 @@ def forward(X: Array, y: Array, w: Array, b: Array) -> tuple[Array, Array]:
     return xp.mean(losses), dz
 
 
+@on_their_gpu
 def backward(X: Array, dz: Array) -> tuple[Array, Array]:
     """Return (dw (n,), db ()) from X (m, n) and the dz (m,) that `forward` kept."""
     check_ndim("backward", "X (m, n)", X, 2)

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, final
 
 from chainrule.backend.device import Device, get_device
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.gates.types import Array, Pullback
 from chainrule.models import kernels
 from chainrule.models.activations import ACTIVATIONS, OUTPUTS
@@ -142,12 +143,14 @@ class MLP:
         check_params("MLP.init", self.shapes, params)
         return params
 
+    @on_their_gpu
     def forward(self, params: Params, X: Array) -> Array:
         """Return y_hat (m, k) for samples X (m, n)."""
         ops = self._checked("forward", params, X)
         _, Z = self.forward_pass(ops, params, X)
         return self.y_hat(ops, Z)
 
+    @on_their_gpu
     def cost_of(self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None) -> Array:
         """Return the cost J () of samples X (m, n) with targets y, penalty included, by forward alone."""
         ops = self._checked("cost_of", params, X, y, sample_weight)
@@ -157,6 +160,7 @@ class MLP:
         J, _ = self.mean(ops, losses, sample_weight)
         return J if self.penalty is None else self.penalty.added_cost(ops.xp, params, J)
 
+    @on_their_gpu
     def cost_and_gradients(
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
     ) -> tuple[Array, Params]:
@@ -167,6 +171,7 @@ class MLP:
         gradients.reverse()
         return self.completed(ops.xp, params, J, gradients, X.shape[0])
 
+    @on_their_gpu
     def input_gradient(
         self, params: Params, X: Array, y: Array, *, sample_weight: Array | None = None
     ) -> Array:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
 from chainrule.models import logistic
@@ -31,6 +32,7 @@ def goes_by_tiles(net: MLP) -> bool:
     return len(net.shapes) == 1 and kind == ("sigmoid", "cross_entropy", "exact")
 
 
+@on_their_gpu
 def on_all_rows(
     net: MLP, X: Array, y: Array, params: Params, *, weight: Array | None = None
 ) -> tuple[Array, Params]:
@@ -47,6 +49,7 @@ def on_all_rows(
     return net.penalty.added(xp, params, cost, gradients) if net.penalty else (cost, gradients)
 
 
+@on_their_gpu
 def learning_rate_bound(X: Array, weight: Array | None = None) -> float:
     """Return `logistic.learning_rate_bound` of X (m, n), each row weighed by weight (m,) of mean 1, or None."""
     if weight is not None:

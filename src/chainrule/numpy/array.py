@@ -55,6 +55,9 @@ class ArrayMethods:
         return self // other, self % other
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
+        if len(inputs) > kernel.nin:
+            # An output by its place: CuPy's own arrays have `x += y` that way.
+            inputs, settings["out"] = inputs[: kernel.nin], inputs[kernel.nin :]
         return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
 
     def reshape(self, *shape: Any) -> Any:

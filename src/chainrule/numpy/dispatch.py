@@ -58,9 +58,12 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
 
     Raises TypeError for a function without a gradient rule, for its methods such as `reduce`, and for settings.
     """
-    name = (getattr(kernel, "__name__", None) or kernel.name).removeprefix("cupy_")
+    full = getattr(kernel, "__name__", None) or kernel.name
+    name = full.removeprefix("cupy_")
     library = next((own for own in _LIBRARIES if getattr(sys.modules.get(own), name, None) is kernel), None)
-    if library is None:
+    # The ufuncs inside CuPy's functions, such as cupy.where, have no name in a module.
+    of_cupy = f"{type(kernel).__module__}.{type(kernel).__name__}" == "cupy._core._kernel.ufunc"
+    if library is None and not (of_cupy and full.startswith("cupy_")):
         raise TypeError(
             f"{name}: expected a function of NumPy, SciPy or CuPy; got another one of this name ({kernel!r}), whose "
             "gradient is not known. Give it a rule with chainrule.gate"

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.gates.types import Array
 from chainrule.optim.monitor import Monitor, Report, Snapshot
@@ -46,6 +47,7 @@ class Descent:
 
 
 # A run that overflows ends in an error that names the step; NumPy's own warnings would name none.
+@on_their_gpu
 @np.errstate(over="ignore", invalid="ignore")
 def descend(
     cost_and_gradients: CostAndGradients,

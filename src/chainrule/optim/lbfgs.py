@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.backend import threads
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
@@ -17,6 +18,7 @@ from chainrule.optim.optimizers import Params
 from chainrule.validation import check_scalar_cost
 
 
+@on_their_gpu
 def lbfgs(
     cost_and_gradients: CostAndGradients,
     params: Params,

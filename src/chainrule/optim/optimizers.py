@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from chainrule import pytree
 from chainrule.backend.fusion import fused
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
@@ -246,6 +247,7 @@ def clipped(optimizer: Optimizer, largest_norm: float) -> Optimizer:
     return Optimizer(optimizer.init, update, optimizer.learning_rate)
 
 
+@on_their_gpu
 def _clipped_update(
     optimizer: Optimizer, largest_norm: float, gradients: Params, state: State, params: Params
 ) -> tuple[Params, State]:
@@ -276,6 +278,7 @@ def _optimizer(
     return Optimizer(partial(_init, who, kept), update, float(schedule(0)))
 
 
+@on_their_gpu
 def _init(who: str, kept: tuple[str, ...], params: Params) -> State:
     # A loop written by hand begins here.
     keep_freed_memory()
@@ -287,6 +290,7 @@ def _init(who: str, kept: tuple[str, ...], params: Params) -> State:
     return {"step": 0} | {name: tuple(zeros) for name in kept}
 
 
+@on_their_gpu
 def _update(
     who: str,
     schedule: Schedule,
