@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule.gates.helpers import is_transformed, output
+from chainrule.gates.standard import note_flow
 
 RANDOM = np.random.default_rng(0)
 X, W = RANDOM.normal(size=(5, 3)), RANDOM.normal(size=3)
@@ -56,6 +58,17 @@ def test_the_rules_own_gradient_holds_in_a_batch():
 def test_an_array_that_is_the_same_for_all_gets_the_sum():
     both_orders(lambda x, w: np.sum(scaled(x, w) ** 2), X, W, axes=(0, None))
     both_orders(lambda x, w: np.sum(scaled(x, w) ** 2), X, W[:1], axes=(0, None))
+
+
+def test_an_elementwise_gate_that_records_itself():
+    def rule(xp: Any, x: Any, d: Any, /) -> Any:
+        y = output(rule, xp, x, d) if is_transformed(x) else x * d
+        return y, (lambda g: g * d * 3, lambda g: g * x)
+
+    note_flow(rule, "elementwise")
+    own = cr.gate(rule)
+    both_orders(lambda x, w: np.sum(own(x, w) ** 2), X, W, axes=(0, None))
+    both_orders(lambda x, w: np.sum(own(x, w) ** 2), X, X[:, 0], axes=(0, 0))
 
 
 def test_several_results():

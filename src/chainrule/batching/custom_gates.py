@@ -6,12 +6,15 @@ from typing import Any
 
 from chainrule.batching.array import NoSingleValueError
 from chainrule.batching.families import Batch, row_by_row
+from chainrule.gates import FLOWS
 from chainrule.gates.helpers import is_transformed, output, unbroadcast
 from chainrule.gates.types import Array, Gate, Pullback
 
 
 def run(b: Batch, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
     """Return what a gate computes for the batch; a rule that asks for single numbers gets one element at a time."""
+    if FLOWS.get(gate) == "elementwise":
+        return b.wrap(output(gate, b.xp, *b.aligned(arrays), **settings))
     try:
         result = output(_for_batch(b, gate, arrays), b.xp, *map(b.below, arrays), **settings)
     except NoSingleValueError:
