@@ -21,12 +21,14 @@ from chainrule.autodiff.transforms import (
     name_of,
     nested_as,
     ones_for,
+    owned,
     traced_arguments,
 )
 from chainrule.backend import memory
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, NoSingleValueError, without_constants
 from chainrule.batching.namespace import batched
+from chainrule.gates.helpers import below_constants
 from chainrule.gates.types import Array
 from chainrule.validation import check_function, whole_number
 
@@ -196,9 +198,11 @@ def _of_batch(
     except NoSingleValueError:
         # A rule of a user asks for the numbers of one row.
         return [space.stack(list(column)) for column in zip(*map(f, places), strict=True)]
-    return [
-        space.asarray(g.value, copy=True)
+    stacked = [
+        g.value
         if type(g) is Batched and g.level == level
-        else space.asarray(space.broadcast_to(g, (len(places), *g.shape)), copy=True)
+        else below_constants(space.broadcast_to(g, (len(places), *g.shape)))
         for g in found
     ]
+    # Views become arrays of the caller's own.
+    return [owned(y, np, set()) if type(y) is np.ndarray else y for y in stacked]
