@@ -32,14 +32,14 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import chainrule as cr
-from bench import contest, engine, network, report, to_a_cost
+from bench import contest, derivatives, engine, network, report, to_a_cost
 from bench.contest import ROOT, Contest
 from chainrule.backend import hardware
 from chainrule.backend.device import DeviceError
 from chainrule.backend.threads import THREAD_VARIABLES
 
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
-PARTS = ("loops", "logistic", "network", "engine", "cost", "memory", "growth")
+PARTS = ("loops", "logistic", "network", "engine", "derivatives", "cost", "memory", "growth")
 # Of each way to run: rounds, seconds of warm-up in each, and what a process and the loops take, in seconds.
 WAYS = {"full": (5, 0.3, 3.0, 90.0), "quick": (2, 0.05, 1.1, 20.0), "tiny": (1, 0.001, 0.7, 3.0)}
 
@@ -58,6 +58,7 @@ NETWORKS = {
     "tiny": [(5, 4, 3)],
 }
 ENGINES = {"full": [4, 64, 512], "quick": [4], "tiny": [4]}
+DERIVATIVES = {"full": derivatives.CASES, "quick": derivatives.CASES[:1], "tiny": derivatives.CASES[:1]}
 DATA = {"full": ["breast_cancer", "digits"], "quick": ["breast_cancer"], "tiny": ["breast_cancer"]}
 MEMORY = {"full": [(209, 12288), (20000, 784)], "quick": [(209, 3072)], "tiny": [(5, 4)]}
 # Of the curves: samples, features (of 784), depth (of 256 wide), width (of 2 deep), all for a batch of 128.
@@ -109,6 +110,9 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
             "flop",
             threads=1,
         )
+    for case in DERIVATIVES[way]:
+        rivals = tuple(derivatives.CONTENDERS)
+        add("derivatives", case, "bench.derivatives", (case,), rivals, threads=1)
     for name in DATA[way]:
         rivals = ("chainrule lbfgs", "chainrule descent", "torch lbfgs", "torch sgd", "sklearn", "limit")
         add(

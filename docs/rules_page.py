@@ -27,6 +27,8 @@ rule or without: `np.median(stop_gradient(x))`, `np.flatnonzero(x > 0)`; `out=` 
 constant. Of a traced array `round(x)`, `x.argsort()` and other such methods give constants, and `f"{x:.3f}"` shows a
 number; `x.item()`, `x.tolist()` and `pickle` raise, as `float(x)` does. `copy.deepcopy(x)` is traced like `x`.
 
+`batched(xp)` has the same functions for every element of a batch at once: [Batches](vmap.md).
+
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
 that of a norm, of `std`, of `hypot` and of `atan2` at their origin too; `clip` passes the gradient at its
 ends.

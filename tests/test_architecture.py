@@ -16,7 +16,7 @@ STOREYS = (
     {"validation", "pytree", "gates", "data"},
     {"backend", "numpy"},
     {"autodiff", "models", "optim"},
-    {"functions", "special", "explain", "cluster"},
+    {"functions", "special", "explain", "cluster", "batching"},
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},

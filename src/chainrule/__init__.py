@@ -9,9 +9,7 @@ from chainrule.autodiff.namespace import differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
     grad,
-    hessian,
     hvp,
-    jacobian,
     jvp,
     stop_gradient,
     value_and_grad,
@@ -19,6 +17,9 @@ from chainrule.autodiff.transforms import (
 )
 from chainrule.autodiff.variables import backward, variable
 from chainrule.backend.device import Device, get_device, use_device
+from chainrule.batching.jacobians import hessian, jacobian
+from chainrule.batching.namespace import batched
+from chainrule.batching.vmap import vmap
 from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
@@ -41,6 +42,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "backward",
+    "batched",
     "check_gradients",
     "checkpoint",
     "differentiable",
@@ -62,6 +64,7 @@ __all__ = [
     "value_and_grad",
     "variable",
     "vjp",
+    "vmap",
 ]
 
 __version__ = "0.1.0"

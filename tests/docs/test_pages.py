@@ -64,12 +64,17 @@ def check_rules(printed, known):
     np.testing.assert_allclose(known["logm"](np.diag([1.0, np.e])), np.diag([0.0, 1.0]), atol=1e-12)
 
 
+def check_vmap(printed, known):
+    assert printed == "".join(blocks("docs/vmap.md", "text"))
+
+
 GIVEN = {"W": np.eye(2), "X": np.ones((3, 2))}
 PAGES = {
     "README.md": (4, {}, check_readme),
     "docs/how-it-works.md": (5, GIVEN, check_how_it_works),
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
+    "docs/vmap.md": (3, {}, check_vmap),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.traced import is_traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
@@ -26,7 +27,7 @@ class Masks:
     """The masks of one backward pass, by the nodes whose gradients are masked."""
 
     def __init__(self, space: Any, seeded: Iterable[Any]) -> None:
-        self._space, self._xp = space, space._base
+        self._space, self._xp = space, space._lower
         # None: a use without a mask, as every result is of its own seed.
         self._sources: dict[Any, list[_Source] | None] = dict.fromkeys(seeded)
         self._alive: dict[Any, Array] = {}
@@ -40,16 +41,19 @@ class Masks:
         sources = self._sources.setdefault(parent, [])
         if sources is not None:
             moved = flow != "elementwise"
-            sources.append((node, pullback, plain_value(g).device) if moved else (node, None, None))
+            sources.append((node, pullback, g.device) if moved else (node, None, None))
         if flow in ("moves", "selects") or not masked:
             return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = pullback(g)
         # A masked element has g = 0, and 0 times a slope is 0 or NaN. A traced share is masked in any case: the
         # derivatives of its slope may be infinite where the slope itself is not.
-        if isinstance(share, np.ndarray | np.generic) and not np.isnan(share).any():
+        below = share
+        while is_transformed(below) and not is_traced(below):
+            below = below.value
+        if isinstance(below, np.ndarray | np.generic) and not np.isnan(below).any():
             return share
-        xp = self._space if type(share) is Traced else self._xp
+        xp = share.space if is_transformed(share) else self._xp
         return xp.where(self._alive_at(node), share, 0)
 
     def _alive_at(self, node: Any) -> Array:

@@ -14,7 +14,7 @@ from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import standard
 from chainrule.gates import RULES, elementwise
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy import dispatch
@@ -49,7 +49,7 @@ class Namespace:
         self.__array_api_version__ = base.__array_api_version__
         self._base = base
         # What gates are handed where no argument is traced at a lower level.
-        self._lower = base if base is np else LowerNamespace(base, self)
+        self._lower = base if base is np else LowerNamespace(base)
         self._floating: dict[Any, bool] = {}
         # NumPy's protocols; _by_ufunc keeps the functions that were looked up before.
         self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
@@ -57,15 +57,16 @@ class Namespace:
         self._by_ufunc: dict[Any, Callable[..., Any]] = {}
         self.linalg = SubNamespace(f"{self.__name__}.linalg")
         self.fft = SubNamespace(f"{self.__name__}.fft")
-        plain = base
+        plain = self._lower
         if base is np:
             keep_freed_memory()
             # Where nothing is traced, compat fills in what NumPy does not spell as the standard does.
             # Its import takes as long as NumPy's, and waits until here.
-            plain = importlib.import_module("array_api_compat.numpy")
+            plain = LowerNamespace(importlib.import_module("array_api_compat.numpy"))
+        self._plain = plain
         for part, room, below in (
             ("main", self, plain),
-            ("linalg", self.linalg, base.linalg),
+            ("linalg", self.linalg, self._lower.linalg),
             ("fft", self.fft, plain.fft),
         ):
             for name, kind, function in functions(part):
@@ -74,7 +75,7 @@ class Namespace:
                         function = with_fused_pullback(function, base)
                         note_flow(function, "elementwise")
                     # The clip of compat gives the dtype of its first argument, NumPy's own that of all.
-                    own = base if name == "clip" else below
+                    own = self._lower if name == "clip" else below
                     made = _MAKERS[kind](self, function, getattr(own, name))
                     made = wrappers.described(made, function) if function else made
                     setattr(room, name, self._bind(name, kind, made))
@@ -121,7 +122,9 @@ class Namespace:
             return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
         if isinstance(result, list):
             return [self._wrap(item) for item in result]
-        return result if type(result) is Traced else Traced(result, self)
+        # Not every plain array lets a transformed one stand on its right; beside a constant, plain ones are constants.
+        is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
+        return result if is_own else Traced(result, self)
 
     def _is_floating(self, dtype: Any) -> bool:
         """Say whether arrays of this dtype have gradients."""
@@ -132,26 +135,24 @@ class Namespace:
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant; that of a traced array is a copy, which may be changed in place."""
         if is_traced(x):
-            return Traced(self._base.asarray(plain_value(x), copy=True), self)
+            return self._wrap(self._plain.asarray(plain_value(x), copy=True))
         return self._wrap(x)
 
-    def asarray(
-        self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None
-    ) -> Traced:
+    def asarray(self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
         """Return obj as an array of this namespace; a traced array stays traced."""
         if is_traced(obj):
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
-            return self.positive(x) if copy and x is obj else x  # type: ignore[no-any-return]
+            return self.positive(x) if copy and x is obj else x
         wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
         check_array_class(type(obj))
-        return Traced(self._base.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy), self)
+        return self._wrap(self._plain.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy))
 
-    def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Traced:
+    def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
         """Return an array like x filled with one constant."""
         wrappers.refuse_traced("full_like", (fill_value,), "broadcast_to")
-        result = self._base.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
-        return Traced(result, self)
+        result = self._plain.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
+        return self._wrap(result)
 
 
 class SubNamespace:
@@ -168,18 +169,18 @@ class LowerNamespace:
     """The namespace that gates are handed where no argument is traced at a lower level.
 
     Its functions are the plain ones. But a pullback may be given a traced gradient later, which most namespaces
-    refuse: a call with a traced argument goes to the differentiable namespace. NumPy has a protocol for such calls and
-    needs no LowerNamespace.
+    refuse: a call with an argument of a transformed namespace goes to that namespace. NumPy has a protocol for such
+    calls of most of its functions.
     """
 
-    def __init__(self, base: Any, space: Any) -> None:
-        self._base, self._space = base, space
+    def __init__(self, base: Any, part: str = "") -> None:
+        self._base, self._part = base, part
 
     def __getattr__(self, name: str) -> Any:
         plain = getattr(self._base, name)
-        if name in ("linalg", "fft"):
-            result: Any = LowerNamespace(plain, getattr(self._space, name))
-        elif callable(plain) and not isinstance(plain, type):
+        if name in ("linalg", "fft") and not self._part:
+            result: Any = LowerNamespace(plain, name)
+        elif callable(plain) and not isinstance(plain, type) and plain is not getattr(np, name, None):
             result = self._dispatching(name, plain)
         else:
             result = plain
@@ -189,12 +190,11 @@ class LowerNamespace:
     def _dispatching(self, name: str, plain: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(plain)
         def call(*args: Any, **kwargs: Any) -> Any:
-            # The type is tested in place, for every argument of every call.
             for arg in args:
-                if type(arg) is Traced or (
-                    type(arg) in (list, tuple) and any(type(a) is Traced for a in arg)
-                ):
-                    return getattr(self._space, name)(*args, **kwargs)
+                if is_transformed(arg) or (type(arg) in (list, tuple) and any(map(is_transformed, arg))):
+                    space = top_of(arg if type(arg) in (list, tuple) else args).space
+                    room = getattr(space, self._part) if self._part else space
+                    return getattr(room, name)(*args, **kwargs)
             return plain(*args, **kwargs)
 
         if hasattr(plain, "at"):
@@ -216,6 +216,7 @@ def differentiable(xp: Any) -> Any:
     """
     if isinstance(xp, Namespace):
         return xp
+    xp = getattr(xp, "_base", xp)
     if id(xp) not in _by_base:
         base = standard(xp)
         if not hasattr(base, "__array_namespace_info__"):

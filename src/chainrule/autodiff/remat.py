@@ -8,8 +8,9 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import first_space, plain_namespace
-from chainrule.autodiff.traced import level_of, plain_value
+from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
+from chainrule.gates.helpers import highest, innermost
 from chainrule.gates.types import Array
 from chainrule.validation import check_function
 
@@ -31,7 +32,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
         tree = (args, kwargs)
         leaves = pytree.flat(tree)
         level = max(map(level_of, leaves), default=0)
-        if level == 0:
+        if level == 0 or highest(leaves).level > level:
+            # The function of a batch is not recorded as one gate: what is traced lies below the batch.
             return f(*args, **kwargs)
         # A copy of the lists and dicts, because the caller may change them before backward.
         tree = pytree.rebuilt(tree, iter(leaves))
@@ -81,7 +83,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
 
 def _fingerprints(out: Any) -> list[tuple[Any, Any]]:
     """Return little of each array, to know it by: a weighted sum of its elements, and how far rounding can move it."""
-    return [_fingerprint(plain_value(y)) for y in pytree.flat(out)]
+    return [_fingerprint(innermost(y)) for y in pytree.flat(out)]
 
 
 def _fingerprint(y: Any) -> tuple[Any, Any]:

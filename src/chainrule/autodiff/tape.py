@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff.masks import Masks
-from chainrule.autodiff.traced import Traced, plain_value
+from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
-from chainrule.gates.helpers import output, unbroadcast
+from chainrule.gates.helpers import highest, is_transformed, output, top_of, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
 from chainrule.gates.types import Array, Cotangents, Gate, Pullback
 from chainrule.numpy.coercion import as_operands
@@ -96,9 +96,13 @@ def record(
     if settings:
         check_settings(gate, settings)
     level, operands, xp = unwrap_level(space, arrays)
+    if xp is space:
+        top = highest(arrays)
+        if top is not None and top.level > level:
+            # An array of another transform, which runs inside those of the others.
+            return space._wrap(top.record(gate, arrays, settings))
     if not level:
-        result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
-        return space._wrap(result)
+        return space._wrap((plain or _computed(gate, space._base))(*operands, **settings))
     result, pullbacks = gate(xp, *operands, **settings)
     edges: Any = []
     watched: Watched = ()
@@ -117,6 +121,11 @@ def record(
     return _traced(result, space, level, edges, watched, gate)
 
 
+def _computed(gate: Gate, xp: Any) -> Callable[..., Any]:
+    """Return the function that a gate without a name in the plain namespace computes."""
+    return lambda *operands, **settings: output(gate, xp, *operands, **settings)
+
+
 def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any]:
     """Return the highest level, the arrays without it, and the namespace that they then belong to."""
     # Types are tested in place here, and in the fast paths below, because each operation passes through them.
@@ -130,10 +139,11 @@ def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any
             if array.level == level:
                 array = array.value
                 lower = lower or type(array) is Traced
-            elif array.level:
+            elif array.level or is_transformed(array.value):
                 lower = True
         elif type(array) not in _checked:
             check_operand(array)
+            lower = lower or is_transformed(array)
         operands.append(array)
     if lower:
         return level, [space._wrap(a) if _is_plain_array(a) else a for a in operands], space
@@ -152,6 +162,8 @@ _single: set[type] = {np.ndarray}  # those of them that are no lists, which gate
 
 def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
+    if is_transformed(x):
+        return
     check_array_class(type(x))
     _checked.add(type(x))
     if isinstance(x, np.ndarray):
@@ -160,10 +172,20 @@ def check_operand(x: Any) -> None:
         _single.add(type(x))
 
 
+_NO_ARRAYS = {int, float, bool, str, tuple, type(None), slice}
+
+
+def _carries_gradient(x: Any) -> bool:
+    """Say whether x is a traced array, or one of another transform with a traced one below."""
+    while is_transformed(x) and not is_traced(x):
+        x = x.value
+    return is_traced(x)
+
+
 def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
     """Raise TypeError for a traced array among the settings, where no gradient would flow to it."""
     for name, value in settings.items():
-        if type(value) is Traced and value.level:
+        if type(value) not in _NO_ARRAYS and _carries_gradient(value):
             raise TypeError(
                 f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a traced array. "
                 "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
@@ -183,7 +205,8 @@ def _several_traced(
     def of_all(pullback: Pullback) -> Pullback:
         def from_cotangents(cotangents: Cotangents) -> Array:
             given = dict(cotangents.pairs)
-            zeros = (space if any(type(g) is Traced for g in given.values()) else xp).zeros
+            top = top_of(given.values())
+            zeros = (xp if top is None else top.space).zeros
             return pullback(
                 tuple(
                     given[i] if i in given else None if partial else zeros(shape, dtype=dtype, device=device)
@@ -342,6 +365,11 @@ def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = 
     return gradients
 
 
+def nodes_behind(root: Node) -> Iterable[Node]:
+    """Return the nodes that root was computed from, and root."""
+    return _count_uses([root])
+
+
 def _count_uses(roots: Iterable[Node]) -> dict[Node, int]:
     """Return how many edges lead to each node behind the roots, and to these."""
     uses = dict.fromkeys(roots, 0)
@@ -358,7 +386,7 @@ def _count_uses(roots: Iterable[Node]) -> dict[Node, int]:
 
 def _fitted(space: Any, g: Array, node: Node) -> Array:
     """Return a gradient in the shape and the dtype of a node: unbroadcast and cast."""
-    xp = space if type(g) is Traced else space._base
+    xp = g.space if is_transformed(g) else space._base
     if g.shape != node.shape:
         g = unbroadcast(xp, g, node.shape)
     same = g.dtype is node.dtype or g.dtype == node.dtype
@@ -367,8 +395,8 @@ def _fitted(space: Any, g: Array, node: Node) -> Array:
 
 def add(g: Array, share: Array) -> Array:
     """Return the sum of two gradients."""
-    # A traced one is on the left, so that its own addition is called.
-    return share + g if type(share) is Traced else g + share
+    # A transformed one is on the left, so that its own addition is called.
+    return g + share if type(share) in _checked else share + g
 
 
 # --- Arrays that must not change before backward ---
@@ -388,7 +416,7 @@ def watch(x: Any) -> Watched:
     if type(x) in _checked:
         return ()
     check_operand(x)
-    return watch(x)
+    return watch(x) if type(x) in _watchable else ()
 
 
 def _sample(array: Any) -> bytes:

@@ -6,14 +6,16 @@ standard or, with a leading underscore, under those that the engine gave it.
 
 import copy
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
+from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy.names import INSTEAD, METHODS
+from chainrule.numpy.array import ArrayMethods
+from chainrule.numpy.names import INSTEAD
 
 
 def level_of(x: Any) -> int:
@@ -59,7 +61,7 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
-class Traced:
+class Traced(ArrayMethods):
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
     `is_traced(x)` tells the first; `type(x) is Traced` holds for both, the arrays of a differentiable namespace.
@@ -71,9 +73,6 @@ class Traced:
     __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
 
     taken: Any  # the node that the items taken from this array share; set by the tape alone
-
-    __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Array, space: Any, level: int = 0, node: Any = None) -> None:
         self.value = value
@@ -138,24 +137,11 @@ class Traced:
         """The device that the value lies on."""
         return plain_value(self).device
 
-    @property
-    def T(self) -> Any:
-        """The transpose of a matrix."""
-        if self.ndim != 2:
-            raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
-        return self.space.matrix_transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        """The transpose of each matrix in a stack."""
-        return self.space.matrix_transpose(self)
-
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """Return a copy on another device, traced like this array."""
-        return self.space._to_device(self, device, stream=stream)
-
     def __getitem__(self, key: Any) -> Any:
         key = self._plain_key(key)
+        other = highest(key if isinstance(key, tuple) else (key,))
+        if other is not None and other.level > self.level:
+            return self.space._wrap(other.space._getitem(self, key=key))
         return (
             self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
         )
@@ -169,6 +155,8 @@ class Traced:
         if isinstance(key, np.integer):
             return int(key)
         key = plain_value(key)
+        if is_transformed(key):
+            return key
         return self.space._base.asarray(key, copy=True) if hasattr(key, "dtype") else copy.deepcopy(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -178,16 +166,6 @@ class Traced:
                 "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
             )
         plain_value(self)[unwrapped(key)] = unwrapped(value)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len(): an array of shape () has no length")
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.shape:
-            raise TypeError("iteration over an array of shape ()")
-        return (self[i, ...] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
         return bool(plain_value(self))
@@ -227,12 +205,6 @@ class Traced:
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return self.space.round(self) if ndigits is None else np.round(self, ndigits)
-
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
-        return other // self, other % self
 
     def __copy__(self) -> Any:
         return self.space.asarray(self, copy=True)
@@ -296,118 +268,6 @@ class Traced:
         is_array = hasattr(result, "dtype") and hasattr(result, "shape")
         return Traced(result, self.space) if is_array else result
 
-    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
-        if len(inputs) > kernel.nin:
-            # An output by its place: CuPy's own arrays have `x += y` that way.
-            inputs, settings["out"] = inputs[: kernel.nin], inputs[kernel.nin :]
-        return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
-
-    def reshape(self, *shape: Any) -> Any:
-        """Return the same elements in another shape, given as one tuple or list or as integers."""
-        return self.space.reshape(self, self.space._integers(_one_or_all(shape)))
-
-    def transpose(self, *axes: Any) -> Any:
-        """Return the axes in another order, reversed unless one is given."""
-        order = self.space._integers(_one_or_all(axes))
-        return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
-
-    def flatten(self, order: str = "C") -> Any:
-        """Return all elements in a row."""
-        return self.ravel(order)  # type: ignore[attr-defined]
-
-    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
-        """Return the array in another dtype, which may be named as NumPy names it."""
-        if isinstance(dtype, str | type):
-            dtype = getattr(self.space._base, np.dtype(dtype).name)
-        return self.space.astype(self, dtype, copy=copy)
-
-    def __add__(self, other: Any) -> Any:
-        return self.space.add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return self.space.add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return self.space.subtract(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return self.space.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return self.space.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return self.space.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return self.space.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return self.space.divide(other, self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return self.space.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return self.space.matmul(other, self)
-
-
-_BINARY = {
-    "pow": "pow",
-    "floordiv": "floor_divide",
-    "mod": "remainder",
-    "and": "bitwise_and",
-    "or": "bitwise_or",
-    "xor": "bitwise_xor",
-    "lshift": "bitwise_left_shift",
-    "rshift": "bitwise_right_shift",
-}
-_COMPARISONS = {
-    "eq": "equal",
-    "ne": "not_equal",
-    "lt": "less",
-    "le": "less_equal",
-    "gt": "greater",
-    "ge": "greater_equal",
-}
-_UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
-_REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
-
-
-def _one_or_all(given: tuple[Any, ...]) -> Any:
-    """Return the lengths or axes given to a method, in one argument or in several."""
-    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
-
-
-def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
-    if reflected:
-        return lambda self, other: getattr(self.space, name)(other, self)
-    return lambda self, *other: getattr(self.space, name)(self, *other)
-
-
-def _numpy_method(name: str) -> Callable[..., Any]:
-    def method(self: Traced, *args: Any, **settings: Any) -> Any:
-        return self.__array_function__(getattr(np, name), (), (self, *args), settings)
-
-    method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
-    method.__qualname__ = f"Traced.{name}"
-    return method
-
-
-def _reduction(name: str) -> Callable[..., Any]:
-    def method(self: Traced, axis: Any = None, **settings: Any) -> Any:
-        if axis is not None and type(axis) is not int:
-            axis = self.space._integers(axis)
-        if "ddof" in settings and name in ("std", "var"):
-            if "correction" in settings:
-                raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
-            settings["correction"] = settings.pop("ddof")
-        return getattr(self.space, name)(self, axis=axis, **settings)
-
-    method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."
-    method.__qualname__ = f"Traced.{name}"  # what an error about its arguments calls it
-    return method
-
 
 def _of_the_array(name: str) -> property:
     """Return the attribute of NumPy's arrays that is read from the array below, where nothing is traced."""
@@ -423,14 +283,6 @@ def _of_the_array(name: str) -> property:
     return property(read)
 
 
-for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
-    setattr(Traced, f"__{_dunder}__", _method(_name))
-for _dunder, _name in _BINARY.items():
-    setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
-for _name in METHODS:
-    setattr(Traced, _name, _numpy_method(_name))
-for _name in _REDUCTIONS:
-    setattr(Traced, _name, _reduction(_name))
 for _name in dir(np.ndarray):
     if not _name.startswith("_") and not hasattr(Traced, _name):
         setattr(Traced, _name, _of_the_array(_name))

@@ -13,6 +13,7 @@ from chainrule.autodiff.namespace import plain_namespace, space_of
 from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
 
@@ -48,19 +49,19 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
     def both(*args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers("grad", asked, len(args))
         level = new_level()
-        traced, given, leaves = _traced_arguments("grad", f, args, numbers, level)
+        traced, given, leaves = traced_arguments("grad", f, args, numbers, level)
         out = f(*traced, **kwargs)
-        _check_result("grad", f, out, level)
+        check_result("grad", f, out, level)
         shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
             got = f"shape {shape}" if shape is not None else type(out).__name__
             raise TypeError(
-                f"grad: expected {_name(f)} to return one number, an array of shape (); got {got}. "
+                f"grad: expected {name_of(f)} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
         seeds = [(out, ones_for(out))] if level_of(out) == level else []
-        gradients = _owned_gradients("grad", _gradients_at(leaves, seeds), leaves, given, seeds)
-        nested = _nested_as([args[i] for i in numbers], gradients)
+        gradients = _owned_gradients("grad", gradients_at(leaves, seeds), leaves, given, seeds)
+        nested = nested_as([args[i] for i in numbers], gradients)
         return _without_level(out, level, given), nested if several else nested[0]
 
     return both
@@ -74,19 +75,19 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     """
     check_function("vjp", f)
     level = new_level()
-    traced, given, leaves = _traced_arguments("vjp", f, primals, range(len(primals)), level)
+    traced, given, leaves = traced_arguments("vjp", f, primals, range(len(primals)), level)
     out = f(*traced)
     outs = pytree.flat(out)
     for y in outs:
         if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
-            raise TypeError(f"vjp: expected {_name(f)} to return arrays or numbers; got {type(y).__name__}")
-        _check_result("vjp", f, y, level)
+            raise TypeError(f"vjp: expected {name_of(f)} to return arrays or numbers; got {type(y).__name__}")
+        check_result("vjp", f, y, level)
 
     @on_their_gpu
     def pullback(g: Any) -> Any:
         seeds = [(y, _seed(y, dy)) for y, dy in zip(outs, pytree.along(g, out, "vjp: g"), strict=True)]
-        found = _gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
-        return _nested_as(primals, _owned_gradients("vjp", found, leaves, given, seeds))
+        found = gradients_at(leaves, [(y, dy) for y, dy in seeds if level_of(y) == level])
+        return nested_as(primals, _owned_gradients("vjp", found, leaves, given, seeds))
 
     # A copy, because the caller may change the value and the pullback may need it.
     return pytree.mapped(_copied, _without_level(out, level, given)), pullback
@@ -131,63 +132,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     _, push = vjp(lambda *gs: pytree.flat(pullback(whole(gs))), *seeds)
     rate = whole(push([_wrapped(t) for t in moves]))
     # Copies: a rate may be the tangent itself or another rate, and a value a primal.
-    return pytree.mapped(_copied, (_as_given(out, moving), _as_given(rate, moving)))  # type: ignore[no-any-return]
-
-
-def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all derivatives of f in the argument `argnums`, here x.
-
-    They are an array of shape f(x).shape + x.shape; where f(x) or x is nested, they are nested as f(x), and in the
-    place of each of its arrays as x. Raises TypeError where f returns what is no array.
-    """
-    check_function("jacobian", f)
-
-    @on_their_gpu
-    @functools.wraps(f)
-    def matrix(*args: Any, **kwargs: Any) -> Any:
-        i = _argument_number("jacobian", argnums, len(args))
-        level = new_level()
-        traced, given, leaves = _traced_arguments("jacobian", f, args, [i], level)
-        out = f(*traced, **kwargs)
-        blocks: list[Any] = []
-        for y in pytree.flat(out):
-            _check_result("jacobian", f, y, level)
-            if not hasattr(y, "shape"):
-                raise TypeError(f"jacobian: expected {_name(f)} to return arrays; got {type(y).__name__}")
-            blocks += _nested_as([args[i]], _derivatives(y, leaves, level))
-        return _as_given(pytree.rebuilt(out, iter(blocks)), given)
-
-    return matrix
-
-
-def _derivatives(y: Array, leaves: Sequence[Traced], level: int) -> list[Array]:
-    """Return all derivatives of an array of the result, an array for each leaf."""
-    shapes = [(*y.shape, *x.shape) for x in leaves]
-    if level_of(y) != level or not y.size:
-        return [
-            plain_namespace(x).zeros(shape, dtype=x.dtype, device=x.device)
-            for x, shape in zip(leaves, shapes, strict=True)
-        ]
-    # A row is the gradient of one element, picked by its index: so the others are masked, and do not turn a slope
-    # that is infinite for them into NaN.
-    space, rows = y.space, []
-    elements = space.reshape(y, (-1,))
-    for k in range(y.size):
-        element = elements[k]
-        found = _gradients_at(leaves, [(element, ones_for(element))])
-        rows.append(
-            [space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)]
-        )
-    columns = zip(*rows, strict=True)
-    return [space.reshape(space.stack(list(c)), shape) for c, shape in zip(columns, shapes, strict=True)]
-
-
-def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all second derivatives of a scalar f: shape x.shape + x.shape.
-
-    Where x is nested, they are nested as x, and in the place of each of its arrays as x again.
-    """
-    return jacobian(grad(f, argnums), argnums)
+    return pytree.mapped(_copied, (as_given(out, moving), as_given(rate, moving)))  # type: ignore[no-any-return]
 
 
 def hvp(f: Callable[..., Any], x: Array, v: Array) -> Array:
@@ -201,10 +146,11 @@ def stop_gradient(x: Any) -> Any:
 
     The constant of a traced array is a copy, which may be changed in place.
     """
-    return pytree.mapped(lambda a: a.space.stop_gradient(a) if type(a) is Traced else a, x)
+    return pytree.mapped(lambda a: a.space.stop_gradient(a) if is_transformed(a) else a, x)
 
 
-def _name(f: Callable[..., Any]) -> str:
+def name_of(f: Callable[..., Any]) -> str:
+    """Return the name of a function, for messages."""
     return getattr(f, "__name__", "f")
 
 
@@ -213,13 +159,13 @@ def _name(f: Callable[..., Any]) -> str:
 
 def _argument_numbers(who: str, argnums: Sequence[int], count: int) -> list[int]:
     """Return the numbers of the arguments to differentiate in, counted from 0."""
-    numbers = [_argument_number(who, i, count) for i in argnums]
+    numbers = [argument_number(who, i, count) for i in argnums]
     if len(set(numbers)) < len(numbers):
         raise TypeError(f"{who}: expected different arguments in argnums; got {argnums}")
     return numbers
 
 
-def _argument_number(who: str, argnum: Any, count: int) -> int:
+def argument_number(who: str, argnum: Any, count: int) -> int:
     """Return an argument's number, counted from 0, also where it was counted from the end."""
     try:
         i = operator.index(argnum)
@@ -233,7 +179,7 @@ def _argument_number(who: str, argnum: Any, count: int) -> int:
 # --- Their leaves: arrays in nested lists, tuples and dicts ---
 
 
-def _traced_arguments(
+def traced_arguments(
     who: str, f: Callable[..., Any], args: Sequence[Any], numbers: Iterable[int], level: int
 ) -> tuple[list[Any], list[Any], list[Traced]]:
     """Return the arguments with the leaves of some traced at a level, these leaves as given, and as traced."""
@@ -261,6 +207,8 @@ def traced_leaf(x: Any, level: int) -> Traced:
             f"expected an array of a real floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
+    if type(x) is not np.ndarray and is_transformed(x):
+        x = space._wrap(x)
     return leaf(x, space, level)
 
 
@@ -278,7 +226,7 @@ def _name_of_untraceable(f: Callable[..., Any], i: int, tree: Any) -> str:
     raise AssertionError("unreachable: one leaf has no gradient")
 
 
-def _nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
+def nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
     """Return trees like these with the next value in the place of each leaf."""
     values = iter(values)
     return tuple(pytree.rebuilt(tree, values) for tree in trees)
@@ -287,7 +235,7 @@ def _nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
 # --- From results back to the leaves ---
 
 
-def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
+def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
     """Return the gradient at each leaf from pairs of a result and its gradient; None where none arrives."""
     roots: dict[Any, list[tuple[Node, Array]]] = {}
     for out, seed in seeds:
@@ -298,12 +246,12 @@ def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]
     return [total.get(x.node) for x in leaves]
 
 
-def _check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
+def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
     """Raise TypeError for a result to which the gradient cannot be followed: of another class, or of a higher level."""
-    if type(out) is Traced:
+    if type(out) is Traced or is_transformed(out):
         if out.level > level:
             raise TypeError(
-                f"{who}: {_name(f)} returned an array that another transform follows, which ended before; "
+                f"{who}: {name_of(f)} returned an array that another transform follows, which ended before; "
                 "return it from the function that was given to that transform"
             )
     elif getattr(out, "shape", None) == () or hasattr(out, "dtype"):
@@ -315,7 +263,7 @@ def _check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None
         if not known:
             kind = type(out).__name__ + ("" if dtype is None else f" of dtype {dtype}")
             raise TypeError(
-                f"{who}: expected {_name(f)} to return a number or an array of numbers; got {kind}, in which "
+                f"{who}: expected {name_of(f)} to return a number or an array of numbers; got {kind}, in which "
                 "gradients cannot be followed. Return the array that it holds"
             )
 
@@ -333,7 +281,8 @@ def refuse_level(who: str, g: Array, level: int) -> None:
 def ones_for(out: Traced) -> Array:
     """Return the gradient of a scalar result with respect to itself."""
     value = out.value
-    xp = out.space if type(value) is Traced else out.space._base
+    of_numpy = isinstance(value, np.ndarray | np.generic)
+    xp = out.space._base if of_numpy or not is_transformed(value) else value.space
     return xp.asarray(1.0, dtype=value.dtype, device=value.device)
 
 
@@ -353,13 +302,13 @@ def _seed(out: Any, g: Any) -> Array:
             )
         g = space._base.asarray(g, dtype=out.dtype, device=out.device)
     check_array_class(type(g))
-    if type(out.value) is Traced and type(g) is not Traced:
-        g = space.asarray(g, device=out.device)
+    if is_transformed(out.value) and not is_transformed(g):
+        g = out.value.space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
         return _copied(g)  # the caller may change it, and pull it back again
     if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
-    return (space if type(g) is Traced else space._base).astype(g, out.dtype)
+    return (g.space if is_transformed(g) else space._base).astype(g, out.dtype)
 
 
 # --- Whose memory: what the caller gets is the caller's own, to change in place ---
@@ -390,6 +339,8 @@ def owned(g: Array, xp: Any, taken: set[int]) -> Array:
     """Return g, or a copy where its memory may be another's; `taken` has the ids of those handed out before."""
     if isinstance(g, np.generic):
         g = np.asarray(g)
+    elif type(g) is not np.ndarray and is_transformed(g):
+        return g
     if id(g) in taken or getattr(g, "base", None) is not None:
         g = xp.asarray(g, copy=True)
     taken.add(id(g))
@@ -397,15 +348,15 @@ def owned(g: Array, xp: Any, taken: set[int]) -> Array:
 
 
 def _copied(y: Any) -> Any:
-    return y if type(y) is Traced or not hasattr(y, "dtype") else plain_namespace(y).asarray(y, copy=True)
+    return y if is_transformed(y) or not hasattr(y, "dtype") else plain_namespace(y).asarray(y, copy=True)
 
 
 def _without_level(out: Any, level: int, given: Sequence[Any]) -> Any:
     """Return a result of a transform without its level, as arrays of the kind that was given."""
-    return _as_given(pytree.mapped(lambda y: y.value if level_of(y) == level else y, out), given)
+    return as_given(pytree.mapped(lambda y: y.value if level_of(y) == level else y, out), given)
 
 
-def _as_given(result: Any, given: Sequence[Any]) -> Any:
+def as_given(result: Any, given: Sequence[Any]) -> Any:
     """Return constants of the namespace as plain arrays, unless arrays of the namespace were given."""
     for x in given:
         if type(x) is Traced:

@@ -117,7 +117,7 @@ def _astype(space: Any, recorded: Function, plain: Function) -> Function:
                     f"astype: a traced array cannot become {dtype}: complex numbers have no gradient here. "
                     "Use chainrule.stop_gradient(x) first"
                 )
-            return space._wrap(space._base.astype(plain_value(x), dtype, **settings))
+            return space._wrap(space._plain.astype(plain_value(x), dtype, **settings))
         return recorded(x, dtype, **settings)
 
     return astype

@@ -1,7 +1,8 @@
-"""Freed memory: how much of it the process keeps for its next arrays."""
+"""Memory of the host: how much is free, and how much freed memory the process keeps for its next arrays."""
 
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -17,3 +18,12 @@ def keep_freed_memory() -> None:
     """
     with suppress(MemoryError):
         np.empty(31 << 20, dtype="uint8")
+
+
+def free_bytes() -> float:
+    """Return how many bytes of memory the system says are free for new arrays; infinity where it does not say."""
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024.0
+    return float("inf")

@@ -2,6 +2,7 @@
 
 import math
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from chainrule.gates.types import Array, Axes, Gate
@@ -94,6 +95,43 @@ def output(gate: Gate, xp: Any, *arrays: Array, **static: Any) -> Array:
         if is_transformed(array):
             return array.record(gate, arrays, static)
     return gate(xp, *arrays, **static)[0]
+
+
+def highest(arrays: Iterable[Any]) -> Any:
+    """Return the array of the highest level, out of the constants that may hide it; None where none has a level."""
+    top = None
+    for x in arrays:
+        x = below_constants(x)
+        if is_transformed(x) and (top is None or x.level > top.level):
+            top = x
+    return top
+
+
+def below_constants(x: Any) -> Any:
+    """Return x, or what is below where x is a constant of a transformed namespace."""
+    while is_transformed(x) and not x.level:
+        x = x.value
+    return x
+
+
+def top_of(arrays: Iterable[Any]) -> Any:
+    """Return the array of the highest level, or else a constant of a transformed namespace; None without either."""
+    arrays = list(arrays)
+    top = highest(arrays)
+    return next(filter(is_transformed, arrays), None) if top is None else top
+
+
+def somewhere(xp: Any, condition: Array) -> bool:
+    """Say whether a condition holds for any element, also for one of a batch."""
+    xp = condition.space._base if is_transformed(condition) else xp
+    return bool(xp.any(innermost(condition)))
+
+
+def innermost(x: Any) -> Any:
+    """Return the plain array below every transform of x; that of a batched array is the whole batch."""
+    while is_transformed(x):
+        x = x.value
+    return x
 
 
 def is_transformed(x: Any) -> bool:

@@ -7,7 +7,7 @@ and `scatter` compute it. Their own pullbacks gather, so gradients of gradients 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, is_transformed, output, wider
+from chainrule.gates.helpers import axis_number, highest, is_transformed, output, top_of, wider
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback, Result
 
@@ -15,15 +15,18 @@ from chainrule.gates.types import Array, Pullback, Result
 @rule("internal", flow="selects")
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     """x[key]; an element picked twice gets both gradients."""
-    shape = x.shape
-    return x[key], (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
+    shape, top = x.shape, highest(key if isinstance(key, tuple) else (key,))
+    # A plain array would ask a transformed one for its numbers.
+    y = x[key] if top is None or is_transformed(x) else top.space._getitem(x, key=key)
+    return y, (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
 
 
 @rule("internal", flow="moves")
 def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...]) -> Result:
     """Zeros of a shape with each g added at its key: the adjoint of x[key], for several keys."""
-    if any(map(is_transformed, gs)):
-        y = output(scatter, xp, *gs, keys=keys, shape=shape)
+    top = top_of((*gs, *(part for key in keys for part in (key if isinstance(key, tuple) else (key,)))))
+    if top is not None:
+        y = top.record(scatter, gs, {"keys": keys, "shape": shape})
     else:
         y = xp.zeros(shape, dtype=_counting(xp, gs[0].dtype), device=gs[0].device)
         for g, key in zip(gs, keys, strict=True):
@@ -65,8 +68,9 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
 def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
     shape = g.shape
-    if is_transformed(g):
-        y = output(put, xp, g, positions=positions, size=size)
+    top = top_of((g, positions))
+    if top is not None:
+        y = top.record(put, (g,), {"positions": positions, "size": size})
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
         add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))

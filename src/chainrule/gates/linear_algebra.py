@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from chainrule.gates.elementwise import direction, over
-from chainrule.gates.helpers import is_transformed, kept_shape, output, total, transposed
+from chainrule.gates.helpers import is_transformed, kept_shape, output, somewhere, total, transposed
 from chainrule.gates.standard import rule
 from chainrule.gates.statistical import unit
 from chainrule.gates.types import Array, Axes, Result
@@ -68,7 +68,7 @@ def det(xp: Any, x: Array, /) -> Result:
         if is_transformed(x):
             singular = xp.logical_or(singular, _is_nearly_singular(xp, x, inverse))
         cofactors = y[..., None, None] * xp.matrix_transpose(inverse)
-        if xp.any(singular):
+        if somewhere(xp, singular):
             cofactors = xp.where(singular[..., None, None], _cofactors(xp, x), cofactors)
         return g[..., None, None] * cofactors
 
@@ -322,7 +322,7 @@ def _resolution(xp: Any, w: Array) -> Array:
 
 def _inverse_where_there_is_one(xp: Any, x: Array, singular: Array) -> Array:
     """Return the inverses of a stack of matrices, and the identity for those that are singular."""
-    if xp.any(singular):
+    if somewhere(xp, singular):
         x = xp.where(singular[..., None, None], xp.eye(x.shape[-1], dtype=x.dtype, device=x.device), x)
     return xp.linalg.inv(x)
 

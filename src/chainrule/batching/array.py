@@ -1,0 +1,187 @@
+"""The batched array: one leading axis of its value is hidden, and its shape is that of one element of the batch."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import array_api_compat
+import numpy as np
+
+from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.types import Array, Gate
+from chainrule.numpy.array import ArrayMethods
+
+
+class NoSingleValueError(TypeError):
+    """Raised where Python asks a batched array for one number, and the batch has many."""
+
+
+class Batched(ArrayMethods):
+    """An array of a batched namespace: at a level above 0 its `value` has the batch as axis 0.
+
+    At level 0 it is a constant, the same for the whole batch, and its value has no hidden axis. Raises TypeError where
+    Python asks for the value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
+    """
+
+    __slots__ = ("__weakref__", "level", "space", "value")
+
+    def __init__(self, value: Array, space: Any, level: int = 0) -> None:
+        self.value, self.space, self.level = value, space, level
+
+    def __repr__(self) -> str:
+        kind = f"a batch of {self.value.shape[0]}, level {self.level}" if self.level else "constant"
+        return f"Batched({self.value!r}, {kind})"
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{name}: a batched array has no such attribute; it has those of the array API standard and NumPy's "
+            "commonest methods"
+        )
+
+    def record(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
+        """Run a gate for the batch, through this array's namespace."""
+        return self.space._record(gate, arrays, static)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        if api_version is not None:
+            # For its check of the version. Arrays of CuPy and PyTorch have no method of this name.
+            array_api_compat.array_namespace(self.value, api_version=api_version)
+        return self.space
+
+    @property
+    def dtype(self) -> Any:
+        """The data type of the elements."""
+        return self.value.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes of one element of the batch."""
+        shape = tuple(self.value.shape)
+        return shape[1:] if self.level else shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of one element of the batch."""
+        return self.value.ndim - 1 if self.level else self.value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """The number of elements of one element of the batch."""
+        return math.prod(self.shape)
+
+    @property
+    def device(self) -> Any:
+        """The device that the value lies on."""
+        return self.value.device
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.space._getitem(self, key=key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        keys = key if isinstance(key, tuple) else (key,)
+        key = tuple(map(without_constants, keys)) if isinstance(key, tuple) else without_constants(key)
+        value = without_constants(value)
+        if self.level or highest((*keys, value)) is not None:
+            raise TypeError(
+                "item assignment: a batched array cannot be changed in place. Write "
+                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
+            )
+        self.value[key] = value
+
+    def __bool__(self) -> bool:
+        return bool(self._one_value("bool", "xp.where(condition, x, y), which computes both branches"))
+
+    def __float__(self) -> float:
+        return float(self._one_value("float"))
+
+    def __int__(self) -> int:
+        return int(self._one_value("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one_value("complex"))
+
+    def __index__(self) -> int:
+        advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
+        return self._one_value("index", advice).__index__()  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
+        return self.space._as_numpy(self._one_value("numpy.asarray", advice), dtype, copy)
+
+    def __dlpack__(self, **settings: Any) -> Any:
+        given = {name: value for name, value in settings.items() if value is not None}
+        return self._one_value("__dlpack__").__dlpack__(**given)
+
+    def __dlpack_device__(self) -> Any:
+        return self.value.__dlpack_device__()
+
+    def item(self) -> Any:
+        """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
+        return self._one_value("item").item()
+
+    def tolist(self) -> Any:
+        """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
+        return self._one_value("tolist").tolist()
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __reduce__(self) -> Any:
+        return without_constants, (self._one_value("pickle.dumps"),)
+
+    def _one_value(
+        self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
+    ) -> Array:
+        if self.level:
+            raise NoSingleValueError(
+                f"{to}(): inside vmap this array has a value for each of {self.value.shape[0]} elements of the batch, "
+                f"and no single one. Write {instead}"
+            )
+        return self.value
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        known = self.space._by_ufunc.get(ufunc)
+        if known is not None and method == "__call__" and not settings:
+            return known(*inputs)
+        if method == "reduce" and ufunc.__name__ == "add":
+            # Gates write add.reduce where NumPy has it: it is NumPy's sum without the checks before it.
+            return self.space.sum(*inputs, **{"axis": 0, **settings})
+        return self.space._numpy_ufunc(ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return self.space._numpy_function(function, args, kwargs)
+
+
+# What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
+_PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})
+
+
+def of_batch(values: Iterable[Any]) -> Any:
+    """Return the transformed array of the highest level among values, lists and tuples included; None without one."""
+    top = None
+    for x in values:
+        if type(x) in _PLAIN:
+            continue
+        if isinstance(x, list | tuple):
+            x = of_batch(x)
+            if x is None:
+                continue
+        elif not is_transformed(x):
+            continue
+        if top is None or x.level > top.level:
+            top = x
+    return top
+
+
+def without_constants(x: Any) -> Any:
+    """Return x with what is below the constants of transformed namespaces, in lists and tuples too."""
+    if type(x) in _PLAIN:
+        return x
+    if type(x) in (list, tuple):
+        return type(x)(map(without_constants, x))
+    while is_transformed(x) and not x.level:
+        x = x.value
+    return x

@@ -1,0 +1,180 @@
+"""Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.numpy.names import METHODS
+
+
+class ArrayMethods:
+    """The standard's array object, and NumPy's commonest methods, of an array whose namespace is `space`.
+
+    It computes nothing. A class that stands on it has a `space`, a `shape` and an `ndim`, and items by x[key].
+    """
+
+    __slots__ = ()
+
+    __array_priority__ = 1000.0  # CuPy then leaves `array + x` to us
+    __hash__ = None  # type: ignore[assignment]
+
+    space: Any
+    shape: Any
+    ndim: Any
+    __getitem__: Callable[..., Any]
+    __array_function__: Callable[..., Any]
+
+    @property
+    def T(self) -> Any:
+        """The transpose of a matrix."""
+        if self.ndim != 2:
+            raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
+        return self.space.matrix_transpose(self)
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of each matrix in a stack."""
+        return self.space.matrix_transpose(self)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """Return a copy on another device."""
+        return self.space._to_device(self, device, stream=stream)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len(): an array of shape () has no length")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over an array of shape ()")
+        return (self[i, ...] for i in range(self.shape[0]))
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
+        if len(inputs) > kernel.nin:
+            # An output by its place: CuPy's own arrays have `x += y` that way.
+            inputs, settings["out"] = inputs[: kernel.nin], inputs[kernel.nin :]
+        return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the same elements in another shape, given as one tuple or list or as integers."""
+        return self.space.reshape(self, self.space._integers(_one_or_all(shape)))
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes in another order, reversed unless one is given."""
+        order = self.space._integers(_one_or_all(axes))
+        return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
+
+    def flatten(self, order: str = "C") -> Any:
+        """Return all elements in a row."""
+        return self.ravel(order)  # type: ignore[attr-defined]
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """Return the array in another dtype, which may be named as NumPy names it."""
+        if isinstance(dtype, str | type):
+            dtype = getattr(self.space._base, np.dtype(dtype).name)
+        return self.space.astype(self, dtype, copy=copy)
+
+    def __add__(self, other: Any) -> Any:
+        return self.space.add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self.space.add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self.space.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return self.space.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return self.space.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self.space.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self.space.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self.space.divide(other, self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return self.space.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return self.space.matmul(other, self)
+
+
+_BINARY = {
+    "pow": "pow",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+    "lshift": "bitwise_left_shift",
+    "rshift": "bitwise_right_shift",
+}
+_COMPARISONS = {
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
+_UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
+_REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
+
+
+def _one_or_all(given: tuple[Any, ...]) -> Any:
+    """Return the lengths or axes given to a method, in one argument or in several."""
+    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
+
+
+def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
+    if reflected:
+        return lambda self, other: getattr(self.space, name)(other, self)
+    return lambda self, *other: getattr(self.space, name)(self, *other)
+
+
+def _numpy_method(name: str) -> Callable[..., Any]:
+    def method(self: ArrayMethods, *args: Any, **settings: Any) -> Any:
+        return self.__array_function__(getattr(np, name), (), (self, *args), settings)
+
+    method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
+    method.__qualname__ = f"ArrayMethods.{name}"
+    return method
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def method(self: ArrayMethods, axis: Any = None, **settings: Any) -> Any:
+        if axis is not None and type(axis) is not int:
+            axis = self.space._integers(axis)
+        if "ddof" in settings and name in ("std", "var"):
+            if "correction" in settings:
+                raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
+            settings["correction"] = settings.pop("ddof")
+        return getattr(self.space, name)(self, axis=axis, **settings)
+
+    method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."
+    method.__qualname__ = f"ArrayMethods.{name}"  # what an error about its arguments calls it
+    return method
+
+
+for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
+    setattr(ArrayMethods, f"__{_dunder}__", _method(_name))
+for _dunder, _name in _BINARY.items():
+    setattr(ArrayMethods, f"__r{_dunder}__", _method(_name, reflected=True))
+for _name in METHODS:
+    setattr(ArrayMethods, _name, _numpy_method(_name))
+for _name in _REDUCTIONS:
+    setattr(ArrayMethods, _name, _reduction(_name))
