@@ -1,0 +1,440 @@
+"""recorded(xp): an array API namespace that notes each call, and the arrays and numbers that pass through it.
+
+A recorded array has the value that the plain library computed, for its shape and dtype. Whatever would read the value
+itself, such as a branch, is refused: the program would hold for that value alone.
+"""
+
+import functools
+import importlib
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.helpers import is_transformed
+from chainrule.gates.standard import names
+from chainrule.numpy.names import FUNCTIONS, STANDARD_NAMES
+from chainrule.program.numbers import Number
+from chainrule.program.recording import Recording, Variable, current
+from chainrule.program.refusal import is_own_branch, refused
+
+# Functions whose results have shapes that depend on values.
+_SHAPED_BY_VALUES = {
+    *("nonzero", "argwhere", "flatnonzero", "extract", "compress", "trim_zeros", "bincount"),
+    *("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
+    *("union1d", "intersect1d", "setdiff1d", "setxor1d"),
+}
+# Functions of which every argument but the array is a shape, a count or an axis.
+_SETTINGS_FOLLOW = {
+    *("arange", "broadcast_to", "empty", "eye", "expand_dims", "flip", "moveaxis", "ones", "permute_dims"),
+    *("repeat", "reshape", "squeeze", "swapaxes", "tile", "transpose", "tril", "triu", "zeros"),
+}
+# Functions that take numbers of Python's among their arrays; ufuncs do so too.
+_OF_NUMBERS = {"asarray", "clip", "full", "full_like", "where"}
+# Functions whose answers are known without the values.
+_ABOUT_TYPES = {*names("dtype", "main"), "shape", "ndim", "size", "iscomplexobj", "isrealobj", "isscalar"}
+_ALLOWED = {
+    *(f"{part}{name}" for part, room in (("", "main"), ("linalg.", "linalg"), ("fft.", "fft"))
+      for kind in ("gate", "composed", "constant", "creation", "no rule") for name in names(kind, room)),
+    *FUNCTIONS, *STANDARD_NAMES,
+}  # fmt: skip
+_SYMBOLS = {
+    **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
+    **{"mod": "%", "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>"},
+    **{"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="},
+}
+_UNARY = {"neg": "u-", "abs": "abs", "invert": "~", "pos": "positive"}
+
+
+class Recorded:
+    """An array whose operations are noted: the standard's array object, with NumPy's dispatch protocols.
+
+    `value` is the array of the library, and `variable` what it is in the program. Each library has a class of its
+    own, whose `space` is the recorded namespace.
+    """
+
+    __slots__ = ("__weakref__", "recording", "value", "variable")
+
+    space: "Namespace"
+    __array_priority__ = 2000.0
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, value: Any, variable: Variable, recording: Recording) -> None:
+        self.value, self.variable, self.recording = value, variable, recording
+
+    def __repr__(self) -> str:
+        return f"Recorded(shape={self.shape}, dtype={self.dtype})"
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return self.space
+
+    dtype = property(lambda self: self.value.dtype)
+    shape = property(lambda self: self.value.shape)
+    ndim = property(lambda self: self.value.ndim)
+    size = property(lambda self: self.value.size)
+    device = property(lambda self: self.value.device)
+    itemsize = property(lambda self: self.value.itemsize)
+    nbytes = property(lambda self: self.value.nbytes)
+    base = property(lambda self: getattr(self.value, "base", None))
+
+    @property
+    def T(self) -> Any:
+        """The transpose of a matrix."""
+        return noted(self, ".T", _transposed, (self,), {})
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of each matrix in a stack."""
+        return noted(self, ".mT", lambda x: x.mT, (self,), {})
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """Return the array on another device."""
+        if device == self.device:
+            return self
+        return noted(self, ".to_device", lambda x, d: x.to_device(d), (self, device), {})
+
+    def __getitem__(self, key: Any) -> Any:
+        key = _key(self.recording, key)
+        return noted(self, "getitem", operator.getitem, (self, key), {})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._write("setitem", _setitem, key, value)
+
+    def _write(self, operation: str, run: Callable[..., Any], key: Any, value: Any) -> None:
+        made = self.variable.call
+        if made.operation in ("argument", "constant") or self.variable in self.recording.used:
+            raise TypeError(
+                "compile: item assignment is followed on an array that the function itself made and did not use yet. "
+                "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
+            )
+        written = noted(self, operation, run, (self, _key(self.recording, key), value), {})
+        self.value, self.variable = written.value, written.variable
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len(): an array of shape () has no length")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError("iteration over an array of shape ()")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __bool__(self) -> bool:
+        if self.size == 1 and is_own_branch():
+            holds = bool(self.value)
+            self.recording.add("guard", None, (self.variable, holds), {})
+            return holds
+        raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise refused(
+            self.recording,
+            "numpy.asarray",
+            "Compute with the array itself, or join several with xp.stack",
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        return self.space._numpy_ufunc(ufunc, method, inputs, settings)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        part = function.__module__.removeprefix("numpy").removeprefix(".")
+        path = f"{part}.{function.__name__}" if part else function.__name__
+        if path in _ABOUT_TYPES:
+            return function(*_values(args), **_values(kwargs))
+        if path in _SHAPED_BY_VALUES:
+            raise refused(self.recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
+        if path not in _ALLOWED or _at(self.space._base, path) is not function:
+            raise refused(
+                self.recording, f"numpy.{path}, of which it is not known what it", "Write it with the functions of the "
+                "array API standard",
+            )  # fmt: skip
+        return getattr_path(self.space, path)(*args, **kwargs)
+
+    def reshape(self, *shape: Any) -> Any:
+        """Return the same elements in another shape, given as one tuple or as integers."""
+        return self.space.reshape(self, _one_or_all(shape))
+
+    def transpose(self, *axes: Any) -> Any:
+        """Return the axes in another order, reversed unless one is given."""
+        return self.space.permute_dims(self, _one_or_all(axes) or tuple(reversed(range(self.ndim))))
+
+    def astype(self, dtype: Any, *, copy: bool = True) -> Any:
+        """Return the array in another dtype."""
+        return self.space.astype(self, dtype, copy=copy)
+
+    def flatten(self) -> Any:
+        """Return a copy of all elements in a row."""
+        return self.space.asarray(self.space.reshape(self, (-1,)), copy=True)
+
+
+def _one_or_all(given: tuple[Any, ...]) -> Any:
+    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
+
+
+def _transposed(x: Any) -> Any:
+    return x.T
+
+
+def _setitem(x: Any, key: Any, value: Any) -> Any:
+    x[key] = value
+    return x
+
+
+def _key(recording: Recording, key: Any) -> Any:
+    """Return a key with its numbers fixed; one whose result has a shape that depends on values is refused."""
+    for part in key if isinstance(key, tuple) else (key,):
+        if isinstance(part, Recorded) and part.dtype == bool:
+            raise refused(recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
+    return _fixed(key)
+
+
+def _fixed(x: Any) -> Any:
+    """Return settings with Python's own numbers, which thereby decide the program."""
+    if type(x) is Number:
+        return x.pinned()
+    if type(x) is slice:
+        return slice(*(None if part is None else operator.index(part) for part in (x.start, x.stop, x.step)))
+    if type(x) in (list, tuple):
+        return type(x)(map(_fixed, x))
+    return x
+
+
+def _method(name: str) -> Callable[..., Any]:
+    def method(self: Recorded, *args: Any, **settings: Any) -> Any:
+        return getattr(self.space, name)(self, *args, **settings)
+
+    method.__name__, method.__doc__ = name, f"Return xp.{name}(self, ...)."
+    return method
+
+
+def _refusing(name: str) -> Callable[..., Any]:
+    def method(self: Recorded, *args: Any) -> Any:
+        raise refused(self.recording, f"{name}(x)", "Compute with the array itself")
+
+    method.__name__ = name
+    return method
+
+
+def _operator(name: str, reflected: bool) -> Callable[..., Any]:
+    symbol, run = _SYMBOLS[name], getattr(operator, f"__{name}__")
+
+    def binary(self: Recorded, other: Any) -> Any:
+        if is_transformed(other):
+            return NotImplemented
+        return noted(self, symbol, run, (other, self) if reflected else (self, other), {})
+
+    return binary
+
+
+def _in_place(name: str) -> Callable[..., Any]:
+    symbol, plain = _SYMBOLS[name], _operator(name, False)
+
+    def changed(self: Recorded, other: Any) -> Any:
+        if isinstance(self.value, np.generic):
+            return plain(self, other)  # which has no place of its own
+        raise TypeError(
+            f"compile: x {symbol}= a changes an array in place, which is not followed. Write x = x {symbol} a"
+        )
+
+    return changed
+
+
+for _name in ("all", "any", "argmax", "argmin", "argsort", "clip", "conj", "copy", "cumprod", "cumsum", "diagonal", "dot",
+              "max", "mean", "min", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take",
+              "trace", "var"):  # fmt: skip
+    setattr(Recorded, _name, _method(_name))
+for _name in ("float", "int", "complex", "index"):
+    setattr(Recorded, f"__{_name}__", _refusing(_name))
+for _name in ("item", "tolist", "tobytes", "__format__", "__contains__", "__dlpack__"):
+    setattr(Recorded, _name, _refusing(_name.strip("_")))
+for _name in _SYMBOLS:
+    setattr(Recorded, f"__{_name}__", _operator(_name, False))
+    if _name not in ("eq", "ne", "lt", "le", "gt", "ge"):
+        setattr(Recorded, f"__r{_name}__", _operator(_name, True))
+        setattr(Recorded, f"__i{_name}__", _in_place(_name))
+for _name, _symbol in _UNARY.items():
+    setattr(
+        Recorded,
+        f"__{_name}__",
+        lambda self, s=_symbol, f=getattr(operator, _name): noted(self, s, f, (self,), {}),
+    )
+
+
+class Namespace:
+    """A namespace of the standard, whose calls are noted; `linalg` and `fft` hang on it."""
+
+    def __init__(self, base: Any, part: str = "", whole: "Namespace | None" = None) -> None:
+        self.__name__ = f"recorded({getattr(base, '__name__', base)})"
+        self._base, self._part, self._whole = base, part, whole or self
+        if whole is None:
+            self.__array_api_version__ = getattr(base, "__array_api_version__", "2024.12")
+            self._array = type("Recorded", (Recorded,), {"__slots__": (), "space": self})
+
+    def __repr__(self) -> str:
+        return f"<namespace {self.__name__}>"
+
+    def __array_namespace_info__(self) -> Any:
+        """Return the inspection functions of the plain namespace."""
+        return self._base.__array_namespace_info__()
+
+    def _numpy_ufunc(self, ufunc: Any, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Note a call of a universal function."""
+        if any(is_transformed(x) for x in inputs):
+            return NotImplemented
+        recording = _recording_of(inputs)
+        path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
+        if "out" in settings or method == "at":
+            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
+        if _at(self._base, path) is not ufunc:
+            raise refused(recording, f"{path}, of which it is not known what it", "Write it with NumPy's functions")
+        if method != "__call__":
+            path, ufunc = f"{path}.{method}", getattr(ufunc, method)
+        return _note(recording, self, path, ufunc, inputs, settings)
+
+    def __getattr__(self, name: str) -> Any:
+        plain = getattr(self._base, name, None)
+        if plain is None and self._base is np:
+            plain = getattr(importlib.import_module("array_api_compat.numpy"), name, None)
+        if plain is None:
+            raise AttributeError(f"{self.__dict__.get('__name__')} has no {name!r}")
+        if name in ("linalg", "fft"):
+            found: Any = Namespace(plain, f"{name}.", self)
+        elif not callable(plain) or isinstance(plain, type) or name.startswith("_"):
+            found = plain
+        elif name in _ABOUT_TYPES and not self._part:
+            found = functools.wraps(plain)(lambda *args, **kwargs: plain(*_values(args), **_values(kwargs)))
+        else:
+            found = self._noting(self._part + name, plain)
+        setattr(self, name, found)
+        return found
+
+    def _noting(self, path: str, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function that notes a call of a plain one."""
+        whole = self._whole
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            for x in args:
+                if is_transformed(x) or (type(x) in (list, tuple) and any(map(is_transformed, x))):
+                    return getattr_path(x.space if is_transformed(x) else x[0].space, path)(*args, **kwargs)
+            recording = _recording_of((args, kwargs)) or current()
+            if recording is None:
+                return plain(*args, **kwargs)
+            if path == "asarray" and isinstance(args[0], Recorded) and _keeps(args[0], **kwargs):
+                return args[0]
+            if path in _SHAPED_BY_VALUES:
+                raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
+            if path in _SETTINGS_FOLLOW:
+                args = (*args[:1], *(_setting(recording, path, x) for x in args[1:]))
+            return _note(recording, whole, path, plain, args, kwargs)
+
+        function.__name__ = getattr(plain, "__name__", path)
+        if isinstance(plain, np.ufunc) or hasattr(plain, "reduce"):
+            function.reduce = self._noting(f"{path}.reduce", plain.reduce)  # type: ignore[attr-defined]
+            function.at = lambda x, key, values: x._write("add.at", _add_at, key, values)  # type: ignore[attr-defined]
+        return function
+
+
+def _add_at(x: Any, key: Any, values: Any) -> Any:
+    np.add.at(x, key, values)
+    return x
+
+
+def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None = None) -> bool:
+    """Say whether asarray with these settings returns the array itself."""
+    return not copy and (dtype is None or dtype == x.dtype) and (device is None or device == x.device)
+
+
+def _setting(recording: Recording, path: str, x: Any) -> Any:
+    if isinstance(x, Recorded):
+        raise refused(recording, f"the shape of {path}", "Give it whole numbers")
+    return _fixed(x)
+
+
+def _recording_of(x: Any) -> Recording | None:
+    """Return the open recording of the first recorded array or number, also inside lists, tuples and dicts."""
+    if isinstance(x, Recorded) or type(x) is Number:
+        if not x.recording.open:
+            raise TypeError("compile: an array of a recording that has ended; return it from the function instead")
+        return x.recording  # type: ignore[no-any-return]
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    if isinstance(x, list | tuple):
+        return next((found for found in map(_recording_of, x) if found), None)
+    return None
+
+
+def noted(array: Recorded, operation: str, run: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+    """Run an operation on an array and others, and note it."""
+    if not array.recording.open:
+        _recording_of(array)
+    return _note(array.recording, array.space, operation, run, args, kwargs)
+
+
+def _note(recording: Any, space: Namespace, operation: str, run: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+    of_numbers = isinstance(run, np.ufunc) or operation in _OF_NUMBERS or operation in _SYMBOLS.values()
+    if of_numbers and operation != "full":
+        args = tuple(x if type(x) is Number else _fixed(x) for x in args)
+    else:
+        args = (*_fixed(args[:1]), *args[1:]) if of_numbers else _fixed(args)
+    kwargs = {name: _fixed(x) for name, x in kwargs.items()}
+    out = run(*_values(args), **_values(kwargs))
+    call = recording.add(operation, run, _noted(recording, args), _noted(recording, kwargs))
+    return _wrapped(recording, space, out, call)
+
+
+def _wrapped(recording: Recording, space: Namespace, out: Any, call: Any) -> Any:
+    """Return the results of a call as recorded arrays, in a tuple as the library has it."""
+    if isinstance(out, tuple | list):
+        items = [_wrapped(recording, space, item, call) for item in out]
+        return type(out)(*items) if hasattr(out, "_fields") else type(out)(items)
+    if not hasattr(out, "dtype"):
+        # A number of Python's, as count_nonzero gives.
+        out = np.asarray(out)
+    call.outs.append(Variable(out, call))
+    return space._array(out, call.outs[-1], recording)
+
+
+def _values(x: Any) -> Any:
+    """Return arguments with plain arrays and numbers in the place of the recorded ones."""
+    if isinstance(x, Recorded) or type(x) is Number:
+        return x.value
+    if type(x) in (list, tuple):
+        return type(x)(map(_values, x))
+    return {name: _values(item) for name, item in x.items()} if type(x) is dict else x
+
+
+def _noted(recording: Recording, x: Any) -> Any:
+    """Return arguments with variables in the place of arrays and numbers."""
+    if isinstance(x, Recorded) or type(x) is Number:
+        if x.recording is not recording:
+            raise TypeError("compile: an array of another recording; pass it in as an argument")
+        return x.variable
+    if type(x) in (list, tuple):
+        return type(x)(_noted(recording, item) for item in x)
+    if type(x) is dict:
+        return {name: _noted(recording, item) for name, item in x.items()}
+    if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type | np.generic):
+        return recording.constant(x)
+    return x
+
+
+def _at(base: Any, path: str) -> Any:
+    """Return the function of a library at a path such as linalg.norm; None where there is none."""
+    for part in path.split("."):
+        base = getattr(base, part, None)
+    return base
+
+
+getattr_path = _at
+_namespaces: dict[int, Namespace] = {}
+
+
+def recorded(xp: Any) -> Namespace:
+    """Return the array API namespace `xp` with functions whose calls are noted, inside a recording."""
+    if isinstance(xp, Namespace):
+        return xp
+    if id(xp) not in _namespaces:
+        _namespaces[id(xp)] = Namespace(xp)
+    return _namespaces[id(xp)]

@@ -1,0 +1,131 @@
+"""A recording: the calls of an array library that one run of a function makes, in order.
+
+A call has variables among its arguments and for its results. A variable keeps the value that it had at recording, from
+which shapes and dtypes are known.
+"""
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+
+class Variable:
+    """A value of the program: an argument, an array that the function closes over, or a result of a call."""
+
+    __slots__ = ("call", "name", "value")
+
+    def __init__(self, value: Any, call: "Call") -> None:
+        self.value, self.call = value, call
+        self.name: str | None = None
+
+    @property
+    def shape(self) -> Any:
+        """The lengths of the axes; those of a number of Python's are ()."""
+        return getattr(self.value, "shape", ())
+
+
+class Call:
+    """One call: an operation, its arguments with variables among them, and the variables that it gives.
+
+    The operation is a function's path in the library (`tanh`, `linalg.inv`), an operator's symbol (`+`, `@`), an
+    attribute with a leading dot (`.T`), or one of "argument", "constant", "getitem", "setitem" and "guard".
+    """
+
+    __slots__ = ("args", "errors", "kwargs", "note", "operation", "outs", "run")
+
+    def __init__(self, operation: str, run: Any, args: Any, kwargs: Any, errors: Any = None) -> None:
+        self.operation, self.run, self.args, self.kwargs, self.errors = operation, run, args, kwargs, errors
+        self.outs: list[Variable] = []
+        self.note: str | None = None  # the part of the program that it belongs to, such as "backward of tanh"
+
+    def inputs(self) -> Iterator[Variable]:
+        """Yield every variable among the arguments, as often as it is there."""
+        yield from _variables(self.args)
+        yield from _variables(self.kwargs)
+
+    @property
+    def writes(self) -> bool:
+        """Whether the call changes its first argument, of which its result is the next version."""
+        return self.operation in ("setitem", "add.at")
+
+
+def _variables(x: Any) -> Iterator[Variable]:
+    if type(x) is Variable:
+        yield x
+    elif type(x) is slice:
+        yield from _variables((x.start, x.stop, x.step))
+    elif isinstance(x, dict):
+        yield from _variables(tuple(x.values()))
+    elif isinstance(x, list | tuple):
+        for item in x:
+            yield from _variables(item)
+
+
+class Recording:
+    """The calls so far, the constants, and the arguments whose numbers decided the program."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.constants: dict[int, Variable] = {}
+        self.pinned: set[int] = set()
+        self.used: set[Variable] = set()
+        self.refusal: Exception | None = None
+        self.open = True
+        self.note: str | None = None
+        self.space: Any = None  # the recorded namespace of its arrays
+
+    def input(self, operation: str, value: Any, place: Any = None) -> Variable:
+        """Return a variable that no call of the library gives: an argument or a constant."""
+        call = Call(operation, None, (place,), {})
+        call.outs.append(Variable(value, call))
+        return call.outs[0]
+
+    def constant(self, array: Any) -> Variable:
+        """Return the variable of an array that did not come from an argument. The array itself is kept."""
+        if id(array) not in self.constants:
+            self.constants[id(array)] = self.input("constant", array)
+        return self.constants[id(array)]
+
+    def add(self, operation: str, run: Any, args: Any, kwargs: Any) -> Call:
+        """Note a call."""
+        call = Call(operation, run, args, kwargs, tuple(np.geterr().values()))
+        call.note = self.note
+        self.used.update(call.inputs())
+        self.calls.append(call)
+        return call
+
+
+_thread = threading.local()
+
+
+def current() -> Recording | None:
+    """Return the recording that runs in this thread."""
+    return getattr(_thread, "recording", None)
+
+
+@contextlib.contextmanager
+def started() -> Iterator[Recording]:
+    """Record in this thread what runs within the block."""
+    before, recording = current(), Recording()
+    _thread.recording = recording
+    try:
+        yield recording
+    finally:
+        _thread.recording = before
+        recording.open = False
+
+
+def replaced(x: Any, f: Callable[[Variable], Any]) -> Any:
+    """Return arguments of a call with f of each variable in its place."""
+    if type(x) is Variable:
+        return f(x)
+    if type(x) is slice:
+        return slice(*(replaced(part, f) for part in (x.start, x.stop, x.step)))
+    if isinstance(x, dict):
+        return {name: replaced(item, f) for name, item in x.items()}
+    if type(x) in (list, tuple):
+        return type(x)(replaced(item, f) for item in x)
+    return x
