@@ -60,7 +60,7 @@ class Code:
 
     def _unused(self, name: str) -> str:
         number, chosen = 0, name
-        while chosen in self._taken or (number == 0 and (name in self._shared or name in ("t", "c"))):
+        while chosen in self._taken or (number == 0 and (name in self._shared or name in ("c", "g", "t"))):
             number += 1
             chosen = f"{name}{number}"
         self._taken.add(chosen)
@@ -68,7 +68,9 @@ class Code:
 
     def _named(self, variable: Variable) -> str:
         """Name the result of a statement."""
-        self._names[variable] = self._unused(variable.name or "t")
+        of = variable.gradient_of
+        derived = "t" if of is None else f"d{self._names[of]}" if of.name and of in self._names else "g"
+        self._names[variable] = self._unused(variable.name or derived)
         self._buffers[variable] = [self._names[variable]]
         return self._names[variable]
 
@@ -215,7 +217,7 @@ def _statements(calls: list[Call], results: Iterable[Variable]) -> dict[Call, Ca
             floats = is_view or not hasattr(out.value, "dtype")
             near = floats or (following is not None and line[following] is root)
             fits = length[call] + length[root] <= _LONGEST and call.errors == root.errors
-            worth = is_view or not (out.name or is_large(out))
+            worth = is_view or not (out.name or out.gradient_of or is_large(out))
             owned = user[out].writes and user[out].args[0] is out
             if near and fits and worth and not owned and call.note == root.note:
                 line[call] = root

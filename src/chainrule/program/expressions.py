@@ -16,6 +16,7 @@ _PRECEDENCE = {
     **{"u-": 8, "~": 8, "**": 9},
 }
 ATOM = 10
+_METHODS = ("sum", "mean", "max", "min", "prod", "any", "all")
 
 Text = tuple[str, int]  # an expression, and how tightly it binds
 
@@ -56,12 +57,19 @@ class Writer:
         operation = {"add.reduce": "sum", "abs": "abs", "~": "bitwise_invert"}.get(operation, operation)
         if call.operation == "add.reduce" and "axis" not in call.kwargs:
             operation = call.operation
-        if operation == "asarray" and kwargs == {"copy": True} and len(args) == 1:
+        if operation == "asarray" and kwargs == {"copy": True} and len(args) == 1 and self._has_methods(args):
             return f"{self.operand(args[0], ATOM)}.copy()", ATOM
-        if operation == "astype" and not (kwargs.keys() - {"copy"}):
+        if operation == "astype" and not (kwargs.keys() - {"copy"}) and self._has_methods(args):
             copied = "" if kwargs.get("copy", True) else ", copy=False"
             return f"{self.operand(args[0], ATOM)}.astype({self.operand(args[1])}{copied})", ATOM
+        if operation in _METHODS and self._has_methods(args) and kwargs.keys() <= {"axis", "dtype", "keepdims"}:
+            # The same as the function, without the checks in Python before it.
+            return f"{self.operand(args[0], ATOM)}.{operation}({self.listed(args[1:], kwargs)})", ATOM
         return f"{self.function(operation)}({self.listed(args, kwargs)})", ATOM
+
+    def _has_methods(self, args: Any) -> bool:
+        """Say whether the first argument is an array with NumPy's methods."""
+        return self.library in ("np", "cp") and type(args[0]) is Variable and hasattr(args[0].value, "dtype")
 
     def function(self, operation: str) -> str:
         """Return the name of a function of the library."""

@@ -6,6 +6,7 @@ gradient a value is.
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from chainrule.program.recorded import Recorded
 from chainrule.program.recording import Recording, Variable
 
 _PACKAGE = str(Path(__file__).parents[1])
-_LIBRARIES = (_PACKAGE, str(Path(np.__file__).parent), "<")
+# Whose local variables give no names: this package, and other installed and standard ones.
+_LIBRARIES = (_PACKAGE, str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent), "<")
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
 
 
@@ -72,10 +74,12 @@ class _Names:
     def _gradient(self, inside: dict[str, Any], result: Any) -> None:
         """Name what a pullback of the backward pass returned: the gradient of a parent."""
         variable = variable_of(result)
-        known = self._of_node.get(id(inside.get("parent")))
-        if variable is not None and variable.name is None and known is not None and known[1].name is not None:
-            if variable.call.operation not in ("argument", "constant"):
-                variable.name = f"d{known[1].name}"
+        if variable is None or variable.name is not None or variable.call.operation in ("argument", "constant"):
+            return
+        _, parent = self._of_node.get(id(inside.get("parent")), (None, None))
+        # The gradient of an operand that was broadcast comes in the shape of the result first.
+        if parent is not None and parent.shape == variable.shape and variable.gradient_of is None:
+            variable.gradient_of = parent
 
     def _locals(self, frame: Any) -> None:
         """Name the values that local variables of the caller's own code hold."""

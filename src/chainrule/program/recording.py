@@ -15,11 +15,12 @@ import numpy as np
 class Variable:
     """A value of the program: an argument, an array that the function closes over, or a result of a call."""
 
-    __slots__ = ("call", "name", "value")
+    __slots__ = ("call", "gradient_of", "name", "value")
 
     def __init__(self, value: Any, call: "Call") -> None:
         self.value, self.call = value, call
         self.name: str | None = None
+        self.gradient_of: Variable | None = None
 
     @property
     def shape(self) -> Any:

@@ -66,6 +66,7 @@ def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
 def _name_alike(call: Call, first: Call) -> None:
     for out, kept in zip(call.outs, first.outs, strict=True):
         kept.name = kept.name or out.name
+        kept.gradient_of = kept.gradient_of or out.gradient_of
 
 
 def _literal(out: Variable) -> Variable:
