@@ -51,7 +51,8 @@ class Writer:
         operation, args, kwargs = call.operation, call.args, dict(call.kwargs)
         if str(kwargs.get("device")) == "cpu":
             del kwargs["device"]
-        kwargs = {name: x for name, x in kwargs.items() if not (x is None and name in ("axis", "dtype", "copy"))}
+        optional = ("axis", "dtype", "copy") if operation in (*_METHODS, "add.reduce") else ("dtype", "copy")
+        kwargs = {name: x for name, x in kwargs.items() if not (x is None and name in optional)}
         if kwargs.get("keepdims") is False:
             del kwargs["keepdims"]
         operation = {"add.reduce": "sum", "abs": "abs", "~": "bitwise_invert"}.get(operation, operation)

@@ -122,6 +122,8 @@ class Recorded:
         return (self[i] for i in range(self.shape[0]))
 
     def __bool__(self) -> bool:
+        if self.variable.known:
+            return bool(self.value)
         if self.size == 1 and is_own_branch():
             holds = bool(self.value)
             self.recording.add("guard", None, (self.variable, holds), {})
@@ -129,6 +131,8 @@ class Recorded:
         raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.variable.known:
+            return np.array(self.value, dtype=dtype)
         raise refused(
             self.recording,
             "numpy.asarray",
@@ -185,7 +189,7 @@ def _setitem(x: Any, key: Any, value: Any) -> Any:
 def _key(recording: Recording, key: Any) -> Any:
     """Return a key with its numbers fixed; one whose result has a shape that depends on values is refused."""
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, Recorded) and part.dtype == bool:
+        if isinstance(part, Recorded) and part.dtype == bool and not part.variable.known:
             raise refused(recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
     return _fixed(key)
 
@@ -211,7 +215,9 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _refusing(name: str) -> Callable[..., Any]:
     def method(self: Recorded, *args: Any) -> Any:
-        raise refused(self.recording, f"{name}(x)", "Compute with the array itself")
+        if self.variable.known:
+            return getattr(self.value, name)(*args)
+        raise refused(self.recording, f"{name.strip('_')}(x)", "Compute with the array itself")
 
     method.__name__ = name
     return method
@@ -246,9 +252,9 @@ for _name in ("all", "any", "argmax", "argmin", "argsort", "clip", "conj", "copy
               "trace", "var"):  # fmt: skip
     setattr(Recorded, _name, _method(_name))
 for _name in ("float", "int", "complex", "index"):
-    setattr(Recorded, f"__{_name}__", _refusing(_name))
+    setattr(Recorded, f"__{_name}__", _refusing(f"__{_name}__"))
 for _name in ("item", "tolist", "tobytes", "__format__", "__contains__", "__dlpack__"):
-    setattr(Recorded, _name, _refusing(_name.strip("_")))
+    setattr(Recorded, _name, _refusing(_name))
 for _name in _SYMBOLS:
     setattr(Recorded, f"__{_name}__", _operator(_name, False))
     if _name not in ("eq", "ne", "lt", "le", "gt", "ge"):
@@ -347,7 +353,7 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
 
 
 def _setting(recording: Recording, path: str, x: Any) -> Any:
-    if isinstance(x, Recorded):
+    if isinstance(x, Recorded) and not x.variable.known:
         raise refused(recording, f"the shape of {path}", "Give it whole numbers")
     return _fixed(x)
 

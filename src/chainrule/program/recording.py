@@ -13,12 +13,16 @@ import numpy as np
 
 
 class Variable:
-    """A value of the program: an argument, an array that the function closes over, or a result of a call."""
+    """A value of the program: an argument, an array that the function closes over, or a result of a call.
 
-    __slots__ = ("call", "gradient_of", "name", "value")
+    `known` says that it is the same at every replay, as what is made of literal numbers alone.
+    """
+
+    __slots__ = ("call", "gradient_of", "known", "name", "value")
 
     def __init__(self, value: Any, call: "Call") -> None:
         self.value, self.call = value, call
+        self.known = call.operation not in ("argument", "constant") and all(x.known for x in call.inputs())
         self.name: str | None = None
         self.gradient_of: Variable | None = None
 
