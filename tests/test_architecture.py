@@ -15,7 +15,7 @@ SOURCE = Path(chainrule.__file__).parent
 STOREYS = (
     {"validation", "pytree", "gates", "data"},
     {"backend", "numpy"},
-    {"autodiff", "models", "optim"},
+    {"autodiff", "models", "optim", "program"},
     {"functions", "explain", "cluster"},
     {"training"},
     {"estimators", "cli"},

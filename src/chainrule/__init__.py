@@ -23,6 +23,7 @@ from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
+from chainrule.program.compiled import compile
 
 if TYPE_CHECKING:
     from chainrule import optim as optim
@@ -43,6 +44,7 @@ __all__ = [
     "backward",
     "check_gradients",
     "checkpoint",
+    "compile",
     "differentiable",
     "explain",
     "functions",

@@ -68,7 +68,8 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
         variable.name = leaf.name if leaf.name in names else variable.name or _as_name(leaf.name)
     plan = _apart(recording, raw)
     base = recording.space._base
-    code = Code(plan.calls, plan.results, _LIBRARIES.get(base.__name__, "xp"), arguments)
+    library = _LIBRARIES.get(base.__name__, "xp")
+    code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
     watching.keep(recording)
@@ -211,7 +212,7 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
         if variable.call.operation == "static":
             return repr(variable.value)
         text = code.writer.operand(variable)
-        number = exact and hasattr(variable.value, "dtype") and isinstance(variable.value, np.generic)
+        number = exact and code.writer.library == "np" and variable.shape == () and hasattr(variable.value, "dtype")
         return f"{code.writer.library}.asarray({text})" if number else text
 
     def nested(tree: Any) -> str:
@@ -268,9 +269,6 @@ def parameter_names(f: Callable[..., Any], count: int) -> list[str]:
         parameters = list(inspect.signature(f).parameters.values())
     except (TypeError, ValueError):
         parameters = []
-    names = []
-    for i in range(count):
-        parameter = parameters[min(i, len(parameters) - 1)] if parameters else None
-        several = parameter is None or parameter.kind is parameter.VAR_POSITIONAL
-        names.append(f"{parameter.name if parameter else 'x'}{i}" if several else parameter.name)  # type: ignore[union-attr]
-    return names
+    by_place = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "x")
+    return [*by_place[:count], *(f"{rest}{i}" for i in range(len(by_place), count))]

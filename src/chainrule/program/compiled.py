@@ -8,7 +8,7 @@ from typing import Any
 
 from chainrule import pytree
 from chainrule.gates.helpers import is_transformed
-from chainrule.program.build import MISS, Program, built
+from chainrule.program.build import MISS, Program, built, parameter_names
 from chainrule.program.recorded import Recorded
 from chainrule.program.numbers import Number
 from chainrule.program.refusal import NotReplayable
@@ -119,12 +119,14 @@ class _Programs:
         try:
             hash(key)
         except TypeError:
-            for _, x, name in leaves(args, "argument "):
+            named = {**dict(zip(parameter_names(self._f, len(args)), args, strict=True)), **kwargs}
+            for leaf in (leaf for name, x in named.items() for leaf in leaves(x, name)):
                 try:
-                    hash(key_of(x))
+                    hash(key_of(leaf.value))
                 except TypeError:
                     raise TypeError(
-                        f"compile: {name} is of type {type(x).__name__}, which is neither an array nor hashable"
+                        f"compile: argument {leaf.name} is of type {type(leaf.value).__name__}, which is neither an "
+                        "array nor hashable"
                     ) from None
             raise
         return key

@@ -333,6 +333,8 @@ class Namespace:
                 raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
             if path in _SETTINGS_FOLLOW:
                 args = (*args[:1], *(_setting(recording, path, x) for x in args[1:]))
+            if kwargs.pop("descending", False):
+                return _descending(whole, path, *args, **kwargs)
             return _note(recording, whole, path, plain, args, kwargs)
 
         function.__name__ = getattr(plain, "__name__", path)
@@ -340,6 +342,14 @@ class Namespace:
             function.reduce = self._noting(f"{path}.reduce", plain.reduce)  # type: ignore[attr-defined]
             function.at = lambda x, key, values: x._write("add.at", _add_at, key, values)  # type: ignore[attr-defined]
         return function
+
+
+def _descending(xp: Namespace, path: str, x: Any, axis: int = -1, stable: bool = True) -> Any:
+    """Return sort or argsort from the largest down, which NumPy has not; equal elements keep their order."""
+    if path == "sort":
+        return xp.flip(xp.sort(x, axis=axis, stable=stable), axis=axis)
+    order = xp.flip(xp.argsort(xp.flip(x, axis=axis), axis=axis, stable=stable), axis=axis)
+    return x.shape[axis] - 1 - order
 
 
 def _add_at(x: Any, key: Any, values: Any) -> Any:
