@@ -16,7 +16,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.closure import Watched, watched
 from chainrule.program.code import Code
-from chainrule.program.names import naming
+from chainrule.program.names import Names
 from chainrule.program.numbers import Number
 from chainrule.program.recorded import Recorded, recorded
 from chainrule.program.recording import Call, Recording, Variable, started
@@ -57,8 +57,9 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     watching = watched(f)
     with started() as recording:
         tree, arguments = _recorded_arguments(recording, args, kwargs)
-        with naming(recording):
-            out = f(*tree[0], **tree[1])
+        recording.names = Names(built.__code__)
+        out = f(*tree[0], **tree[1])
+        recording.names.finish()
         raw = _results(f, out, recording)
     watching.refuse_draws(f)
     names = [*parameter_names(f, len(args)), *kwargs]

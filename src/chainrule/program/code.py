@@ -36,10 +36,12 @@ class Code:
         self.lines: list[str] = []
         self._names: dict[Variable, str] = {}
         self._taken = {library, "assert", "del", "for", "in", "is", "lambda", "with"}
+        self._numbers: Counter[str] = Counter()
         self._statement = _statements(calls, results)
         self._roots = roots(calls)
         self._last = self._last_uses()
         self._buffers: dict[Variable, list[str]] = {}  # the names of each memory, by its latest owner
+        self._dying: dict[Any, list[Variable]] = {}  # and which are used for the last time where
         # What the caller's own code calls it, numbered where several have one name.
         shown = [*arguments, *(y for call in calls if self._statement.get(call) is call for y in call.outs)]
         self._shared = {name for name, count in Counter(v.name for v in shown).items() if count > 1}
@@ -59,20 +61,27 @@ class Code:
         return self.writer.call(call)
 
     def _unused(self, name: str) -> str:
-        number, chosen = 0, name
-        while chosen in self._taken or (number == 0 and (name in self._shared or name in ("c", "g", "t"))):
-            number += 1
-            chosen = f"{name}{number}"
+        chosen = name
+        while chosen in self._taken or (chosen == name and (name in self._shared or name in ("c", "g", "t"))):
+            self._numbers[name] += 1
+            chosen = f"{name}{self._numbers[name]}"
         self._taken.add(chosen)
         return chosen
 
     def _named(self, variable: Variable) -> str:
         """Name the result of a statement."""
         of = variable.gradient_of
-        derived = "t" if of is None else f"d{self._names[of]}" if of.name and of in self._names else "g"
+        derived = "t" if of is None else f"d{self._names[of]}" if of is not variable and of in self._names else "g"
         self._names[variable] = self._unused(variable.name or derived)
-        self._buffers[variable] = [self._names[variable]]
+        self._own(variable, [self._names[variable]])
         return self._names[variable]
+
+    def _own(self, variable: Variable, names: list[str]) -> None:
+        """Note that a variable holds memory, under these names."""
+        self._buffers[variable] = names
+        if is_large(variable, HUGE):
+            for i in {self._last.get(root) for root in self._roots(variable)} - {None, math.inf}:
+                self._dying.setdefault(i, []).append(variable)
 
     # --- Which memory is in use until when ---
 
@@ -170,20 +179,23 @@ class Code:
                      for i, x in enumerate(call.args)]  # fmt: skip
         plain = out.name is None or out.name == reused.name
         if plain and call.operation in "+-*/" and call.args[0] is reused:
-            self._names[out], self._buffers[out] = old, names
+            self._names[out] = old
+            self._own(out, names)
             return f"{old} {call.operation}= {arguments[1][0]}"
         function = writer.function(_FUNCTIONS.get(call.operation, call.operation))
         text = f"{function}({', '.join(text for text, _ in arguments)}, out={old})"
         if plain:
-            self._names[out], self._buffers[out] = old, names
+            self._names[out] = old
+            self._own(out, names)
             return text
         new = self._named(out)
-        self._buffers[out] = [*names, new]
+        self._buffers[out][:0] = names
         return f"{new} = {text}"
 
     def _freed(self, i: int) -> list[str]:
         """Return the line that gives back what this statement used for the last time."""
-        dead = [v for v in self._buffers if is_large(v, HUGE) and all(self._last.get(r, i) <= i for r in self._roots(v))]
+        waiting = [v for v in self._dying.pop(i, []) if v in self._buffers]
+        dead = [v for v in waiting if all(self._last.get(root, i) <= i for root in self._roots(v))]
         names = [name for v in dead for name in self._buffers.pop(v)]
         later = any(self._statement[call] is call for call in self.calls[i + 1 :])
         return [f"del {', '.join(names)}"] if names and later else []

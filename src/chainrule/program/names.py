@@ -1,103 +1,96 @@
 """Names for the values of a recording, as far as the code that ran has some: `W`, and `dW` for its gradient.
 
-Names make a program readable and change nothing else. A profile function sees each function return while the
-recording runs: the local variables of the caller's own functions give names, and those of the backward pass say whose
-gradient a value is.
+Names make a program readable and change nothing else. They are the local variables of the caller's own functions, read
+whenever a call is noted; those of the backward pass say whose gradient a value is.
 """
 
-import contextlib
+import functools
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from chainrule.program.recorded import Recorded
-from chainrule.program.recording import Recording, Variable
+from chainrule.program.recording import Call, Variable
 
 _PACKAGE = str(Path(__file__).parents[1])
-# Whose local variables give no names: this package, and other installed and standard ones.
-_LIBRARIES = (_PACKAGE, str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent), "<")
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
+# Whose local variables give no names: this package, and other installed and standard ones.
+_LIBRARIES = (_PACKAGE, str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent), "<frozen", "<__array")
+_MOST = 2000  # calls; a longer program is not read
 
 
-@contextlib.contextmanager
-def naming(recording: Recording) -> Iterator[None]:
-    """Name the values of a recording while the block runs."""
-    before = sys.getprofile()
-    sys.setprofile(_Names(recording).on_event)
-    try:
-        yield
-    finally:
-        sys.setprofile(before)
+class Names:
+    """Reads names from the functions that run while a recording grows."""
 
-
-class _Names:
-    """What is known of the values, from one event to the next."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
+    def __init__(self, stop: Any) -> None:
+        self._stop = stop  # the function that runs the recording
+        self._count = 0
+        self._frames: list[Any] = []
         self._of_node: dict[int, tuple[Any, Variable]] = {}  # by the id of a node of the tape, which is kept alive
-        recording.note = "forward"
+        self._latest: Call | None = None
+        self._parent: Any = None
 
-    def on_event(self, frame: Any, event: str, result: Any) -> None:
-        """Take names from a function that calls another one or returns."""
-        if event == "return":
-            code = frame.f_code
-            if code.co_filename == _TAPE:
-                self._of_tape(code.co_name, result)
-            caller = frame.f_back
-            if caller is not None and caller.f_code.co_filename == _TAPE and caller.f_code.co_name == "backward_pass":
-                self._gradient(caller.f_locals, result)
-            if not code.co_filename.startswith(_LIBRARIES):
-                self._locals(frame)
-        elif event == "call":
-            caller = frame.f_back
-            if caller is not None and not caller.f_code.co_filename.startswith(_LIBRARIES):
-                self._locals(caller)
-            if caller is not None and caller.f_code.co_filename == _TAPE and caller.f_code.co_name == "backward_pass":
-                gate = getattr(caller.f_locals.get("node"), "gate", None)
-                if gate is not None:
-                    self._recording.note = f"backward of {gate.__name__}"
-
-    def _of_tape(self, name: str, result: Any) -> None:
-        """Note which value a node of the tape belongs to."""
-        if name == "_traced":
-            variable = variable_of(result)
-            if variable is not None and result.node is not None:
-                self._of_node[id(result.node)] = result.node, variable
-        elif name == "backward_pass":
-            self._recording.note = "forward" if self._recording.note is None else self._recording.note
-
-    def _gradient(self, inside: dict[str, Any], result: Any) -> None:
-        """Name what a pullback of the backward pass returned: the gradient of a parent."""
-        variable = variable_of(result)
-        if variable is None or variable.name is not None or variable.call.operation in ("argument", "constant"):
+    def note(self, call: Call) -> None:
+        """Say which part of the program a call belongs to, and name what exists so far."""
+        self._count += 1
+        if self._count > _MOST:
             return
-        _, parent = self._of_node.get(id(inside.get("parent")), (None, None))
-        # The gradient of an operand that was broadcast comes in the shape of the result first.
-        if parent is not None and parent.shape == variable.shape and variable.gradient_of is None:
-            variable.gradient_of = parent
+        frame, frames, parent = sys._getframe(1), [], None
+        call.note = "forward"
+        while frame is not None and frame.f_code is not self._stop:
+            kind = _kind(frame.f_code)
+            if kind == "own":
+                frames.append(frame)
+            elif kind == "backward_pass" and parent is None:
+                inside = frame.f_locals
+                gate, parent = getattr(inside.get("node"), "gate", None), inside.get("parent")
+                call.note = f"backward of {gate.__name__}" if gate is not None else "backward"
+            frame = frame.f_back
+        for own in {id(f): f for f in (*frames, *self._frames)}.values():
+            self._read(own)
+        if parent is not self._parent:
+            self._name_gradient()
+        self._frames, self._parent, self._latest = frames, parent, call
 
-    def _locals(self, frame: Any) -> None:
-        """Name the values that local variables of the caller's own code hold."""
+    def finish(self) -> None:
+        """Name what the last calls left."""
+        self._name_gradient()
+        for frame in self._frames:
+            self._read(frame)
+        self._frames = []
+
+    def _name_gradient(self) -> None:
+        """Note that what the latest call gave is the gradient of the parent that the backward pass was at."""
+        _, of = self._of_node.get(id(self._parent), (None, None))
+        for out in self._latest.outs if self._latest is not None else ():
+            # The gradient of an operand that was broadcast comes in the shape of the result first.
+            if self._parent is not None and self._parent.shape == out.shape:
+                out.gradient_of = of or out
+
+    def _read(self, frame: Any) -> None:
+        """Name the values that the local variables of a function hold."""
         for name, x in frame.f_locals.items():
-            kind = type(x)
-            if kind is list or kind is tuple:
-                continue
             variable = variable_of(x)
             if variable is not None and variable.name is None and name.isidentifier():
                 variable.name = name
+                node = getattr(x, "node", None)
+                if node is not None:
+                    self._of_node[id(node)] = node, variable
 
 
 def variable_of(x: Any) -> Variable | None:
     """Return the variable of a recorded array, below every level of a traced one."""
-    for _ in range(10):
-        if isinstance(x, Recorded):
-            return x.variable
-        if not hasattr(type(x), "level") or not hasattr(type(x), "node"):
-            return None
+    while hasattr(type(x), "node") and hasattr(type(x), "level"):
         x = x.value
-    return None
+    variable = getattr(x, "variable", None) if hasattr(type(x), "recording") else None
+    return variable if type(variable) is Variable else None
+
+
+@functools.cache
+def _kind(code: Any) -> str:
+    """Return what a function is: the caller's "own", "backward_pass" of the tape, or another."""
+    if code.co_filename == _TAPE:
+        return str(code.co_name)
+    return "" if code.co_filename.startswith(_LIBRARIES) or code.co_name == "<module>" else "own"

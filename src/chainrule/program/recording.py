@@ -79,7 +79,7 @@ class Recording:
         self.used: set[Variable] = set()
         self.refusal: Exception | None = None
         self.open = True
-        self.note: str | None = None
+        self.names: Any = None  # is told of each call, to name what exists
         self.space: Any = None  # the recorded namespace of its arrays
 
     def input(self, operation: str, value: Any, place: Any = None) -> Variable:
@@ -97,7 +97,8 @@ class Recording:
     def add(self, operation: str, run: Any, args: Any, kwargs: Any) -> Call:
         """Note a call."""
         call = Call(operation, run, args, kwargs, tuple(np.geterr().values()))
-        call.note = self.note
+        if self.names is not None:
+            self.names.note(call)
         self.used.update(call.inputs())
         self.calls.append(call)
         return call
