@@ -2,6 +2,7 @@
 
 import builtins
 import copy
+import functools
 import inspect
 import itertools
 import linecache
@@ -44,8 +45,13 @@ class Program:
         self.watches = bool(watching)
         self.source = ""
         self.signature = ", ".join(f"{name}: {text}" for name, text in parts.items())
-        self.run: Callable[..., Any]
         self.checked: Callable[..., Any]
+        self.make_run: Callable[[], Callable[..., Any]]
+
+    @functools.cached_property
+    def run(self) -> Callable[..., Any]:
+        """The function without checks, made when it is first needed."""
+        return self.make_run()
 
     def is_current(self) -> bool:
         """Say whether what NumPy computed of the closure's arrays at recording still holds."""
@@ -184,7 +190,7 @@ def _load(program: Program, f: Any, code: Code, unpacking: Unpacking, names: lis
     exact = _returned(out, code, exact=True, objects=objects)
     last = f"return {exact}"
     scope = {library: base, "MISS": MISS, **objects, **unpacking.objects}
-    program.run = _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
+    program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if len(args) != {count}: return MISS"] + ([f"{', '.join(names)}, = args"] if count else [])
     if program.watches:

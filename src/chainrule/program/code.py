@@ -88,7 +88,7 @@ class Code:
     def tree(self, call: Call) -> Iterator[Call]:
         """Yield a statement's call and all that are written inside its expression."""
         yield call
-        for variable in call.inputs():
+        for variable in call.inputs:
             inner = variable.call
             if self._statement.get(inner, inner) is not inner:
                 yield from self.tree(inner)
@@ -98,7 +98,7 @@ class Code:
         for i, call in enumerate(self.calls):
             if self._statement[call] is call:
                 for part in self.tree(call):
-                    for variable in part.inputs():
+                    for variable in part.inputs:
                         last.update(dict.fromkeys(self._roots(variable), i))
         for variable in self.results:
             last.update(dict.fromkeys(self._roots(variable), math.inf))
@@ -114,7 +114,7 @@ class Code:
             root
             for part in self.tree(call)
             if part is not call and not is_fresh(part)
-            for x in part.inputs()
+            for x in part.inputs
             for root in self._roots(x)
         }
         for x in call.args:
@@ -197,8 +197,7 @@ class Code:
         waiting = [v for v in self._dying.pop(i, []) if v in self._buffers]
         dead = [v for v in waiting if all(self._last.get(root, i) <= i for root in self._roots(v))]
         names = [name for v in dead for name in self._buffers.pop(v)]
-        later = any(self._statement[call] is call for call in self.calls[i + 1 :])
-        return [f"del {', '.join(names)}"] if names and later else []
+        return [f"del {', '.join(names)}"] if names and i + 1 < len(self.calls) else []
 
     def returned(self, variable: Variable) -> str:
         """Return the text of a result."""
@@ -212,8 +211,8 @@ def _shape_of(variable: Variable) -> str:
 def _statements(calls: list[Call], results: Iterable[Variable]) -> dict[Call, Call]:
     """Return for each call the one on whose line it is written: its own, or that of the only call which needs it."""
     place = {call: i for i, call in enumerate(calls)}
-    uses = Counter(x for call in calls for x in call.inputs())
-    user = {x: call for call in calls for x in call.inputs()}
+    uses = Counter(x for call in calls for x in call.inputs)
+    user = {x: call for call in calls for x in call.inputs}
     for y in results:
         uses[y] += 2
     line: dict[Call, Call] = {}

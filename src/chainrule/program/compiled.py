@@ -84,9 +84,12 @@ class _Programs:
         program = self._program(args, kwargs)
         if program is None:
             return self._f(*args, **kwargs)
-        if not kwargs:
-            self.fast[0] = program.checked
         try:
+            if not kwargs:
+                self.fast[0] = program.checked
+                out = program.checked(*args)
+                if out is not MISS:  # as where a dtype is equal to, and not, that of the signature
+                    return out
             return program.run(*args, *kwargs.values())
         except AssertionError:
             return self._f(*args, **kwargs)

@@ -22,7 +22,7 @@ class Variable:
 
     def __init__(self, value: Any, call: "Call") -> None:
         self.value, self.call = value, call
-        self.known = call.operation not in ("argument", "constant") and all(x.known for x in call.inputs())
+        self.known = call.operation not in ("argument", "constant") and all(x.known for x in call.inputs)
         self.name: str | None = None
         self.gradient_of: Variable | None = None
 
@@ -39,17 +39,13 @@ class Call:
     attribute with a leading dot (`.T`), or one of "argument", "constant", "getitem", "setitem" and "guard".
     """
 
-    __slots__ = ("args", "errors", "kwargs", "note", "operation", "outs", "run")
+    __slots__ = ("args", "errors", "inputs", "kwargs", "note", "operation", "outs", "run")
 
     def __init__(self, operation: str, run: Any, args: Any, kwargs: Any, errors: Any = None) -> None:
         self.operation, self.run, self.args, self.kwargs, self.errors = operation, run, args, kwargs, errors
+        self.inputs = (*_variables(args), *_variables(kwargs))  # every variable, as often as it is an argument
         self.outs: list[Variable] = []
         self.note: str | None = None  # the part of the program that it belongs to, such as "backward of tanh"
-
-    def inputs(self) -> Iterator[Variable]:
-        """Yield every variable among the arguments, as often as it is there."""
-        yield from _variables(self.args)
-        yield from _variables(self.kwargs)
 
     @property
     def writes(self) -> bool:
@@ -99,7 +95,7 @@ class Recording:
         call = Call(operation, run, args, kwargs, tuple(np.geterr().values()))
         if self.names is not None:
             self.names.note(call)
-        self.used.update(call.inputs())
+        self.used.update(call.inputs)
         self.calls.append(call)
         return call
 

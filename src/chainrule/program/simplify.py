@@ -79,9 +79,7 @@ def _is_constant(call: Call) -> bool:
     """Say whether a call gives the same at every replay."""
     if not call.outs or call.operation in ("empty", "empty_like"):
         return False
-    inputs = call.inputs()
-    if call.operation in _OF_A_SHAPE:
-        next(inputs, None)
+    inputs = call.inputs[call.operation in _OF_A_SHAPE :]
     return all(x.call.operation == "literal" for x in inputs)
 
 
@@ -149,7 +147,7 @@ def _alive(calls: list[Call], results: list[Variable]) -> list[Call]:
     for call in reversed(calls):
         if call.operation == "guard" or needed.intersection(call.outs):
             kept.append(call)
-            needed.update(call.inputs())
+            needed.update(call.inputs)
     return kept[::-1]
 
 
@@ -184,7 +182,7 @@ def roots(calls: list[Call]) -> Callable[[Variable], frozenset[Variable]]:
         elif is_fresh(call) or not call.outs:
             continue
         else:
-            lies = frozenset().union(*map(of, call.inputs())) or frozenset((call.outs[0],))
+            lies = frozenset().union(*map(of, call.inputs)) or frozenset((call.outs[0],))
         for out in call.outs:
             found[out] = lies
     return of
