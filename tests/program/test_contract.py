@@ -8,10 +8,11 @@ import pytest
 import chainrule as cr
 from chainrule import pytree
 from chainrule.backend.namespaces import namespace
-from chainrule.program.compiled import compile
 from tests.contract.operations import OPERATIONS, Operation
 
-EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=[o.id for o in OPERATIONS])
+# The shape of x[mask] depends on the values of x.
+REPLAYABLE = [o for o in OPERATIONS if o.id != "getitem-mask"]
+EVERY = pytest.mark.parametrize("operation", REPLAYABLE, ids=[o.id for o in REPLAYABLE])
 
 
 def of(operation: Operation) -> Any:
@@ -75,7 +76,7 @@ def same(a: Any, b: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_compiled_row_gives_the_bits_of_the_row(operation: Operation, kind: str, dtype: str):
     f = KINDS[kind](operation)
-    compiled = compile(f)
+    compiled = cr.compile(f)
     for seed in (0, 1):
         arrays = [x.astype(dtype) for x in operation.arrays(seed)]
         before = [x.copy() for x in arrays]

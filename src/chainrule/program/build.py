@@ -15,11 +15,12 @@ import numpy as np
 from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
+from chainrule.program.arrays import Recorded
 from chainrule.program.closure import Watched, watched
 from chainrule.program.code import Code
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
-from chainrule.program.recorded import Recorded, recorded
+from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
 from chainrule.program.signature import Unpacking, kind_of, leaves, value_key
 from chainrule.program.simplify import Simplified, roots, simplified
@@ -76,7 +77,7 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     plan = _apart(recording, raw)
     base = recording.space._base
     library = _LIBRARIES.get(base.__name__, "xp")
-    code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments)
+    code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments, names)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
     watching.keep(recording)
@@ -170,7 +171,9 @@ def _part(leaf: Any, pinned: bool) -> str:
 # --- From lines to functions ---
 
 
-def _load(program: Program, f: Any, code: Code, unpacking: Unpacking, names: list[str], out: Any, base: Any) -> None:
+def _load(
+    program: Program, f: Any, code: Code, unpacking: Unpacking, names: list[str], out: Any, base: Any
+) -> None:
     """Write the source of a program, and make its functions."""
     name = getattr(f, "__name__", "f")
     name = name if name.isidentifier() else "f"
@@ -219,7 +222,12 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
         if variable.call.operation == "static":
             return repr(variable.value)
         text = code.writer.operand(variable)
-        number = exact and code.writer.library == "np" and variable.shape == () and hasattr(variable.value, "dtype")
+        number = (
+            exact
+            and code.writer.library == "np"
+            and variable.shape == ()
+            and hasattr(variable.value, "dtype")
+        )
         return f"{code.writer.library}.asarray({text})" if number else text
 
     def nested(tree: Any) -> str:

@@ -18,7 +18,16 @@ HUGE = 65536
 # How many operations a line may have.
 _LONGEST = 6
 _FUNCTIONS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "u-": "negative"}
-_VIEWS = {".T", ".mT", "matrix_transpose", "reshape", "broadcast_to", "permute_dims", "expand_dims", "squeeze"}
+_VIEWS = {
+    ".T",
+    ".mT",
+    "matrix_transpose",
+    "reshape",
+    "broadcast_to",
+    "permute_dims",
+    "expand_dims",
+    "squeeze",
+}
 _ERRORS = ("divide", "over", "under", "invalid")
 
 
@@ -30,7 +39,14 @@ def is_large(variable: Variable, bound: int = LARGE) -> bool:
 class Code:
     """The lines of one program, the names in them, and the objects that it is given."""
 
-    def __init__(self, calls: list[Call], results: list[Variable], library: str, arguments: list[Variable]) -> None:
+    def __init__(
+        self,
+        calls: list[Call],
+        results: list[Variable],
+        library: str,
+        arguments: list[Variable],
+        parameters: list[str],
+    ) -> None:
         self.calls, self.results = calls, results
         self.writer = Writer(library, self.text)
         self.lines: list[str] = []
@@ -45,8 +61,10 @@ class Code:
         # What the caller's own code calls it, numbered where several have one name.
         shown = [*arguments, *(y for call in calls if self._statement.get(call) is call for y in call.outs)]
         self._shared = {name for name, count in Counter(v.name for v in shown).items() if count > 1}
+        self._taken.update(parameters)
         for variable in arguments:
-            self._names[variable] = self._unused(variable.name or "x")
+            own = variable.name if variable.name in parameters else None
+            self._names[variable] = own or self._unused(variable.name or "x")
 
     # --- Names ---
 
@@ -71,7 +89,9 @@ class Code:
     def _named(self, variable: Variable) -> str:
         """Name the result of a statement."""
         of = variable.gradient_of
-        derived = "t" if of is None else f"d{self._names[of]}" if of is not variable and of in self._names else "g"
+        derived = (
+            "t" if of is None else f"d{self._names[of]}" if of is not variable and of in self._names else "g"
+        )
         self._names[variable] = self._unused(variable.name or derived)
         self._own(variable, [self._names[variable]])
         return self._names[variable]
@@ -107,7 +127,9 @@ class Code:
     def _reusable(self, i: int, call: Call) -> Variable | None:
         """Return an operand of a call that is used there for the last time, and whose memory can take the result."""
         out = call.outs[0]
-        elementwise = call.operation in _FUNCTIONS or (isinstance(call.run, np.ufunc) and call.run.signature is None)
+        elementwise = call.operation in _FUNCTIONS or (
+            isinstance(call.run, np.ufunc) and call.run.signature is None
+        )
         if not elementwise or call.kwargs or not is_large(out) or not hasattr(out.value, "strides"):
             return None
         seen_in_views = {
@@ -118,9 +140,18 @@ class Code:
             for root in self._roots(x)
         }
         for x in call.args:
-            if type(x) is not Variable or x not in self._buffers or x in seen_in_views or self._roots(x) != {x}:
+            if (
+                type(x) is not Variable
+                or x not in self._buffers
+                or x in seen_in_views
+                or self._roots(x) != {x}
+            ):
                 continue
-            alike = (x.shape, x.value.dtype, x.value.strides) == (out.shape, out.value.dtype, out.value.strides)
+            alike = (x.shape, x.value.dtype, x.value.strides) == (
+                out.shape,
+                out.value.dtype,
+                out.value.strides,
+            )
             if alike and self._last.get(x) == i and is_fresh(x.call):
                 return x
         return None
@@ -142,7 +173,9 @@ class Code:
             lines = [*self._lines_of(i, call), *self._freed(i)]
             if call.errors and call.errors != usual[0][0]:
                 if call.errors != before:
-                    settings = ", ".join(f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn")
+                    settings = ", ".join(
+                        f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"
+                    )
                     self.lines.append(f"with {self.writer.library}.errstate({settings}):")
                 lines = [f"    {line}" for line in lines]
             before = call.errors

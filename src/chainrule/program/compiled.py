@@ -8,10 +8,10 @@ from typing import Any
 
 from chainrule import pytree
 from chainrule.gates.helpers import is_transformed
+from chainrule.program.arrays import Recorded
 from chainrule.program.build import MISS, Program, built, parameter_names
-from chainrule.program.recorded import Recorded
 from chainrule.program.numbers import Number
-from chainrule.program.refusal import NotReplayable
+from chainrule.program.recording import NotReplayableError
 from chainrule.program.signature import key_of, leaves, value_key
 from chainrule.validation import check_function
 
@@ -71,14 +71,16 @@ class _Programs:
         self._f, self._on_branch = f, on_branch
         self._lock = threading.RLock()
         self._by_key: dict[Any, list[Program | None]] = {}  # None: f runs itself
-        self.fast: list[Callable[..., Any]] = [_misses]  # the program that ran last, with the checks of its signature
+        self.fast: list[Callable[..., Any]] = [
+            _misses
+        ]  # the program that ran last, with the checks of its signature
         self.signatures: list[str] = []
         self._warned: set[str] = set()
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run the program for these arguments, recorded first where there is none."""
         tree = (args, kwargs)
-        found = [x for x in pytree.flat(tree)]
+        found = pytree.flat(tree)
         if any(is_transformed(x) or isinstance(x, Recorded) or type(x) is Number for x in found):
             return self._f(*args, **kwargs)  # for another transform to follow
         program = self._program(args, kwargs)
@@ -98,7 +100,9 @@ class _Programs:
         """Return the program for these arguments as Python."""
         program = self._program(args, kwargs)
         if program is None:
-            raise NotReplayable("compile: there is no program for these arguments; the function runs itself")
+            raise NotReplayableError(
+                "compile: there is no program for these arguments; the function runs itself"
+            )
         return program.source
 
     def clear(self) -> None:
@@ -150,7 +154,7 @@ class _Programs:
         program: Program | None
         try:
             program = built(self._f, args, kwargs)
-        except NotReplayable as error:
+        except NotReplayableError as error:
             if self._on_branch == "error":
                 raise
             self._warn("branch", f"{error}. This call runs the function itself")

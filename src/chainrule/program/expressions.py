@@ -63,7 +63,11 @@ class Writer:
         if operation == "astype" and not (kwargs.keys() - {"copy"}) and self._has_methods(args):
             copied = "" if kwargs.get("copy", True) else ", copy=False"
             return f"{self.operand(args[0], ATOM)}.astype({self.operand(args[1])}{copied})", ATOM
-        if operation in _METHODS and self._has_methods(args) and kwargs.keys() <= {"axis", "dtype", "keepdims"}:
+        if (
+            operation in _METHODS
+            and self._has_methods(args)
+            and kwargs.keys() <= {"axis", "dtype", "keepdims"}
+        ):
             # The same as the function, without the checks in Python before it.
             return f"{self.operand(args[0], ATOM)}.{operation}({self.listed(args[1:], kwargs)})", ATOM
         return f"{self.function(operation)}({self.listed(args, kwargs)})", ATOM
@@ -106,7 +110,9 @@ class Writer:
         if isinstance(key, tuple) and key:
             return ", ".join(map(self.key, key)) + ("," if len(key) == 1 else "")
         if type(key) is slice:
-            start, stop, step = ("" if part is None else str(part) for part in (key.start, key.stop, key.step))
+            start, stop, step = (
+                "" if part is None else str(part) for part in (key.start, key.stop, key.step)
+            )
             return f"{start}:{stop}" + (f":{step}" if step else "")
         return "..." if key is Ellipsis else self.operand(key)
 

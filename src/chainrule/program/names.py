@@ -17,7 +17,13 @@ from chainrule.program.recording import Call, Variable
 _PACKAGE = str(Path(__file__).parents[1])
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
 # Whose local variables give no names: this package, and other installed and standard ones.
-_LIBRARIES = (_PACKAGE, str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent), "<frozen", "<__array")
+_LIBRARIES = (
+    _PACKAGE,
+    str(Path(np.__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    "<frozen",
+    "<__array",
+)
 _MOST = 2000  # calls; a longer program is not read
 
 
@@ -28,7 +34,9 @@ class Names:
         self._stop = stop  # the function that runs the recording
         self._count = 0
         self._frames: list[Any] = []
-        self._of_node: dict[int, tuple[Any, Variable]] = {}  # by the id of a node of the tape, which is kept alive
+        self._of_node: dict[
+            int, tuple[Any, Variable]
+        ] = {}  # by the id of a node of the tape, which is kept alive
         self._latest: Call | None = None
         self._parent: Any = None
 
@@ -37,7 +45,8 @@ class Names:
         self._count += 1
         if self._count > _MOST:
             return
-        frame, frames, parent = sys._getframe(1), [], None
+        frame: Any = sys._getframe(1)
+        frames, parent = [], None
         call.note = "forward"
         while frame is not None and frame.f_code is not self._stop:
             kind = _kind(frame.f_code)

@@ -26,7 +26,7 @@ class Number:
         self.value, self.variable, self.recording, self.sources = value, variable, recording, sources
 
     @property
-    def __class__(self) -> type:  # so that isinstance(x, float) holds
+    def __class__(self) -> type:  # type: ignore[misc]  # so that isinstance(x, float) holds
         return type(self.value)
 
     def pinned(self) -> Any:
@@ -101,8 +101,11 @@ for _name in _COMPARISONS:
     setattr(Number, f"__{_name}__", _comparison(_name))
 for _name in ("bool", "float", "int", "hash", "repr", "str", "format", "round", "trunc", "floor", "ceil"):
     setattr(Number, f"__{_name}__", _read(f"__{_name}__"))
-Number.__index__ = lambda self: operator.index(self.pinned())  # type: ignore[attr-defined]
-Number.__complex__ = lambda self: complex(self.pinned())  # type: ignore[attr-defined]
-Number.__neg__ = lambda self: _computed(operator.neg, "u-", self)  # type: ignore[attr-defined]
-Number.__pos__ = lambda self: self  # type: ignore[attr-defined]
-Number.__abs__ = lambda self: _computed(abs, "abs", self)  # type: ignore[attr-defined]
+for _name, _method in {
+    "__index__": lambda self: operator.index(self.pinned()),
+    "__complex__": lambda self: complex(self.pinned()),
+    "__neg__": lambda self: _computed(operator.neg, "u-", self),
+    "__pos__": lambda self: self,
+    "__abs__": lambda self: _computed(abs, "abs", self),
+}.items():
+    setattr(Number, _name, _method)

@@ -5,11 +5,21 @@ which shapes and dtypes are known.
 """
 
 import contextlib
+import linecache
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+_PACKAGE = str(Path(__file__).parents[1])
+_HERE = (
+    str(Path(__file__).parent),
+    str(Path(_PACKAGE, "autodiff", "traced.py")),
+    str(Path(np.__file__).parent),
+)
 
 
 class Variable:
@@ -22,7 +32,9 @@ class Variable:
 
     def __init__(self, value: Any, call: "Call") -> None:
         self.value, self.call = value, call
-        self.known = call.operation not in ("argument", "constant") and all(x.known for x in call.inputs)
+        self.known: bool = call.operation not in ("argument", "constant") and all(
+            x.known for x in call.inputs
+        )
         self.name: str | None = None
         self.gradient_of: Variable | None = None
 
@@ -43,7 +55,10 @@ class Call:
 
     def __init__(self, operation: str, run: Any, args: Any, kwargs: Any, errors: Any = None) -> None:
         self.operation, self.run, self.args, self.kwargs, self.errors = operation, run, args, kwargs, errors
-        self.inputs = (*_variables(args), *_variables(kwargs))  # every variable, as often as it is an argument
+        self.inputs = (
+            *_variables(args),
+            *_variables(kwargs),
+        )  # every variable, as often as it is an argument
         self.outs: list[Variable] = []
         self.note: str | None = None  # the part of the program that it belongs to, such as "backward of tanh"
 
@@ -131,3 +146,40 @@ def replaced(x: Any, f: Callable[[Variable], Any]) -> Any:
     if type(x) in (list, tuple):
         return type(x)(replaced(item, f) for item in x)
     return x
+
+
+# --- What a program cannot replay ---
+
+
+class NotReplayableError(TypeError):
+    """What a function did while it was recorded depends on the values of its arrays."""
+
+
+def refused(recording: Any, what: str, instead: str) -> NotReplayableError:
+    """Return the error about a value that the program would be built on; the recording keeps it."""
+    error = NotReplayableError(
+        f"compile: {what} at {_line()} depends on the values of an array, and a program is the same for all values. "
+        f'{instead}, or compile with on_branch="eager"'
+    )
+    recording.refusal = recording.refusal or error
+    return error
+
+
+def is_own_branch() -> bool:
+    """Say whether the line that asks for a value is one of this package's own."""
+    return bool(_asking(_HERE).f_code.co_filename.startswith(_PACKAGE))
+
+
+def _line() -> str:
+    frame = _asking((_PACKAGE, *_HERE))
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    text = linecache.getline(path, number).strip()
+    return f"{path}:{number}" + (f" ({text})" if text else "")
+
+
+def _asking(inside: tuple[str, ...]) -> Any:
+    """Return the innermost frame whose file is not inside these folders."""
+    frame: Any = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith((*inside, "<__array", "<frozen")):
+        frame = frame.f_back
+    return frame

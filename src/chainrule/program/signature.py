@@ -117,7 +117,9 @@ class Unpacking:
     def _check(self, x: Any, name: str, number: int) -> None:
         kind = self._object(type(x))
         if kind_of(x) == "array":
-            self._expect(f"type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}")
+            self._expect(
+                f"type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}"
+            )
             if hasattr(x, "device") and str(x.device) != "cpu":
                 self._expect(f"{name}.device == {self._object(x.device)}")
         elif kind_of(x) == "number" and number not in self.pinned:

@@ -14,7 +14,11 @@ OPERATORS = {
     "greater_equal": ">=",
 }
 _COMMUTATIVE = ("+", "*")
-_OF_A_SHAPE = ("zeros_like", "ones_like", "full_like")  # what they give is known from the shape of their argument
+_OF_A_SHAPE = (
+    "zeros_like",
+    "ones_like",
+    "full_like",
+)  # what they give is known from the shape of their argument
 _NOT_SHARED = ("empty", "empty_like", "copy", "guard")
 
 
@@ -155,10 +159,66 @@ def _alive(calls: list[Call], results: list[Variable]) -> list[Call]:
 
 # What always gives an array of its own, whatever the layout of its arguments.
 _FRESH = {
-    *("+", "-", "*", "/", "@", "**", "//", "%", "u-", "abs", "~", "==", "!=", "<", "<=", ">", ">=", "&", "|", "^"),
-    *("where", "concat", "stack", "zeros", "ones", "full", "eye", "arange", "matmul", "copy", "add.reduce", "sum"),
-    *("mean", "max", "min", "prod", "var", "std", "cumulative_sum", "cumulative_prod", "take", "sort", "argsort"),
-    *("take_along_axis", "concatenate", "linalg.inv", "linalg.solve", "tril", "triu", "roll", "repeat", "tile"),
+    *(
+        "+",
+        "-",
+        "*",
+        "/",
+        "@",
+        "**",
+        "//",
+        "%",
+        "u-",
+        "abs",
+        "~",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "&",
+        "|",
+        "^",
+    ),
+    *(
+        "where",
+        "concat",
+        "stack",
+        "zeros",
+        "ones",
+        "full",
+        "eye",
+        "arange",
+        "matmul",
+        "copy",
+        "add.reduce",
+        "sum",
+    ),
+    *(
+        "mean",
+        "max",
+        "min",
+        "prod",
+        "var",
+        "std",
+        "cumulative_sum",
+        "cumulative_prod",
+        "take",
+        "sort",
+        "argsort",
+    ),
+    *(
+        "take_along_axis",
+        "concatenate",
+        "linalg.inv",
+        "linalg.solve",
+        "tril",
+        "triu",
+        "roll",
+        "repeat",
+        "tile",
+    ),
 }
 
 
