@@ -1,6 +1,7 @@
 """compile: signatures, replay, numbers as arguments, and refusals."""
 
 import functools
+import operator
 import threading
 import warnings
 from collections import namedtuple
@@ -276,8 +277,35 @@ def test_changes_in_place_are_refused():
         return out
 
     for f in (adds, assigns, fills, lambda x: np.add(x, 1, out=x)):
-        with pytest.raises(TypeError, match=r"in place|item assignment|numpy\.asarray|numpy\.add"):
+        with pytest.raises(
+            TypeError, match=r"function's own|in place|item assignment|numpy\.asarray|numpy\.add"
+        ):
             cr.compile(f)(X.copy())
+
+
+def test_an_array_of_its_own_may_be_changed_in_place():
+    def f(x):
+        y = x * 2
+        z = y
+        y += x
+        y *= 3
+        return y, z - 1
+
+    for a, b in zip(cr.compile(f)(X), f(X), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_an_array_of_which_there_is_a_view_may_not():
+    def f(x):
+        y = x * 2
+        row = y[0]
+        y += 1
+        return row
+
+    with pytest.raises(TypeError, match="no view"):
+        cr.compile(f)(X)
+    with pytest.raises(TypeError, match="shape and dtype"):
+        cr.compile(lambda x: operator.iadd(x[0] * 1, x))(X)
 
 
 def test_sums_of_numbers_may_be_written_in_place():

@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, is_own_branch, refused
+from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, refused
 
 SYMBOLS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
@@ -208,9 +208,15 @@ def _in_place(name: str) -> Callable[..., Any]:
     def changed(self: Recorded, other: Any) -> Any:
         if isinstance(self.value, np.generic):
             return plain(self, other)  # which has no place of its own
-        raise TypeError(
-            f"compile: x {symbol}= a changes an array in place, which is not followed. Write x = x {symbol} a"
-        )
+        variable, recording = self.variable, self.recording
+        new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None
+        if new is None or new is NotImplemented or (new.shape, new.dtype) != (self.shape, self.dtype):
+            raise TypeError(
+                f"compile: x {symbol}= a is followed where x is an array of the function's own, of which there is no "
+                f"view, and the result has its shape and dtype. Write x = x {symbol} a"
+            )
+        self.value, self.variable = new.value, new.variable
+        return self
 
     return changed
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.program.expressions import ATOM, Text, Writer
-from chainrule.program.recording import Call, Variable
-from chainrule.program.simplify import is_fresh, roots
+from chainrule.program.recording import Call, Variable, is_fresh
+from chainrule.program.simplify import roots
 
 # Arrays from this many bytes on are written over where nothing needs them any more; a smaller one is quicker to make.
 LARGE = 8192

@@ -38,9 +38,8 @@ class Writer:
         if operation in _PRECEDENCE:
             return self._operator(operation, args, call.outs[0])
         if operation.startswith("."):
-            name, *rest = operation, *args[1:]
-            bracketed = f"({self.listed(rest)})" if rest else ""
-            return f"{self.operand(args[0], ATOM)}{name}{bracketed}", ATOM
+            bracketed = f"({self.listed(args[1:])})" if args[1:] else ""
+            return f"{self.operand(args[0], ATOM)}{operation}{bracketed}", ATOM
         if operation == "getitem":
             return f"{self.operand(args[0], ATOM)}[{self.key(args[1])}]", ATOM
         if operation == "abs" and not hasattr(call.outs[0].value, "dtype"):
@@ -163,7 +162,7 @@ def _bracketed(text: Text, binds: int) -> str:
     return f"({text[0]})" if text[1] < binds else text[0]
 
 
-def _acts_as_number(x: Variable, value: Any, other: Variable, out: Variable) -> bool:
+def _acts_as_number(x: Variable, value: float, other: Variable, out: Variable) -> bool:
     """Say whether Python's number in the place of a literal array leaves the result as it is."""
     dtype = getattr(other.value, "dtype", None)
     if dtype is None or other.shape != out.shape or other.call.operation == "literal":

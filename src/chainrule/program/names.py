@@ -24,6 +24,7 @@ _LIBRARIES = (
     "<frozen",
     "<__array",
 )
+_MODELS = str(Path(_PACKAGE, "models"))  # the mathematics of this package is named as in the notes
 _MOST = 2000  # calls; a longer program is not read
 
 
@@ -102,4 +103,6 @@ def _kind(code: Any) -> str:
     """Return what a function is: the caller's "own", "backward_pass" of the tape, or another."""
     if code.co_filename == _TAPE:
         return str(code.co_name)
+    if code.co_filename.startswith(_MODELS):
+        return "own"
     return "" if code.co_filename.startswith(_LIBRARIES) or code.co_name == "<module>" else "own"

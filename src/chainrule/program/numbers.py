@@ -25,8 +25,8 @@ class Number:
     def __init__(self, value: Any, variable: Variable, recording: Recording, sources: frozenset[int]) -> None:
         self.value, self.variable, self.recording, self.sources = value, variable, recording, sources
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]  # so that isinstance(x, float) holds
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance(x, float) holds
         return type(self.value)
 
     def pinned(self) -> Any:

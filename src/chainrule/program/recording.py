@@ -80,6 +80,78 @@ def _variables(x: Any) -> Iterator[Variable]:
             yield from _variables(item)
 
 
+# What always gives an array of its own, whatever the layout of its arguments.
+_FRESH = {
+    *(
+        "+",
+        "-",
+        "*",
+        "/",
+        "@",
+        "**",
+        "//",
+        "%",
+        "u-",
+        "abs",
+        "~",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "&",
+        "|",
+        "^",
+    ),
+    *(
+        "where",
+        "concat",
+        "stack",
+        "zeros",
+        "ones",
+        "full",
+        "eye",
+        "arange",
+        "matmul",
+        "copy",
+        "add.reduce",
+        "sum",
+    ),
+    *(
+        "mean",
+        "max",
+        "min",
+        "prod",
+        "var",
+        "std",
+        "cumulative_sum",
+        "cumulative_prod",
+        "take",
+        "sort",
+        "argsort",
+    ),
+    *(
+        "take_along_axis",
+        "concatenate",
+        "linalg.inv",
+        "linalg.solve",
+        "tril",
+        "triu",
+        "roll",
+        "repeat",
+        "tile",
+    ),
+}
+
+
+def is_fresh(call: Call) -> bool:
+    """Say whether the results of a call are in memory that no earlier array has."""
+    if call.operation in ("asarray", "astype"):
+        return call.kwargs.get("copy", call.operation == "astype") is True
+    return call.operation in _FRESH or isinstance(call.run, np.ufunc)
+
+
 class Recording:
     """The calls so far, the constants, and the arguments whose numbers decided the program."""
 
@@ -88,6 +160,7 @@ class Recording:
         self.constants: dict[int, Variable] = {}
         self.pinned: set[int] = set()
         self.used: set[Variable] = set()
+        self.viewed: set[Variable] = set()  # whose memory another may share
         self.refusal: Exception | None = None
         self.open = True
         self.names: Any = None  # is told of each call, to name what exists
@@ -111,6 +184,8 @@ class Recording:
         if self.names is not None:
             self.names.note(call)
         self.used.update(call.inputs)
+        if not is_fresh(call):
+            self.viewed.update(call.inputs)
         self.calls.append(call)
         return call
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from chainrule.program.recording import Call, Recording, Variable, replaced
+from chainrule.program.recording import Call, Recording, Variable, is_fresh, replaced
 
 # The operators that compute what a function of the library does.
 OPERATORS = {
@@ -156,77 +154,6 @@ def _alive(calls: list[Call], results: list[Variable]) -> list[Call]:
 
 
 # --- Whose memory ---
-
-# What always gives an array of its own, whatever the layout of its arguments.
-_FRESH = {
-    *(
-        "+",
-        "-",
-        "*",
-        "/",
-        "@",
-        "**",
-        "//",
-        "%",
-        "u-",
-        "abs",
-        "~",
-        "==",
-        "!=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "&",
-        "|",
-        "^",
-    ),
-    *(
-        "where",
-        "concat",
-        "stack",
-        "zeros",
-        "ones",
-        "full",
-        "eye",
-        "arange",
-        "matmul",
-        "copy",
-        "add.reduce",
-        "sum",
-    ),
-    *(
-        "mean",
-        "max",
-        "min",
-        "prod",
-        "var",
-        "std",
-        "cumulative_sum",
-        "cumulative_prod",
-        "take",
-        "sort",
-        "argsort",
-    ),
-    *(
-        "take_along_axis",
-        "concatenate",
-        "linalg.inv",
-        "linalg.solve",
-        "tril",
-        "triu",
-        "roll",
-        "repeat",
-        "tile",
-    ),
-}
-
-
-def is_fresh(call: Call) -> bool:
-    """Say whether the results of a call are in memory that no earlier array has."""
-    if call.operation in ("asarray", "astype"):
-        return call.kwargs.get("copy", call.operation == "astype") is True
-    return call.operation in _FRESH or isinstance(call.run, np.ufunc)
 
 
 def roots(calls: list[Call]) -> Callable[[Variable], frozenset[Variable]]:
