@@ -119,7 +119,7 @@ class _Programs:
             return program  # type: ignore[no-any-return]
         with self._lock:
             program = self._known(key, args, kwargs)
-            return self._recorded(key, args, kwargs) if program is MISS else program  # type: ignore[no-any-return]
+            return self._recorded(key, args, kwargs) if program is MISS else program
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         key = key_of((args, kwargs))

@@ -167,7 +167,7 @@ def _recording_of(x: Any) -> Recording | None:
             raise TypeError(
                 "compile: an array of a recording that has ended; return it from the function instead"
             )
-        return x.recording  # type: ignore[no-any-return]
+        return x.recording
     if isinstance(x, dict):
         x = tuple(x.values())
     if isinstance(x, list | tuple):
