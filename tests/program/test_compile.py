@@ -349,6 +349,15 @@ def test_random_draws_while_recording_warn():
         cr.compile(lambda x: x + generator.normal(size=x.shape))(X)
 
 
+def test_special_functions_of_scipy():
+    special = pytest.importorskip("scipy.special")
+    g = cr.compile(lambda x: special.erf(x) * 2)
+    np.testing.assert_array_equal(g(X), special.erf(X) * 2)
+    session = {}
+    exec(g.source(X), session)
+    np.testing.assert_array_equal(next(v for k, v in session.items() if k == "f")(X), special.erf(X) * 2)
+
+
 # --- Closures ---
 
 

@@ -179,11 +179,13 @@ def _load(
     name = name if name.isidentifier() else "f"
     library, objects = code.writer.library, code.writer.objects
     head, shown = f"def {name}({', '.join(names)}):", _returned(out, code)
+    special = ["from cupyx.scipy import special" if library == "cp" else "from scipy import special"]
     program.source = "\n".join(
         [
+            *(special if "special" in objects else []),
             f"import {base.__name__.removeprefix('array_api_compat.')} as {library}",
             "",
-            *(f"# {key}: {_described(x)}" for key, x in objects.items()),
+            *(f"# {key}: {_described(x)}" for key, x in objects.items() if key != "special"),
             "",
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),

@@ -1,6 +1,7 @@
 """How a call is written: an operator, a method or a function of the library, with as few brackets as it needs."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,7 @@ class Writer:
     def __init__(self, library: str, name_of: Callable[[Variable], Text]) -> None:
         self.library, self._name_of = library, name_of
         self.objects: dict[str, Any] = {}
+        self.special = sys.modules.get("cupyx.scipy.special" if library == "cp" else "scipy.special")
 
     def call(self, call: Call) -> Text:
         """Return a call as an expression."""
@@ -76,7 +78,10 @@ class Writer:
         return self.library in ("np", "cp") and type(args[0]) is Variable and hasattr(args[0].value, "dtype")
 
     def function(self, operation: str) -> str:
-        """Return the name of a function of the library."""
+        """Return the name of a function of the library, or of SciPy's special functions beside it."""
+        if operation.startswith("special."):
+            self.objects["special"] = self.special
+            return operation
         return f"{self.library}.{operation}"
 
     def _operator(self, symbol: str, args: Any, out: Variable) -> Text:
@@ -164,12 +169,11 @@ def _bracketed(text: Text, binds: int) -> str:
 
 def _acts_as_number(x: Variable, value: float, other: Variable, out: Variable) -> bool:
     """Say whether Python's number in the place of a literal array leaves the result as it is."""
-    dtype = getattr(other.value, "dtype", None)
+    dtype, own = getattr(other.value, "dtype", None), x.value.dtype
     if dtype is None or other.shape != out.shape or other.call.operation == "literal":
         return False
-    kinds = {"i": int, "u": int, "f": float}
-    if kinds.get(x.value.dtype.kind) is not type(value) or dtype.kind not in "iuf":
-        return False
-    return bool(np.result_type(dtype, value) == np.result_type(dtype, x.value.dtype)) and not (
-        dtype.kind == "f" and x.value.dtype != dtype
-    )
+    if dtype == own:
+        return True
+    # An integer beside a floating array, and other dtypes that give way as Python's numbers do.
+    weak = isinstance(dtype, np.dtype) and dtype.kind in "iuf" and not (dtype.kind == "f" == own.kind)
+    return weak and bool(np.result_type(dtype, value) == np.result_type(dtype, own))

@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -61,7 +62,10 @@ class Namespace:
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
         if "out" in settings or method == "at":
             raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        if _at(self._base, path) is not ufunc:
+        special = sys.modules.get("cupyx.scipy.special" if "cupy" in self._base.__name__ else "scipy.special")
+        if getattr(special, path, None) is ufunc:
+            path = f"special.{path}"
+        elif _at(self._base, path) is not ufunc:
             raise refused(
                 recording, f"{path}, of which it is not known what it", "Write it with NumPy's functions"
             )

@@ -44,7 +44,7 @@ def key_of(tree: Any) -> Any:
         return type(tree), tuple(map(key_of, tree))
     kind = kind_of(tree)
     if kind == "array":
-        return type(tree), tree.shape, tree.dtype, getattr(tree, "device", None)
+        return type(tree), tuple(tree.shape), tree.dtype, str(getattr(tree, "device", ""))
     if kind == "number":
         return type(tree)
     return type(tree), value_key(tree)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from chainrule.backend.namespaces import to_numpy
 from chainrule.program.recording import Call, Recording, Variable, is_fresh, replaced
 
 # The operators that compute what a function of the library does.
@@ -87,13 +88,14 @@ def _is_constant(call: Call) -> bool:
 
 def uniform(variable: Variable) -> Any:
     """Return the number that every element of a literal is, as Python's; None where they differ."""
-    value = variable.value
-    if variable.call.operation != "literal" or not getattr(value, "size", 0):
+    call, value = variable.call, variable.value
+    if call.operation != "literal":
         return None
-    first = value.reshape(-1)[0]
-    if value.dtype.kind not in "iuf" or not (value.ndim == 0 or bool((value == first).all())):
-        return None
-    return first.item()
+    if "uniform" not in call.kwargs:
+        numbers = to_numpy(value) if hasattr(value, "dtype") else np.asarray(value)
+        same = numbers.size and numbers.dtype.kind in "iuf" and bool((numbers == numbers.flat[0]).all())
+        call.kwargs["uniform"] = numbers.flat[0].item() if same else None
+    return call.kwargs["uniform"]
 
 
 def _same_as(call: Call) -> Variable | None:
