@@ -124,6 +124,29 @@ def test_the_source_runs_in_an_empty_session(n):
             np.testing.assert_array_equal(a, b)
 
 
+def test_any_name_may_be_used():
+    def f(np, type, len, args, el):
+        abs = np @ type
+        c0, t1, MISS, tuple, ef = abs + len, abs * args, abs - el, abs / 2, abs * 2
+        return c0, t1, MISS, tuple, ef, (ef * el * X[0, 0]).sum()
+
+    values = [np.eye(2) + i for i in range(5)]
+    g = cr.compile(cr.grad(lambda *xs: sum(y.sum() for y in f(*xs)), (0, 1, 2, 3, 4)))
+    for a, b in zip(cr.compile(f)(*values), f(*values), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert len(g(*values)) == 5
+
+
+def test_keys_of_any_kind():
+    key = object()
+    g = cr.compile(lambda tree: {key: tree[key] * 2, "nan": float("nan"), ("a", 1): tree["a", 1]})
+    for k in (1.0, 2.0):
+        out = g({key: X * k, ("a", 1): 3.0})
+        np.testing.assert_array_equal(out[key], X * 2 * k)
+        assert out["nan"] != out["nan"]
+        assert out["a", 1] == 3.0
+
+
 # --- Numbers of Python's own ---
 
 
@@ -383,6 +406,26 @@ def test_what_numpy_computed_of_them_alone_is_computed_anew():
     assert len(runs) == 2
 
 
+def test_an_array_that_changes_while_f_runs_is_refused():
+    def f(x):
+        buffer = np.zeros(3)
+        y = x + buffer
+        buffer += 1
+        return y
+
+    def g(x):
+        buffer = np.zeros(3)
+        total = x * 0
+        for _ in range(2):
+            total = total + x * buffer
+            buffer[:] = 1
+        return total
+
+    for function in (f, g):
+        with pytest.raises(TypeError, match="changed in place while the function ran"):
+            cr.compile(function)(X)
+
+
 def test_constants_that_come_back_are_copies():
     A = np.ones(3)
     g = cr.compile(lambda x: (A, np.eye(2), x.__array_namespace__().zeros(2)))
@@ -405,6 +448,18 @@ def test_results_share_no_memory_with_arguments_or_each_other():
         assert not any(np.shares_memory(y, z) for z in results[:i])
         y += 1
     np.testing.assert_array_equal(X, np.arange(6.0).reshape(2, 3) / 7)
+
+
+def test_gradients_share_no_memory_either():
+    def f(x, w):
+        J, (dx, dw) = cr.value_and_grad(lambda x, w: (x @ w).sum() ** 2, (0, 1))(x, w)
+        return J, dx, dw, w - 0.1 * dw, dw.T
+
+    x, w = X, np.arange(3.0)
+    results, expected = cr.compile(f)(x, w), f(x, w)
+    for i, (y, z) in enumerate(zip(results, expected, strict=True)):
+        assert not any(np.shares_memory(y, other) for other in (x, w, *results[:i]))
+        np.testing.assert_array_equal(y, z)
 
 
 def test_read_only_and_strided_arguments():

@@ -16,13 +16,17 @@ OPERATIONS = len(graphs.UNARY) + len(graphs.BINARY)
 
 @pytest.mark.parametrize("large", [1, code.LARGE], ids=["written-over", "usual"])
 @pytest.mark.parametrize("start", range(0, 40, 10))
-def test_a_compiled_graph_gives_the_bits_of_the_graph(start: int, large: int, monkeypatch: pytest.MonkeyPatch):
+def test_a_compiled_graph_gives_the_bits_of_the_graph(
+    start: int, large: int, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(code, "LARGE", large)
     monkeypatch.setattr(code, "HUGE", large)
     for seed in range(start, start + 10):
         draw = random.Random(seed)
         length = draw.randint(2, 30)
-        program = [(draw.randrange(OPERATIONS), draw.randrange(10), draw.randrange(10)) for _ in range(length)]
+        program = [
+            (draw.randrange(OPERATIONS), draw.randrange(10), draw.randrange(10)) for _ in range(length)
+        ]
         shapes = [draw.choice(graphs.SHAPES) for _ in range(draw.randint(1, 3))]
         leaves = graphs.arrays((shapes, seed))
 

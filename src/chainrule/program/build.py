@@ -7,6 +7,7 @@ import inspect
 import itertools
 import linecache
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ from chainrule.program.names import Names
 from chainrule.program.numbers import Number
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
-from chainrule.program.signature import Unpacking, kind_of, leaves, value_key
+from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, value_key
 from chainrule.program.simplify import Simplified, roots, simplified
 
 MISS = object()  # what a checked program returns for arguments of another signature
@@ -115,6 +116,7 @@ def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:
     """Return the variables of the results; TypeError for a result that is none."""
     if recording.refusal:
         raise recording.refusal
+    recording.refuse_changes()
     found = []
     for y in pytree.flat(out):
         while is_transformed(y) and not y.level:
@@ -138,10 +140,19 @@ def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:
 
 def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
     """Return the simplified calls, with a copy of each result that would share memory with another or an argument."""
-    plan = simplified(recording, raw)
-    lies = roots(plan.calls)
-    calls, results, taken = list(plan.calls), [], dict[Variable, Variable]()
-    for first, y in zip(raw, plan.results, strict=True):
+    calls, given = simplified(recording, raw)
+    lies = roots(calls)
+    shares = Counter(root for y in set(given) for root in lies(_copied(y)))
+    used = {x for call in calls for x in call.inputs}
+    results, taken = [], dict[Variable, Variable]()
+    for first, y in zip(raw, given, strict=True):
+        inner = _copied(y)
+        whole = [root for root in lies(inner) if root.call.operation not in ("argument", "constant")]
+        alone = len(whole) == len(lies(inner)) == 1 and shares[whole[0]] == 1 and inner not in taken
+        # A copy of what nothing else holds is not needed, unless it is a small part of it.
+        if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
+            calls.remove(y.call)
+            y = inner
         own = first.call.operation == "argument" or y.call.operation in ("literal", "static")
         own = own or not hasattr(y.value, "dtype")
         outside = any(root.call.operation in ("argument", "constant") for root in lies(y))
@@ -149,11 +160,18 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
         if not own and (outside or again):
             copy = Call("asarray", None, (y,), {"copy": True}, calls[0].errors if calls else None)
             copy.outs.append(Variable(y.value, copy))
+            copy.note = calls[-1].note if calls else None
             calls.append(copy)
             y = copy.outs[0]
         taken.update(dict.fromkeys(lies(y), first))
         results.append(y)
     return Simplified(calls, results)
+
+
+def _copied(y: Variable) -> Variable:
+    """Return what a result is a copy of, or the result itself."""
+    is_copy = y.call.operation == "asarray" and y.call.kwargs.get("copy") is True and len(y.call.inputs) == 1
+    return y.call.inputs[0] if is_copy else y
 
 
 def _as_name(path: str) -> str:
@@ -194,15 +212,17 @@ def _load(
     ).replace("\n\n\n", "\n\n")
     exact = _returned(out, code, exact=True, objects=objects)
     last = f"return {exact}"
-    scope = {library: base, "MISS": MISS, **objects, **unpacking.objects}
+    scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
-    taken = [f"if len(args) != {count}: return MISS"] + ([f"{', '.join(names)}, = args"] if count else [])
+    taken = [f"if __len(__args) != {count}: return __MISS"] + (
+        [f"{', '.join(names)}, = __args"] if count else []
+    )
     if program.watches:
-        scope["unchanged"] = program.is_current
-        taken.append("if not unchanged(): return MISS")
+        scope["__unchanged"] = program.is_current
+        taken.append("if not __unchanged(): return __MISS")
     body = [*taken, *unpacking.checks, *code.lines, last]
-    program.checked = _made(name, [f"def {name}(*args):", *_indented(body)], scope)
+    program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)
 
 
 def _made(name: str, lines: list[str], scope: dict[str, Any]) -> Callable[..., Any]:
@@ -222,7 +242,7 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
     def leaf() -> str:
         variable = next(results)
         if variable.call.operation == "static":
-            return repr(variable.value)
+            return code.writer.plain(variable.value)[0]
         text = code.writer.operand(variable)
         number = (
             exact
@@ -233,7 +253,7 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
         return f"{code.writer.library}.asarray({text})" if number else text
 
     def nested(tree: Any) -> str:
-        if type(tree) is dict:
+        if type(tree) is dict and all(type(key) in (str, int) for key in tree):
             return "{" + ", ".join(f"{key!r}: {nested(item)}" for key, item in tree.items()) + "}"
         if type(tree) is list:
             return "[" + ", ".join(map(nested, tree)) + "]"
@@ -241,7 +261,7 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
             items = list(tree.values()) if isinstance(tree, dict) else list(tree)
             text = "(" + ", ".join(map(nested, items)) + ("," if len(items) == 1 else "") + ")"
             if type(tree) is not tuple and exact and objects is not None:
-                name = f"_as{len(objects)}"
+                name = f"__as{len(objects)}"
                 objects[name] = _rebuilder(tree)
                 return f"{name}({text})"
             return text

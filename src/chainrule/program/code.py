@@ -1,14 +1,13 @@
 """Write a simplified recording as Python: one statement a line, memory given back and written over at its last use."""
 
+import keyword
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
 from chainrule.program.expressions import ATOM, Text, Writer
-from chainrule.program.recording import Call, Variable, is_fresh
+from chainrule.program.recording import Call, Variable, is_fresh, is_ufunc
 from chainrule.program.simplify import roots
 
 # Arrays from this many bytes on are written over where nothing needs them any more; a smaller one is quicker to make.
@@ -48,10 +47,10 @@ class Code:
         parameters: list[str],
     ) -> None:
         self.calls, self.results = calls, results
-        self.writer = Writer(library, self.text)
+        self.writer = Writer(library, self.text, self._unused)
         self.lines: list[str] = []
         self._names: dict[Variable, str] = {}
-        self._taken = {library, "assert", "del", "for", "in", "is", "lambda", "with"}
+        self._taken = {library, "abs", "special", *keyword.kwlist}
         self._numbers: Counter[str] = Counter()
         self._statement = _statements(calls, results)
         self._roots = roots(calls)
@@ -74,7 +73,7 @@ class Code:
             return self._names[variable], ATOM
         call = variable.call
         if call.operation == "constant":
-            self._names[variable] = self.writer.object(variable.value, self._unused(variable.name or "c"))
+            self._names[variable] = self.writer.object(variable.value, variable.name or "c")
             return self._names[variable], ATOM
         return self.writer.call(call)
 
@@ -128,7 +127,7 @@ class Code:
         """Return an operand of a call that is used there for the last time, and whose memory can take the result."""
         out = call.outs[0]
         elementwise = call.operation in _FUNCTIONS or (
-            isinstance(call.run, np.ufunc) and call.run.signature is None
+            is_ufunc(call.run) and getattr(call.run, "signature", None) is None
         )
         if not elementwise or call.kwargs or not is_large(out) or not hasattr(out.value, "strides"):
             return None

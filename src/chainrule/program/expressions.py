@@ -25,12 +25,14 @@ Text = tuple[str, int]  # an expression, and how tightly it binds
 class Writer:
     """Writes the expressions of one program.
 
-    `library` is the name that the library has there, `name_of` gives the text of a variable, and `objects` takes what
-    has no text: the arrays that the function closes over.
+    `library` is the name that the library has there, `name_of` gives the text of a variable, `unused` a name that is
+    free, and `objects` takes what has no text: the arrays that the function closes over.
     """
 
-    def __init__(self, library: str, name_of: Callable[[Variable], Text]) -> None:
-        self.library, self._name_of = library, name_of
+    def __init__(
+        self, library: str, name_of: Callable[[Variable], Text], unused: Callable[[str], str]
+    ) -> None:
+        self.library, self._name_of, self._unused = library, name_of, unused
         self.objects: dict[str, Any] = {}
         self.special = sys.modules.get("cupyx.scipy.special" if library == "cp" else "scipy.special")
 
@@ -149,6 +151,10 @@ class Writer:
         """Return a constant array, spelled out where it is short."""
         number, value = uniform(x), x.value
         if number is not None:
+            if value.shape == ():
+                usual = isinstance(value, np.ndarray | np.generic) and np.asarray(number).dtype == value.dtype
+                named = {} if usual else {"dtype": value.dtype}
+                return f"{self.library}.asarray({self.listed((number,), named)})", ATOM
             shape, dtype = self.operand(value.shape), self.operand(value.dtype)
             return f"{self.library}.full({shape}, {self.plain(number)[0]}, dtype={dtype})", ATOM
         return self.object(value, "c"), ATOM
@@ -158,9 +164,9 @@ class Writer:
         for known, other in self.objects.items():
             if other is x:
                 return known
-        taken = f"{name}{len(self.objects)}" if name == "c" or name in self.objects else name
-        self.objects[taken] = x
-        return taken
+        chosen = self._unused(name)
+        self.objects[chosen] = x
+        return chosen
 
 
 def _bracketed(text: Text, binds: int) -> str:

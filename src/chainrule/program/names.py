@@ -33,7 +33,7 @@ class Names:
 
     def __init__(self, stop: Any) -> None:
         self._stop = stop  # the function that runs the recording
-        self._count = 0
+        self._count, self._note = 0, "forward"
         self._frames: list[Any] = []
         self._of_node: dict[
             int, tuple[Any, Variable]
@@ -48,7 +48,7 @@ class Names:
             return
         frame: Any = sys._getframe(1)
         frames, parent = [], None
-        call.note = "forward"
+        call.note = self._note
         while frame is not None and frame.f_code is not self._stop:
             kind = _kind(frame.f_code)
             if kind == "own":
@@ -58,6 +58,9 @@ class Names:
                 gate, parent = getattr(inside.get("node"), "gate", None), inside.get("parent")
                 call.note = f"backward of {gate.__name__}" if gate is not None else "backward"
             frame = frame.f_back
+        if parent is None and frames and self._note.startswith("backward"):
+            call.note = "after the backward pass"
+        self._note = call.note
         for own in {id(f): f for f in (*frames, *self._frames)}.values():
             self._read(own)
         if parent is not self._parent:

@@ -13,7 +13,7 @@ from chainrule.gates.standard import names
 from chainrule.numpy.names import FUNCTIONS, STANDARD_NAMES
 from chainrule.program.arrays import SYMBOLS, Recorded, fixed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, current, refused
+from chainrule.program.recording import Recording, Variable, current, is_ufunc, refused
 
 # Functions whose results have shapes that depend on values.
 _SHAPED_BY_VALUES = {
@@ -134,7 +134,7 @@ class Namespace:
             return _note(recording, whole, path, plain, args, kwargs)
 
         function.__name__ = getattr(plain, "__name__", path)
-        if isinstance(plain, np.ufunc) or hasattr(plain, "reduce"):
+        if hasattr(plain, "reduce"):
             function.reduce = self._noting(f"{path}.reduce", plain.reduce)  # type: ignore[attr-defined]
             function.at = lambda x, key, values: x._write("add.at", _add_at, key, values)  # type: ignore[attr-defined]
         return function
@@ -182,7 +182,7 @@ def _recording_of(x: Any) -> Recording | None:
 def _note(
     recording: Any, space: Namespace, operation: str, run: Any, args: tuple[Any, ...], kwargs: Any
 ) -> Any:
-    of_numbers = isinstance(run, np.ufunc) or operation in _OF_NUMBERS or operation in SYMBOLS.values()
+    of_numbers = is_ufunc(run) or operation in _OF_NUMBERS or operation in SYMBOLS.values()
     if of_numbers and operation != "full":
         args = tuple(x if type(x) is Number else fixed(x) for x in args)
     else:

@@ -149,7 +149,12 @@ def is_fresh(call: Call) -> bool:
     """Say whether the results of a call are in memory that no earlier array has."""
     if call.operation in ("asarray", "astype"):
         return call.kwargs.get("copy", call.operation == "astype") is True
-    return call.operation in _FRESH or isinstance(call.run, np.ufunc)
+    return call.operation in _FRESH or is_ufunc(call.run)
+
+
+def is_ufunc(run: Any) -> bool:
+    """Say whether a function is a universal one, of NumPy or of CuPy."""
+    return type(run).__name__ == "ufunc"
 
 
 class Recording:
@@ -158,6 +163,7 @@ class Recording:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.constants: dict[int, Variable] = {}
+        self._contents: dict[int, int] = {}
         self.pinned: set[int] = set()
         self.used: set[Variable] = set()
         self.viewed: set[Variable] = set()  # whose memory another may share
@@ -176,7 +182,19 @@ class Recording:
         """Return the variable of an array that did not come from an argument. The array itself is kept."""
         if id(array) not in self.constants:
             self.constants[id(array)] = self.input("constant", array)
+            self._contents[id(array)] = _contents(array)
+        elif _contents(array) != self._contents[id(array)]:
+            self.refuse_changes()
         return self.constants[id(array)]
+
+    def refuse_changes(self) -> None:
+        """Raise TypeError where a constant was changed since the recording met it, which no replay would do."""
+        for key, variable in self.constants.items():
+            if _contents(variable.value) != self._contents[key]:
+                raise TypeError(
+                    f"compile: an array of shape {tuple(variable.value.shape)} that is no argument was changed in "
+                    "place while the function ran, which is not followed. Make a new array, or pass it in"
+                )
 
     def add(self, operation: str, run: Any, args: Any, kwargs: Any) -> Call:
         """Note a call."""
@@ -188,6 +206,11 @@ class Recording:
             self.viewed.update(call.inputs)
         self.calls.append(call)
         return call
+
+
+def _contents(array: Any) -> int:
+    """Return a hash of the elements of a NumPy array; others would have to be copied to the host."""
+    return hash(array.tobytes()) if isinstance(array, np.ndarray) and array.dtype != object else 0
 
 
 _thread = threading.local()

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 
 from chainrule.validation import check_array_class
 
+# What the checks call, under names that no argument has.
+CHECKED_WITH = {"__type": type, "__len": len, "__tuple": tuple}
+
 
 class Leaf(NamedTuple):
     """A leaf of the arguments: an array, a number of Python's own, or a value that is part of the signature."""
@@ -59,7 +62,7 @@ def value_key(x: Any) -> Any:
 
 
 class Unpacking:
-    """The lines that take the arguments of a program apart; with `checks`, those that return MISS for others.
+    """The lines that take the arguments of a program apart; with `checks`, those that return __MISS for others.
 
     `names` are those of the leaves, in order, and `pinned` the numbers of those that decided the program.
     """
@@ -77,9 +80,10 @@ class Unpacking:
         if kind is None:
             self._leaf(tree, name)
         elif kind == "dict":
-            self._expect(f"type({name}) is {self._object(type(tree))} and tuple({name}) == {tuple(tree)!r}")
-            for key, item in tree.items():
-                self.argument(item, f"{name}[{key!r}]")
+            keys = self._object(tuple(tree))
+            self._expect(f"__type({name}) is {self._object(type(tree))} and __tuple({name}) == {keys}")
+            for i, (key, item) in enumerate(tree.items()):
+                self.argument(item, f"{name}[{key!r}]" if type(key) in (str, int) else f"{name}[{keys}[{i}]]")
         else:
             self._row(tree, name)
 
@@ -106,7 +110,7 @@ class Unpacking:
         return f"({', '.join(targets)}{',' if len(targets) == 1 else ''})"
 
     def _expect_row(self, tree: Any, name: str) -> None:
-        self._expect(f"type({name}) is {self._object(type(tree))} and len({name}) == {len(tree)}")
+        self._expect(f"__type({name}) is {self._object(type(tree))} and __len({name}) == {len(tree)}")
 
     def _leaf(self, x: Any, name: str) -> None:
         number, self._next = self._next, self._next + 1
@@ -118,31 +122,31 @@ class Unpacking:
         kind = self._object(type(x))
         if kind_of(x) == "array":
             self._expect(
-                f"type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}"
+                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}"
             )
             if hasattr(x, "device") and str(x.device) != "cpu":
                 self._expect(f"{name}.device == {self._object(x.device)}")
         elif kind_of(x) == "number" and number not in self.pinned:
-            self._expect(f"type({name}) is {kind}")
+            self._expect(f"__type({name}) is {kind}")
         elif type(x) is float:
-            self._expect(f"type({name}) is {kind} and {name}.hex() == {x.hex()!r}")
+            self._expect(f"__type({name}) is {kind} and {name}.hex() == {x.hex()!r}")
         elif x is None or type(x) in (bool, type):
             self._expect(f"{name} is {self._object(x)}")
         else:
-            self._expect(f"type({name}) is {kind} and {name} == {self._object(x)}")
+            self._expect(f"__type({name}) is {kind} and {name} == {self._object(x)}")
 
     def _line(self, line: str) -> None:
         self.lines.append(line)
         self.checks.append(line)
 
     def _expect(self, condition: str) -> None:
-        self.checks.append(f"if not ({condition}): return MISS")
+        self.checks.append(f"if not ({condition}): return __MISS")
 
     def _object(self, x: Any) -> str:
         for name, other in self.objects.items():
             if other is x:
                 return name
-        name = f"_{len(self.objects)}"
+        name = f"__{len(self.objects)}"
         self.objects[name] = x
         return name
 

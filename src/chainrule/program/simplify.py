@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.backend.namespaces import to_numpy
 from chainrule.program.recording import Call, Recording, Variable, is_fresh, replaced
 
@@ -107,6 +109,8 @@ def _same_as(call: Call) -> Variable | None:
         x, other = call.args if call.operation == "/" else sorted(call.args, key=_is_one)
         if _is_one(other) and _is_alike(x, out):
             return x  # type: ignore[no-any-return]
+    if call.operation in ("pow", "power", "**") and _is_one(call.args[1]) and _is_alike(call.args[0], out):
+        return call.args[0]  # type: ignore[no-any-return]
     if call.operation in ("reshape", "broadcast_to") and _is_alike(call.args[0], out):
         return call.args[0]  # type: ignore[no-any-return]
     return None
