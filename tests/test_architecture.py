@@ -15,8 +15,9 @@ SOURCE = Path(chainrule.__file__).parent
 STOREYS = (
     {"validation", "pytree", "gates", "data"},
     {"backend", "numpy"},
-    {"autodiff", "models", "optim", "program"},
-    {"functions", "explain", "cluster"},
+    {"autodiff", "models", "program"},
+    {"functions", "explain", "optim"},
+    {"cluster"},
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},

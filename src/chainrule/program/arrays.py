@@ -111,7 +111,8 @@ class Recorded:
         raise refused(
             self.recording,
             "numpy.asarray",
-            "Compute with the array itself, or join several with xp.stack",
+            "Compute with the array itself; join several with xp.stack, and for A[x] of another array A write "
+            "xp.take(A, x, axis=0) with xp = x.__array_namespace__()",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:

@@ -31,8 +31,9 @@ class Watched:
     def __bool__(self) -> bool:
         return bool(self._samples)
 
-    def _random_states(self) -> list[str]:
-        return [repr(x.state) for x in self._draws] + [repr(np.random.get_state())]
+    def _random_states(self) -> list[Any]:
+        name, key, *place = np.random.get_state()
+        return [*(repr(x.state) for x in self._draws), name, bytes(key), place]
 
     def refuse_draws(self, f: Callable[..., Any]) -> None:
         """Warn where random numbers were drawn, which every replay will use again."""
