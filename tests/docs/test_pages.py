@@ -53,6 +53,10 @@ def check_explain(printed, known):
     ]
 
 
+def check_compile(printed, known):
+    assert printed.rstrip() == "\n".join(text.rstrip("\n") + "\n" * (i == 0) for i, text in enumerate(blocks("docs/compile.md", "text")))
+
+
 def check_cluster(printed, known):
     estimator, descent = printed.splitlines()
     assert estimator.startswith("dask.array<predict, shape=(1000,)")
@@ -70,6 +74,7 @@ PAGES = {
     "docs/how-it-works.md": (5, GIVEN, check_how_it_works),
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
+    "docs/compile.md": (3, {}, check_compile),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }

@@ -100,10 +100,13 @@ class Recorded:
         if self.variable.known:
             return bool(self.value)
         if self.size == 1 and is_own_branch():
-            holds = bool(self.value)
-            self.recording.add("guard", None, (self.variable, holds), {})
-            return holds
+            return bool(self._guarded(bool(self.value)))
         raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
+
+    def _guarded(self, value: Any) -> Any:
+        """Return a value that this package asks for; where a replay has another one, the function itself runs."""
+        self.recording.add("guard", None, (self.variable, value), {})
+        return value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.variable.known:
@@ -182,6 +185,8 @@ def _refusing(name: str) -> Callable[..., Any]:
     def method(self: Recorded, *args: Any) -> Any:
         if self.variable.known:
             return getattr(self.value, name)(*args)
+        if name in ("__float__", "__int__") and is_own_branch():
+            return self._guarded(getattr(self.value, name)())
         raise refused(self.recording, f"{name.strip('_')}(x)", "Compute with the array itself")
 
     method.__name__ = name

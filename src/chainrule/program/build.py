@@ -198,18 +198,18 @@ def _load(
     library, objects = code.writer.library, code.writer.objects
     head, shown = f"def {name}({', '.join(names)}):", _returned(out, code)
     special = ["from cupyx.scipy import special" if library == "cp" else "from scipy import special"]
+    given = [f"# {key}: {_described(x)}" for key, x in objects.items() if key != "special"]
     program.source = "\n".join(
         [
             *(special if "special" in objects else []),
             f"import {base.__name__.removeprefix('array_api_compat.')} as {library}",
+            *(["", *given] if given else []),
             "",
-            *(f"# {key}: {_described(x)}" for key, x in objects.items() if key != "special"),
             "",
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),
-            "",
         ]
-    ).replace("\n\n\n", "\n\n")
+    )
     exact = _returned(out, code, exact=True, objects=objects)
     last = f"return {exact}"
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}

@@ -184,6 +184,8 @@ class Code:
         writer = self.writer
         if call.operation == "guard":
             condition, holds = call.args
+            if not isinstance(holds, bool):
+                return [f"assert {writer.operand(condition, 2)} == {writer.operand(holds, 2)}"]
             binds = 0 if holds else 8
             return [f"assert {'' if holds else 'not '}{writer.operand(condition, binds)}"]
         if call.writes:
