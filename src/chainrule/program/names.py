@@ -24,7 +24,8 @@ _LIBRARIES = (
     "<frozen",
     "<__array",
 )
-_MODELS = str(Path(_PACKAGE, "models"))  # the mathematics of this package is named as in the notes
+# Of this package, what names its values as the notes do.
+_MATHEMATICS = (str(Path(_PACKAGE, "models")), str(Path(_PACKAGE, "explain", "code.py")))
 _MOST = 2000  # calls; a longer program is not read
 
 
@@ -85,12 +86,20 @@ class Names:
     def _read(self, frame: Any) -> None:
         """Name the values that the local variables of a function hold."""
         for name, x in frame.f_locals.items():
+            if type(x) in (list, tuple):
+                for item in x:
+                    self._know(item, variable_of(item))
+                continue
             variable = variable_of(x)
             if variable is not None and variable.name is None and name.isidentifier():
                 variable.name = name
-                node = getattr(x, "node", None)
-                if node is not None:
-                    self._of_node[id(node)] = node, variable
+                self._know(x, variable)
+
+    def _know(self, x: Any, variable: Variable | None) -> None:
+        """Note which value a node of the tape belongs to."""
+        node = getattr(x, "node", None) if variable is not None else None
+        if node is not None and variable is not None:
+            self._of_node[id(node)] = node, variable
 
 
 def variable_of(x: Any) -> Variable | None:
@@ -106,6 +115,6 @@ def _kind(code: Any) -> str:
     """Return what a function is: the caller's "own", "backward_pass" of the tape, or another."""
     if code.co_filename == _TAPE:
         return str(code.co_name)
-    if code.co_filename.startswith(_MODELS):
+    if code.co_filename.startswith(_MATHEMATICS):
         return "own"
     return "" if code.co_filename.startswith(_LIBRARIES) or code.co_name == "<module>" else "own"
