@@ -24,7 +24,7 @@ from chainrule.program.numbers import Number
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
 from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, value_key
-from chainrule.program.simplify import Simplified, roots, simplified
+from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
 MISS = object()  # what a checked program returns for arguments of another signature
 _LIBRARIES = {"numpy": "np", "cupy": "cp", "array_api_compat.cupy": "cp"}
@@ -153,9 +153,9 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
         if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
             calls.remove(y.call)
             y = inner
-        own = first.call.operation == "argument" or y.call.operation in ("literal", "static")
+        own = first.call.operation == "argument" or y.call.operation == "static" or uniform(y) is not None
         own = own or not hasattr(y.value, "dtype")
-        outside = any(root.call.operation in ("argument", "constant") for root in lies(y))
+        outside = any(root.call.operation in ("argument", "constant", "literal") for root in lies(y))
         again = any(root in taken for root in lies(y)) and taken.get(y) is not first
         if not own and (outside or again):
             copy = Call("asarray", None, (y,), {"copy": True}, calls[0].errors if calls else None)

@@ -153,11 +153,15 @@ class Writer:
         if number is not None:
             if value.shape == ():
                 usual = isinstance(value, np.ndarray | np.generic) and np.asarray(number).dtype == value.dtype
-                named = {} if usual else {"dtype": value.dtype}
+                named = ({} if usual else {"dtype": value.dtype}) | self._device(value)
                 return f"{self.library}.asarray({self.listed((number,), named)})", ATOM
-            shape, dtype = self.operand(value.shape), self.operand(value.dtype)
-            return f"{self.library}.full({shape}, {self.plain(number)[0]}, dtype={dtype})", ATOM
+            named = {"dtype": value.dtype} | self._device(value)
+            return f"{self.library}.full({self.listed((value.shape, number), named)})", ATOM
         return self.object(value, "c"), ATOM
+
+    def _device(self, value: Any) -> dict[str, Any]:
+        """Return the setting that puts an array where another one is; NumPy and CuPy need none."""
+        return {"device": value.device} if self.library == "xp" else {}
 
     def object(self, x: Any, name: str) -> str:
         """Return the name of an object that the program is given."""
