@@ -3,6 +3,7 @@
 import functools
 import operator
 import threading
+import tracemalloc
 import warnings
 from collections import namedtuple
 
@@ -574,3 +575,39 @@ def test_ten_thousand_gates():
 
     g = cr.compile(cr.grad(f))
     np.testing.assert_array_equal(g(X), cr.grad(f)(X))
+
+
+def test_a_deep_network_needs_no_more_memory_than_by_hand():
+    random = np.random.default_rng(0)
+    params = [(random.normal(0, 0.1, (128, 128)), np.zeros(128)) for _ in range(10)]
+    X, Y = random.normal(size=(2, 128, 128))
+
+    def cost(params):
+        H = X
+        for W, b in params:
+            H = np.tanh(H @ W + b)
+        return ((H - Y) ** 2).sum()
+
+    def by_hand(params):
+        H = [X]
+        for W, b in params:
+            H.append(np.tanh(H[-1] @ W + b))
+        g, grads = 2 * (H[-1] - Y), []
+        for (W, _), x, y in zip(reversed(params), H[-2::-1], H[:0:-1], strict=True):
+            g = g * (1 - y * y)
+            grads.append((x.T @ g, g.sum(0)))
+            g = g @ W.T
+        return ((H[-1] - Y) ** 2).sum(), grads[::-1]
+
+    def peak(f):
+        f(params)
+        tracemalloc.start()
+        f(params)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    eager = cr.value_and_grad(cost)
+    compiled = peak(cr.compile(eager))
+    assert compiled <= peak(eager)
+    assert compiled <= 1.2 * peak(by_hand)
