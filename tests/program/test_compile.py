@@ -252,6 +252,15 @@ REFUSED = [
     (lambda x: x * len(f"{x.sum():.3f}"), r"format"),
     (lambda x: np.histogram(x)[0], "numpy.histogram"),
     (lambda x: np.arange(x.sum()), "numpy|arange"),
+    (lambda x: np.where(x > 0)[0], "the shape of where"),
+    (lambda x: x * np.allclose(x, 1), "numpy.allclose"),
+    (lambda x: x / np.count_nonzero(x), "numpy.count_nonzero"),
+    (lambda x: np.sum(x, out=np.zeros(())), "in place"),
+    (lambda x: x.__array_namespace__().reshape(x, (x.sum(), 1)), "a shape, a count or an axis of reshape"),
+    (lambda x: x.__array_namespace__().zeros(x.sum()), "a shape, a count or an axis of zeros"),
+    (lambda x: np.repeat(x, x[0], axis=1), "a shape, a count or an axis of repeat"),
+    (lambda x: np.rot90(x, x.sum()), "a shape, a count or an axis of rot90"),
+    (lambda x: x[: x.sum()], "index"),
 ]
 
 
@@ -392,6 +401,16 @@ def test_arrays_that_f_closes_over_are_read_anew():
     A[:] = 2
     parts["B"][0][:] = 5
     np.testing.assert_array_equal(g(X), X * 2 + 5)
+
+
+def test_a_mask_outside_f_has_to_pick_as_many():
+    mask = np.array([True, False, True])
+    g = cr.compile(lambda x: x[:, mask] * 2)
+    np.testing.assert_array_equal(g(X), X[:, mask] * 2)
+    mask[:] = [False, True, True]
+    np.testing.assert_array_equal(g(X), X[:, mask] * 2)
+    mask[:] = [False, False, True]
+    np.testing.assert_array_equal(g(X), X[:, mask] * 2)
 
 
 def test_what_numpy_computed_of_them_alone_is_computed_anew():

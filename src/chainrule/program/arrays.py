@@ -70,7 +70,7 @@ class Recorded:
         return self.space._noted(self, ".to_device", lambda x, d: x.to_device(d), (self, device), {})
 
     def __getitem__(self, key: Any) -> Any:
-        key = _key(self.recording, key)
+        key = _key(self, key)
         return self.space._noted(self, "getitem", operator.getitem, (self, key), {})
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -83,7 +83,7 @@ class Recorded:
                 "compile: item assignment is followed on an array that the function itself made and did not use yet. "
                 "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
             )
-        written = self.space._noted(self, operation, run, (self, _key(self.recording, key), value), {})
+        written = self.space._noted(self, operation, run, (self, _key(self, key), value), {})
         self.value, self.variable = written.value, written.variable
 
     def __len__(self) -> int:
@@ -154,11 +154,15 @@ def _setitem(x: Any, key: Any, value: Any) -> Any:
     return x
 
 
-def _key(recording: Recording, key: Any) -> Any:
+def _key(x: Recorded, key: Any) -> Any:
     """Return a key with its numbers fixed; one whose result has a shape that depends on values is refused."""
     for part in key if isinstance(key, tuple) else (key,):
         if isinstance(part, Recorded) and part.dtype == bool and not part.variable.known:
-            raise refused(recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
+            raise refused(x.recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
+        if isinstance(part, np.ndarray) and part.dtype == bool:
+            # A mask that is no argument is read anew, and has to pick as many.
+            count = x.space._noted(x, "sum", np.sum, (part,), {})
+            count._guarded(int(count.value))
     return fixed(key)
 
 

@@ -21,11 +21,50 @@ _SHAPED_BY_VALUES = {
     *("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     *("union1d", "intersect1d", "setdiff1d", "setxor1d"),
 }
-# Functions of which every argument but the array is a shape, a count or an axis.
-_SETTINGS_FOLLOW = {
-    *("arange", "broadcast_to", "empty", "eye", "expand_dims", "flip", "moveaxis", "ones", "permute_dims"),
-    *("repeat", "reshape", "squeeze", "swapaxes", "tile", "transpose", "tril", "triu", "zeros"),
+# Functions that take several arrays. Of any other, what follows the first argument are shapes, counts and axes.
+_OF_SEVERAL = {
+    *(
+        "append",
+        "broadcast_arrays",
+        "clip",
+        "concat",
+        "concatenate",
+        "column_stack",
+        "cross",
+        "diff",
+        "dot",
+        "dstack",
+    ),
+    *(
+        "einsum",
+        "full_like",
+        "hstack",
+        "inner",
+        "isclose",
+        "isin",
+        "kron",
+        "matmul",
+        "meshgrid",
+        "multi_dot",
+        "outer",
+    ),
+    *(
+        "searchsorted",
+        "select",
+        "solve",
+        "stack",
+        "take",
+        "take_along_axis",
+        "tensordot",
+        "vecdot",
+        "vstack",
+        "where",
+    ),
 }
+_OF_NONE = {"arange", "empty", "eye", "ones", "zeros"}
+_SETTINGS = ("axis", "axes", "axisa", "axisb", "axisc", "n", "indexing", "mode", "shape")
+# Functions whose answers are Python's own.
+_ANSWERS = {"allclose", "array_equal", "count_nonzero"}
 # Functions that take numbers of Python's among their arrays; ufuncs do so too.
 _OF_NUMBERS = {"asarray", "clip", "full", "full_like", "where"}
 # Functions whose answers are known without the values.
@@ -81,6 +120,10 @@ class Namespace:
             return function(*_values(args), **_values(kwargs))
         if path in _SHAPED_BY_VALUES:
             raise refused(recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
+        if path in _ANSWERS:
+            raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
+        if kwargs.get("out") is not None:
+            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         if path not in _ALLOWED or _at(self._base, path) is not function:
             raise refused(
                 recording,
@@ -125,10 +168,14 @@ class Namespace:
                 return plain(*args, **kwargs)
             if path == "asarray" and isinstance(args[0], Recorded) and _keeps(args[0], **kwargs):
                 return args[0]
-            if path in _SHAPED_BY_VALUES:
+            if path in _SHAPED_BY_VALUES or (path == "where" and len(args) == 1):
                 raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
-            if path in _SETTINGS_FOLLOW:
-                args = (*args[:1], *(_setting(recording, path, x) for x in args[1:]))
+            if not is_ufunc(plain) and any(map(_is_unknown, _settings(path, args, kwargs))):
+                raise refused(
+                    recording, f"a shape, a count or an axis of {path}", "Give it numbers of Python's own"
+                )
+            if path == "count_nonzero":
+                return whole.sum(args[0] != 0, *args[1:], **kwargs)
             if kwargs.pop("descending", False):
                 return _descending(whole, path, *args, **kwargs)
             return _note(recording, whole, path, plain, args, kwargs)
@@ -158,10 +205,23 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
     return not copy and (dtype is None or dtype == x.dtype) and (device is None or device == x.device)
 
 
-def _setting(recording: Recording, path: str, x: Any) -> Any:
-    if isinstance(x, Recorded) and not x.variable.known:
-        raise refused(recording, f"the shape of {path}", "Give it whole numbers")
-    return fixed(x)
+def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """Return the arguments of a function that are no arrays."""
+    name, given = path.rpartition(".")[2], [*args, *kwargs.values()]
+    if name in _OF_NONE:
+        return given
+    if name in _OF_SEVERAL:
+        return [kwargs[key] for key in _SETTINGS if key in kwargs]
+    if name == "full":
+        return [*args[:1], kwargs.get("shape")]
+    return given[2:] if name == "linspace" else given[1:]
+
+
+def _is_unknown(x: Any) -> bool:
+    """Say whether there is an array in x whose elements are not the same at every replay."""
+    if isinstance(x, list | tuple):
+        return any(map(_is_unknown, x))
+    return isinstance(x, Recorded) and not x.variable.known
 
 
 def _recording_of(x: Any) -> Recording | None:
