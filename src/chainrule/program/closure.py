@@ -32,8 +32,8 @@ class Watched:
         return bool(self._samples)
 
     def _random_states(self) -> list[Any]:
-        name, key, *place = np.random.get_state()
-        return [*(repr(x.state) for x in self._draws), name, bytes(key), place]
+        state: Any = np.random.get_state()
+        return [*(repr(x.state) for x in self._draws), state[1].tobytes(), *state[2:]]
 
     def refuse_draws(self, f: Callable[..., Any]) -> None:
         """Warn where random numbers were drawn, which every replay will use again."""
