@@ -18,6 +18,8 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 # Those of the classifiers.
 PYTHONS = nox.project.python_versions(PROJECT)
+# The lock files of docker/, and the extras whose packages each holds.
+LOCKS = {"cpu": ["app", "test"], "cuda12": ["cuda12"], "cuda13": ["cuda13"]}
 
 
 def lowest_versions() -> list[str]:
@@ -66,6 +68,19 @@ def lowest(session: nox.Session) -> None:
     session.install("-c", str(constraints), "-e", ".[app,test]")
     # What is old calls what its own newer dependencies call deprecated.
     session.run("pytest", "-n", "auto", "-W", "ignore::DeprecationWarning", *session.posargs)
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Write the lock files of the image: every package of a stage, with its version and the hashes of its wheels."""
+    session.install("uv")
+    for name, extras in LOCKS.items():
+        session.run(
+            *("uv", "pip", "compile", "pyproject.toml", *(f"--extra={extra}" for extra in extras)),
+            *("--universal", f"--python-version={PYTHONS[0]}", "--only-binary=:all:", "--generate-hashes"),
+            *("--no-annotate", "--no-header", "--upgrade", "--quiet", f"--output-file=docker/{name}.lock"),
+            *(() if name == "cpu" else ("--constraint=docker/cpu.lock",)),
+        )
 
 
 @nox.session

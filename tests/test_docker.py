@@ -8,8 +8,10 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 from chainrule import cli
 from tests.helpers import ROOT
@@ -108,6 +110,30 @@ def test_the_gpu_libraries_come_from_the_index_by_an_extra_of_ours():
     arguments = dict(rest.split("=") for _, name, rest in instructions() if name == "ARG")
     extras = [*arguments["EXTRAS"].split(","), arguments["CUDA"]]
     assert all(re.search(rf"^{extra} = \[", project, flags=re.MULTILINE) for extra in extras)
+
+
+def locked(name):
+    """Return the version of each package in a lock file, and the number of its hashes; of several, the newest's."""
+    text = (FOLDER / f"{name}.lock").read_text(encoding="utf-8")
+    found = re.findall(
+        r"^([\w.-]+)==(\S+)[^\n]*((?:\n    --hash=sha256:[0-9a-f]{64}[ \\]*)*)", text, flags=re.MULTILINE
+    )
+    assert len(found) == len(re.findall(r"^\S", text, flags=re.MULTILINE))
+    return {name: (version, hashes.count("--hash")) for name, version, hashes in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "extras"),
+    [("cpu", ["app", "test", "cluster", "fast"]), ("cuda12", ["cuda12"]), ("cuda13", ["cuda13"])],
+)
+def test_a_lock_holds_what_the_extras_of_its_stage_ask_for_with_hashes(name, extras):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(r for e in extras for r in project["optional-dependencies"][e])]
+    requirements = [r for r in map(Requirement, asked) if r.name != "chainrule"]
+    held = locked(name)
+    assert all(hashes for _, hashes in held.values())
+    wrong = [str(r) for r in requirements if r.name not in held or not r.specifier.contains(held[r.name][0])]
+    assert wrong == []  # `nox -s lock` writes the files anew
 
 
 def test_the_context_has_what_the_image_runs_and_no_more():

@@ -301,6 +301,17 @@ class TestChangedInPlace:
         with pytest.raises(RuntimeError, match="changed in place"):
             cr.backward(y)
 
+    def test_a_class_of_its_own_that_is_numpys(self):
+        class Measured(np.ndarray):
+            pass
+
+        x, W = np.ones(3), np.ones(3).view(Measured)
+        for f in (lambda x: np.sum(x * W), lambda x: np.sum(W * x)):
+            _, pullback = cr.vjp(f, x)
+            W[0] += 5
+            with pytest.raises(RuntimeError, match="changed in place"):
+                pullback(1.0)
+
     def test_arrays_that_only_look_alike_are_no_error(self):
         x = np.array([np.nan, 1.0])
         _, pullback = cr.vjp(lambda x: x + 1, x)
@@ -407,6 +418,7 @@ class TestOneRecorder:
         modules |= {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
         assert {m for m in modules if m.split(".")[0] not in sys.stdlib_module_names} == {
             "chainrule.gates.types",
+            "chainrule.numpy.names",
             "numpy",
         }
 

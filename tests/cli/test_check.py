@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.models import logistic
 from chainrule.models.activations import ACTIVATIONS
 from tests.helpers.commands import answer, chainrule
@@ -23,6 +24,16 @@ def trained(three_kinds, tmp_path):
     return tmp_path / "run"
 
 
+def wrong_relu(monkeypatch):
+    relu = ACTIVATIONS["relu"]
+
+    def wrong(xp, z):
+        y, (pullback,) = relu.gate(xp, z)
+        return y, (lambda g: pullback(g) * 1.001,)
+
+    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(gate=wrong))
+
+
 def test_the_gradients_of_a_model_are_right_on_every_device(device, trained, three_kinds):
     text = answer("check", trained, three_kinds, "--device", device.name)
     assert f"32 rows of {three_kinds}, float64 on {device.name}" in text
@@ -32,13 +43,7 @@ def test_the_gradients_of_a_model_are_right_on_every_device(device, trained, thr
 
 
 def test_a_slope_wrong_by_a_thousandth_is_named_where_it_shows(trained, three_kinds, monkeypatch):
-    relu = ACTIVATIONS["relu"]
-
-    def wrong(xp, z):
-        y, (pullback,) = relu.gate(xp, z)
-        return y, (lambda g: pullback(g) * 1.001,)
-
-    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(gate=wrong))
+    wrong_relu(monkeypatch)
     result = chainrule("check", trained, three_kinds, "--rows", 100)
     assert result.exit_code == 1
     lines = result.stdout.splitlines()[2:]
@@ -95,16 +100,22 @@ def test_logistic_regression_is_checked_by_both_ways_in_which_it_learns(table, t
     assert "verdict:  1 of 4 parameters" in result.stdout
 
 
-def test_gradients_too_small_to_be_judged_are_not_called_right(table, tmp_path, monkeypatch):
+def test_small_gradients_of_a_model_that_has_learnt_are_judged(table, tmp_path, monkeypatch):
     run = ("train", table, "--label", "species", "--hidden", 20, "--batch", "all", "--steps", 3000)
     answer(*run, "--learning-rate", 0.1, "--out", tmp_path / "run")
-    relu = ACTIVATIONS["relu"]
+    check = ("check", tmp_path / "run", table, "--label", "species")
+    assert answer(*check).endswith("verdict:  the gradients are those of the cost\n")
+    wrong_relu(monkeypatch)
+    result = chainrule(*check)
+    assert result.exit_code == 1
+    assert "W0 (2, 20), 40 elements: wrong at W0[" in result.stdout
 
-    def wrong(xp, z):
-        y, (pullback,) = relu.gate(xp, z)
-        return y, (lambda g: pullback(g) * 1.001,)
 
-    monkeypatch.setitem(ACTIVATIONS, "relu", relu._replace(gate=wrong))
-    text = answer("check", tmp_path / "run", table, "--label", "species")
-    assert "W0 (2, 20), 40 elements: too small to tell, " in text
-    assert "verdict:  no gradient is found wrong, 4 of 4 are too small to tell; give rows" in text
+def test_gradients_that_rounding_hides_are_not_called_right(table, tmp_path, monkeypatch):
+    answer("train", table, "--label", "species", "--hidden", 5, "--steps", 3, "--out", tmp_path / "run")
+    cost = cr.MLP.cost_of
+    monkeypatch.setattr(cr.MLP, "cost_of", lambda self, *arguments: cost(self, *arguments) + 1e18)
+    result = chainrule("check", tmp_path / "run", table, "--label", "species")
+    assert result.exit_code == 1
+    assert "W0 (2, 5), 10 elements: too small to tell at W0" in result.stdout
+    assert "verdict:  no gradient is found wrong, 4 of 4 are too small to tell; give rows" in result.stdout

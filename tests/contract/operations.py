@@ -142,6 +142,13 @@ OPERATIONS = [
     binary("logaddexp", uniform(-2, 2), uniform(-2, 2)),
     one("logaddexp", "of-scalar", lambda xp, x: xp.logaddexp(0.5, x), elementwise=True),
     one("logaddexp", "by-scalar", lambda xp, x: xp.logaddexp(x, 0.5), elementwise=True),
+    Operation(
+        "logaddexp2",
+        lambda xp, x, y: xp._logaddexp2(x, y),
+        (uniform(-2, 2), uniform(-2, 2)),
+        elementwise=True,
+        empty=((0, 1), (1, 3)),
+    ),
     binary("maximum", uniform(-2, -0.1), uniform(0.1, 2)),
     binary("maximum", uniform(0.1, 2), uniform(-2, -0.1), "first"),
     binary("minimum", uniform(-2, -0.1), uniform(0.1, 2)),
@@ -167,6 +174,7 @@ OPERATIONS = [
     unary("tanh", -2, 2),
     Operation("where", lambda xp, a, b: xp.where(a > b, a * 1, b * 1), (uniform(-2, 2), uniform(-2, 2))),
     # slopes that are gates themselves
+    one("cbrt", "", lambda xp, x: xp._cbrt(x), apart(), elementwise=True),
     one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
@@ -249,13 +257,13 @@ OPERATIONS = [
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp._scatter(g, key=(slice(None), 1), shape=(2, 3)),
+        lambda xp, g: xp._scatter(g, keys=((slice(None), 1),), shape=(2, 3)),
         (uniform(-2, 2, (2,)),),
         "basic",
     ),
     Operation(
         "scatter",
-        lambda xp, g: xp._scatter(g, key=(beside(xp, g, [0, 0, 2]).value,), shape=(4,)),
+        lambda xp, g: xp._scatter(g, keys=((beside(xp, g, [0, 0, 2]).value,),), shape=(4,)),
         (uniform(-2, 2, (3,)),),
         "repeated",
     ),

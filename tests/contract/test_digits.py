@@ -1,6 +1,7 @@
 """First and second derivatives of functions of one number, over the whole domain, against eighty digits."""
 
 import functools
+import math
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from typing import NamedTuple
@@ -66,6 +67,24 @@ def half_power(z: Decimal) -> Decimal:
     return z * z.sqrt()
 
 
+def cube_root(z: Decimal) -> Decimal:
+    return (abs(z).ln() / 3).exp().copy_sign(z)
+
+
+def sinc(x: Decimal, order: int) -> Decimal:
+    """Return a derivative of sin(pi x) / (pi x) by its Taylor series."""
+    total = Decimal(0)
+    for k in range(120):
+        if 2 * k >= order:
+            power = PI ** (2 * k) * x ** (2 * k - order)
+            falling = math.perm(2 * k, order)
+            total += (-1) ** k * falling * power / math.factorial(2 * k + 1)
+    return total
+
+
+PI = Decimal(
+    "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211707"
+)
 LN2, LN10 = TWO.ln(), Decimal(10).ln()
 ROWS = {
     "acos": Row(
@@ -88,6 +107,11 @@ ROWS = {
         both([*SMALL, *MIDDLE, *LARGE]), lambda x: 1 / (1 + x * x), lambda x: -2 * x / (1 + x * x) ** 2
     ),
     "atanh": Row(both([*SMALL, *NEAR_1]), lambda x: 1 / (1 - x * x), lambda x: 2 * x / (1 - x * x) ** 2),
+    "_cbrt": Row(
+        both([*SMALL, *MIDDLE, *LARGE]),
+        lambda x: 1 / (3 * cube_root(x) ** 2),
+        lambda x: -2 / (9 * cube_root(x) ** 5),
+    ),
     "cosh": Row(both([x for x in TAILS if x < 700]), sinh, cosh),
     "exp": Row(both([x for x in TAILS if x < 700]), exp, exp),
     "expm1": Row(both([x for x in TAILS if x < 700]), exp, exp),
@@ -161,3 +185,40 @@ def test_what_is_left_beside_a_share_near_1(device: cr.Device, dtype: str):
         np.testing.assert_allclose(got, right, rtol=1e-5 if dtype == "float32" else 1e-13)
     losses = float(space.softmax_cross_entropy(z, y)), float(-space.log_softmax(z)[0])
     np.testing.assert_allclose(losses, 2 * small, rtol=1e-5)
+
+
+def test_both_slopes_of_logaddexp2(device: cr.Device, dtype: str):
+    space, gaps = cr.differentiable(device.xp), [0.25, 1.0, 3.5, 40.0, 100.0]
+    for shift in (0.0, -1000.0, 4096.0):
+        larger = np.array([shift + gap for gap in gaps], dtype)
+        x1, x2 = device.asarray(larger, dtype), device.asarray(np.full_like(larger, shift), dtype)
+        to_both = cr.grad(lambda a, b: space.sum(space._logaddexp2(a, b)), (0, 1))(x1, x2)
+        for got, sign in zip(to_both, (-1, 1), strict=True):
+            right = 1 / (1 + np.exp2(sign * np.array(gaps)))
+            np.testing.assert_allclose(device.to_numpy(got), right, rtol=4 * np.finfo(dtype).eps)
+
+
+def test_the_slope_of_sinc(device: cr.Device, dtype: str):
+    # Apart from its zeros, near which no digits are left of pi x.
+    points = np.array([1e-6, 1e-3, 0.00319, 0.0033, 0.01, 0.1, 0.31, 0.32, 0.7, 1.2, 1.7], dtype)
+    x = device.asarray(points, dtype)
+    slope = cr.grad(lambda x: np.sum(np.sinc(x)))
+    with localcontext() as context:
+        context.prec = 80
+        for got, order in ((slope(x), 1), (cr.grad(lambda x: np.sum(slope(x)))(x), 2)):
+            right = [float(sinc(Decimal(float(at)), order)) for at in points]
+            np.testing.assert_allclose(device.to_numpy(got), right, rtol=60 * np.finfo(dtype).eps)
+
+
+def test_the_slope_of_tanh_is_exact_to_a_unit_of_1(device: cr.Device, dtype: str):
+    space, eps = cr.differentiable(device.xp), float(np.finfo(dtype).eps)
+    points = np.array(both([*np.linspace(0, 30, 121)]), dtype)
+    x = device.asarray(points, dtype)
+    slope = device.to_numpy(cr.grad(lambda x: space.sum(space.tanh(x)))(x)).astype("float64")
+    by_sigmoid = cr.grad(lambda x: space.sum(2 * space.sigmoid(2 * x) - 1))(x)
+    with localcontext() as context:
+        context.prec = 80
+        right = np.array([float(sech2(Decimal(float(at)))) for at in points])
+    np.testing.assert_allclose(slope, right, rtol=0, atol=eps)
+    assert np.all(slope[np.abs(points) > (19.1 if dtype == "float64" else 10)] == 0)
+    np.testing.assert_allclose(device.to_numpy(by_sigmoid), right, rtol=4 * eps)

@@ -29,6 +29,9 @@ SLOPES = {
     "abs": (lambda np_, x: np_.abs(x * x), np.inf),
     "tanh of NaN": (lambda np_, x: np_.tanh(x), np.nan),
     "x x of NaN": (lambda np_, x: x * x, np.nan),
+    "maximum of NaN": (lambda np_, x: np_.maximum(np_.log(x), 0.5), np.nan),
+    "minimum of the square of NaN": (lambda np_, x: np_.minimum(x * x, 0.5), np.nan),
+    "clip of NaN": (lambda np_, x: np_.sqrt(np_.clip(np_.sqrt(x), 0.1, 2.0)), np.nan),
 }
 EVERY = pytest.mark.parametrize("name", SLOPES)
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")

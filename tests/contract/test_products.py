@@ -131,7 +131,7 @@ def test_the_logarithm_of_a_determinant_of_0_has_no_slope(here: Place):
     assert np.all(np.isnan(slope[1]))
 
 
-@pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0, 3.0])
+@pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0, 2.0, 3.0, -1.0])
 @pytest.mark.parametrize("of_scalars", [True, False])
 def test_second_derivatives_of_a_power_at_0(exponent: float, of_scalars: bool, here: Place):
     space = cr.differentiable(here.xp)
@@ -142,6 +142,11 @@ def test_second_derivatives_of_a_power_at_0(exponent: float, of_scalars: bool, h
     with np.errstate(all="ignore"):
         hessian = here.numpy(cr.hessian(f)(here.array([0.0, exponent])))
     np.testing.assert_array_equal(hessian, hessian.T)
-    right = {1.0: [[0, -np.inf], [-np.inf, 0]], 2.0: [[2, 0], [0, 0]], 3.0: [[0, 0], [0, 0]]}
+    right = {
+        0.0: [[0, np.inf], [np.inf, np.inf]],
+        1.0: [[0, -np.inf], [-np.inf, 0]],
+        2.0: [[2, 0], [0, 0]],
+        3.0: [[0, 0], [0, 0]],
+    }
     known = ~np.isnan(hessian)
     np.testing.assert_array_equal(hessian[known], np.array(right.get(exponent, hessian))[known])

@@ -27,7 +27,7 @@ POINTS = ((0.3, 0.7, -1.2), (2.5, -0.6, 0.4), (-1.5, 3.0, 2.0), (1.7, 0.2, 5.0))
 def value(gate, x, y, z):
     """Return what a gate gives for as many of the three arrays as it takes."""
     xp = x.__array_namespace__()
-    run = getattr(cr.functions, gate, None) or getattr(xp, gate)
+    run = getattr(cr.functions, gate, None) or getattr(xp, gate, None) or getattr(xp, f"_{gate}")
     if gate == "where":
         return run(x > 0, y, z)
     if gate == "clip":

@@ -235,3 +235,107 @@ def test_a_list_among_the_operands_is_an_array_and_may_change_afterwards(f):
     expected = cr.grad(lambda v: np.sum(f(v, np.array([1.0, 2.0, 3.0]))))(x)
     np.testing.assert_allclose(cr.grad(changing)(x), expected)
     cr.check_gradients(changing, x)
+
+
+class TestConstantsAlone:
+    """A NumPy function on constants is NumPy's own, with a rule or without."""
+
+    @staticmethod
+    def run(f: Callable[[Any], Any], x: np.ndarray) -> Any:
+        found = []
+
+        def g(x: Any) -> Any:
+            found.append(f(cr.stop_gradient(x)))
+            return np.sum(x)
+
+        assert cr.grad(g)(x).tolist() == [1] * len(x)
+        return found[0]
+
+    @pytest.mark.parametrize(
+        "f",
+        [
+            np.median,
+            lambda c: np.percentile(c, 30),
+            lambda c: np.flatnonzero(c > 0),
+            lambda c: np.unique(np.argsort(c)),
+            lambda c: np.bincount(np.argsort(c)),
+            lambda c: np.interp(c, [0.0, 1.0], [3.0, 4.0]),
+            lambda c: np.random.default_rng(0).permutation(c),
+            lambda c: np.add.reduce(c),
+            lambda c: np.median(c[0]),
+            lambda c: np.take(c, [5, -7], mode="wrap"),
+        ],
+    )
+    def test_the_value_is_numpys(self, f: Callable[[Any], Any]):
+        got = self.run(f, V)
+        np.testing.assert_array_equal(np.asarray(got), f(V))
+
+    @pytest.mark.parametrize(
+        "f",
+        [
+            lambda c: np.unique(c, return_counts=True),
+            np.frexp,
+            lambda c: np.histogram(c, 2),
+            np.unique_counts,
+        ],
+    )
+    def test_several_results_stay_what_they_are(self, f: Callable[[Any], Any]):
+        got, right = self.run(f, V), f(V)
+        assert type(got) is type(right)
+        for mine, its in zip(got, right, strict=True):
+            np.testing.assert_array_equal(np.asarray(mine), its)
+
+    def test_what_is_no_array_stays_so(self):
+        assert self.run(np.array2string, V) == np.array2string(V)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda c: np.copyto(c, 7.0),
+            lambda c: np.put(c, [0], 7.0),
+            lambda c: np.add(c, 1.0, out=c),
+            lambda c: np.add.at(c, [0, 0], 1.0),
+            lambda c: np.fill_diagonal(c[None], 7.0),
+            lambda c: np.cumsum(c, out=c),
+            lambda c: np.putmask(c, c > 0, 0.0),
+        ],
+    )
+    def test_what_changes_an_array_in_place_changes_it(self, change: Callable[[Any], Any]):
+        right = V.copy()
+        change(right)
+        assert not np.array_equal(right, V)
+        got = self.run(lambda c: (change(c), c)[1], V)
+        np.testing.assert_array_equal(np.asarray(got), right)
+
+    def test_out_comes_back_as_it_was_given(self):
+        def f(c: Any) -> Any:
+            plain = np.ones(3)
+            before = plain
+            plain += c
+            assert plain is before
+            return plain
+
+        np.testing.assert_array_equal(self.run(f, V), V + 1)
+
+    def test_a_traced_array_among_them_is_refused_as_ever(self):
+        for f in (
+            lambda x: np.copyto(np.zeros(3), x),
+            lambda x: np.add(x, 1.0, out=cr.stop_gradient(x)),
+            np.median,
+        ):
+            with pytest.raises(TypeError, match="numpy"):
+                cr.grad(f)(V)
+
+
+def test_equal_elements_are_in_the_order_that_numpy_gives_them():
+    x = np.random.default_rng(0).integers(0, 3, 100).astype(float)
+    found = []
+    cr.grad(lambda x: found.append(np.argsort(x)) or np.sum(x))(x)
+    np.testing.assert_array_equal(np.asarray(found[0]), np.argsort(x))
+
+
+def test_a_decomposition_is_computed_once(monkeypatch: pytest.MonkeyPatch):
+    calls, eigh = [], np.linalg.eigh
+    monkeypatch.setattr(np.linalg, "eigh", lambda x: calls.append(1) or eigh(x))
+    cr.grad(lambda x: np.sum(cr.differentiable(np).linalg.eigh(x)[0]))(np.diag([1.0, 2.0]))
+    assert len(calls) == 1

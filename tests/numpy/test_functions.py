@@ -508,11 +508,6 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
         TypeError,
         r"numpy\.nan_to_num: copy=False",
     ),
-    "nan_to_num, complex": (
-        lambda a: np.nan_to_num(cr.differentiable(np).asarray([1j])),
-        TypeError,
-        r"numpy\.nan_to_num: .*complex128",
-    ),
     "select, choices": (
         lambda a: np.select([a > 1], [a, a]),
         ValueError,

@@ -8,5 +8,5 @@ transforms   grad, vjp, jvp, jacobian, hessian
 variables    variable and backward
 custom_gate  gate: a rule of your own
 remat        checkpoint: memory for time
-gradcheck    check_gradients: gradients against differences
+gradcheck    check_gradients: gradients against differences; finite_differences has these, judging holds against them
 """

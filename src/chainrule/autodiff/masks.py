@@ -8,13 +8,14 @@ A mask passes through gates that are elementwise or move elements, by `FLOWS`; o
 not masked. It is computed where an elementwise gate needs it, and not before.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
-from chainrule.gates.types import Array, Pullback
+from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
 # for an elementwise one, and the device of the gradient.
@@ -24,9 +25,10 @@ _Source = tuple[Any, Pullback | None, Any]
 class Masks:
     """The masks of one backward pass, by the nodes whose gradients are masked."""
 
-    def __init__(self, space: Any) -> None:
+    def __init__(self, space: Any, seeded: Iterable[Any]) -> None:
         self._space, self._xp = space, space._base
-        self._sources: dict[Any, list[_Source] | None] = {}  # None: a use without a mask
+        # None: a use without a mask, as every result is of its own seed.
+        self._sources: dict[Any, list[_Source] | None] = dict.fromkeys(seeded)
         self._alive: dict[Any, Array] = {}
 
     def pull(self, node: Any, parent: Any, pullback: Pullback, g: Array) -> Array:
@@ -36,12 +38,11 @@ class Masks:
             self._sources[parent] = None
             return pullback(g)
         sources = self._sources.setdefault(parent, [])
-        if flow != "elementwise":
-            if sources is not None:
-                sources.append((node, pullback, plain_value(g).device))
-            return pullback(g)
         if sources is not None:
-            sources.append((node, None, None))
+            moved = flow != "elementwise"
+            sources.append((node, pullback, plain_value(g).device) if moved else (node, None, None))
+        if flow in ("moves", "selects") or not masked:
+            return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = pullback(g)
         # A masked element has g = 0, and 0 times a slope is 0 or NaN. A traced share is masked in any case: the
@@ -72,14 +73,22 @@ class Masks:
     def _of_sources(self, node: Any) -> Array:
         xp, total = self._xp, None
         for result, pullback, device in self._sources[node] or ():
-            alive = self._alive.get(result)
+            alive = before = self._alive.get(result)
             if pullback is not None:
                 # A gate that moves elements moves those of the mask: what it hands anything to is alive.
                 if alive is None:
-                    ones = xp.ones(result.shape, dtype=result.dtype, device=device)
-                else:
-                    ones = xp.astype(alive, result.dtype)
-                alive = plain_value(pullback(ones)) != 0
+                    alive = xp.ones(result.shape, dtype=result.dtype, device=device)
+                elif result.dtype:
+                    alive = xp.astype(alive, result.dtype)
+                alive = plain_value(pullback(alive))
+                if type(alive) is Cotangents:
+                    total = alive if total is None else total + alive
+                    continue
+                alive = alive != 0
+                if before is not None and FLOWS[result.gate] == "picks":
+                    alive = xp.logical_and(
+                        alive, before
+                    )  # beside a NaN it hands NaN, of a masked element too
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total

@@ -67,7 +67,9 @@ class Namespace:
         ):
             for name, kind, function in functions(part):
                 if hasattr(below, name):
-                    made = _MAKERS[kind](self, function, getattr(below, name))
+                    # The clip of compat gives the dtype of its first argument, NumPy's own that of all.
+                    own = base if name == "clip" else below
+                    made = _MAKERS[kind](self, function, getattr(own, name))
                     made = wrappers.described(made, function) if function else made
                     setattr(room, name, self._bind(name, kind, made))
         for name, adapt in wrappers.ADAPTERS.items():

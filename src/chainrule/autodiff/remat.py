@@ -20,7 +20,8 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
     f takes arrays and nested lists, tuples and dicts of arrays, also by name, and returns one array. Backward then
     costs a second forward, and keeps the memory of one call of f at a time. Raises TypeError where f uses a traced
     array that is not among its arguments, and RuntimeError where the second run gives another result than the first;
-    on a GPU the gradient is NaN there.
+    on a GPU the gradient is NaN there. The results alone are compared: a factor that changed in between is not seen
+    where it is multiplied by 0, so what may change belongs among the arguments.
     """
     check_function("checkpoint", f)
     name = getattr(f, "__name__", "f")

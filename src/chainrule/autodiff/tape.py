@@ -8,17 +8,19 @@ one: the gate then runs, and is recorded, there too. That is how gradients of gr
 
 import inspect
 import itertools
+import operator
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.autodiff.masks import Masks
-from chainrule.autodiff.traced import Traced, is_traced, plain_value
+from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.gates import PARTIAL, SELECTING
-from chainrule.gates.helpers import unbroadcast
-from chainrule.gates.types import Array, Gate, Pullback
+from chainrule.gates.helpers import output, unbroadcast
+from chainrule.gates.indexing import getitem, scatter
+from chainrule.gates.types import Array, Cotangents, Gate, Pullback
 from chainrule.numpy.coercion import as_operands
 from chainrule.validation import check_array_class
 
@@ -98,7 +100,7 @@ def record(
         result = plain(*operands, **settings) if plain else gate(space._base, *operands, **settings)[0]
         return space._wrap(result)
     result, pullbacks = gate(xp, *operands, **settings)
-    edges: list[tuple[Node, Pullback]] = []
+    edges: Any = []
     watched: Watched = ()
     for array, pullback in zip(arrays, pullbacks, strict=False):
         if type(array) is Traced and array.level:
@@ -110,6 +112,8 @@ def record(
         return space._wrap(result)
     if isinstance(result, tuple):
         return _several_traced(result, space, level, edges, watched, gate in PARTIAL)
+    if gate is getitem:
+        edges = _item_edges(space, arrays[0], settings["key"], edges)
     return _traced(result, space, level, edges, watched, gate)
 
 
@@ -142,6 +146,7 @@ def _is_plain_array(x: Any) -> bool:
 
 
 _checked: set[type] = {np.ndarray}
+_watchable: set[type] = {np.ndarray}  # those of them that are NumPy's arrays
 _single: set[type] = {np.ndarray}  # those of them that are no lists, which gates of two arrays take as arrays
 
 
@@ -149,6 +154,8 @@ def check_operand(x: Any) -> None:
     """Raise TypeError for what would be taken for an array that it is not."""
     check_array_class(type(x))
     _checked.add(type(x))
+    if isinstance(x, np.ndarray):
+        _watchable.add(type(x))
     if not isinstance(x, list | tuple):
         _single.add(type(x))
 
@@ -156,31 +163,14 @@ def check_operand(x: Any) -> None:
 def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
     """Raise TypeError for a traced array among the settings, where no gradient would flow to it."""
     for name, value in settings.items():
-        if is_traced(value):
+        if type(value) is Traced and value.level:
             raise TypeError(
                 f"{gate.__name__}: {name} is a setting, to which no gradient flows, and was given a traced array. "
                 "Use chainrule.stop_gradient on it, or a rule of your own that takes it among its arrays"
             )
 
 
-# --- Forward: a gate with several results ---
-
-
-class Cotangents:
-    """The gradients of the results of one gate, by the number of the result, as far as they have arrived."""
-
-    __slots__ = ("items",)
-
-    shape = dtype = None  # nothing to broadcast or cast, for the results of a gate differ in both
-
-    def __init__(self, items: dict[int, Array]) -> None:
-        self.items = items
-
-    def __add__(self, other: "Cotangents") -> "Cotangents":
-        items = dict(self.items)
-        for i, g in other.items.items():
-            items[i] = items[i] + g if i in items else g
-        return Cotangents(items)
+# --- Forward: several results of one gate, several items of one array ---
 
 
 def _several_traced(
@@ -192,7 +182,7 @@ def _several_traced(
 
     def of_all(pullback: Pullback) -> Pullback:
         def from_cotangents(cotangents: Cotangents) -> Array:
-            given = cotangents.items
+            given = dict(cotangents.pairs)
             zeros = (space if any(type(g) is Traced for g in given.values()) else xp).zeros
             return pullback(
                 tuple(
@@ -204,12 +194,33 @@ def _several_traced(
         return from_cotangents
 
     def picking(i: int) -> Pullback:
-        return lambda g: Cotangents({i: g})
+        return lambda g: Cotangents([(i, g)])
 
     everything = [(parent, of_all(pullback)) for parent, pullback in edges]
-    whole = _traced(Cotangents({}), space, level, everything, watched).node
+    whole = _traced(Cotangents([]), space, level, everything, watched).node
     items = [_traced(r, space, level, ((whole, picking(i)),), ()) for i, r in enumerate(results)]
     return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
+
+
+def _item_edges(space: Any, x: Traced, key: Any, edges: Edges) -> Edges:
+    """Return the edges of x[key]: those given for the first item of x, for others one to a node that they share.
+
+    That node adds their gradients in one array: n items then need no n arrays as large as x.
+    """
+    whole: Any = getattr(x, "taken", False)
+    if whole is False:
+        x.taken = None
+        return edges
+    if whole is None:
+        shape = x.shape
+
+        def of_items(cotangents: Cotangents) -> Array:
+            keys, gs = zip(*cotangents.pairs, strict=True)
+            return output(scatter, space._base, *gs, keys=keys, shape=shape)
+
+        whole = x.taken = _traced(Cotangents([]), space, x.level, ((x.node, of_items),), ()).node
+        whole.gate = scatter
+    return ((whole, lambda g: Cotangents([(key, g)])),)
 
 
 # --- Forward: the same, for one and for two arrays ---
@@ -253,8 +264,9 @@ def _recorder_of_one(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
                 if settings:
                     check_settings(gate, settings)
                 result, (back,) = gate(xp, value, **settings)
-                if not isinstance(result, tuple):
-                    return _traced(result, space, x.level, ((x.node, back),), (), gate)
+                if isinstance(result, tuple):
+                    return _several_traced(result, space, x.level, ((x.node, back),), (), gate in PARTIAL)
+                return _traced(result, space, x.level, ((x.node, back),), (), gate)
         return record(space, gate, (x,), settings, plain)
 
     return function
@@ -295,16 +307,22 @@ def _recorder_of_two(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
 
 # --- Backward ---
 
+_gate = operator.attrgetter("gate")
 
-def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[Node, Array]:
-    """Carry g from root back to every leaf, and return the gradients there; with `keep`, at every node.
 
-    A node is visited once, when all its uses have added their share. There is no recursion, so no limit to depth, and
-    time is linear in the number of gates.
+def backward_pass(space: Any, seeds: Iterable[tuple[Node, Array]], keep: bool = False) -> dict[Node, Array]:
+    """Carry the gradients of results, given by their nodes, back to every leaf, and return those there.
+
+    With `keep` it returns those at every node. The gradients of several results add. A node is visited once, when all
+    its uses have added their share. There is no recursion, so no limit to depth, and time is linear in the number of
+    gates.
     """
-    uses, selects = _count_uses(root)
-    masks = Masks(space) if selects else None
-    gradients, ready = {root: g}, [root]
+    gradients: dict[Node, Array] = {}
+    for root, g in seeds:
+        gradients[root] = add(gradients[root], g) if root in gradients else g
+    uses = _count_uses(gradients)
+    masks = None if SELECTING.isdisjoint(map(_gate, uses)) else Masks(space, gradients)
+    ready = [root for root in gradients if not uses[root]]
     while ready:
         node = ready.pop()
         if node.watched:
@@ -324,20 +342,18 @@ def backward_pass(space: Any, root: Node, g: Array, keep: bool = False) -> dict[
     return gradients
 
 
-def _count_uses(root: Node) -> tuple[dict[Node, int], bool]:
-    """Return how many edges lead to each node that root was computed from, and whether one of these selects."""
-    uses, selects = {root: 0}, False
-    stack = [root]
+def _count_uses(roots: Iterable[Node]) -> dict[Node, int]:
+    """Return how many edges lead to each node behind the roots, and to these."""
+    uses = dict.fromkeys(roots, 0)
+    stack = list(uses)
     while stack:
-        node = stack.pop()
-        selects = selects or node.gate in SELECTING
-        for parent, _ in node.edges:
+        for parent, _ in stack.pop().edges:
             if parent in uses:
                 uses[parent] += 1
             else:
                 uses[parent] = 1
                 stack.append(parent)
-    return uses, selects
+    return uses
 
 
 def _fitted(space: Any, g: Array, node: Node) -> Array:
@@ -367,11 +383,12 @@ def watch(x: Any) -> Watched:
     Backward compares the array with the sample, to find a change in place. Arrays of other libraries are not watched,
     because a sample would have to be copied to the host.
     """
-    if type(x) is np.ndarray:
+    if type(x) in _watchable:
         return ((weakref.ref(x), _sample(x)),)
-    if type(x) not in _checked:
-        check_operand(x)
-    return ()
+    if type(x) in _checked:
+        return ()
+    check_operand(x)
+    return watch(x)
 
 
 def _sample(array: Any) -> bytes:

@@ -4,12 +4,14 @@ It computes nothing. Operators, methods and protocols call functions of its name
 standard or, with a leading underscore, under those that the engine gave it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy.names import INSTEAD, METHODS
 
 
 def level_of(x: Any) -> int:
@@ -33,9 +35,15 @@ def unwrapped(x: Any) -> Any:
     """Return x with plain arrays in the place of traced ones and constants, also inside lists and tuples."""
     if type(x) is Traced:
         return plain_value(x)
-    if isinstance(x, list | tuple) and not hasattr(x, "_fields"):
-        return type(x)(unwrapped(item) for item in x)
+    if isinstance(x, list | tuple):
+        items = map(unwrapped, x)
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
     return x
+
+
+def any_traced(values: Iterable[Any]) -> bool:
+    """Say whether there is a traced array among values, also inside lists and tuples."""
+    return any(is_traced(x) or (isinstance(x, list | tuple) and any_traced(x)) for x in values)
 
 
 def refuse_captured(who: str, x: Any) -> None:
@@ -58,7 +66,9 @@ class Traced:
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "level", "node", "space", "value")
+    __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
+
+    taken: Any  # the node that the items taken from this array share; set by the tape alone
 
     __array_priority__ = 1000.0  # CuPy then leaves `array + traced` to us
     __hash__ = None  # type: ignore[assignment]
@@ -142,10 +152,21 @@ class Traced:
         return self.space._to_device(self, device, stream=stream)
 
     def __getitem__(self, key: Any) -> Any:
-        key = unwrapped(key)
+        key = self._plain_key(key)
         return (
             self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
         )
+
+    def _plain_key(self, key: Any) -> Any:
+        """Return a key with Python's integers, and copies of arrays, which the caller may change before backward."""
+        if isinstance(key, int | slice):
+            return key
+        if isinstance(key, tuple):
+            return tuple(map(self._plain_key, key))
+        if isinstance(key, np.integer):
+            return int(key)
+        key = plain_value(key)
+        return self.space._base.asarray(key, copy=True) if hasattr(key, "dtype") else copy.deepcopy(key)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if self.level or getattr(value, "level", 0):
@@ -193,11 +214,43 @@ class Traced:
     def __dlpack_device__(self) -> Any:
         return plain_value(self).__dlpack_device__()
 
-    def _converted(self, to: str) -> Any:
+    def __format__(self, spec: str) -> str:
+        if not spec:
+            return str(self)
+        if self.shape:
+            raise TypeError(f"format: expected one number for {spec!r}; got an array of shape {self.shape}")
+        value = plain_value(self)
+        return format(value.item() if hasattr(value, "item") else float(value), spec)
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __reduce__(self) -> Any:
+        return plain_value, (self._converted("pickle.dumps"),)
+
+    def item(self, *place: Any) -> Any:
+        """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
+        return self._converted("item", method=True).item(*place)
+
+    def tolist(self) -> Any:
+        """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
+        return self._converted("tolist", method=True).tolist()
+
+    def _converted(self, to: str, method: bool = False) -> Any:
         if self.level:
+            constant = "chainrule.stop_gradient(x)"
             raise TypeError(
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
-                f"or write {to}(chainrule.stop_gradient(x)) where no gradient is meant to flow"
+                f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
                 + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
             )
         return plain_value(self)
@@ -207,10 +260,34 @@ class Traced:
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
+        if not self.level and self._is_alone((*inputs, *settings.values())):
+            return self._plain_call(getattr(ufunc, method), inputs, settings)
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if not self.level and self._is_alone((*args, *kwargs.values())):
+            return self._plain_call(function, args, kwargs)
         return self.space._numpy_function(function, args, kwargs)
+
+    def _is_alone(self, operands: Iterable[Any]) -> bool:
+        """Say whether a constant is among constants, and its library has the functions of NumPy's names."""
+        has_them = self.space._base is np or hasattr(plain_value(self), "__array_ufunc__")
+        return has_them and not any_traced(operands)
+
+    def _plain_call(self, function: Any, args: Any, kwargs: Any) -> Any:
+        """Return what a function gives for plain arrays, with arrays as constants; `out` is the one that was given."""
+        result = function(*unwrapped(args), **{name: unwrapped(value) for name, value in kwargs.items()})
+        out = kwargs.get("out")
+        if out is None:
+            return self._as_constants(result)
+        return out[0] if isinstance(out, tuple) and len(out) == 1 else out
+
+    def _as_constants(self, result: Any) -> Any:
+        if isinstance(result, list | tuple):
+            items = map(self._as_constants, result)
+            return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
+        is_array = isinstance(result, np.generic) or hasattr(result, "__array_namespace__")
+        return Traced(result, self.space) if is_array else result
 
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
         return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
@@ -284,11 +361,6 @@ _COMPARISONS = {
     "ge": "greater_equal",
 }
 _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert"}
-# Methods that do what NumPy's functions of their names do.
-_NUMPY_METHODS = (
-    *("clip", "conj", "copy", "cumprod", "cumsum", "diagonal"),
-    *("dot", "ravel", "repeat", "squeeze", "swapaxes", "take", "trace"),
-)
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
 
@@ -305,7 +377,7 @@ def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
 
 def _numpy_method(name: str) -> Callable[..., Any]:
     def method(self: Traced, *args: Any, **settings: Any) -> Any:
-        return self.space._numpy_function(getattr(np, name), (self, *args), settings)
+        return self.__array_function__(getattr(np, name), (), (self, *args), settings)
 
     method.__name__, method.__doc__ = name, f"Return numpy.{name}(self, ...)."
     method.__qualname__ = f"Traced.{name}"
@@ -327,11 +399,28 @@ def _reduction(name: str) -> Callable[..., Any]:
     return method
 
 
+def _of_the_array(name: str) -> property:
+    """Return the attribute of NumPy's arrays that is read from the array below, where nothing is traced."""
+
+    def read(self: Traced) -> Any:
+        if not self.level or name in ("itemsize", "nbytes", "strides"):
+            return getattr(plain_value(self), name)
+        if name in ("imag", "real"):
+            return self.space._numpy_function(getattr(np, name), (self,), {})
+        instead = INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
+        raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
+
+    return property(read)
+
+
 for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
     setattr(Traced, f"__{_dunder}__", _method(_name))
 for _dunder, _name in _BINARY.items():
     setattr(Traced, f"__r{_dunder}__", _method(_name, reflected=True))
-for _name in _NUMPY_METHODS:
+for _name in METHODS:
     setattr(Traced, _name, _numpy_method(_name))
 for _name in _REDUCTIONS:
     setattr(Traced, _name, _reduction(_name))
+for _name in dir(np.ndarray):
+    if not _name.startswith("_") and not hasattr(Traced, _name):
+        setattr(Traced, _name, _of_the_array(_name))

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace, space_of
-from chainrule.autodiff.tape import Node, add, backward_pass, leaf, new_level
+from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
@@ -132,41 +132,55 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 def jacobian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
     """Return the function that gives all derivatives of f in the argument `argnums`, here x.
 
-    They are an array of shape f(x).shape + x.shape. Raises TypeError where f does not return one array.
+    They are an array of shape f(x).shape + x.shape; where f(x) or x is nested, they are nested as f(x), and in the
+    place of each of its arrays as x. Raises TypeError where f returns what is no array.
     """
     check_function("jacobian", f)
 
     @functools.wraps(f)
     def matrix(*args: Any, **kwargs: Any) -> Any:
         i = _argument_number("jacobian", argnums, len(args))
-        x, level = args[i], new_level()
-        traced, _, leaves = _traced_arguments("jacobian", f, args, [i], level)
+        level = new_level()
+        traced, given, leaves = _traced_arguments("jacobian", f, args, [i], level)
         out = f(*traced, **kwargs)
-        _check_result("jacobian", f, out, level)
-        if not hasattr(out, "shape"):
-            raise TypeError(
-                f"jacobian: expected {_name(f)} to return one array; got {type(out).__name__}. "
-                "Take the Jacobian of each of its results"
-            )
-        leaf = leaves[0]
-        shape = (*out.shape, *leaf.shape)
-        if level_of(out) != level or not out.size:
-            return plain_namespace(leaf).zeros(shape, dtype=leaf.dtype, device=leaf.device)
-        # A row is the gradient of one element, picked by its index: so the others are masked, and do not turn a slope
-        # that is infinite for them into NaN.
-        space, rows = out.space, []
-        elements = space.reshape(out, (-1,))
-        for k in range(out.size):
-            element = elements[k]
-            (g,) = _gradients_at(leaves, [(element, ones_for(element))])
-            rows.append(space.zeros_like(leaf.value) if g is None else g)
-        return _as_given(space.reshape(space.stack(rows), shape), [x])
+        blocks: list[Any] = []
+        for y in pytree.flat(out):
+            _check_result("jacobian", f, y, level)
+            if not hasattr(y, "shape"):
+                raise TypeError(f"jacobian: expected {_name(f)} to return arrays; got {type(y).__name__}")
+            blocks += _nested_as([args[i]], _derivatives(y, leaves, level))
+        return _as_given(pytree.rebuilt(out, iter(blocks)), given)
 
     return matrix
 
 
+def _derivatives(y: Array, leaves: Sequence[Traced], level: int) -> list[Array]:
+    """Return all derivatives of an array of the result, an array for each leaf."""
+    shapes = [(*y.shape, *x.shape) for x in leaves]
+    if level_of(y) != level or not y.size:
+        return [
+            plain_namespace(x).zeros(shape, dtype=x.dtype, device=x.device)
+            for x, shape in zip(leaves, shapes, strict=True)
+        ]
+    # A row is the gradient of one element, picked by its index: so the others are masked, and do not turn a slope
+    # that is infinite for them into NaN.
+    space, rows = y.space, []
+    elements = space.reshape(y, (-1,))
+    for k in range(y.size):
+        element = elements[k]
+        found = _gradients_at(leaves, [(element, ones_for(element))])
+        rows.append(
+            [space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)]
+        )
+    columns = zip(*rows, strict=True)
+    return [space.reshape(space.stack(list(c)), shape) for c, shape in zip(columns, shapes, strict=True)]
+
+
 def hessian(f: Callable[..., Any], argnums: int = 0) -> Callable[..., Any]:
-    """Return the function that gives all second derivatives of a scalar f: shape x.shape + x.shape."""
+    """Return the function that gives all second derivatives of a scalar f: shape x.shape + x.shape.
+
+    Where x is nested, they are nested as x, and in the place of each of its arrays as x again.
+    """
     return jacobian(grad(f, argnums), argnums)
 
 
@@ -269,14 +283,12 @@ def _nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
 
 def _gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
     """Return the gradient at each leaf from pairs of a result and its gradient; None where none arrives."""
-    total: dict[Node, Array] = {}
+    roots: dict[Any, list[tuple[Node, Array]]] = {}
     for out, seed in seeds:
-        found = backward_pass(out.space, out.node, seed)
-        if not total:
-            total = found
-        else:
-            for node, g in found.items():
-                total[node] = add(total[node], g) if node in total else g
+        roots.setdefault(out.space, []).append((out.node, seed))
+    total: dict[Node, Array] = {}
+    for space, its in roots.items():
+        total |= backward_pass(space, its)
     return [total.get(x.node) for x in leaves]
 
 

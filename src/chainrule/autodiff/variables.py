@@ -5,7 +5,7 @@ import threading
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
-from chainrule.gates.types import Array
+from chainrule.gates.types import Array, Cotangents
 
 # Of each thread the last call of `backward`: a list with one item, which says whether its gradients still hold.
 _calls = threading.local()
@@ -38,10 +38,12 @@ def backward(out: Traced) -> None:
             f"backward: expected one number, an array of shape (); got shape {out.shape}. "
             "Take xp.sum or xp.mean of it"
         )
-    found = backward_pass(out.space, out.node, ones_for(out), keep=True)
+    found = backward_pass(out.space, [(out.node, ones_for(out))], keep=True)
     getattr(_calls, "latest", [True])[0] = False
     _calls.latest = holds = [True]
     given: set[int] = set()
     for node, g in found.items():
+        if type(g) is Cotangents:
+            continue  # of the items of an array, which have theirs
         refuse_level("backward", g, VARIABLE_LEVEL)
         node.grad = owned(g, out.space._base, given), holds

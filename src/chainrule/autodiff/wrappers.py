@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.traced import is_traced, plain_value, unwrapped
+from chainrule.autodiff.traced import any_traced, is_traced, plain_value, unwrapped
 from chainrule.gates import composed as composed_functions
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
@@ -91,9 +91,19 @@ def _clip(space: Any, recorded: Function, plain: Function) -> Function:
     def clip(x: Array, /, min: Any = None, max: Any = None) -> Any:
         if min is None and max is None:
             return space.positive(x)
+        if is_transformed(min) or is_transformed(max):
+            x = _as_result(space, x, [bound for bound in (min, max) if bound is not None])
         return recorded(x, min, max)
 
     return clip
+
+
+def _as_result(space: Any, x: Any, others: list[Any]) -> Any:
+    """Return a number or an array of integers in the dtype of its result with others, of which one is an array."""
+    if not hasattr(x, "dtype"):
+        # As NumPy, whose numbers in the place of x are arrays of float64 and int64.
+        x = space.asarray(x, device=next(y.device for y in others if hasattr(y, "device")))
+    return x if space._is_floating(x.dtype) else space.astype(x, space.result_type(x, *others))
 
 
 def _astype(space: Any, recorded: Function, plain: Function) -> Function:
@@ -144,11 +154,6 @@ def described(function: Function, gate: Function) -> Function:
         parameters=list(signature.parameters.values())[1:], return_annotation=inspect.Signature.empty
     )
     return function
-
-
-def any_traced(values: Any) -> bool:
-    """Say whether there is a traced array among values, also inside lists and tuples."""
-    return any(is_traced(x) or (isinstance(x, list | tuple) and any_traced(x)) for x in values)
 
 
 def refuse_traced(name: str, values: Any, instead: str) -> None:

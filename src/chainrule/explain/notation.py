@@ -110,6 +110,7 @@ NOTATION: dict[str, Notation] = {
         call=2,
     ),
     "atanh": Notation(("(1 / ((1 - x) * (1 + x)))",), call=1),
+    "cbrt": Notation(("(1 / (3 * v**2))",), js=None),
     "clip": Notation(("[v == x]",), js=None),  # either bound may be missing
     "conj": Notation(("1",), js=("x",)),
     "copysign": Notation(("sign(x) * sign(v)",), js=None),  # no gradient flows to its second input
@@ -123,6 +124,7 @@ NOTATION: dict[str, Notation] = {
     "log1p": Notation(("(1 / (1 + x))",), call=1),
     "log2": Notation(("(1 / (x * log(2)))",), call=1),
     "logaddexp": Notation(("sigmoid(x - y)", "sigmoid(y - x)"), js=("y + softplus(x - y)",), call=2),
+    "logaddexp2": Notation(("(1 / (1 + 2**(y - x)))", "(1 / (1 + 2**(x - y)))"), js=None),
     "real": Notation(("1",), js=("x",)),
     "reciprocal": Notation(("(-v**2)",), written="1 / x", js=("", "-v * v"), sign="1/x", call=1),
     "remainder": Notation(("1", "(-floor(x / y))"), js=("x - y * floor(x / y)",)),

@@ -229,7 +229,7 @@ class _EngineTape:
         value = plain_value(top)
         g = self._space._base.asarray(seed, dtype=value.dtype, device=value.device)
         with np.errstate(all="ignore"):
-            found = backward_pass(self._space, top.node, g, keep=True)
+            found = backward_pass(self._space, [(top.node, g)], keep=True)
         return {self._index[id(node)]: to_numpy(g) for node, g in found.items() if id(node) in self._index}
 
 

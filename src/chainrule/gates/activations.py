@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.elementwise import sech_squared
-from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, output
+from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, output, total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
@@ -34,27 +34,27 @@ def softplus(xp: Any, z: Array, /) -> Result:
     return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * from_tail(tail, positive),)
 
 
-@rule("beyond", flow="selects")
+@rule("beyond", flow="picks")
 def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
     # The gradient of xp.maximum shares ties, so for a traced x this rule is recorded and not that of xp.maximum.
     y = output(relu, xp, x) if is_transformed(x) else xp.maximum(x, 0)
-    return y, (lambda g: xp.where(y <= 0, 0, g),)
+    return y, (lambda g: xp.where(y > 0, g, xp.sign(y) * 0),)
 
 
 @rule("beyond", flow="elementwise")
 def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
     """x, and `slope` times x where x <= 0 (Maas et al., ICML 2013)."""
-    off = x <= 0
-    return xp.where(off, x * slope, x), (lambda g: xp.where(off, g * slope, g),)
+    on = x > 0
+    return xp.where(on, x, x * slope), (lambda g: xp.where(on, g, g * (slope + xp.sign(x) * 0)),)
 
 
 @rule("beyond", flow="elementwise")
 def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
     """x, and alpha (e^x - 1) where x <= 0 (Clevert et al., ICLR 2016)."""
-    off = x <= 0
-    tail = xp.where(off, x, 0)
-    return xp.where(off, alpha * xp.expm1(tail), x), (lambda g: xp.where(off, g * (alpha * xp.exp(tail)), g),)
+    on = x > 0
+    tail = xp.where(on, 0, x)
+    return xp.where(on, x, alpha * xp.expm1(tail)), (lambda g: xp.where(on, g, g * (alpha * xp.exp(tail))),)
 
 
 @rule("beyond")
@@ -62,7 +62,7 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
     """log(sum e^x), whose slope is the softmax."""
     kept = kept_shape(x.shape, axis)
     _, others, _, peak = exponentials(xp, x, axis)
-    y = xp.log1p(others) + peak
+    y = xp.astype(xp.log1p(others) + peak, x.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
         e, others, _, _ = exponentials(xp, x, axis)
@@ -77,13 +77,13 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
     e, others, top, _ = exponentials(xp, x, axis)
-    y = e / (1 + others)
+    y = xp.astype(e / (1 + others), x.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
         # Less the gradient at the top, which changes nothing but that a y near 1 is not subtracted from 1.
-        count = xp.sum(xp.astype(top, y.dtype), axis=axis, keepdims=True)
-        g = g - xp.sum(xp.where(top, g, 0), axis=axis, keepdims=True) / xp.maximum(count, 1)
-        return (g - xp.sum(g * y, axis=axis, keepdims=True)) * y
+        count = total(xp, xp.astype(top, y.dtype), axis, keepdims=True)
+        g = g - total(xp, xp.where(top, g, 0), axis, keepdims=True) / xp.maximum(count, 1)
+        return (g - total(xp, g * y, axis, keepdims=True)) * y
 
     return y, (pullback,)
 
@@ -92,10 +92,10 @@ def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
 def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = x - log(sum e^x): dx = g - e^y sum(g)."""
     e, others, top, peak = exponentials(xp, x, axis)
-    y = x - peak - xp.log1p(others)
+    y = xp.astype(x - peak - xp.log1p(others), x.dtype, copy=False)
 
     def pullback(g: Array) -> Array:
-        return minus_share(xp, g, xp.sum(g, axis=axis, keepdims=True), e, others, top)
+        return minus_share(xp, g, total(xp, g, axis, keepdims=True), e, others, top)
 
     return y, (pullback,)
 
@@ -123,11 +123,11 @@ def exponentials(xp: Any, x: Array, axis: Axes) -> tuple[Array, Array, Array, Ar
     e = xp.exp(x - peak)
     # The 1 of the peak itself is left out, beside which small others would leave no digit.
     top = e == 1
-    count = xp.sum(xp.astype(top, e.dtype), axis=axis, keepdims=True)
-    return e, (count - 1) + xp.sum(xp.where(top, 0, e), axis=axis, keepdims=True), top, peak
+    count = total(xp, xp.astype(top, e.dtype), axis, keepdims=True)
+    return e, (count - 1) + total(xp, xp.where(top, 0, e), axis, keepdims=True), top, peak
 
 
-def minus_share(xp: Any, g: Array, total: Array, e: Array, others: Array, top: Array) -> Array:
-    """Return g - total e / (1 + others); at the top, where g may be near the total, by what the others have."""
-    at_top = (g - total) + total * (others / (1 + others))
-    return xp.where(top, at_top, g - total * (e / (1 + others)))
+def minus_share(xp: Any, g: Array, whole: Array, e: Array, others: Array, top: Array) -> Array:
+    """Return g - whole e / (1 + others); at the top, where g may be near the whole, by what the others have."""
+    at_top = (g - whole) + whole * (others / (1 + others))
+    return xp.where(top, at_top, g - whole * (e / (1 + others)))

@@ -108,8 +108,11 @@ def linspace(
         raise TypeError(f"linspace: num must be a whole number, got {num!r}")
     if num < 0:
         raise ValueError(f"linspace: num must be a whole number from 0 up, got {num}")
-    # Times 1.0, because there are points between integers, and unsigned integers have no differences below 0.
-    start, stop = (xp.multiply(x, 1.0) if hasattr(x, "dtype") else x * 1.0 for x in (start, stop))
+    # In a floating dtype, because there are points between integers, and unsigned ones have no differences below 0.
+    floating = xp.result_type(start, stop, 1.0)
+    start, stop = (
+        xp.astype(x, floating, copy=False) if hasattr(x, "dtype") else x * 1.0 for x in (start, stop)
+    )
     length, last = xp.subtract(stop, start), num - 1 if endpoint else num
     ruler = xp.arange(num, dtype=length.dtype, device=length.device)
     ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)

@@ -4,6 +4,7 @@ The gradient of an operand that was broadcast may have the shape of the result: 
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.helpers import is_transformed, output
@@ -76,21 +77,26 @@ def atanh(xp: Any, x: Array, /) -> Result:
     return xp.atanh(x), (lambda g: g / output(complement, xp, x),)
 
 
-@rule("main", flow="selects")
+@rule("main", flow="picks")
 def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
-    """x within [min, max]; both ends pass the gradient on."""
+    """x within [min, max]; both ends pass the gradient on, and beside a NaN all get NaN."""
+    y = xp.clip(x, min, max)
+
+    def nothing() -> Array:
+        return xp.sign(y) * 0
+
     if max is None:
-        return xp.clip(x, min, max), (
-            lambda g: xp.where(x < min, 0, g),
-            lambda g: xp.where(x < min, g, 0),
+        return y, (
+            lambda g: xp.where(x >= min, g, nothing()),
+            lambda g: xp.where(x < min, g, nothing()),
             None,
         )
     above = (x if min is None else xp.maximum(x, min)) > max
-    below = above if min is None else x < min
-    return xp.clip(x, min, max), (
-        lambda g: xp.where(xp.logical_or(above, below), 0, g),
-        lambda g: xp.where(xp.logical_or(above, xp.logical_not(below)), 0, g),
-        lambda g: xp.where(above, g, 0),
+    within = x <= max if min is None else xp.logical_and(x >= min, x <= max)
+    return y, (
+        lambda g: xp.where(within, g, nothing()),
+        lambda g: xp.where(xp.logical_and(x < min, y == min), g, nothing()),
+        lambda g: xp.where(above, g, nothing()),
     )
 
 
@@ -174,34 +180,26 @@ def log2(xp: Any, x: Array, /) -> Result:
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
     """log(e^x1 + e^x2): the slopes are s(x1 - x2) and s(x2 - x1), s the sigmoid."""
     y = xp.logaddexp(x1, x2)
-
-    def share(own: Array, other: Array) -> Array:
-        own, other = (x if hasattr(x, "dtype") else xp.full_like(y, x) for x in (own, other))
-        # Two equal infinities have no difference; they share like any two equal numbers.
-        level = xp.logical_and(own == other, xp.isinf(own))
-        gap = xp.where(level, 0, own) - xp.where(level, 0, other)
-        positive = gap >= 0
-        e = xp.exp(xp.where(positive, -gap, gap))
-        return xp.where(positive, 1, e) / (1 + e)
-
-    return y, (lambda g: g * share(x1, x2), lambda g: g * share(x2, x1))
+    return y, tuple(lambda g, xs=xs: g * _share(xp, y, xp.exp, *xs) for xs in ((x1, x2), (x2, x1)))
 
 
-@rule("main", flow="selects")
+@rule("main", flow="picks")
 def maximum(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """The larger gets the gradient; equal operands share it evenly."""
-    return xp.maximum(x1, x2), (
-        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
-        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
+    """The larger gets the gradient; equal operands share it evenly, and beside a NaN both get NaN."""
+    y = xp.maximum(x1, x2)
+    return y, (
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
     )
 
 
-@rule("main", flow="selects")
+@rule("main", flow="picks")
 def minimum(xp: Any, x1: Array, x2: Array, /) -> Result:
-    """The smaller gets the gradient; equal operands share it evenly."""
-    return xp.minimum(x1, x2), (
-        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, 0)),
-        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, 0)),
+    """The smaller gets the gradient; equal operands share it evenly, and beside a NaN both get NaN."""
+    y = xp.minimum(x1, x2)
+    return y, (
+        lambda g: xp.where(x1 < x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
+        lambda g: xp.where(x1 > x2, g, xp.where(x1 == x2, g / 2, xp.sign(y) * 0)),
     )
 
 
@@ -236,9 +234,11 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     def base(g: Array) -> Array:
         if isinstance(x2, int | float):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
-        # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone.
-        reduced = xp.where(xp.logical_and(x1 == 0, x2 == 0), 1, x2)
-        return g * x2 * xp.pow(x1, reduced - 1)
+        # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
+        # its factor by 0 without a slope.
+        corner = xp.logical_and(x1 == 0, x2 == 0)
+        factor = xp.where(corner, output(direction, xp, x2), x2)
+        return g * factor * xp.pow(x1, xp.where(corner, 1, x2) - 1)
 
     def exponent(g: Array) -> Array:
         if hasattr(x1, "dtype"):
@@ -322,7 +322,24 @@ def where(xp: Any, condition: Array, x1: Array, x2: Array, /) -> Result:
     )
 
 
-# --- Slopes that are gates themselves: so that their own slopes, which are second derivatives, are right as well ---
+# --- Slopes that are gates themselves: so that their own slopes, which are second derivatives, are right as well; and
+# functions of NumPy's that are not in the standard ---
+
+
+@rule("internal", flow="elementwise")
+def cbrt(xp: Any, x: Array, /) -> Result:
+    """y = cbrt(x), of negative numbers too: y' = 1 / (3 y^2)."""
+    if is_transformed(x):
+        y = output(cbrt, xp, x)
+    elif hasattr(xp, "cbrt"):
+        y = xp.cbrt(x)
+    else:
+        root_of_itself = xp.logical_or(x == 0, xp.logical_not(xp.isfinite(x)))
+        z = xp.where(root_of_itself, 1, x)
+        y = xp.sign(z) * xp.pow(xp.abs(z), 1 / 3)
+        # A step of Newton's: 1 / 3 is rounded, and its power of a number far from 1 with it.
+        y = xp.where(root_of_itself, x, y - (y - z / (y * y)) / 3)
+    return y, (lambda g: g / (3 * (y * y)),)
 
 
 @rule("internal", flow="elementwise")
@@ -335,6 +352,21 @@ def complement(xp: Any, x: Array, /) -> Result:
 def direction(xp: Any, x: Array, /) -> Result:
     """The sign of x, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN."""
     return xp.sign(x), (lambda g: g * xp.where(x == 0, math.nan, xp.zeros_like(x)),)
+
+
+@rule("internal", flow="elementwise")
+def logaddexp2(xp: Any, x1: Array, x2: Array, /) -> Result:
+    """log2(2^x1 + 2^x2), with powers of 2 throughout: those of e lose the digits of a large x ln 2."""
+
+    def power(x: Array) -> Array:
+        return xp.pow(2.0, x)
+
+    if is_transformed(x1) or is_transformed(x2):
+        y = output(logaddexp2, xp, x1, x2)
+    else:
+        y = xp.maximum(x1, x2)
+        y = y + xp.log1p(power(-xp.abs(_gap(xp, y, x1, x2)))) * (1 / math.log(2))
+    return y, tuple(lambda g, xs=xs: g * _share(xp, y, power, *xs) for xs in ((x1, x2), (x2, x1)))
 
 
 @rule("internal", flow="elementwise")
@@ -379,3 +411,18 @@ def sech_squared(xp: Any, x: Array, /) -> Result:
 def sech_of(xp: Any, x: Array, y: Array) -> Array:
     """Return sech(x), y being tanh(x), by e^-|x|, which does not overflow: 1 + |y| is 2 / (1 + e^-2|x|)."""
     return xp.exp(-xp.abs(x)) * (1 + xp.abs(y))
+
+
+def _share(xp: Any, like: Array, power: Callable[[Array], Array], own: Array, other: Array) -> Array:
+    """Return the part that the power of one number has in the sum of both."""
+    gap = _gap(xp, like, own, other)
+    positive = gap >= 0
+    e = power(xp.where(positive, -gap, gap))
+    return xp.where(positive, 1, e) / (1 + e)
+
+
+def _gap(xp: Any, like: Array, x1: Array, x2: Array) -> Array:
+    """Return x1 - x2; two equal infinities have no difference, and count as any two equal numbers."""
+    x1, x2 = (x if hasattr(x, "dtype") else xp.full_like(like, x) for x in (x1, x2))
+    level = xp.logical_and(x1 == x2, xp.isinf(x1))
+    return xp.where(level, 0, x1) - xp.where(level, 0, x2)

@@ -11,11 +11,67 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     added = g.ndim - len(shape)
     if added == 1 and 1 not in shape:
         # The bias of a layer. NumPy's add.reduce is what its sum calls, without the checks in Python before it.
-        total = getattr(xp.add, "reduce", xp.sum)
-        return total(g, axis=0)
+        if (n := g.shape[0]) <= _FEW or (n <= _ROWS and wider(xp, g.dtype)[0] != 16):
+            return getattr(xp.add, "reduce", xp.sum)(g, axis=0)
+        return total(xp, g, 0)
     stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
-    g = xp.sum(g, axis=(*range(added), *stretched), keepdims=True)
+    g = total(xp, g, (*range(added), *stretched), keepdims=True)
     return xp.reshape(g, shape) if added else g
+
+
+# As many numbers as NumPy itself adds one by one to one sum, and as many rows.
+_FEW, _ROWS = 16, 256
+
+
+def total(xp: Any, x: Array, axis: Axes, *, keepdims: bool = False) -> Array:
+    """Return the sum of floating numbers, as exact as if all had been added in pairs; of many float16 in float32.
+
+    Along another axis than the last NumPy adds row by row, with an error that grows with their number.
+    """
+    axes = tuple(axes_of(axis, x.ndim))
+    if not is_transformed(x):
+        for a in axes:
+            x = _in_blocks(xp, x, a)
+    count = 1
+    for a in axes:
+        count *= x.shape[a]
+    if count <= _FEW:
+        return xp.sum(x, axis=axes, keepdims=keepdims)
+    bits, wide = wider(xp, x.dtype)
+    if bits == 16:
+        return xp.sum(x, axis=axes, dtype=wide, keepdims=keepdims)
+    if count <= _ROWS or wide == x.dtype:
+        return xp.sum(x, axis=axes, keepdims=keepdims)
+    return xp.astype(xp.sum(x, axis=axes, dtype=wide, keepdims=keepdims), x.dtype)
+
+
+def _in_blocks(xp: Any, x: Array, axis: int) -> Array:
+    """Return sums of some rows each where there are many along an axis that is not the last."""
+    while x.shape[axis] > _ROWS and axis < x.ndim - 1:
+        n, (bits, wide) = x.shape[axis], wider(xp, x.dtype)
+        whole = n // 64
+        before, after = x.shape[:axis], x.shape[axis + 1 :]
+        key = (slice(None),) * axis
+        # 64 blocks side by side: their sums go along rows that lie together, which is quicker than row by row.
+        blocks = xp.reshape(x[(*key, slice(whole * 64), ...)], (*before, 64, whole, *after))
+        sums = xp.sum(blocks, axis=axis, dtype=wide if bits == 16 else None)
+        rest = x[(*key, slice(whole * 64, None), ...)]
+        x = xp.concat([sums, xp.astype(rest, sums.dtype, copy=False)], axis=axis) if n % 64 else sums
+    return x
+
+
+_wider: dict[Any, tuple[int, Any]] = {}
+
+
+def wider(xp: Any, dtype: Any) -> tuple[int, Any]:
+    """Return the bits of a floating dtype, and the dtype with twice as many; with 64 it is the same."""
+    # By the class too: dtypes of two libraries are not compared.
+    key = type(dtype), dtype
+    if key not in _wider:
+        bits, real = xp.finfo(dtype).bits, xp.isdtype(dtype, "real floating")
+        wide = xp.float32 if bits == 16 else xp.float64 if real else xp.complex128
+        _wider[key] = bits, dtype if bits == 64 else wide
+    return _wider[key]
 
 
 def nonzero(xp: Any, d: Array) -> Array:

@@ -9,39 +9,50 @@ from typing import Any
 
 from chainrule.gates.helpers import axis_number, is_transformed, output
 from chainrule.gates.standard import rule
-from chainrule.gates.types import Array, Result
+from chainrule.gates.types import Array, Pullback, Result
 
 
 @rule("internal", flow="selects")
 def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     """x[key]; an element picked twice gets both gradients."""
     shape = x.shape
-    y = x[key]
-    # Copies, for the caller may change an array of positions before backward.
-    key = tuple(_copied(xp, k) for k in key) if isinstance(key, tuple) else _copied(xp, key)
-    return y, (lambda g: output(scatter, xp, g, key=key, shape=shape),)
-
-
-def _copied(xp: Any, key: Any) -> Any:
-    return xp.asarray(key, copy=True) if hasattr(key, "dtype") else key
+    return x[key], (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
 
 
 @rule("internal", flow="moves")
-def scatter(xp: Any, g: Array, /, *, key: Any, shape: tuple[int, ...]) -> Result:
-    """Zeros of a shape with g added at key: the adjoint of x[key]."""
-    if is_transformed(g):
-        y = output(scatter, xp, g, key=key, shape=shape)
-    elif _is_basic(key):
-        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
-        y[key] = g
+def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...]) -> Result:
+    """Zeros of a shape with each g added at its key: the adjoint of x[key], for several keys."""
+    if any(map(is_transformed, gs)):
+        y = output(scatter, xp, *gs, keys=keys, shape=shape)
+    else:
+        y = xp.zeros(shape, dtype=gs[0].dtype, device=gs[0].device)
+        for g, key in zip(gs, keys, strict=True):
+            y = _added_at(xp, y, key, g, new=len(keys) == 1)
+    return y, tuple(map(_taking, keys))
+
+
+def _taking(key: Any) -> Pullback:
+    return lambda h: h[key]
+
+
+def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
+    """Return y, an array of our own, with g added at key; `new` says that y is 0 there."""
+    if _is_basic(key):
+        if key is None or (isinstance(key, tuple) and None in key):
+            # The standard has new axes in what is read alone.
+            key = tuple(part for part in key or () if part is not None)
+            key = key if ... in key else (*key, ...)
+            g = xp.reshape(g, y[key].shape)
+        if new:
+            y[key] = g
+        else:
+            y[key] += g
     elif (add_at := getattr(xp.add, "at", None)) is not None:
-        y = xp.zeros(shape, dtype=g.dtype, device=g.device)
         add_at(y, key, g)
     else:
-        size = math.prod(shape)
-        positions = xp.reshape(xp.arange(size, device=g.device), shape)[key]
-        y = xp.reshape(put(xp, g, positions=positions, size=size)[0], shape)
-    return y, (lambda h: h[key],)
+        positions = xp.reshape(xp.arange(y.size, device=y.device), y.shape)[key]
+        y = y + xp.reshape(put(xp, g, positions=positions, size=y.size)[0], y.shape)
+    return y
 
 
 @rule("internal", flow="moves")
@@ -85,29 +96,32 @@ def take_along_axis(xp: Any, x: Array, indices: Array, /, *, axis: int = -1) -> 
     def pullback(g: Array) -> Array:
         # Where x was broadcast against the indices, the tape sums the gradients of its copies.
         full = tuple(shape[i] if i == along else n for i, n in enumerate(g.shape))
-        positions = xp.broadcast_to(_from_0(xp, indices, full[along]), g.shape) * math.prod(full[along + 1 :])
-        for i in range(len(full)):
-            if i != along:
-                ruler = xp.arange(full[i], device=g.device) * math.prod(full[i + 1 :])
-                positions = positions + xp.reshape(
-                    ruler, tuple(-1 if j == i else 1 for j in range(len(full)))
-                )
-        return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(full)), full)
+        return _put_along(xp, g, _from_0(xp, indices, full[along]), along, full)
 
     return xp.take_along_axis(x, indices, axis=axis), (pullback, None)
+
+
+def _put_along(xp: Any, g: Array, indices: Array, along: int, shape: tuple[int, ...]) -> Array:
+    """Return zeros of a shape with g added at one index per element along an axis."""
+    positions = xp.broadcast_to(indices, g.shape) * math.prod(shape[along + 1 :])
+    for i in range(len(shape)):
+        if i != along:
+            ruler = xp.arange(shape[i], device=g.device) * math.prod(shape[i + 1 :])
+            positions = positions + xp.reshape(ruler, tuple(-1 if j == i else 1 for j in range(len(shape))))
+    return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(shape)), shape)
 
 
 @rule("main", flow="moves")
 def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Result:
     """Sorted along an axis; equal elements, whose order is arbitrary, share their gradients evenly."""
-    y, order = xp.sort(x, axis=axis, stable=stable), xp.argsort(x, axis=axis, stable=True)
+    order = xp.argsort(x, axis=axis, stable=stable)
     if descending:
         # Equal elements are then in another than the stable order; it does not matter, for they share their gradients.
-        y, order = xp.flip(y, axis=axis), xp.flip(order, axis=axis)
+        order = xp.flip(order, axis=axis)
+    y, along = xp.take_along_axis(x, order, axis=axis), axis_number("sort", axis, x.ndim)
 
     def pullback(g: Array) -> Array:
-        shared = _shared_among_equals(xp, g, y, axis)
-        return xp.take_along_axis(shared, xp.argsort(order, axis=axis), axis=axis)
+        return _put_along(xp, _shared_among_equals(xp, g, y, axis), order, along, g.shape)
 
     return y, (pullback,)
 
@@ -136,7 +150,11 @@ def _from_0(xp: Any, indices: Array, n: int) -> Array:
 
 def _is_basic(key: Any) -> bool:
     """Say whether a key is made of integers, slices, ... and None, which pick no element twice."""
-    parts = key if isinstance(key, tuple) else (key,)
-    return all(isinstance(part, int | slice) or part is Ellipsis for part in parts) and not any(
-        isinstance(part, bool) for part in parts
-    )
+    return all(map(_is_place, key)) if isinstance(key, tuple) else _is_place(key)
+
+
+def _is_place(part: Any) -> bool:
+    return part is None or part is Ellipsis or (isinstance(part, _PLACES) and not isinstance(part, bool))
+
+
+_PLACES = (int, slice)  # a tuple, since int | slice would be built at each call

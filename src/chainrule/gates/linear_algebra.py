@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from chainrule.gates.elementwise import direction, over
-from chainrule.gates.helpers import is_transformed, kept_shape, output, transposed
+from chainrule.gates.helpers import is_transformed, kept_shape, output, total, transposed
 from chainrule.gates.standard import rule
 from chainrule.gates.statistical import unit
 from chainrule.gates.types import Array, Axes, Result
@@ -146,7 +146,7 @@ def vector_norm(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = Fal
         size = xp.abs(x)
         if ord in (float("inf"), float("-inf")):
             extreme = size == length
-            count = xp.sum(xp.astype(extreme, x.dtype), axis=axis, keepdims=True)
+            count = total(xp, xp.astype(extreme, x.dtype), axis, keepdims=True)
             # No element equals a NaN; all gradients are NaN then, as the norm is.
             count = xp.where(count == 0, math.nan, count)
             chosen = xp.logical_or(extreme, count != count)

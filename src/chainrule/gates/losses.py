@@ -3,6 +3,7 @@
 from typing import Any
 
 from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
+from chainrule.gates.helpers import total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -29,8 +30,8 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     _same_last("softmax_cross_entropy", z, y)
     e, others, top, peak = exponentials(xp, z, -1)
     log_p = z - peak - xp.log1p(others)
-    share = xp.sum(y, axis=-1, keepdims=True)
-    losses = -xp.sum(y * log_p, axis=-1)
+    share = total(xp, y, -1, keepdims=True)
+    losses = xp.astype(-total(xp, y * log_p, -1), log_p.dtype, copy=False)
     return losses, (
         lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
         lambda g: -g[..., None] * log_p,
@@ -46,8 +47,8 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     margin = 1 - t * z
     met = margin <= 0
     return xp.where(met, 0, margin), (
-        lambda g: xp.where(met, 0, -g * t),
-        lambda g: xp.where(met, 0, -g * z),
+        lambda g: xp.where(margin > 0, -g * t, xp.sign(margin) * 0),
+        lambda g: xp.where(margin > 0, -g * z, xp.sign(margin) * 0),
     )
 
 
@@ -62,13 +63,16 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
     met = margin <= 0
     positive = xp.where(met, 0, margin)
 
+    def of_each(g: Array) -> Array:
+        return xp.where(margin > 0, g[..., None] * (1 - y), xp.sign(margin) * 0)
+
     def to_z(g: Array) -> Array:
-        each = xp.where(met, 0, g[..., None] * (1 - y))
-        return each - xp.sum(each, axis=-1, keepdims=True) * y
+        each = of_each(g)
+        return each - total(xp, each, -1, keepdims=True) * y
 
     def to_y(g: Array) -> Array:
-        each = xp.where(met, 0, g[..., None] * (1 - y))
-        return -g[..., None] * positive - xp.sum(each, axis=-1, keepdims=True) * z
+        each = of_each(g)
+        return -g[..., None] * positive - total(xp, each, -1, keepdims=True) * z
 
     return xp.sum((1 - y) * positive, axis=-1), (to_z, to_y)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, output
+from chainrule.gates.helpers import axis_number, output, total, wider
 from chainrule.gates.indexing import put
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
@@ -78,9 +78,16 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
     # NumPy lets an array of shape () be repeated along an axis that it does not have.
     along = None if axis is None or not x.shape else axis_number("repeat", axis, x.ndim)
     shape, n = x.shape, x.size if along is None else x.shape[along]
+    if isinstance(repeats, int):
+        before, after = ((), ()) if along is None else (shape[:along], shape[along + 1 :])
+        split, at = (*before, n, int(repeats), *after), len(before) + 1
+        return xp.repeat(x, repeats, axis=axis), (
+            lambda g: xp.reshape(total(xp, xp.reshape(g, split), at), shape),
+        )
     source = xp.repeat(xp.arange(n, device=x.device), repeats)
 
     def pullback(g: Array) -> Array:
+        g = xp.astype(g, wider(xp, g.dtype)[1], copy=False)
         if along is None:
             return xp.reshape(output(put, xp, g, positions=source, size=n), shape)
         rows = xp.moveaxis(g, along, 0)
@@ -139,7 +146,7 @@ def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
     copies, shape = tuple(range(0, 2 * ndim, 2)), x.shape
 
     def pullback(g: Array) -> Array:
-        return xp.reshape(xp.sum(xp.reshape(g, split), axis=copies), shape)
+        return xp.reshape(total(xp, xp.reshape(g, split), copies), shape)
 
     return xp.tile(x, repetitions), (pullback, None)
 

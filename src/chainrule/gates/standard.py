@@ -23,6 +23,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # elementwise   an element of the gradient comes from one of the result, times a slope that may be infinite or NaN
 # moves         an element comes from some of the result, each times a positive number: sums, copies, other places
 # selects       as moves, and some elements of the operand were not picked: nothing comes to these
+# picks         as selects, element by element, and a NaN among the operands makes the slope NaN
 FLOWS: dict[Gate, str] = {}
 SELECTING: set[Gate] = set()
 
@@ -49,7 +50,7 @@ def note_flow(gate: Gate, flow: str | None) -> None:
     """Note how a gate passes its gradient on."""
     if flow:
         FLOWS[gate] = flow
-    if flow == "selects":
+    if flow in ("selects", "picks"):
         SELECTING.add(gate)
 
 

@@ -3,7 +3,16 @@
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axes_of, axis_number, is_transformed, kept_shape, nonzero, output
+from chainrule.gates.helpers import (
+    axes_of,
+    axis_number,
+    is_transformed,
+    kept_shape,
+    nonzero,
+    output,
+    total,
+    wider,
+)
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 from chainrule.gates.wide import cumulative_prod_adjoint, products_of_others
@@ -13,15 +22,15 @@ from chainrule.gates.wide import cumulative_prod_adjoint, products_of_others
 def sum(xp: Any, x: Array, /, *, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Result:
     """Every element gets the gradient of the sum."""
     # NumPy's add.reduce is what its sum calls, without the checks in Python before it.
-    total = getattr(xp.add, "reduce", xp.sum)
-    return total(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
+    add = getattr(xp.add, "reduce", xp.sum)
+    return add(x, axis=axis, dtype=dtype, keepdims=keepdims), (_spread(xp, x.shape, axis),)
 
 
 @rule("main", flow="moves")
 def mean(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """Every element gets 1/n of the gradient of the mean."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis)
-    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(g * _share(n)),)
+    return xp.mean(x, axis=axis, keepdims=keepdims), (lambda g: spread(_divided(xp, g, n)),)
 
 
 @rule("main")
@@ -31,7 +40,7 @@ def var(
     """sum (x - mean)^2 / (n - correction): slope 2 (x - mean) / (n - correction)."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
     return xp.var(x, axis=axis, correction=correction, keepdims=keepdims), (
-        lambda g: spread(g) * ((x - xp.mean(x, axis=axis, keepdims=True)) * (2 * _share(n))),
+        lambda g: spread(_divided(xp, 2 * g, n)) * _deviations(xp, x, axis),
     )
 
 
@@ -41,13 +50,12 @@ def std(
 ) -> Result:
     """sqrt(var): slope (x - mean) / ((n - correction) std); 0 where all elements are equal."""
     spread, n = _spread(xp, x.shape, axis), _count(x.shape, axis) - correction
-    share = 1 / math.sqrt(n) if n > 0 else math.nan
+    root = math.sqrt(n) if n > 0 else 0
 
     def pullback(g: Array) -> Array:
         # Equal elements differ from their rounded mean, and not from their minimum.
         above = x - xp.min(x, axis=axis, keepdims=True) if math.prod(x.shape) else x
-        deviations = above - xp.mean(above, axis=axis, keepdims=True)
-        return spread(g * share) * output(unit, xp, deviations, axis=axis)
+        return spread(_divided(xp, g, root)) * output(unit, xp, _deviations(xp, above, axis), axis=axis)
 
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims), (pullback,)
 
@@ -61,13 +69,13 @@ def unit(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
         # The squares of an array overflow and vanish where its length does not: those of x / largest do not.
         largest = xp.max(xp.abs(x), axis=axis, keepdims=True)
         y = x / nonzero(xp, largest)
-        scaled = xp.linalg.vector_norm(y, axis=axis, keepdims=True)
-        y, length = y / nonzero(xp, scaled), largest * scaled
+        scaled = xp.sqrt(total(xp, xp.square(xp.abs(y)), axis, keepdims=True))
+        y, length = xp.astype(y / nonzero(xp, scaled), x.dtype, copy=False), largest * scaled
     else:
         y = length = x
 
     def pullback(g: Array) -> Array:
-        across = g - xp.sum(g * y, axis=axis, keepdims=True) * y
+        across = g - total(xp, g * y, axis, keepdims=True) * y
         return across / xp.where(length == 0, math.nan, length)
 
     return y, (pullback,)
@@ -120,7 +128,8 @@ def cumulative_sum(
     def pullback(g: Array) -> Array:
         if include_initial:
             g = g[_slice(g.ndim, along, 1, None)]
-        return xp.flip(xp.cumulative_sum(xp.flip(g, axis=along), axis=along), axis=along)
+        wide = wider(xp, g.dtype)[1]
+        return xp.flip(xp.cumulative_sum(xp.flip(g, axis=along), axis=along, dtype=wide), axis=along)
 
     return y, (pullback,)
 
@@ -171,16 +180,24 @@ def _spread(xp: Any, shape: tuple[int, ...], axis: Axes) -> Pullback:
     return lambda g: xp.broadcast_to(xp.reshape(g, kept), shape)
 
 
+def _deviations(xp: Any, x: Array, axis: Axes) -> Array:
+    """Return x less its mean along axes."""
+    mean = total(xp, x, axis, keepdims=True) / (_count(x.shape, axis) or 1)
+    return x - xp.astype(mean, x.dtype, copy=False)
+
+
 def _shared(xp: Any, x: Array, y: Array, axis: Axes) -> Pullback:
     """Return the pullback of max and min: g divided among the elements that equal the extreme."""
     kept = kept_shape(x.shape, axis)
 
     def pullback(g: Array) -> Array:
         chosen = x == xp.reshape(y, kept)
-        count = xp.sum(xp.astype(chosen, x.dtype), axis=axis, keepdims=True)
-        # No element equals a NaN; all gradients are NaN then, as the extreme is.
-        count = xp.where(count == 0, math.nan, count)
-        return xp.where(xp.logical_or(chosen, count != count), xp.reshape(g, kept) / count, 0)
+        count = total(xp, xp.astype(chosen, x.dtype), axis, keepdims=True)
+        # No element equals a NaN; all gradients are NaN then, as the extreme is, unless nothing is asked of it.
+        g = xp.reshape(g, kept)
+        unknown = xp.logical_and(count == 0, g != 0)
+        share = g / xp.where(unknown, math.nan, nonzero(xp, count))
+        return xp.where(xp.logical_or(chosen, unknown), share, 0)
 
     return pullback
 
@@ -207,9 +224,11 @@ def _windows_are_normal(xp: Any, y: Array) -> bool:
     return low >= ratio * high and low >= ratio and ratio * high <= 1
 
 
-def _share(n: float) -> float:
-    """Return 1 / n, and NaN for n = 0: the value of the mean is NaN there too."""
-    return 1 / n if n else math.nan
+def _divided(xp: Any, g: Array, n: float) -> Array:
+    """Return g / n, and NaN for n = 0: the value of the mean is NaN there too."""
+    # In float16 1 / n of a large n has few digits, and n itself may be infinite.
+    g = xp.astype(g, xp.float32) if n > 16 and wider(xp, g.dtype)[0] == 16 else g
+    return g * (1 / n if n else math.nan)
 
 
 def _count(shape: tuple[int, ...], axis: Axes) -> int:

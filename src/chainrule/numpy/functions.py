@@ -8,12 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays, as_operands, is_array
+from chainrule.numpy.coercion import as_arrays, as_operands
 from chainrule.numpy.names import numpy_name
-
-
-def _scaled(xp: Any, factor: float, *items: Any) -> list[Any]:
-    return [xp.multiply(x, factor) if is_array(x) else x * factor for x in as_operands(xp, *items)]
 
 
 @numpy_name()
@@ -60,9 +56,7 @@ def exp2(xp: Any, x: Array) -> Array:
 @numpy_name(ufunc=True)
 def cbrt(xp: Any, x: Array) -> Array:
     """Return the cube root, of negative numbers too."""
-    negative = x < 0
-    root = xp.pow(xp.where(negative, 1.0, x), 1 / 3)
-    return xp.where(negative, -xp.pow(xp.where(negative, -x, 1.0), 1 / 3), root)
+    return xp._cbrt(x)
 
 
 @numpy_name("deg2rad", "radians", ufunc=True)
@@ -93,24 +87,29 @@ def _ignoring_nan(xp: Any, choose: Callable[..., Any], x1: Any, x2: Any) -> Arra
     x1, x2 = as_operands(xp, x1, x2)
     y = choose(x1, x2)
     for x, other in ((x1, x2), (x2, x1)):
-        y = xp.where(xp.isnan(x if is_array(x) else y), other, y)
+        # A NaN alone differs from itself, also among numbers; of two of them the result is NaN.
+        y = xp.where((x != x) & (other == other), other, y)
     return y
 
 
 @numpy_name(ufunc=True)
 def logaddexp2(xp: Any, x1: Any, x2: Any) -> Array:
     """Return log2(2^x1 + 2^x2)."""
-    return xp.logaddexp(*_scaled(xp, math.log(2), x1, x2)) / math.log(2)
+    return xp._logaddexp2(*as_operands(xp, x1, x2))
 
 
 @numpy_name()
 def sinc(xp: Any, x: Array) -> Array:
     """Return sin(pi x) / (pi x); near 0, where the quotient has no derivative, by its Taylor series."""
     z = x * math.pi
-    near = xp.abs(z) < 1e-2
+    # Below 1 the two terms of the quotient's slope are nearly equal.
+    near = xp.abs(z) < 1
     away = xp.where(near, 1.0, z)
     z2 = xp.where(near, z, 0.0) ** 2
-    return xp.where(near, 1 - z2 / 6 * (1 - z2 / 20 * (1 - z2 / 42)), xp.sin(away) / away)
+    series = xp.ones_like(z2)
+    for k in range(9, 0, -1):
+        series = 1 - z2 / (2 * k * (2 * k + 1)) * series
+    return xp.where(near, series, xp.sin(away) / away)
 
 
 @numpy_name()
@@ -159,14 +158,14 @@ def argsort(xp: Any, a: Array, axis: int | None = -1, kind: Any = None, *, stabl
 @numpy_name()
 def cumsum(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the sums of the elements so far along an axis, or of all elements in a row."""
-    a, axis = _in_a_row(xp, a, axis)
+    a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
     return xp.cumulative_sum(a, axis=axis, dtype=dtype)
 
 
 @numpy_name()
 def cumprod(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the products of the elements so far along an axis, or of all elements in a row."""
-    a, axis = _in_a_row(xp, a, axis)
+    a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
     return xp.cumulative_prod(a, axis=axis, dtype=dtype)
 
 
@@ -176,13 +175,13 @@ def _in_a_row(xp: Any, x: Array, axis: int | None) -> tuple[Array, int]:
 
 
 def _is_stable(name: str, kind: Any, stable: bool | None) -> bool:
-    """Return whether equal elements must keep their order, as the standard has it unless `stable` is false.
+    """Return whether equal elements must keep their order.
 
     A `kind` names an algorithm of NumPy's, which a stable one may always take the place of.
     """
     if kind is not None and stable is not None:
         raise TypeError(f"numpy.{name}: got stable= by two names; write one of them")
-    return stable is None or stable
+    return kind is not None if stable is None else stable
 
 
 @numpy_name()

@@ -29,6 +29,45 @@ STANDARD_NAMES = {
 }
 # An argument of NumPy's that the standard has under another name.
 STANDARD_ARGUMENTS = {"a_max": "max", "a_min": "min", "ddof": "correction", "newshape": "shape"}
+# Methods of an array that do what NumPy's functions of their names do.
+METHODS = (
+    *(
+        "argpartition",
+        "argsort",
+        "choose",
+        "clip",
+        "compress",
+        "conj",
+        "conjugate",
+        "copy",
+        "cumprod",
+        "cumsum",
+    ),
+    *(
+        "diagonal",
+        "dot",
+        "nonzero",
+        "ravel",
+        "repeat",
+        "round",
+        "searchsorted",
+        "squeeze",
+        "swapaxes",
+        "take",
+    ),
+    "trace",
+)
+# What to write instead of those that change the array in place, or give its memory.
+INSTEAD = {
+    "byteswap": "x.astype(dtype)",
+    "fill": "xp.full_like(x, value)",
+    "flat": "x.ravel()",
+    "partition": "numpy.sort(x)",
+    "put": "xp.where(mask, value, x)",
+    "resize": "numpy.reshape(x, shape)",
+    "sort": "numpy.sort(x)",
+    "view": "x.astype(dtype)",
+}
 
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
