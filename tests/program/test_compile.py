@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+from chainrule import pytree
 
 X = np.arange(6.0).reshape(2, 3) / 7
 
@@ -218,6 +219,23 @@ def test_a_number_may_be_differentiated_by_an_array_beside_it():
     for lr in (0.5, 2.5):
         np.testing.assert_array_equal(g(X, lr), f(X, lr))
     assert len(g.signatures) == 1
+
+
+def test_gradients_in_numbers():
+    def f(x, k):
+        return np.exp(x * k) + k
+
+    g, h = cr.compile(cr.value_and_grad(f, (0, 1))), cr.value_and_grad(f, (0, 1))
+    for x, k in ((0.5, 2.0), (1.5, -1.0)):
+        for a, b in zip(pytree.flat(g(x, k)), pytree.flat(h(x, k)), strict=True):
+            assert a.shape == b.shape == ()
+            assert a == b
+    assert len(g.signatures) == 1
+    with pytest.raises(TypeError, match="real floating dtype"):
+        g(1, 2.0)
+    forward = cr.compile(lambda x, t: cr.jvp(np.exp, (x,), (t,)))
+    for x in (0.5, 1.5):
+        np.testing.assert_array_equal(forward(x, 2.0), cr.jvp(np.exp, (x,), (2.0,)))
 
 
 def test_many_signatures_warn_once_and_name_the_argument():

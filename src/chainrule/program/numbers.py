@@ -34,6 +34,10 @@ class Number:
         self.recording.pinned |= self.sources
         return self.value
 
+    def as_array(self) -> Any:
+        """Return the number as a recorded array of shape ()."""
+        return self.recording.space.asarray(self)
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         # An array's own class of the library answers first, where there is one.
         others = (x for x in inputs if hasattr(x, "recording") and type(x) is not Number)
