@@ -77,14 +77,16 @@ class Recorded:
         self._write("setitem", _setitem, key, value)
 
     def _write(self, operation: str, run: Callable[..., Any], key: Any, value: Any) -> None:
-        made = self.variable.call
-        if made.operation in ("argument", "constant") or self.variable in self.recording.used:
+        recording, old = self.recording, self.variable
+        if not (is_fresh(old.call) or old.call.writes):
             raise TypeError(
-                "compile: item assignment is followed on an array that the function itself made and did not use yet. "
+                "compile: item assignment is followed on an array that the function itself made. "
                 "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
             )
         written = self.space._noted(self, operation, run, (self, _key(self, key), value), {})
         self.value, self.variable = written.value, written.variable
+        if old in recording.viewed:
+            recording.stale |= recording.views_of(old) - {self.variable}
 
     def __len__(self) -> int:
         if not self.shape:
@@ -219,6 +221,10 @@ def _in_place(name: str) -> Callable[..., Any]:
         if isinstance(self.value, np.generic):
             return plain(self, other)  # which has no place of its own
         variable, recording = self.variable, self.recording
+        if variable.call.operation == "getitem" and variable not in recording.viewed:
+            result = plain(self, other)
+            recording.pending = result.variable
+            return result
         new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None
         if new is None or new is NotImplemented or (new.shape, new.dtype) != (self.shape, self.dtype):
             raise TypeError(

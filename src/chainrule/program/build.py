@@ -117,6 +117,8 @@ def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:
     if recording.refusal:
         raise recording.refusal
     recording.refuse_changes()
+    if recording.pending is not None:
+        recording.refuse_pending()
     found = []
     for y in pytree.flat(out):
         while is_transformed(y) and not y.level:
@@ -124,6 +126,8 @@ def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:
         if isinstance(y, Recorded) or type(y) is Number:
             if y.recording is not recording:
                 raise TypeError("compile: the function returned an array of another recording")
+            if y.variable in recording.stale:
+                raise TypeError("compile: the function returned a view of an array that was changed since")
             found.append(y.variable)
         elif kind_of(y) == "array" and not is_transformed(y):
             found.append(recording.constant(y))
@@ -144,13 +148,23 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
     lies = roots(calls)
     shares = Counter(root for y in set(given) for root in lies(_copied(y)))
     used = {x for call in calls for x in call.inputs}
+    written = {root for call in calls if call.writes for root in lies(call.args[0])}
     results, taken = [], dict[Variable, Variable]()
     for first, y in zip(raw, given, strict=True):
         inner = _copied(y)
         whole = [root for root in lies(inner) if root.call.operation not in ("argument", "constant")]
-        alone = len(whole) == len(lies(inner)) == 1 and shares[whole[0]] == 1 and inner not in taken
+        alone = (
+            len(whole) == len(lies(inner)) == 1 and shares[whole[0]] == 1 and not written.intersection(whole)
+        )
+        alone = alone and inner not in taken and not written.intersection(whole)
         # A copy of what nothing else holds is not needed, unless it is a small part of it.
-        if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
+        if (
+            y is not inner
+            and alone
+            and inner not in taken
+            and y not in used
+            and whole[0].value.nbytes == y.value.nbytes
+        ):
             calls.remove(y.call)
             y = inner
         own = first.call.operation == "argument" or y.call.operation == "static" or uniform(y) is not None

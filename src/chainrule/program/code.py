@@ -52,8 +52,10 @@ class Code:
         self._names: dict[Variable, str] = {}
         self._taken = {library, "abs", "special", *keyword.kwlist}
         self._numbers: Counter[str] = Counter()
-        self._statement = _statements(calls, results)
         self._roots = roots(calls)
+        written = {root for call in calls if call.writes for root in self._roots(call.args[0])}
+        fixed = {call for call in calls if written and any(written & self._roots(x) for x in call.inputs)}
+        self._statement = _statements(calls, results, fixed)
         self._last = self._last_uses()
         self._buffers: dict[Variable, list[str]] = {}  # the names of each memory, by its latest owner
         self._dying: dict[Any, list[Variable]] = {}  # and which are used for the last time where
@@ -242,8 +244,11 @@ def _shape_of(variable: Variable) -> str:
     return f"  # {variable.shape}" if variable.shape else ""
 
 
-def _statements(calls: list[Call], results: Iterable[Variable]) -> dict[Call, Call]:
-    """Return for each call the one on whose line it is written: its own, or that of the only call which needs it."""
+def _statements(calls: list[Call], results: Iterable[Variable], fixed: set[Call]) -> dict[Call, Call]:
+    """Return for each call the one on whose line it is written: its own, or that of the only call which needs it.
+
+    Those of `fixed` read what is changed in place, and stay where they are.
+    """
     place = {call: i for i, call in enumerate(calls)}
     uses = Counter(x for call in calls for x in call.inputs)
     user = {x: call for call in calls for x in call.inputs}
@@ -256,7 +261,7 @@ def _statements(calls: list[Call], results: Iterable[Variable]) -> dict[Call, Ca
         line[call] = call
         length[call] = 1
         is_view = call.operation in _VIEWS or call.operation == "getitem"
-        if len(call.outs) == 1 and uses[call.outs[0]] == 1 and not call.writes:
+        if len(call.outs) == 1 and uses[call.outs[0]] == 1 and not call.writes and call not in fixed:
             (out,) = call.outs
             root = line[user[out]]
             floats = is_view or not hasattr(out.value, "dtype")

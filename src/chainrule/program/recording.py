@@ -82,66 +82,23 @@ def _variables(x: Any) -> Iterator[Variable]:
 
 # What always gives an array of its own, whatever the layout of its arguments.
 _FRESH = {
+    *("+", "-", "*", "/", "@", "**", "//", "%", "u-", "abs", "~", "&", "|", "^"),
+    *("==", "!=", "<", "<=", ">", ">="),
     *(
-        "+",
-        "-",
-        "*",
-        "/",
-        "@",
-        "**",
-        "//",
-        "%",
-        "u-",
-        "abs",
-        "~",
-        "==",
-        "!=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "&",
-        "|",
-        "^",
-    ),
-    *(
-        "where",
-        "concat",
-        "stack",
-        "zeros",
-        "ones",
-        "full",
-        "eye",
         "arange",
-        "matmul",
-        "copy",
-        "add.reduce",
-        "sum",
+        "empty",
+        "empty_like",
+        "eye",
+        "full",
+        "full_like",
+        "ones",
+        "ones_like",
+        "zeros",
+        "zeros_like",
     ),
-    *(
-        "mean",
-        "max",
-        "min",
-        "prod",
-        "var",
-        "std",
-        "cumulative_sum",
-        "cumulative_prod",
-        "take",
-        "sort",
-        "argsort",
-    ),
-    *(
-        "take_along_axis",
-        "concatenate",
-        "linalg.inv",
-        "linalg.solve",
-        "tril",
-        "triu",
-        "roll",
-        "repeat",
-        "tile",
-    ),
+    *("add.reduce", "cumulative_prod", "cumulative_sum", "max", "mean", "min", "prod", "std", "sum", "var"),
+    *("concat", "concatenate", "copy", "matmul", "repeat", "roll", "stack", "tile", "tril", "triu", "where"),
+    *("argsort", "linalg.inv", "linalg.solve", "sort", "take", "take_along_axis"),
 }
 
 
@@ -165,7 +122,8 @@ class Recording:
         self.constants: dict[int, Variable] = {}
         self._contents: dict[int, int] = {}
         self.pinned: set[int] = set()
-        self.used: set[Variable] = set()
+        self.stale: set[Variable] = set()  # views of what was changed since
+        self.pending: Variable | None = None  # the x[key] + a of x[key] += a, which has to be assigned next
         self.viewed: set[Variable] = set()  # whose memory another may share
         self.refusal: Exception | None = None
         self.open = True
@@ -187,6 +145,20 @@ class Recording:
             self.refuse_changes()
         return self.constants[id(array)]
 
+    def refuse_pending(self) -> None:
+        """Raise TypeError for a view that was changed in place, and with it the array that it is a view of."""
+        raise TypeError(
+            "compile: y = x[key]; y += a changes a part of x through a view, which is not followed. Write x[key] += a"
+        )
+
+    def views_of(self, variable: Variable) -> set[Variable]:
+        """Return the variables that may lie in the memory of another."""
+        found = {variable}
+        for call in self.calls:
+            if not is_fresh(call) and found.intersection(call.inputs):
+                found.update(call.outs)
+        return found - {variable}
+
     def refuse_changes(self) -> None:
         """Raise TypeError where a constant was changed since the recording met it, which no replay would do."""
         for key, variable in self.constants.items():
@@ -201,9 +173,16 @@ class Recording:
         call = Call(operation, run, args, kwargs, tuple(np.geterr().values()))
         if self.names is not None:
             self.names.note(call)
-        self.used.update(call.inputs)
+        if self.pending is not None and (operation != "setitem" or self.pending not in call.inputs):
+            self.refuse_pending()
+        self.pending = None
         if not is_fresh(call):
             self.viewed.update(call.inputs)
+        if self.stale and self.stale.intersection(call.inputs):
+            raise TypeError(
+                "compile: a view was used after the array that it is a view of was changed in place, which is not "
+                "followed. Take x[key] anew"
+            )
         self.calls.append(call)
         return call
 

@@ -33,6 +33,7 @@ class Simplified(NamedTuple):
 def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
     """Return the calls that the results need, with each value computed once."""
     owned = {call.args[0] for call in recording.calls if call.writes}
+    changing = set(owned)  # what lies in memory that is written later
     known: dict[Variable, Variable] = {}
     seen: dict[Any, Call] = {}
 
@@ -50,7 +51,9 @@ def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
             for out in call.outs:
                 known[out] = _literal(out)
             continue
-        same = _same_as(new) if free else None
+        if new.writes or (not is_fresh(new) and changing.intersection(new.inputs)):
+            changing.update(call.outs)
+        same = _same_as(new) if free and not changing.intersection(new.inputs) else None
         if same is not None:
             known[call.outs[0]] = same
             continue
