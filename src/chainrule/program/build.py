@@ -153,18 +153,10 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
     for first, y in zip(raw, given, strict=True):
         inner = _copied(y)
         whole = [root for root in lies(inner) if root.call.operation not in ("argument", "constant")]
-        alone = (
-            len(whole) == len(lies(inner)) == 1 and shares[whole[0]] == 1 and not written.intersection(whole)
-        )
+        alone = len(whole) == len(lies(inner)) == 1 and shares[whole[0]] == 1
         alone = alone and inner not in taken and not written.intersection(whole)
         # A copy of what nothing else holds is not needed, unless it is a small part of it.
-        if (
-            y is not inner
-            and alone
-            and inner not in taken
-            and y not in used
-            and whole[0].value.nbytes == y.value.nbytes
-        ):
+        if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
             calls.remove(y.call)
             y = inner
         own = first.call.operation == "argument" or y.call.operation == "static" or uniform(y) is not None
