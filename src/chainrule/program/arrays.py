@@ -63,6 +63,16 @@ class Recorded:
         """The transpose of each matrix in a stack."""
         return self.space._noted(self, ".mT", lambda x: x.mT, (self,), {})
 
+    @property
+    def real(self) -> Any:
+        """The real part."""
+        return self.space._noted(self, ".real", lambda x: x.real, (self,), {})
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part."""
+        return self.space._noted(self, ".imag", lambda x: x.imag, (self,), {})
+
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """Return the array on another device."""
         if device == self.device:

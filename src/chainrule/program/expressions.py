@@ -90,7 +90,10 @@ class Writer:
         binds = _PRECEDENCE[symbol]
         if len(args) == 1:
             return f"{symbol[-1]}{self.operand(args[0], binds)}", binds
-        left, right = (self.beside(x, args[1 - i], out) for i, x in enumerate(args))
+        # A matrix of equal numbers is no number to @.
+        left, right = (
+            self.text(x) if symbol == "@" else self.beside(x, args[1 - i], out) for i, x in enumerate(args)
+        )
         # Comparisons do not chain, and a power binds from the right.
         on_left = binds + (symbol == "**" or binds == 1)
         return f"{_bracketed(left, on_left)} {symbol} {_bracketed(right, binds + 1)}", binds

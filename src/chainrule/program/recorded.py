@@ -13,7 +13,7 @@ from chainrule.gates.standard import names
 from chainrule.numpy.names import FUNCTIONS, STANDARD_NAMES
 from chainrule.program.arrays import SYMBOLS, Recorded, fixed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, current, is_ufunc, refused
+from chainrule.program.recording import Recording, Variable, current, is_ufunc, not_followed, refused
 
 # Functions whose results have shapes that depend on values.
 _SHAPED_BY_VALUES = {
@@ -105,9 +105,7 @@ class Namespace:
         if getattr(special, path, None) is ufunc:
             path = f"special.{path}"
         elif _at(self._base, path) is not ufunc:
-            raise refused(
-                recording, f"{path}, of which it is not known what it", "Write it with NumPy's functions"
-            )
+            raise not_followed(recording, path)
         if method != "__call__":
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
         return _note(recording, self, path, ufunc, inputs, settings)
@@ -125,11 +123,7 @@ class Namespace:
         if kwargs.get("out") is not None:
             raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         if path not in _ALLOWED or _at(self._base, path) is not function:
-            raise refused(
-                recording,
-                f"numpy.{path}, of which it is not known what it",
-                "Write it with the functions of the array API standard",
-            )
+            raise not_followed(recording, f"numpy.{path}")
         return _at(self, path)(*args, **kwargs)
 
     def _noted(

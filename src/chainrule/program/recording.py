@@ -242,6 +242,16 @@ def refused(recording: Any, what: str, instead: str) -> NotReplayableError:
     return error
 
 
+def not_followed(recording: Any, name: str) -> NotReplayableError:
+    """Return the error about a function of which it is not known whether a program may have it."""
+    error = NotReplayableError(
+        f"compile: {name} at {_line()} is not followed. Write it with the functions of the array API standard, or "
+        'compile with on_branch="eager"'
+    )
+    recording.refusal = recording.refusal or error
+    return error
+
+
 def is_own_branch() -> bool:
     """Say whether the line that asks for a value is one of this package's own."""
     return bool(_asking(_HERE).f_code.co_filename.startswith(_PACKAGE))
