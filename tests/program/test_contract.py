@@ -9,6 +9,7 @@ import chainrule as cr
 from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from tests.contract.operations import OPERATIONS, Operation
+from tests.helpers.devices import place
 
 # The shape of x[mask] depends on the values of x.
 REPLAYABLE = [o for o in OPERATIONS if o.id != "getitem-mask"]
@@ -85,3 +86,22 @@ def test_a_compiled_row_gives_the_bits_of_the_row(operation: Operation, kind: st
             same(expected, compiled(*arrays))
             same(expected, compiled(*arrays))
         same(before, arrays)
+
+
+@pytest.mark.parametrize("operation", REPLAYABLE[::3], ids=[o.id for o in REPLAYABLE[::3]])
+def test_on_a_device_of_another_library(operation: Operation):
+    at = place("strict:device1")
+    arrays = [at.array(x) for x in operation.arrays()]
+
+    def f(*xs: Any) -> Any:
+        space = cr.differentiable(namespace(*xs))
+        parts = pytree.flat(of(operation)(*xs))
+        return sum((space.sum(y * y) for y in parts[1:]), space.sum(parts[0] * parts[0]))
+
+    both = cr.value_and_grad(f, tuple(range(len(arrays))))
+    compiled = cr.compile(both)
+    compiled(*arrays)
+    for x, y in zip(pytree.flat(both(*arrays)), pytree.flat(compiled(*arrays)), strict=True):
+        assert type(y) is type(x)
+        assert (y.dtype, y.shape, y.device) == (x.dtype, x.shape, x.device)
+        np.testing.assert_array_equal(at.numpy(x), at.numpy(y))

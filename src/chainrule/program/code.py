@@ -49,6 +49,7 @@ class Code:
         self.calls, self.results = calls, results
         self.writer = Writer(library, self.text, self._unused)
         self.lines: list[str] = []
+        self._warns = library.startswith("np")  # only NumPy has warnings to turn off
         self._names: dict[Variable, str] = {}
         self._taken = {library, "abs", "special", *keyword.kwlist}
         self._numbers: Counter[str] = Counter()
@@ -172,7 +173,7 @@ class Code:
                 before = None
             note = call.note or note
             lines = [*self._lines_of(i, call), *self._freed(i)]
-            if call.errors and call.errors != usual[0][0]:
+            if self._warns and call.errors and call.errors != usual[0][0]:
                 if call.errors != before:
                     settings = ", ".join(
                         f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"

@@ -61,6 +61,31 @@ _OF_SEVERAL = {
         "where",
     ),
 }
+# Those of two operands, which are no ufuncs in every library.
+_OF_TWO = {
+    *(
+        "add",
+        "atan2",
+        "bitwise_and",
+        "bitwise_left_shift",
+        "bitwise_or",
+        "bitwise_right_shift",
+        "bitwise_xor",
+    ),
+    *(
+        "copysign",
+        "divide",
+        "equal",
+        "floor_divide",
+        "greater",
+        "greater_equal",
+        "hypot",
+        "less",
+        "less_equal",
+    ),
+    *("logaddexp", "logical_and", "logical_or", "logical_xor", "maximum", "minimum", "multiply", "nextafter"),
+    *("not_equal", "pow", "remainder", "subtract"),
+}
 _OF_NONE = {"arange", "empty", "eye", "ones", "zeros"}
 _SETTINGS = ("axis", "axes", "axisa", "axisb", "axisc", "n", "indexing", "mode", "shape")
 # Functions whose answers are Python's own.
@@ -204,7 +229,7 @@ def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[
     name, given = path.rpartition(".")[2], [*args, *kwargs.values()]
     if name in _OF_NONE:
         return given
-    if name in _OF_SEVERAL:
+    if name in _OF_SEVERAL or name in _OF_TWO:
         return [kwargs[key] for key in _SETTINGS if key in kwargs]
     if name == "full":
         return [*args[:1], kwargs.get("shape")]
@@ -236,7 +261,7 @@ def _recording_of(x: Any) -> Recording | None:
 def _note(
     recording: Any, space: Namespace, operation: str, run: Any, args: tuple[Any, ...], kwargs: Any
 ) -> Any:
-    of_numbers = is_ufunc(run) or operation in _OF_NUMBERS or operation in SYMBOLS.values()
+    of_numbers = is_ufunc(run) or operation in _OF_NUMBERS | _OF_TWO or operation in SYMBOLS.values()
     if of_numbers and operation != "full":
         args = tuple(x if type(x) is Number else fixed(x) for x in args)
     else:
