@@ -46,7 +46,7 @@ def with_numpy(put, params, X, Y):
     return step, _read
 
 
-def with_chainrule(put, params, X, Y):
+def with_chainrule(put, params, X, Y, compiled=False):
     import chainrule as cr
     from chainrule.backend.namespaces import to_numpy
 
@@ -60,7 +60,12 @@ def with_chainrule(put, params, X, Y):
         return (E * E).sum()
 
     both = cr.value_and_grad(cost)
+    both = cr.compile(both) if compiled else both
     return lambda: both(params), lambda out: [to_numpy(x) for x in _read(out)]
+
+
+def with_compiled(put, params, X, Y):
+    return with_chainrule(put, params, X, Y, compiled=True)
 
 
 def with_torch(put, params, X, Y):
@@ -146,6 +151,7 @@ def limit(put, params, X, Y):
 
 CONTENDERS = {
     "chainrule": with_chainrule,
+    "chainrule compiled": with_compiled,
     "numpy": with_numpy,
     "torch": with_torch,
     "autograd": with_autograd,

@@ -15,8 +15,9 @@ SOURCE = Path(chainrule.__file__).parent
 STOREYS = (
     {"validation", "pytree", "gates", "data"},
     {"backend", "numpy"},
-    {"autodiff", "models", "optim"},
-    {"functions", "special", "explain", "cluster", "batching"},
+    {"autodiff", "models", "program"},
+    {"functions", "special", "explain", "optim", "batching"},
+    {"cluster"},
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},

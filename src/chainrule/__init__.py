@@ -24,6 +24,7 @@ from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
+from chainrule.program.compiled import compile
 
 if TYPE_CHECKING:
     from chainrule import optim as optim
@@ -45,6 +46,7 @@ __all__ = [
     "batched",
     "check_gradients",
     "checkpoint",
+    "compile",
     "differentiable",
     "explain",
     "functions",

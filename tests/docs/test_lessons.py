@@ -57,7 +57,7 @@ def test_what_a_lesson_shows_of_the_source_stands_there(page):
 
 def test_every_lesson_is_there_and_numbered():
     numbers = [int(page.name.split("-")[0]) for page in lessons.PAGES]
-    assert numbers == list(range(1, 9))
+    assert numbers == list(range(1, 10))
     assert all(
         page.read_text(encoding="utf-8").startswith(f"# {n}. ") for n, page in enumerate(lessons.PAGES, 1)
     )

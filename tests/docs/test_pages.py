@@ -53,6 +53,10 @@ def check_explain(printed, known):
     ]
 
 
+def check_compile(printed, known):
+    assert printed == "".join(blocks("docs/compile.md", "text"))
+
+
 def check_cluster(printed, known):
     estimator, descent = printed.splitlines()
     assert estimator.startswith("dask.array<predict, shape=(1000,)")
@@ -75,6 +79,7 @@ PAGES = {
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
     "docs/vmap.md": (3, {}, check_vmap),
+    "docs/compile.md": (3, {}, check_compile),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }

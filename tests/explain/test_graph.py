@@ -1,6 +1,7 @@
 """The graph of a function: what ran, its values, and the engine's own gradients, on every device."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import chainrule as cr
+from chainrule import pytree
 from chainrule.explain import Graph
 
 
@@ -365,3 +367,38 @@ def test_the_work_of_a_graph_and_its_text_grows_no_faster_than_its_nodes():
     assert twice_the_nodes > 3000
     assert calls_of_twice / calls < 1.1 * twice_the_nodes / nodes
     assert calls_of_twice / twice_the_nodes < 300
+
+
+@pytest.mark.parametrize(
+    ("f", "values"),
+    [
+        ("u = b*c; v = a + u; J = 3*v", {"a": 5, "b": 3, "c": 2}),
+        ("norm(x*w) + sum(sigmoid(x))", {"x": [1.0, 2.0], "w": np.array([3.0, -1.0])}),
+        (lambda W, n: np.tanh(W) ** 2 * n, {"W": np.array([0.1, 0.2]), "n": np.array([2, 3])}),
+        (
+            lambda layers: np.sum(layers[0]["W"] @ layers[0]["b"]),
+            {"layers": [{"W": np.eye(2), "b": np.ones(2)}]},
+        ),
+    ],
+)
+def test_the_code_of_a_graph_gives_its_value_and_gradients(f, values):
+    graph, session = cr.explain(f, **values), {}
+    exec(graph.to_code(), session)
+    (name,) = [k for k, x in session.items() if callable(x) and k != "np"]
+    value, gradients = session[name](
+        *(np.asarray(x, float) if isinstance(x, int) or k in "xw" else x for k, x in values.items())
+    )
+    assert value == graph.output.value
+    for g in pytree.flat(gradients):
+        assert any(node.gradient is not None and np.array_equal(node.gradient, g) for node in graph.nodes)
+
+
+def test_the_code_of_a_network_is_that_of_its_step():
+    net = cr.MLP((2, 3, 1))
+    code = cr.explain(net, params=net.init(0), X=np.ones((4, 2)), y=np.ones(4)).to_code()
+    assert "def cost_and_gradients(params, X, y):" in code
+
+
+def test_a_graph_without_a_function_has_no_code():
+    with pytest.raises(ValueError, match="no function to write as code"):
+        replace(cr.explain("a*2", a=1.0), program=None).to_code()

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models import logistic
-from chainrule.optim import DivergenceError, Optimizer, descend, gradient_descent
+from chainrule.optim import Batches, DivergenceError, Optimizer, descend, gradient_descent
+from chainrule.optim.batches import on_rows
 from tests.helpers.devices import count_copies
 
 
@@ -201,3 +202,40 @@ def test_an_optimiser_is_a_pair_of_pure_functions():
     assert after[0].tolist() == [0.0, -1.0]
     assert params[0].tolist() == [1.0, 1.0]
     assert gradients[0].tolist() == [2.0, 4.0]
+
+
+@pytest.mark.parametrize("batches", [None, Batches(12, 5, like=np.zeros(0))])
+def test_a_compiled_cost_gives_the_run_bit_for_bit(batches):
+    random = np.random.default_rng(0)
+    X, y = random.normal(size=(12, 3)), random.normal(size=12)
+    runs = []
+
+    def cost(w, X, y):
+        runs.append(1)
+        return ((np.tanh(X @ w["w"]) - y) ** 2).mean()
+
+    gradients = cr.value_and_grad(cost)
+    of_rows = on_rows(gradients, X, y)
+
+    def run(**settings):
+        start = {"w": np.zeros(3)}
+        optimizer = cr.optim.adam(cr.optim.cosine(0.1, 20))
+        return descend(
+            of_rows if batches else lambda w: gradients(w, X, y),
+            start,
+            steps=20,
+            optimizer=optimizer,
+            batches=batches,
+            report_every=5,
+            **settings,
+        )
+
+    plain = run()
+    runs.clear()
+    compiled = run(compile=True)
+    assert len(runs) == (1 if batches is None else 2)
+    np.testing.assert_array_equal(plain.params["w"], compiled.params["w"])
+    assert plain.history == compiled.history
+    middle = []
+    run(compile=True, on_snapshot=middle.append)
+    np.testing.assert_array_equal(run(compile=True, resume=middle[1]).params["w"], plain.params["w"])

@@ -200,6 +200,8 @@ def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if type(x) is float:
         x = np.asarray(x)
+    elif hasattr(x, "as_array"):  # a number that a program takes
+        x = x.as_array()
     space = None if isinstance(x, _NUMBERS) else space_of(x)
     if space is None or not space._is_floating(x.dtype):
         kind = type(x).__name__ if space is None else str(x.dtype)

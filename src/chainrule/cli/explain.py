@@ -41,6 +41,9 @@ def explain(
     html: Annotated[
         Path | None, typer.Option(help="Write into this file a page that steps forward and backward.")
     ] = None,
+    code: Annotated[
+        bool, typer.Option("--code", help="Print forward and backward as one function of Python, too.")
+    ] = False,
     png: Annotated[
         Path | None,
         typer.Option(
@@ -79,6 +82,8 @@ def explain(
                     )
             graph = graph_of(first, **_values(first, given))
         out.print(graph.to_text(), markup=False)
+        if code:
+            out.print(f"\n{graph.to_code()}", markup=False)
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
             if path is not None:
                 write_bytes(path, draw().encode())

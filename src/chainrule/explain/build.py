@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace
 from chainrule.autodiff.traced import Traced, is_traced
 from chainrule.backend.device import asked_for
-from chainrule.explain import expression, network
+from chainrule.explain import code, expression, network
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
 from chainrule.models.mlp import MLP
+from chainrule.program.compiled import compile
 from chainrule.validation import check_array_class
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -44,7 +46,12 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, *
         return _of_expression(f_or_expression, values)
     if isinstance(f_or_expression, MLP):
         _check_network_values(values)
-        return network.graph(f_or_expression, **values)
+        return replace(
+            network.graph(f_or_expression, **values),
+            program=lambda: compile(f_or_expression.cost_and_gradients).source(
+                *map(values.get, ("params", "X", "y"))
+            ),
+        )
     if not callable(f_or_expression):
         raise TypeError(
             f"explain: expected an expression, a function of arrays or an MLP, got {type(f_or_expression).__name__}"
@@ -63,7 +70,12 @@ def _of_expression(text: str, values: dict[str, Any]) -> Graph:
             )
     # Infinities and NaN are shown at the nodes where they arise.
     with np.errstate(all="ignore"):
-        return _graph(space, tree.run(space, inputs), text.strip(), "f")
+        graph = _graph(space, tree.run(space, inputs), text.strip(), "f")
+
+    def f(*arrays: Any) -> Any:
+        return tree.run(code.Names(arrays), dict(zip(values, arrays, strict=True)))
+
+    return replace(graph, program=lambda: code.written(f, "f", values))
 
 
 def _of_function(f: Callable[..., Any], values: dict[str, Any]) -> Graph:
@@ -74,7 +86,15 @@ def _of_function(f: Callable[..., Any], values: dict[str, Any]) -> Graph:
         result = f(
             *(inputs[key] for key in positional), **{k: x for k, x in inputs.items() if k not in positional}
         )
-        return _graph(space, result, name, name if name.isidentifier() else "f")
+        called = name if name.isidentifier() else "f"
+        graph = _graph(space, result, name, called)
+
+    def g(*arrays: Any) -> Any:
+        given = dict(zip(values, arrays, strict=True))
+        first = [given.pop(key) for key in positional]
+        return f(*first, **given)
+
+    return replace(graph, program=lambda: code.written(g, called, values))
 
 
 def _positional(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:

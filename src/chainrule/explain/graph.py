@@ -59,11 +59,13 @@ class Graph:
     nodes    the nodes, each at the position that its index says
     title    the expression, or the name of the function
     tape     what computes gradients; None for a graph that is only drawn
+    program  what writes the computation and its gradients as Python; None where nothing does
     """
 
     nodes: tuple[Node, ...]
     title: str
     tape: Tape | None = field(default=None, repr=False)
+    program: Callable[[], str] | None = field(default=None, repr=False)
 
     @property
     def output(self) -> Node:
@@ -153,6 +155,16 @@ class Graph:
     def to_html(self) -> str:
         """Return one page that steps forward and backward through the graph; the page loads nothing else."""
         return render.to_html(self)
+
+    def to_code(self) -> str:
+        """Return forward and backward as one function of Python, as `chainrule.compile` writes it.
+
+        Raises TypeError, as that does, for a function that branches on what is in an array, and ValueError for a graph
+        of no function.
+        """
+        if self.program is None:
+            raise ValueError("this graph has no function to write as code; make it with chainrule.explain")
+        return self.program()
 
     def __str__(self) -> str:
         return self.to_text()

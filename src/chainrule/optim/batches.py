@@ -65,9 +65,9 @@ def on_rows(f: Callable[..., Any], *arrays: Array | None) -> Callable[[Any, Arra
     `f` is a cost such as `MLP.cost_and_gradients`, the arrays are X (m, n), y (m,) and the like, on one device, and
     `rows` the row numbers (k,) of a batch.
     """
-    xp = namespace(*(x for x in arrays if x is not None))
 
     def on(params: Any, rows: Array) -> Any:
+        xp = namespace(rows)
         return f(params, *(None if x is None else xp.take(x, rows, axis=0) for x in arrays))
 
     return on

@@ -11,6 +11,7 @@ from chainrule.backend.memory import keep_freed_memory
 from chainrule.gates.types import Array
 from chainrule.optim.monitor import Monitor, Report, Snapshot
 from chainrule.optim.optimizers import Optimizer, Params, State, gradient_descent
+from chainrule.program.compiled import compile as compiled
 
 CostAndGradients = Callable[..., tuple[Array, Params]]
 
@@ -67,6 +68,7 @@ def descend(
     stop: Callable[[], bool] | None = None,
     state: State | None = None,
     resume: Snapshot | None = None,
+    compile: bool = False,
 ) -> Descent:
     """Take steps down the gradient of a cost until a stopping rule holds, or `steps` are taken.
 
@@ -86,6 +88,9 @@ def descend(
     - `on_report` is called with a Report, and `on_snapshot`, where `report_every` divides the step, with a Snapshot. A
       later call with `resume` set to the snapshot and all else equal, or more steps, goes on from there bit for bit.
 
+    With `compile` the cost is compiled, as by `chainrule.compile`: with one program for all steps of full batches, and
+    one for each size of batch. The numbers are those without it, and so is a run that resumes.
+
     With `validate` the parameters with the lowest validation are returned. `stop` is called after every step; where it
     returns True the run ends there.
 
@@ -94,6 +99,7 @@ def descend(
     sampled = batches is not None
     _check_settings(steps, report_every, tol, sampled, patience, min_improvement)
     optimizer = _one_of(optimizer, learning_rate)
+    cost_and_gradients = compiled(cost_and_gradients) if compile else cost_and_gradients
     keep_freed_memory()
     run = resume or Snapshot(0, params, optimizer.init(params) if state is None else state, params)
     monitor = Monitor(

@@ -1,0 +1,192 @@
+"""compile: a function's program is recorded at the first call of a signature, and replayed at later ones."""
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from chainrule import pytree
+from chainrule.gates.helpers import is_transformed
+from chainrule.program.arrays import Recorded
+from chainrule.program.build import MISS, Program, built, parameter_names
+from chainrule.program.numbers import Number
+from chainrule.program.recording import NotReplayableError
+from chainrule.program.signature import key_of, leaves, value_key
+from chainrule.validation import check_function
+
+# How many programs one function keeps.
+MOST = 64
+
+
+def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
+    """Return f as a function that records the array calls of f once per signature, and then replays them.
+
+    The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
+    values of all else that is hashable. Ints and floats of Python's own stay arguments as far as arithmetic uses them;
+    one that decides the program, by a comparison or as a length, is part of the signature too. Results are those of
+    f, in memory of their own; a number is an array of shape ().
+
+    What only runs at recording: prints and other side effects, random draws (with a warning), and names that f looks
+    up outside itself. Arrays that f closes over are read anew at each call: the object is kept, not its elements.
+
+    f may branch on its other arguments, and not on what is in an array: a TypeError names the line. With
+    `on_branch="eager"` such a call runs f itself, and says so once.
+
+    The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets
+    all programs. Raises TypeError for arguments that are neither arrays, numbers nor hashable, and for results that are
+    no arrays or numbers.
+    """
+    check_function("compile", f)
+    if on_branch not in ("error", "eager"):
+        raise ValueError(f'compile: expected on_branch="error" or "eager"; got {on_branch!r}')
+    programs = _Programs(f, on_branch)
+    fast = programs.fast
+
+    @functools.wraps(f)
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            try:
+                out = fast[0](*args)
+            except AssertionError:
+                return f(*args)  # a branch inside the engine goes another way
+            if out is not MISS:
+                return out
+        return programs.run(args, kwargs)
+
+    compiled.source = programs.source  # type: ignore[attr-defined]
+    compiled.signatures = programs.signatures  # type: ignore[attr-defined]
+    compiled.clear = programs.clear  # type: ignore[attr-defined]
+    return compiled
+
+
+def _misses(*args: Any) -> Any:
+    return MISS
+
+
+class _Programs:
+    """The programs of one function, by signature."""
+
+    def __init__(self, f: Callable[..., Any], on_branch: str) -> None:
+        self._f, self._on_branch = f, on_branch
+        self._lock = threading.RLock()
+        self._by_key: dict[Any, list[Program | None]] = {}  # None: f runs itself
+        self.fast: list[Callable[..., Any]] = [
+            _misses
+        ]  # the program that ran last, with the checks of its signature
+        self.signatures: list[str] = []
+        self._warned: set[str] = set()
+
+    def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the program for these arguments, recorded first where there is none."""
+        tree = (args, kwargs)
+        found = pytree.flat(tree)
+        if any(is_transformed(x) or isinstance(x, Recorded) or type(x) is Number for x in found):
+            return self._f(*args, **kwargs)  # for another transform to follow
+        program = self._program(args, kwargs)
+        if program is None:
+            return self._f(*args, **kwargs)
+        try:
+            if not kwargs:
+                self.fast[0] = program.checked
+                out = program.checked(*args)
+                if out is not MISS:  # as where a dtype is equal to, and not, that of the signature
+                    return out
+            return program.run(*args, *kwargs.values())
+        except AssertionError:
+            return self._f(*args, **kwargs)
+
+    def source(self, *args: Any, **kwargs: Any) -> str:
+        """Return the program for these arguments as Python."""
+        program = self._program(args, kwargs)
+        if program is None:
+            raise NotReplayableError(
+                "compile: there is no program for these arguments; the function runs itself"
+            )
+        return program.source
+
+    def clear(self) -> None:
+        """Forget all programs."""
+        with self._lock:
+            self._by_key.clear()
+            self.signatures.clear()
+            self.fast[0] = _misses
+
+    def _program(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program | None:
+        key = self._key(args, kwargs)
+        program = self._known(key, args, kwargs)
+        if program is not MISS:
+            return program  # type: ignore[no-any-return]
+        with self._lock:
+            program = self._known(key, args, kwargs)
+            return self._recorded(key, args, kwargs) if program is MISS else program
+
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        key = key_of((args, kwargs))
+        try:
+            hash(key)
+        except TypeError:
+            named = {**dict(zip(parameter_names(self._f, len(args)), args, strict=True)), **kwargs}
+            for leaf in (leaf for name, x in named.items() for leaf in leaves(x, name)):
+                try:
+                    hash(key_of(leaf.value))
+                except TypeError:
+                    raise TypeError(
+                        f"compile: argument {leaf.name} is of type {type(leaf.value).__name__}, which is neither an "
+                        "array nor hashable"
+                    ) from None
+            raise
+        return key
+
+    def _known(self, key: Any, args: Any, kwargs: Any) -> Any:
+        numbers: list[Any] | None = None
+        for program in self._by_key.get(key, ()):
+            if program is None or not program.pinned:
+                same = True
+            else:
+                numbers = pytree.flat((args, kwargs)) if numbers is None else numbers
+                same = all(value_key(numbers[i]) == value for i, value in program.pinned.items())
+            if same and (program is None or program.is_current()):
+                return program
+        return MISS
+
+    def _recorded(self, key: Any, args: Any, kwargs: Any) -> Program | None:
+        program: Program | None
+        try:
+            program = built(self._f, args, kwargs)
+        except NotReplayableError as error:
+            if self._on_branch == "error":
+                raise
+            self._warn("branch", f"{error}. This call runs the function itself")
+            program = None
+        self._make_room(key)
+        kept = [p for p in self._by_key.get(key, ()) if p is None or p.is_current()]
+        self._by_key[key] = [*kept, program]
+        self.signatures[:] = [p.signature for programs in self._by_key.values() for p in programs if p]
+        return program
+
+    def _make_room(self, key: Any) -> None:
+        """Forget the oldest programs beyond the limit, and warn once about what keeps changing."""
+        count = sum(map(len, self._by_key.values()))
+        if count < MOST:
+            return
+        self._warn(
+            "many",
+            f"compile: more than {MOST} signatures of {getattr(self._f, '__name__', 'f')}; the oldest are forgotten. "
+            f"What keeps changing is {self._changing()}",
+        )
+        del self._by_key[next(k for k in self._by_key if k != key or len(self._by_key) == 1)]
+
+    def _changing(self) -> str:
+        """Return the name of the argument that has the most different values among the signatures."""
+        seen: dict[str, set[str]] = {}
+        for programs in self._by_key.values():
+            for program in programs:
+                for name, text in program.parts.items() if program else ():
+                    seen.setdefault(name, set()).add(text)
+        return max(seen, key=lambda name: len(seen[name])) if seen else "a branch on an array"
+
+    def _warn(self, kind: str, text: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            warnings.warn(text, RuntimeWarning, stacklevel=5)

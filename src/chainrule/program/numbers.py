@@ -1,0 +1,115 @@
+"""A number of Python's own among the arguments of a program: it stays an argument wherever arithmetic uses it."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from chainrule.gates.helpers import is_transformed
+from chainrule.program.recording import Recording, Variable
+
+_BINARY = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "floordiv": "//", "mod": "%"}
+_COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
+
+
+class Number:
+    """An int or a float that the program computes with.
+
+    Where its value is read, by a comparison or as a length, the value becomes part of the signature: the arguments
+    that it came from, `sources`, are pinned.
+    """
+
+    __slots__ = ("recording", "sources", "value", "variable")
+
+    def __init__(self, value: Any, variable: Variable, recording: Recording, sources: frozenset[int]) -> None:
+        self.value, self.variable, self.recording, self.sources = value, variable, recording, sources
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance(x, float) holds
+        return type(self.value)
+
+    def pinned(self) -> Any:
+        """Return the value, which decides the program from here on."""
+        self.recording.pinned |= self.sources
+        return self.value
+
+    def as_array(self) -> Any:
+        """Return the number as a recorded array of shape ()."""
+        return self.recording.space.asarray(self)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
+        # An array's own class of the library answers first, where there is one.
+        others = (x for x in inputs if hasattr(x, "recording") and type(x) is not Number)
+        space = next((x.space for x in others), self.recording.space)
+        return space._numpy_ufunc(ufunc, method, inputs, settings)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return np.asarray(self.pinned(), dtype=dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.value, name)
+        self.pinned()
+        return found
+
+
+def _computed(run: Callable[..., Any], symbol: str, *operands: Any) -> Any:
+    first = next(x for x in operands if type(x) is Number)
+    value = run(*(x.value if type(x) is Number else x for x in operands))
+    if type(value) not in (int, float):
+        # A complex number, such as a root of a negative one.
+        for x in operands:
+            if type(x) is Number:
+                x.pinned()
+        return value
+    sources = frozenset().union(*(x.sources for x in operands if type(x) is Number))
+    variables = tuple(x.variable if type(x) is Number else x for x in operands)
+    call = first.recording.add(symbol, run, variables, {})
+    call.outs.append(Variable(value, call))
+    return Number(value, call.outs[0], first.recording, sources)
+
+
+def _binary(name: str, reflected: bool) -> Callable[..., Any]:
+    symbol, run = _BINARY[name], getattr(operator, f"__{name}__")
+
+    def method(self: Number, other: Any) -> Any:
+        if type(other) not in (int, float, bool, Number):
+            return NotImplemented
+        return _computed(run, symbol, *((other, self) if reflected else (self, other)))
+
+    return method
+
+
+def _comparison(name: str) -> Callable[..., Any]:
+    run = getattr(operator, f"__{name}__")
+
+    def method(self: Number, other: Any) -> Any:
+        if hasattr(other, "dtype") or is_transformed(other):
+            return NotImplemented
+        return run(self.pinned(), other.pinned() if type(other) is Number else other)
+
+    return method
+
+
+def _read(name: str) -> Callable[..., Any]:
+    def method(self: Number, *args: Any) -> Any:
+        return getattr(self.pinned(), name)(*args)
+
+    return method
+
+
+for _name in _BINARY:
+    setattr(Number, f"__{_name}__", _binary(_name, False))
+    setattr(Number, f"__r{_name}__", _binary(_name, True))
+for _name in _COMPARISONS:
+    setattr(Number, f"__{_name}__", _comparison(_name))
+for _name in ("bool", "float", "int", "hash", "repr", "str", "format", "round", "trunc", "floor", "ceil"):
+    setattr(Number, f"__{_name}__", _read(f"__{_name}__"))
+for _name, _method in {
+    "__index__": lambda self: operator.index(self.pinned()),
+    "__complex__": lambda self: complex(self.pinned()),
+    "__neg__": lambda self: _computed(operator.neg, "u-", self),
+    "__pos__": lambda self: self,
+    "__abs__": lambda self: _computed(abs, "abs", self),
+}.items():
+    setattr(Number, _name, _method)

@@ -1,0 +1,159 @@
+"""Signatures: what of the arguments a program holds for, and the code that takes arguments apart and checks them."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from chainrule.validation import check_array_class
+
+# What the checks call, under names that no argument has.
+CHECKED_WITH = {"__type": type, "__len": len, "__tuple": tuple}
+
+
+class Leaf(NamedTuple):
+    """A leaf of the arguments: an array, a number of Python's own, or a value that is part of the signature."""
+
+    kind: str
+    value: Any
+    name: str
+
+
+def leaves(tree: Any, name: str) -> Iterator[Leaf]:
+    """Yield the leaves of a tree of lists, tuples and dicts."""
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            yield from leaves(item, f"{name}[{key!r}]")
+    elif isinstance(tree, list | tuple):
+        for i, item in enumerate(tree):
+            yield from leaves(item, f"{name}[{i}]")
+    else:
+        yield Leaf(kind_of(tree), tree, name)
+
+
+def kind_of(x: Any) -> str:
+    """Return "array", "number" or "static"."""
+    if type(x) in (int, float):
+        return "number"
+    if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type):
+        check_array_class(type(x))
+        return "array"
+    return "static"
+
+
+def key_of(tree: Any) -> Any:
+    """Return what two calls must have in common to be computed by one program, numbers of Python's own left out."""
+    if isinstance(tree, dict):
+        return type(tree), tuple((name, key_of(item)) for name, item in tree.items())
+    if isinstance(tree, list | tuple):
+        return type(tree), tuple(map(key_of, tree))
+    kind = kind_of(tree)
+    if kind == "array":
+        return type(tree), tuple(tree.shape), tree.dtype, str(getattr(tree, "device", ""))
+    if kind == "number":
+        return type(tree)
+    return type(tree), value_key(tree)
+
+
+def value_key(x: Any) -> Any:
+    """Return a value that decides a program, as what it is equal to: 0.0 and -0.0 differ, and NaN is itself."""
+    return x.hex() if type(x) is float else repr(x) if type(x) is complex else x
+
+
+# --- The same as code: arguments taken apart, and checked on the way ---
+
+
+class Unpacking:
+    """The lines that take the arguments of a program apart; with `checks`, those that return __MISS for others.
+
+    `names` are those of the leaves, in order, and `pinned` the numbers of those that decided the program.
+    """
+
+    def __init__(self, names: list[str], pinned: set[int]) -> None:
+        self.names, self.pinned = names, pinned
+        self.objects: dict[str, Any] = {}
+        self.lines: list[str] = []
+        self.checks: list[str] = []
+        self._next = 0
+
+    def argument(self, tree: Any, name: str) -> None:
+        """Write the lines for one argument."""
+        kind = _nested(tree)
+        if kind is None:
+            self._leaf(tree, name)
+        elif kind == "dict":
+            keys = self._object(tuple(tree))
+            self._expect(f"__type({name}) is {self._object(type(tree))} and __tuple({name}) == {keys}")
+            for i, (key, item) in enumerate(tree.items()):
+                self.argument(item, f"{name}[{key!r}]" if type(key) in (str, int) else f"{name}[{keys}[{i}]]")
+        else:
+            self._row(tree, name)
+
+    def _row(self, tree: Any, name: str) -> None:
+        if any(map(_has_dict, tree)):
+            self._expect_row(tree, name)
+            for i, item in enumerate(tree):
+                self.argument(item, f"{name}[{i}]")
+            return
+        first = self._next
+        pattern = self._pattern(tree, name)
+        if self._next > first:
+            self._line(f"{pattern.removeprefix('(').removesuffix(')')} = {name}")
+        for number, (_, item, _) in zip(range(first, self._next), leaves(tree, ""), strict=True):
+            self._check(item, self.names[number], number)
+
+    def _pattern(self, tree: Any, name: str) -> str:
+        """Return the targets that take a row apart; the check of its form comes before."""
+        if _nested(tree) is None:
+            self._next += 1
+            return self.names[self._next - 1]
+        self._expect_row(tree, name)
+        targets = [self._pattern(item, f"{name}[{i}]") for i, item in enumerate(tree)]
+        return f"({', '.join(targets)}{',' if len(targets) == 1 else ''})"
+
+    def _expect_row(self, tree: Any, name: str) -> None:
+        self._expect(f"__type({name}) is {self._object(type(tree))} and __len({name}) == {len(tree)}")
+
+    def _leaf(self, x: Any, name: str) -> None:
+        number, self._next = self._next, self._next + 1
+        if self.names[number] != name:
+            self._line(f"{self.names[number]} = {name}")
+        self._check(x, self.names[number], number)
+
+    def _check(self, x: Any, name: str, number: int) -> None:
+        kind = self._object(type(x))
+        if kind_of(x) == "array":
+            self._expect(
+                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}"
+            )
+            if hasattr(x, "device") and str(x.device) != "cpu":
+                self._expect(f"{name}.device == {self._object(x.device)}")
+        elif kind_of(x) == "number" and number not in self.pinned:
+            self._expect(f"__type({name}) is {kind}")
+        elif type(x) is float:
+            self._expect(f"__type({name}) is {kind} and {name}.hex() == {x.hex()!r}")
+        elif x is None or type(x) in (bool, type):
+            self._expect(f"{name} is {self._object(x)}")
+        else:
+            self._expect(f"__type({name}) is {kind} and {name} == {self._object(x)}")
+
+    def _line(self, line: str) -> None:
+        self.lines.append(line)
+        self.checks.append(line)
+
+    def _expect(self, condition: str) -> None:
+        self.checks.append(f"if not ({condition}): return __MISS")
+
+    def _object(self, x: Any) -> str:
+        for name, other in self.objects.items():
+            if other is x:
+                return name
+        name = f"__{len(self.objects)}"
+        self.objects[name] = x
+        return name
+
+
+def _has_dict(tree: Any) -> bool:
+    return isinstance(tree, dict) or (isinstance(tree, list | tuple) and any(map(_has_dict, tree)))
+
+
+def _nested(tree: Any) -> str | None:
+    return "dict" if isinstance(tree, dict) else "row" if isinstance(tree, list | tuple) else None
