@@ -23,6 +23,13 @@ def cupy():
         lambda np, x: np.maximum(x, 0.5),
         lambda np, x: np.where(x > 0, x, 0.0),
         lambda np, x: x - np.sqrt(np.absolute(x)),
+        lambda np, x: np.sum(x * x),
+        lambda np, x: np.sum(x[None], axis=1, keepdims=True),
+        lambda np, x: np.mean(x),
+        lambda np, x: np.prod(x),
+        lambda np, x: np.max(x) - np.min(x),
+        lambda np, x: np.std(x) + np.var(x, ddof=1),
+        lambda np, x: np.reshape(x, (3, 1)) ** 2,
     ],
 )
 def test_a_function_of_cupy_is_that_of_numpy(cupy, f):

@@ -63,8 +63,10 @@ class ArrayMethods:
             inputs, settings["out"] = inputs[: kernel.nin], inputs[kernel.nin :]
         return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any, order: str | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
+        if order not in (None, "C"):
+            raise TypeError(f"reshape: order={order!r} cannot be traced; leave it out and permute the axes")
         return self.space.reshape(self, self.space._integers(_one_or_all(shape)))
 
     def transpose(self, *axes: Any) -> Any:
@@ -155,8 +157,20 @@ def _numpy_method(name: str) -> Callable[..., Any]:
     return method
 
 
+# The arguments of NumPy's and CuPy's reductions after the axis, by their places; CuPy's functions fill them all in.
+_BY_PLACE = dict.fromkeys(("sum", "prod", "mean"), ("dtype", "out", "keepdims"))
+_BY_PLACE |= dict.fromkeys(("std", "var"), ("dtype", "out", "ddof", "keepdims"))
+
+
 def _reduction(name: str) -> Callable[..., Any]:
-    def method(self: ArrayMethods, axis: Any = None, **settings: Any) -> Any:
+    places = _BY_PLACE.get(name, ("out", "keepdims"))
+
+    def method(self: ArrayMethods, axis: Any = None, *by_place: Any, **settings: Any) -> Any:
+        if len(by_place) > len(places):
+            raise TypeError(f"{name}(): expected at most axis, {', '.join(places)} by place; got more")
+        if by_place or settings:
+            settings |= zip(places, by_place, strict=False)
+            settings = {k: v for k, v in settings.items() if v is not None or k not in ("dtype", "out")}
         if axis is not None and type(axis) is not int:
             axis = self.space._integers(axis)
         if "ddof" in settings and name in ("std", "var"):
