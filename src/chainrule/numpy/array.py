@@ -63,11 +63,11 @@ class ArrayMethods:
             inputs, settings["out"] = inputs[: kernel.nin], inputs[kernel.nin :]
         return self.space._numpy_ufunc(kernel, "__call__", inputs, settings)
 
-    def reshape(self, *shape: Any, order: str | None = None) -> Any:
+    def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
         if order not in (None, "C"):
             raise TypeError(f"reshape: order={order!r} cannot be traced; leave it out and permute the axes")
-        return self.space.reshape(self, self.space._integers(_one_or_all(shape)))
+        return self.space.reshape(self, self.space._integers(_one_or_all(shape)), copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, reversed unless one is given."""
