@@ -1,0 +1,55 @@
+"""vmap beside jax.vmap: every row of the contract's table, batched in each argument and in all, orders 0, 1 and 2.
+
+The rows that JAX cannot do, with the reasons, are in WITHOUT of `test_jax.py`; for them a loop over the batch is the
+reference, in tests/batching. It needs the extra `peers` and is skipped by name without it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.batching.test_functions import batches, subsets
+from tests.contract.operations import Operation
+
+jax = pytest.importorskip("jax", reason="jax is in the extra `peers`")
+from tests.peers.test_jax import SHARED, Jax, total  # noqa: E402
+
+CASES = [(o, mapped) for o in SHARED for mapped in subsets(o)]
+
+
+def of_batch(f: Callable[..., Any], peer: Any, xp: Any, axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """The function that gives the values for a batch, and the gradients at orders 1 and 2 inside and outside vmap."""
+    numbers = tuple(range(len(axes)))
+
+    def slope(*xs: Any) -> Any:
+        return sum(xp.sum(xp.sin(g)) for g in peer.grad(f, numbers)(*xs))
+
+    def every(*xs: Any) -> dict[str, Any]:
+        found = {"vmap": [peer.vmap(f, axes)(*xs)]}
+        for order, g in enumerate((f, slope), 1):
+            found[f"vmap(grad), order {order}"] = peer.vmap(peer.grad(g, numbers), axes)(*xs)
+            summed = peer.grad(lambda *xs, g=g: xp.sum(peer.vmap(g, axes)(*xs)), numbers)
+            found[f"grad(vmap), order {order}"] = summed(*xs)
+        return found
+
+    return every
+
+
+@pytest.mark.parametrize(("operation", "mapped"), CASES, ids=[f"{o.id}-{m}" for o, m in CASES])
+def test_batches_agree(operation: Operation, mapped: tuple[int, ...]):
+    arrays = batches(operation, mapped)
+    axes = tuple(0 if k in mapped else None for k in range(len(arrays)))
+    space = cr.differentiable(np)
+    f = total(operation.f, space)
+    ours = of_batch(lambda *xs: f(*map(space.asarray, xs)), cr, np, axes)(*arrays)
+    theirs = jax.jit(of_batch(total(operation.f, Jax()), jax, jax.numpy, axes))(*arrays)
+    assert ours.keys() == theirs.keys()
+    for what, expected in theirs.items():
+        rtol, atol = (1e-10, 0.0) if what == "vmap" else (1e-8, 1e-9)
+        for a, b in zip(ours[what], expected, strict=True):
+            assert type(a) is np.ndarray
+            scale = max(1.0, float(np.max(np.abs(b), initial=0.0)))
+            np.testing.assert_allclose(a, b, rtol=rtol, atol=atol * scale, err_msg=what)
