@@ -32,6 +32,10 @@ def check_how_it_works(printed, known):
     assert (float(known["q"].value), float(known["q"].grad)) == (3, -4)
     x = np.array([0.5, -1.0])
     np.testing.assert_allclose(known["swish"](x, beta=2.0), x / (1 + np.exp(-2 * x)))
+    y = np.tanh(known["X"])
+    np.testing.assert_allclose(known["slopes"], 2 * y * (1 - y * y), rtol=1e-14)
+    assert "np.tanh(" in known["program"]
+    assert not re.search("chainrule|vmap|grad", known["program"])
 
 
 def check_networks(printed, known):
@@ -75,7 +79,7 @@ def check_vmap(printed, known):
 GIVEN = {"W": np.eye(2), "X": np.ones((3, 2))}
 PAGES = {
     "README.md": (4, {}, check_readme),
-    "docs/how-it-works.md": (5, GIVEN, check_how_it_works),
+    "docs/how-it-works.md": (6, GIVEN, check_how_it_works),
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
     "docs/vmap.md": (3, {}, check_vmap),

@@ -39,6 +39,8 @@ ELSEWHERE: dict[str, Any] = {
         (1 - y) * jax.nn.relu(1 + z - jnp.sum(y * z, axis=-1, keepdims=True)), axis=-1
     ),
     "maxout": lambda z, pieces: jnp.max(jnp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1),
+    "_logaddexp2": jnp.logaddexp2,
+    "_cbrt": jnp.cbrt,
     "linalg": jnp.linalg,
 }
 SLOPES = ("complement", "direction", "over", "power_log", "sech_squared", "unit")

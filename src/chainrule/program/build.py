@@ -76,7 +76,7 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     for variable, leaf in zip(arguments, found, strict=True):
         variable.name = leaf.name if leaf.name in names else variable.name or _as_name(leaf.name)
     plan = _apart(recording, raw)
-    base = recording.space._base
+    base = recording.space._library
     library = _LIBRARIES.get(base.__name__, "xp")
     code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments, names)
     code.write()

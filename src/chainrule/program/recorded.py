@@ -106,7 +106,7 @@ class Namespace:
 
     def __init__(self, base: Any, part: str = "", whole: "Namespace | None" = None) -> None:
         self.__name__ = f"recorded({getattr(base, '__name__', base)})"
-        self._base, self._part, self._whole = base, part, whole or self
+        self._library, self._part, self._whole = base, part, whole or self
         if whole is None:
             self.__array_api_version__ = getattr(base, "__array_api_version__", "2024.12")
             self._array = type("Recorded", (Recorded,), {"__slots__": (), "space": self})
@@ -116,7 +116,7 @@ class Namespace:
 
     def __array_namespace_info__(self) -> Any:
         """Return the inspection functions of the plain namespace."""
-        return self._base.__array_namespace_info__()
+        return self._library.__array_namespace_info__()
 
     def _numpy_ufunc(self, ufunc: Any, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Note a call of a universal function."""
@@ -126,10 +126,12 @@ class Namespace:
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
         if "out" in settings or method == "at":
             raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        special = sys.modules.get("cupyx.scipy.special" if "cupy" in self._base.__name__ else "scipy.special")
+        special = sys.modules.get(
+            "cupyx.scipy.special" if "cupy" in self._library.__name__ else "scipy.special"
+        )
         if getattr(special, path, None) is ufunc:
             path = f"special.{path}"
-        elif _at(self._base, path) is not ufunc:
+        elif _at(self._library, path) is not ufunc:
             raise not_followed(recording, path)
         if method != "__call__":
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
@@ -147,7 +149,7 @@ class Namespace:
             raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
         if kwargs.get("out") is not None:
             raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        if path not in _ALLOWED or _at(self._base, path) is not function:
+        if path not in _ALLOWED or _at(self._library, path) is not function:
             raise not_followed(recording, f"numpy.{path}")
         return _at(self, path)(*args, **kwargs)
 
@@ -158,8 +160,8 @@ class Namespace:
         return _note(_recording_of(array), self, operation, run, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        plain = getattr(self._base, name, None)
-        if plain is None and self._base is np:
+        plain = getattr(self._library, name, None)
+        if plain is None and self._library is np:
             plain = getattr(importlib.import_module("array_api_compat.numpy"), name, None)
         if plain is None:
             raise AttributeError(f"{self.__dict__.get('__name__')} has no {name!r}")
