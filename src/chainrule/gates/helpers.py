@@ -81,7 +81,8 @@ def nothing(xp: Any, y: Array, g: Array) -> Array:
 
     It is linear in g, so that rates and second derivatives beside a NaN are NaN too.
     """
-    return xp.where(y == y, 0, g * math.nan)
+    # A g that is a number is met by the array y alone: CuPy would make a float64 of two numbers.
+    return xp.where(y == y, 0, g * math.nan if hasattr(g, "shape") else y)
 
 
 def nonzero(xp: Any, d: Array) -> Array:

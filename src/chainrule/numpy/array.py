@@ -158,8 +158,10 @@ def _numpy_method(name: str) -> Callable[..., Any]:
 
 
 # The arguments of NumPy's and CuPy's reductions after the axis, by their places; CuPy's functions fill them all in.
-_BY_PLACE = dict.fromkeys(("sum", "prod", "mean"), ("dtype", "out", "keepdims"))
-_BY_PLACE |= dict.fromkeys(("std", "var"), ("dtype", "out", "ddof", "keepdims"))
+_BY_PLACE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("sum", "prod", "mean"), ("dtype", "out", "keepdims")),
+    **dict.fromkeys(("std", "var"), ("dtype", "out", "ddof", "keepdims")),
+}
 
 
 def _reduction(name: str) -> Callable[..., Any]:
