@@ -24,7 +24,6 @@ from chainrule.explain import explain
 from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
-from chainrule.program.compiled import compile
 
 if TYPE_CHECKING:
     from chainrule import optim as optim
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from chainrule.estimators import LogisticRegression as LogisticRegression
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
+    from chainrule.program.compiled import compile as compile
 
 __all__ = [
     "L1",
@@ -80,6 +80,10 @@ def __getattr__(name: str) -> Any:
         import chainrule.optim
 
         return chainrule.optim
+    if name == "compile":
+        from chainrule.program.compiled import compile as compiled
+
+        return compiled
     if name in _ESTIMATORS:
         import chainrule.estimators
 

@@ -113,7 +113,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
                 f"LogisticRegression: {self.solver} {took} and the largest |gradient| is "
                 f"{run.history[-1].largest_gradient:.2g}, not under tol={self.tol:g}; scale X or raise max_iter",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 

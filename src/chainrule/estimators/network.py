@@ -172,7 +172,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
             warnings.warn(
                 f"{type(self).__name__}: {why}",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return self
 

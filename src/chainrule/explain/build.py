@@ -15,7 +15,6 @@ from chainrule.explain import code, expression, network
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
 from chainrule.models.mlp import MLP
-from chainrule.program.compiled import compile
 from chainrule.validation import check_array_class
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -48,8 +47,8 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, *
         _check_network_values(values)
         return replace(
             network.graph(f_or_expression, **values),
-            program=lambda: compile(f_or_expression.cost_and_gradients).source(
-                *map(values.get, ("params", "X", "y"))
+            program=lambda: code.source_of(
+                f_or_expression.cost_and_gradients, list(map(values.get, ("params", "X", "y")))
             ),
         )
     if not callable(f_or_expression):

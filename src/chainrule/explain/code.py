@@ -11,7 +11,6 @@ from chainrule.autodiff.namespace import differentiable, plain_namespace
 from chainrule.autodiff.traced import Traced
 from chainrule.autodiff.transforms import value_and_grad
 from chainrule.backend.namespaces import namespace
-from chainrule.program.compiled import compile
 from chainrule.program.names import variable_of
 
 
@@ -29,7 +28,14 @@ def written(f: Callable[..., Any], name: str, values: dict[str, Any]) -> str:
     )
     arrays = list(map(_as_arrays, values.values()))
     traced = [i for i, x in enumerate(arrays) if pytree.flat(x) and all(map(_is_floating, pytree.flat(x)))]
-    return str(compile(value_and_grad(summed, traced) if traced else summed).source(*arrays))
+    return source_of(value_and_grad(summed, traced) if traced else summed, arrays)
+
+
+def source_of(f: Callable[..., Any], arguments: Sequence[Any]) -> str:
+    """Return the program of a function for such arguments."""
+    from chainrule.program.compiled import compile as compiled
+
+    return str(compiled(f).source(*arguments))
 
 
 def _as_arrays(value: Any) -> Any:
