@@ -198,18 +198,19 @@ def traced_arguments(
 
 def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
-    if type(x) is float:
-        x = np.asarray(x)
-    elif hasattr(x, "as_array"):  # a number that a program takes
-        x = x.as_array()
-    space = None if isinstance(x, _NUMBERS) else space_of(x)
+    if not (plain := type(x) is np.ndarray):
+        if type(x) is float:
+            x = np.asarray(x)
+        elif hasattr(x, "as_array"):  # a number that a program takes
+            x = x.as_array()
+    space = None if not plain and isinstance(x, _NUMBERS) else space_of(x)
     if space is None or not space._is_floating(x.dtype):
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
             f"expected an array of a real floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
-    if type(x) is not np.ndarray and is_transformed(x):
+    if not plain and is_transformed(x):
         x = space._wrap(x)
     return leaf(x, space, level)
 
@@ -339,10 +340,11 @@ def _owned_gradients(
 
 def owned(g: Array, xp: Any, taken: set[int]) -> Array:
     """Return g, or a copy where its memory may be another's; `taken` has the ids of those handed out before."""
-    if isinstance(g, np.generic):
-        g = np.asarray(g)
-    elif type(g) is not np.ndarray and is_transformed(g):
-        return g
+    if type(g) is not np.ndarray:
+        if isinstance(g, np.generic):
+            g = np.asarray(g)
+        elif is_transformed(g):
+            return g
     if id(g) in taken or getattr(g, "base", None) is not None:
         g = xp.asarray(g, copy=True)
     taken.add(id(g))
