@@ -393,3 +393,21 @@ def test_a_matrix_is_asked_for_where_an_element_is_a_vector():
     for f in (np.linalg.inv, np.linalg.det, np.matrix_transpose, np.tril, np.trace, lambda x: x.mT):
         with pytest.raises((ValueError, IndexError)):
             cr.vmap(f)(np.ones((3, 3)))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * [1.0, 2.0, 3.0],
+        lambda x: (0.0, 1.0, 2.0) - x,
+        lambda x: np.maximum([0.0, 2.0, 2.5], x),
+        lambda x: np.sin(x) + range(3),
+        lambda x: x.__array_namespace__().clip(x, min=np.array([10.0, 0.0, -10.0])),
+    ],
+)
+@pytest.mark.parametrize("n", [1, 3])
+def test_lists_and_bounds_by_name_have_axes_of_their_own(f: Any, n: int):
+    x = np.arange(1.0, n + 1)
+    is_clip = "clip" in f.__code__.co_names
+    plain = [np.clip(v, [10.0, 0.0, -10.0], None) if is_clip else f(np.asarray(v)) for v in x]
+    np.testing.assert_array_equal(cr.vmap(f)(x), plain)

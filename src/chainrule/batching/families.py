@@ -35,6 +35,8 @@ class Batch:
 
     def aligned(self, arrays: Sequence[Any]) -> list[Any]:
         """Return the values of arrays with so many axes after the batch's that they broadcast as the elements do."""
+        # A list is an array with axes of its own, as for NumPy.
+        arrays = [self.xp.asarray(x) if isinstance(x, list | tuple | range) else x for x in arrays]
         ndim = max([getattr(x, "ndim", 0) for x in arrays], default=0)
         return [self.with_axes(x, ndim) for x in arrays]
 
@@ -67,8 +69,11 @@ class Batch:
 
 
 def elementwise(b: Batch, f: Family, *arrays: Any, **settings: Any) -> Any:
-    """Element by element: the elements of the batch are aligned as broadcasting aligns them."""
-    return f(*b.aligned(arrays), **settings)
+    """Element by element: the elements of the batch are aligned as broadcasting aligns them, bounds by name too."""
+    if not settings:
+        return f(*b.aligned(arrays))
+    together = b.aligned([*arrays, *settings.values()])
+    return f(*together[: len(arrays)], **dict(zip(settings, together[len(arrays) :], strict=True)))
 
 
 def of_one_array(b: Batch, f: Family, x: Batched, *others: Any, **settings: Any) -> Any:

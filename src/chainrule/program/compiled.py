@@ -28,7 +28,8 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     f, in memory of their own; a number is an array of shape ().
 
     What only runs at recording: prints and other side effects, random draws (with a warning), and names that f looks
-    up outside itself. Arrays that f closes over are read anew at each call: the object is kept, not its elements.
+    up outside itself. Arrays that f closes over are read anew at each call: the object is kept, not its elements. But a
+    number that is read out of one, as `W.max()`, lists and attributes are fixed: pass as an argument what changes.
 
     f may branch on its other arguments, and not on what is in an array: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
