@@ -203,13 +203,14 @@ def test_products_with_zeros_at_higher_order(order: int):
 
 def test_the_import_needs_neither_cupy_nor_time():
     code = (
-        "import sys, time; start = time.process_time(); import chainrule; "
-        "took = time.process_time() - start; "
-        "assert not {'cupy', 'torch', 'jax', 'sklearn', 'array_api_strict'} & set(sys.modules); print(took)"
+        "import sys, time; start = time.process_time(); import numpy, array_api_compat; "
+        "between = time.process_time(); import chainrule; end = time.process_time(); "
+        "assert not {'cupy', 'torch', 'jax', 'sklearn', 'array_api_strict'} & set(sys.modules); "
+        "print((end - between) / (between - start))"
     )
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]
-    took = min(float(run.stdout) for run in runs)
-    assert took < 0.3
+    # Beside the time that NumPy itself takes, for machines differ.
+    assert min(float(run.stdout) for run in runs) < 4
 
 
 def test_no_step_of_training_converts_an_array_on_the_way(monkeypatch: pytest.MonkeyPatch):
