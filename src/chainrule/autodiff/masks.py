@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.autodiff.traced import is_traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import copied_axes, is_transformed
 from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
@@ -90,9 +90,8 @@ class Masks:
                     continue
                 alive = alive != 0
                 if before is not None and FLOWS[result.gate] == "picks":
-                    alive = xp.logical_and(
-                        alive, before
-                    )  # beside a NaN it hands NaN, of a masked element too
+                    # Beside a NaN such a gate hands NaN, of a masked element too.
+                    alive = xp.logical_and(alive, before)
             alive = _any_of_copies(xp, alive, node.shape)
             total = alive if total is None else xp.logical_or(total, alive)
         return total
@@ -102,7 +101,4 @@ def _any_of_copies(xp: Any, alive: Array, shape: tuple[int, ...]) -> Array:
     """Return which elements of an operand of this shape are alive, where copies of them were broadcast."""
     if alive.shape == shape:
         return alive
-    added = alive.ndim - len(shape)
-    stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and alive.shape[added + i] != 1)
-    alive = xp.any(alive, axis=(*range(added), *stretched), keepdims=True)
-    return xp.reshape(alive, shape)
+    return xp.reshape(xp.any(alive, axis=copied_axes(alive.shape, shape), keepdims=True), shape)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import pytree
 from chainrule.autodiff import wrappers
 from chainrule.autodiff.tape import check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
@@ -117,11 +118,8 @@ class Namespace:
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
-        if isinstance(result, tuple):
-            items = [self._wrap(item) for item in result]
-            return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
-        if isinstance(result, list):
-            return [self._wrap(item) for item in result]
+        if isinstance(result, list | tuple):
+            return pytree.mapped(self._wrap, result)
         # Not every plain array lets a transformed one stand on its right; beside a constant, plain ones are constants.
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
         return result if is_own else Traced(result, self)

@@ -170,15 +170,6 @@ class Traced(ArrayMethods):
     def __bool__(self) -> bool:
         return bool(plain_value(self))
 
-    def __float__(self) -> float:
-        return float(self._converted("float"))
-
-    def __int__(self) -> int:
-        return int(self._converted("int"))
-
-    def __complex__(self) -> complex:
-        return complex(self._converted("complex"))
-
     def __index__(self) -> int:
         return operator.index(self._converted("index"))
 
@@ -205,12 +196,6 @@ class Traced(ArrayMethods):
 
     def __round__(self, ndigits: int | None = None) -> Any:
         return self.space.round(self) if ndigits is None else np.round(self, ndigits)
-
-    def __copy__(self) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.space.asarray(self, copy=True)
 
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)

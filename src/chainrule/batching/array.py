@@ -89,50 +89,35 @@ class Batched(ArrayMethods):
         self.value[key] = value
 
     def __bool__(self) -> bool:
-        return bool(self._one_value("bool", "xp.where(condition, x, y), which computes both branches"))
-
-    def __float__(self) -> float:
-        return float(self._one_value("float"))
-
-    def __int__(self) -> int:
-        return int(self._one_value("int"))
-
-    def __complex__(self) -> complex:
-        return complex(self._one_value("complex"))
+        return bool(self._converted("bool", "xp.where(condition, x, y), which computes both branches"))
 
     def __index__(self) -> int:
         advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
-        return self._one_value("index", advice).__index__()  # type: ignore[no-any-return]
+        return self._converted("index", advice).__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
-        return self.space._as_numpy(self._one_value("numpy.asarray", advice), dtype, copy)
+        return self.space._as_numpy(self._converted("numpy.asarray", advice), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
         given = {name: value for name, value in settings.items() if value is not None}
-        return self._one_value("__dlpack__").__dlpack__(**given)
+        return self._converted("__dlpack__").__dlpack__(**given)
 
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
     def item(self) -> Any:
         """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
-        return self._one_value("item").item()
+        return self._converted("item").item()
 
     def tolist(self) -> Any:
         """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
-        return self._one_value("tolist").tolist()
-
-    def __copy__(self) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.space.asarray(self, copy=True)
+        return self._converted("tolist").tolist()
 
     def __reduce__(self) -> Any:
-        return without_constants, (self._one_value("pickle.dumps"),)
+        return without_constants, (self._converted("pickle.dumps"),)
 
-    def _one_value(
+    def _converted(
         self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
     ) -> Array:
         if self.level:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from chainrule import pytree
 from chainrule.batching.array import Batched
 from chainrule.gates.helpers import axis_number
 
@@ -57,11 +58,8 @@ class Batch:
 
     def wrap(self, result: Any) -> Any:
         """Return arrays as arrays of this batch; tuples keep their names."""
-        if isinstance(result, tuple):
-            items = [self.wrap(item) for item in result]
-            return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
-        if isinstance(result, list):
-            return [self.wrap(item) for item in result]
+        if isinstance(result, list | tuple):
+            return pytree.mapped(self.wrap, result)
         return Batched(result, self.space, self.level)
 
 

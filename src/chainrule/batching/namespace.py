@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import pytree
 from chainrule.autodiff.namespace import differentiable
 from chainrule.backend.namespaces import namespace
 from chainrule.batching import custom_gates
@@ -97,11 +98,8 @@ class Namespace:
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
-        if isinstance(result, tuple):
-            items = [self._wrap(item) for item in result]
-            return type(result)(*items) if hasattr(result, "_fields") else tuple(items)
-        if isinstance(result, list):
-            return [self._wrap(item) for item in result]
+        if isinstance(result, list | tuple):
+            return pytree.mapped(self._wrap, result)
         return result if is_transformed(result) or not hasattr(result, "dtype") else Batched(result, self)
 
     # --- How the functions are made ---

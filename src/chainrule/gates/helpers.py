@@ -16,9 +16,14 @@ def unbroadcast(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
         if (n := g.shape[0]) <= _FEW or (n <= _ROWS and wider(xp, g.dtype)[0] != 16):
             return getattr(xp.add, "reduce", xp.sum)(g, axis=0)
         return total(xp, g, 0)
-    stretched = tuple(added + i for i, n in enumerate(shape) if n == 1 and g.shape[added + i] != 1)
-    g = total(xp, g, (*range(added), *stretched), keepdims=True)
+    g = total(xp, g, copied_axes(g.shape, shape), keepdims=True)
     return xp.reshape(g, shape) if added else g
+
+
+def copied_axes(full: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes of a broadcast result, shaped `full`, along which it has copies of an operand of this shape."""
+    added = len(full) - len(shape)
+    return (*range(added), *(added + i for i, n in enumerate(shape) if n == 1 and full[added + i] != 1))
 
 
 # As many numbers as NumPy itself adds one by one to one sum, and as many rows.

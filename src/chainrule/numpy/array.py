@@ -23,6 +23,9 @@ class ArrayMethods:
     shape: Any
     ndim: Any
     __getitem__: Callable[..., Any]
+    _converted: Callable[
+        ..., Any
+    ]  # the plain array, for Python's own numbers; TypeError where there is no single one
     __array_function__: Callable[..., Any]
 
     @property
@@ -50,6 +53,21 @@ class ArrayMethods:
         if not self.shape:
             raise TypeError("iteration over an array of shape ()")
         return (self[i, ...] for i in range(self.shape[0]))
+
+    def __float__(self) -> float:
+        return float(self._converted("float"))
+
+    def __int__(self) -> int:
+        return int(self._converted("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._converted("complex"))
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
