@@ -9,7 +9,7 @@ import numpy as np
 
 import chainrule as cr
 from chainrule.gates import RULES, standard
-from chainrule.numpy.names import FUNCTIONS, UFUNCS
+from chainrule.numpy_names.names import FUNCTIONS, UFUNCS
 
 PAGE = Path(__file__).resolve().parent / "rules.md"
 HEAD = """# The rules

@@ -14,7 +14,7 @@ SOURCE = Path(chainrule.__file__).parent
 # directly above the highest of them.
 STOREYS = (
     {"validation", "pytree", "gates", "data"},
-    {"backend", "numpy"},
+    {"backend", "numpy_names"},
     {"autodiff", "models", "program"},
     {"functions", "special", "explain", "optim", "batching"},
     {"cluster"},

@@ -420,8 +420,8 @@ class TestOneRecorder:
             "array_api_compat",
             "chainrule.gates.helpers",
             "chainrule.gates.types",
-            "chainrule.numpy.array",
-            "chainrule.numpy.names",
+            "chainrule.numpy_names.array",
+            "chainrule.numpy_names.names",
             "numpy",
         }
 

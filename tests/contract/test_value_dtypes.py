@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.numpy.names import STANDARD_NAMES, UFUNCS
+from chainrule.numpy_names.names import STANDARD_NAMES, UFUNCS
 from tests.helpers.devices import Place
 
 REDUCTIONS = ("sum", "prod", "mean", "var", "std", "max", "min", "cumsum", "cumprod")

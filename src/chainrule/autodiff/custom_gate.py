@@ -12,7 +12,7 @@ from chainrule.gates import FLOWS
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
 from chainrule.gates.types import Array, Pullback
-from chainrule.numpy.coercion import as_operands
+from chainrule.numpy_names.coercion import as_operands
 from chainrule.validation import check_function
 
 

@@ -12,7 +12,7 @@ from chainrule.autodiff.traced import plain_value
 from chainrule.autodiff.transforms import jvp, vjp
 from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import is_array
+from chainrule.numpy_names.coercion import is_array
 from chainrule.validation import check_function, whole_number
 
 _MODES = ("reverse", "forward")

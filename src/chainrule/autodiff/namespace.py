@@ -18,7 +18,7 @@ from chainrule.gates import RULES, elementwise
 from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy import dispatch
+from chainrule.numpy_names import dispatch
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.

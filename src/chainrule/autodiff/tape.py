@@ -21,7 +21,7 @@ from chainrule.gates import PARTIAL, SELECTING
 from chainrule.gates.helpers import highest, is_transformed, output, top_of, unbroadcast
 from chainrule.gates.indexing import getitem, scatter
 from chainrule.gates.types import Array, Cotangents, Gate, Pullback
-from chainrule.numpy.coercion import as_operands
+from chainrule.numpy_names.coercion import as_operands
 from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.

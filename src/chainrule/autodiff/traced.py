@@ -14,8 +14,8 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy.array import ArrayMethods
-from chainrule.numpy.names import INSTEAD
+from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.names import INSTEAD
 
 
 def level_of(x: Any) -> int:

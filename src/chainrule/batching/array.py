@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy.array import ArrayMethods
+from chainrule.numpy_names.array import ArrayMethods
 
 
 class NoSingleValueError(TypeError):

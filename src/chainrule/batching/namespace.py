@@ -18,7 +18,7 @@ from chainrule.batching.families import Batch
 from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, rows
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy import dispatch
+from chainrule.numpy_names import dispatch
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import names
-from chainrule.numpy.names import FUNCTIONS, STANDARD_NAMES
+from chainrule.numpy_names.names import FUNCTIONS, STANDARD_NAMES
 from chainrule.program.arrays import SYMBOLS, Recorded, fixed
 from chainrule.program.numbers import Number
 from chainrule.program.recording import Recording, Variable, current, is_ufunc, not_followed, refused

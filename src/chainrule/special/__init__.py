@@ -15,7 +15,7 @@ from chainrule.autodiff.traced import is_traced
 from chainrule.gates import elementwise
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Gate
-from chainrule.numpy.names import SPECIAL
+from chainrule.numpy_names.names import SPECIAL
 from chainrule.special import bessel as bessel
 from chainrule.special import elementary as elementary
 from chainrule.special import error_functions as error_functions

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import chainrule as cr
-from chainrule.numpy.names import FUNCTIONS, UFUNCS
-from tests.numpy.test_dispatch import SPELLINGS, STACK, A, V, numbers_and_slopes
+from chainrule.numpy_names.names import FUNCTIONS, UFUNCS
+from tests.numpy_names.test_dispatch import SPELLINGS, STACK, A, V, numbers_and_slopes
 
 SQUARE = np.array([[2.0, 1.0, 0.5], [-1.0, 3.0, 0.25], [0.5, 0.0, 1.5]])
 HOLES = np.array([1.0, np.nan, np.inf, -np.inf, -2.0])

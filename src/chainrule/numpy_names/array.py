@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.numpy.names import METHODS
+from chainrule.numpy_names.names import METHODS
 
 
 class ArrayMethods:

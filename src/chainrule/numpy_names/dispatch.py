@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.numpy.coercion import as_operand, integers, lengths
-from chainrule.numpy.names import FUNCTIONS, SPECIAL, STANDARD_ARGUMENTS, STANDARD_NAMES, UFUNCS
+from chainrule.numpy_names.coercion import as_operand, integers, lengths
+from chainrule.numpy_names.names import FUNCTIONS, SPECIAL, STANDARD_ARGUMENTS, STANDARD_NAMES, UFUNCS
 
 __all__ = ["as_numpy", "function", "integers", "ufunc"]
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays
-from chainrule.numpy.names import numpy_name
+from chainrule.numpy_names.coercion import as_arrays
+from chainrule.numpy_names.names import numpy_name
 
 Labels = list[Any]  # a letter, a number or ... for each axis of an array
 

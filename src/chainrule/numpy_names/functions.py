@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays, as_operands
-from chainrule.numpy.names import numpy_name
+from chainrule.numpy_names.coercion import as_arrays, as_operands
+from chainrule.numpy_names.names import numpy_name
 
 
 @numpy_name()

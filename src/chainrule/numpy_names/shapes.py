@@ -12,8 +12,8 @@ import numpy as np
 
 from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays
-from chainrule.numpy.names import numpy_name
+from chainrule.numpy_names.coercion import as_arrays
+from chainrule.numpy_names.names import numpy_name
 from chainrule.validation import whole_number
 
 

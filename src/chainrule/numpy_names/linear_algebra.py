@@ -5,9 +5,9 @@ from typing import Any
 
 from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
-from chainrule.numpy.coercion import as_arrays
-from chainrule.numpy.names import numpy_name
-from chainrule.numpy.shapes import atleast
+from chainrule.numpy_names.coercion import as_arrays
+from chainrule.numpy_names.names import numpy_name
+from chainrule.numpy_names.shapes import atleast
 
 
 @numpy_name()
