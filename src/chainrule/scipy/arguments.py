@@ -1,12 +1,13 @@
 """Arguments of SciPy's functions: numbers, lists and arrays of any library, and the namespace that they share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.autodiff.namespace import first_space
 from chainrule.gates.helpers import innermost, is_transformed
-from chainrule.gates.types import Array
+from chainrule.gates.types import Array, Pullback, Pullbacks
 from chainrule.special.sums import floats
 
 
@@ -42,3 +43,19 @@ def largest(xp: Any, x: Array) -> float:
     if not plain.size:
         return 0.0
     return float((x.space._base if is_transformed(x) else xp).max(plain))
+
+
+def shared_pullbacks(gradients: Callable[[Array], dict[int, Array]], count: int) -> Pullbacks:
+    """Return a pullback for each of the arguments of a gate, where one computation gives all gradients of a g."""
+    latest: list[Any] = [None, {}]
+
+    def pullback_to(i: int) -> Pullback:
+        def pull(g: Array) -> Array:
+            # Each gradient is handed out once: g may be another one at the next call, in the same memory.
+            if latest[0] is not g or i not in latest[1]:
+                latest[:] = [g, gradients(g)]
+            return latest[1].pop(i)
+
+        return pull
+
+    return tuple(pullback_to(i) for i in range(count))

@@ -8,8 +8,8 @@ from chainrule import pytree
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
 from chainrule.gates.helpers import highest
-from chainrule.gates.types import Array, Pullback, Result
-from chainrule.scipy.arguments import namespace_of, prepared
+from chainrule.gates.types import Array, Result
+from chainrule.scipy.arguments import namespace_of, prepared, shared_pullbacks
 from chainrule.scipy.quadrature import cumulative_trapezoid, simpson, trapezoid
 from chainrule.scipy.runge_kutta import size, solution
 from chainrule.validation import check_function, whole_number
@@ -108,28 +108,13 @@ def _by_adjoint(
         ys = _by_steps(rate, y0, t, args_with(parameters), settings)
         if level_of(ys) >= top.level:
             raise TypeError("odeint: func uses a traced array that is not among its arguments; pass it in by args")
-        shared = _Shared(lambda g: _backwards(rate, ys, t, parameters, moving, args_with, g, settings))
-        return ys, tuple(shared.pullback(i) for i in range(2 + len(parameters)))
+
+        def gradients(g: Array) -> dict[int, Array]:
+            return _backwards(rate, ys, t, parameters, moving, args_with, g, settings)
+
+        return ys, shared_pullbacks(gradients, 2 + len(parameters))
 
     return top.space._record(odeint, [y0, t, *(leaves[i] for i in places)], {})
-
-
-class _Shared:
-    """The gradients that one backward solution gives, each to its own pullback."""
-
-    def __init__(self, gradients: Callable[[Array], list[Array]]) -> None:
-        self.gradients, self.of, self.found = gradients, None, {}
-
-    def pullback(self, i: int) -> Pullback:
-        """Return the pullback to argument i."""
-
-        def pull(g: Array) -> Array:
-            # Each gradient is handed out once: g may be another one at the next call, in the same memory.
-            if self.of is not g or i not in self.found:
-                self.of, self.found = g, dict(enumerate(self.gradients(g)))
-            return self.found.pop(i)
-
-        return pull
 
 
 def _backwards(
@@ -141,8 +126,8 @@ def _backwards(
     args_with: Callable[[Sequence[Any]], Any],
     g: Array,
     settings: dict[str, Any],
-) -> list[Any]:
-    """Return the gradients of y0, t and the parameters, None for those that do not move.
+) -> dict[int, Array]:
+    """Return the gradients of y0, number 0, of t, number 1, and of the parameters that move, from number 2 on.
 
     Backwards in time a' = -a df/dy, with jumps g at the times, and the gradient of a parameter grows by a df/dp.
     """
@@ -170,10 +155,9 @@ def _backwards(
         _, (_, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
     if n > 1:
         of_times[0] = -_sum(a * rate(ys[0], t[0], args))
-    grown = dict(zip(moving, totals, strict=True))
-    all_times = namespace_of(of_times).stack(of_times)
-    found = [a + g[0], all_times, *(grown.get(i) for i in range(len(parameters)))]
-    return [x if x is None else x * unit for x in found]
+    found = {0: a + g[0], 1: namespace_of(of_times).stack(of_times)}
+    found |= {2 + i: total for i, total in zip(moving, totals, strict=True)}
+    return {i: x * unit for i, x in found.items()}
 
 
 def _sum(x: Array) -> Array:
