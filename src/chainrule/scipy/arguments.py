@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.autodiff.namespace import first_space
+from chainrule.autodiff.traced import Traced
 from chainrule.gates.helpers import innermost, is_transformed
 from chainrule.gates.types import Array, Pullback, Pullbacks
 from chainrule.special.sums import floats
@@ -59,3 +60,11 @@ def shared_pullbacks(gradients: Callable[[Array], dict[int, Array]], count: int)
         return pull
 
     return tuple(pullback_to(i) for i in range(count))
+
+
+def below_the_tape(*arrays: Array) -> bool:
+    """Say whether a gate is handed arrays that are traced, or constants, at a lower level.
+
+    Its value is then recorded, or computed, there.
+    """
+    return any(type(x) is Traced for x in arrays)

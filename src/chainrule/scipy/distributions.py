@@ -108,7 +108,9 @@ class Distribution:
         try:
             given = self.signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise TypeError(f"{self.name}: {error}; expected {', '.join(self.signature.parameters)}") from None
+            raise TypeError(
+                f"{self.name}: {error}; expected {', '.join(self.signature.parameters)}"
+            ) from None
         if self.discrete and any_traced([given.get(name) for name in ("k", "n")]):
             raise TypeError(
                 f"{self.name}: counts have no gradient, and one is traced. Use chainrule.stop_gradient on it"
@@ -125,7 +127,13 @@ class Distribution:
         return x, list(found.values()), scale
 
     def _of(
-        self, what: str, f: Function, outside: tuple[float, float], x: Array, parameters: list[Array], scale: Any
+        self,
+        what: str,
+        f: Function,
+        outside: tuple[float, float],
+        x: Array,
+        parameters: list[Array],
+        scale: Any,
     ) -> Array:
         """Return f inside the support, constants below and above it, and NaN where an argument is not valid."""
         xp, x, scale, *parameters = prepared(x, scale, *parameters)
@@ -224,7 +232,8 @@ _CONTINUOUS: dict[str, dict[str, Any]] = {
         "support": (0, 1),
     },
     "cauchy": _symmetric(
-        lambda xp, x: -xp.log1p(x * x) - math.log(math.pi), lambda xp, x: xp.atan2(xp.ones_like(x), -x) / math.pi
+        lambda xp, x: -xp.log1p(x * x) - math.log(math.pi),
+        lambda xp, x: xp.atan2(xp.ones_like(x), -x) / math.pi,
     ),
     "chi2": {
         "ranges": {"df": (positive, 1)},

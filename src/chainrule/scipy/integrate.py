@@ -30,7 +30,7 @@ def odeint(
     steps: int | None = None,
     adjoint: bool = False,
 ) -> Array:
-    """Return y (n, *shape of y0, or 1 for a number) at the times t (n,) of y' = func(y, t, *args), y0 the first of them.
+    """Return y at the times t (n,), y0 at the first, of y' = func(y, t, *args): (n, *shape of y0, or 1 for a number).
 
     `args` may be nested; func takes (t, y, *args) for tfirst=True. The method is that of Dormand and Prince, with an
     error below atol + rtol |y| in each step, or with a number of equal `steps` between two times. Gradients flow to y0,
@@ -94,7 +94,13 @@ def _by_steps(rate: Callable[..., Array], y0: Array, t: Array, args: Any, settin
 
 
 def _by_adjoint(
-    rate: Callable[..., Array], y0: Array, t: Array, args: Any, leaves: list[Any], top: Any, settings: dict[str, Any]
+    rate: Callable[..., Array],
+    y0: Array,
+    t: Array,
+    args: Any,
+    leaves: list[Any],
+    top: Any,
+    settings: dict[str, Any],
 ) -> Array:
     """Return the solution as one gate of y0, t and the arrays in args."""
     places = [i for i, x in enumerate(leaves) if hasattr(x, "dtype")]
@@ -107,7 +113,9 @@ def _by_adjoint(
     def odeint(xp: Any, y0: Array, t: Array, *parameters: Any) -> Result:
         ys = _by_steps(rate, y0, t, args_with(parameters), settings)
         if level_of(ys) >= top.level:
-            raise TypeError("odeint: func uses a traced array that is not among its arguments; pass it in by args")
+            raise TypeError(
+                "odeint: func uses a traced array that is not among its arguments; pass it in by args"
+            )
 
         def gradients(g: Array) -> dict[int, Array]:
             return _backwards(rate, ys, t, parameters, moving, args_with, g, settings)

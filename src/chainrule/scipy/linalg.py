@@ -15,11 +15,10 @@ from chainrule.scipy.arguments import check_finite as _check_finite
 from chainrule.scipy.arguments import prepared
 from chainrule.scipy.triangular import lu_of, order_of, packed_lu, triangular_solution
 
-__all__ = [
-    *("block_diag", "cho_factor", "cho_solve", "cholesky", "det", "eigh", "eigvalsh", "expm", "inv", "logm"),
-    *("lu_factor", "lu_solve", "norm", "pinv", "qr", "solve", "solve_triangular", "sqrtm", "svd", "svdvals"),
-    "toeplitz",
-]
+__all__ = (
+    "block_diag cho_factor cho_solve cholesky det eigh eigvalsh expm inv logm lu_factor lu_solve norm pinv qr solve "
+    "solve_triangular sqrtm svd svdvals toeplitz"
+).split()
 
 # --- Systems of equations ---
 
@@ -104,7 +103,7 @@ def lu_solve(
     overwrite_b: bool = False,
     check_finite: bool = True,
 ) -> Array:
-    """Return x with A x = b, given `lu_factor(A)`, with A^T for trans 1 and its conjugate for trans 2: the shape of b."""
+    """Return x with A x = b, given `lu_factor(A)`: the shape of b. For trans 1 it is A^T, for 2 its conjugate."""
     lu, pivots = lu_and_piv
     xp, lu, b = prepared(lu, b)
     _check_systems("lu_solve", lu, b)
@@ -135,7 +134,17 @@ def solve(
     Of a matrix that is taken to be symmetric ("sym", "pos" of real numbers) or Hermitian ("her", "pos") one triangle
     is read, the lower one for lower=True, and the gradient flows there.
     """
-    if assume_a not in (None, "gen", "general", "sym", "symmetric", "her", "hermitian", "pos", "positive definite"):
+    if assume_a not in (
+        None,
+        "gen",
+        "general",
+        "sym",
+        "symmetric",
+        "her",
+        "hermitian",
+        "pos",
+        "positive definite",
+    ):
         raise ValueError(f"solve: assume_a must be 'gen', 'sym', 'her' or 'pos'; got {assume_a!r}")
     xp, a, b = prepared(a, b)
     _check_systems("solve", a, b)
@@ -340,7 +349,9 @@ def toeplitz(c: Array, r: Array | None = None) -> Array:
     """
     xp, c, r = prepared(c, r)
     if c.ndim != 1 or (r is not None and r.ndim != 1):
-        raise ValueError(f"toeplitz: expected vectors; got shapes {c.shape}" + (f" and {r.shape}" if r is not None else ""))
+        raise ValueError(
+            f"toeplitz: expected vectors; got shapes {[x.shape for x in (c, r) if x is not None]}"
+        )
     r = _conj(xp, c) if r is None else r
     m, n = c.shape[0], r.shape[0]
     along = xp.concat([xp.flip(c), r[1:]])

@@ -9,18 +9,17 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.autodiff.traced import is_traced
 from chainrule.backend.scipy_functions import scipy_function
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Gate, Result
-from chainrule.scipy.arguments import largest
+from chainrule.scipy.arguments import below_the_tape, largest
 
 
 def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, text: str) -> Gate:
-    """Return the gate of a function of matrices, computed by SciPy for one of NumPy's and else as it is written here."""
+    """Return the gate of a function of matrices, by SciPy for one of NumPy's, else as it is written here."""
 
     def gate(xp: Any, A: Array, /) -> Result:
-        y = output(gate, xp, A) if is_traced(A) else _value(xp, A, name, written)
+        y = output(gate, xp, A) if below_the_tape(A) else _value(xp, A, name, written)
         singular = False if name == "expm" else (xp.linalg.slogdet(A)[0] == 0)[..., None, None]
         if not at_singular:
             y = xp.where(singular, math.nan, y)
@@ -54,7 +53,17 @@ def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array])
 # digits of float64.
 _PADE = (
     *(64764752532480000.0, 32382376266240000.0, 7771770303897600.0, 1187353796428800.0, 129060195264000.0),
-    *(10559470521600.0, 670442572800.0, 33522128640.0, 1323241920.0, 40840800.0, 960960.0, 16380.0, 182.0, 1.0),
+    *(
+        10559470521600.0,
+        670442572800.0,
+        33522128640.0,
+        1323241920.0,
+        40840800.0,
+        960960.0,
+        16380.0,
+        182.0,
+        1.0,
+    ),
 )
 _REACH = 4.25
 
@@ -86,10 +95,8 @@ def _sqrtm(xp: Any, A: Array) -> Array:
     X = M = A
     for step in range(20):
         inverse = xp.linalg.inv(M)
-        if step < 8:
-            scale = xp.exp(-xp.linalg.slogdet(M)[1] / (2 * max(1, n)))[..., None, None]
-        else:
-            scale = 1.0
+        # Near the end steps of their full length are best.
+        scale = xp.exp(-xp.linalg.slogdet(M)[1] / (2 * max(1, n)))[..., None, None] if step < 8 else 1.0
         square = scale * scale
         X = xp.matmul(X, xp.add(eye, inverse / square)) * (scale / 2)
         M = xp.add(eye / 2, (square * M + inverse / square) / 4)

@@ -1,7 +1,6 @@
 """Distributions of vectors."""
 
 import math
-from typing import Any
 
 from chainrule.gates.helpers import output, somewhere
 from chainrule.gates.types import Array
@@ -25,7 +24,11 @@ class Dirichlet:
             )
         if x.shape[0] == n - 1:
             x = xp.concat([x, 1 - xp.sum(x, axis=0, keepdims=True)], axis=0)
-        off = xp.abs(xp.sum(x, axis=0) - 1) > 1e-9 if x.dtype == xp.float64 else xp.abs(xp.sum(x, axis=0) - 1) > 1e-5
+        off = (
+            xp.abs(xp.sum(x, axis=0) - 1) > 1e-9
+            if x.dtype == xp.float64
+            else xp.abs(xp.sum(x, axis=0) - 1) > 1e-5
+        )
         if somewhere(xp, xp.logical_or(off, xp.any(x < 0, axis=0))):
             raise ValueError("dirichlet: expected x from 0 up, with a sum of 1 along its first axis")
         alpha = xp.where(alpha > 0, alpha, math.nan)
@@ -50,15 +53,18 @@ class MultivariateNormal:
     ) -> Array:
         """Return the logarithm of `pdf`."""
         if allow_singular:
-            raise ValueError("multivariate_normal: expected allow_singular=False, a density in all directions")
+            raise ValueError(
+                "multivariate_normal: expected allow_singular=False, a density in all directions"
+            )
         xp, x, mean, cov = prepared(x, mean, cov)
         n = mean.shape[0] if mean is not None and mean.ndim else cov.shape[0] if cov.ndim else 1
         # One number is a vector of length 1.
         x = x[..., None] if x.ndim == 0 or (n == 1 and x.ndim == 1) else x
-        if cov.ndim > 2 or (mean is not None and mean.ndim > 1) or x.shape[-1] != n or cov.shape not in ((), (n,), (n, n)):
+        shapes = x.shape, None if mean is None else mean.shape, cov.shape
+        if shapes[0][-1] != n or shapes[1] not in (None, (), (n,)) or shapes[2] not in ((), (n,), (n, n)):
             raise ValueError(
-                f"multivariate_normal: expected x (..., n), mean (n,) and cov (n, n), (n,) or (); got shapes {x.shape}, "
-                f"{None if mean is None else mean.shape} and {cov.shape}"
+                "multivariate_normal: expected x (..., n), mean (n,) and cov (n, n), (n,) or (); got shapes "
+                f"{shapes[0]}, {shapes[1]} and {shapes[2]}"
             )
         away = x if mean is None else x - mean
         rows = xp.reshape(away, (-1, n))
@@ -74,9 +80,7 @@ class MultivariateNormal:
         y = -(square + log_det + n * math.log(2 * math.pi)) / 2
         return xp.reshape(y, away.shape[:-1])
 
-    def pdf(
-        self, x: Array, mean: Array | None = None, cov: Array = 1, allow_singular: bool = False
-    ) -> Array:
+    def pdf(self, x: Array, mean: Array | None = None, cov: Array = 1, allow_singular: bool = False) -> Array:
         """Return the density at x (..., n), with mean (n,), 0 without one, and cov (n, n), (n,) or one number.
 
         The gradient in cov is symmetric. Raises LinAlgError, on a GPU gives NaN, where cov is not positive definite.

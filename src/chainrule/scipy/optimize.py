@@ -45,12 +45,12 @@ def root(
     tol: float | None = None,
     options: dict[str, Any] | None = None,
 ) -> Root:
-    """Return the root of fun(x, *args) near x0, where fun gives an array of the shape of x: its `x` has the shape of x0.
+    """Return the root of fun(x, *args) near x0, as its `x`, of the shape of x0; a number x0 is a vector of length 1.
 
-    A number x0 is a vector of length 1. `args` may be nested; gradients flow to its arrays, to any order, and none to x0. The root of NumPy's arrays is found
-    by SciPy's `method` with the Jacobian of fun, another by Newton's method. Raises RuntimeError where none is found,
-    and LinAlgError for the gradient at a root where the Jacobian is singular; TypeError where fun uses a traced array
-    that is not among its arguments.
+    fun gives an array of the shape of x. `args` may be nested; gradients flow to its arrays, to any order, and none to
+    x0. The root of NumPy's arrays is found by SciPy's `method`, which is given the Jacobian of fun where it takes one;
+    another by Newton's method. Raises RuntimeError where none is found, LinAlgError for the gradient at a root where
+    the Jacobian is singular, and TypeError where fun uses a traced array that is not among its arguments.
     """
     check_function("root", fun)
     _, x0 = prepared(x0)
@@ -95,7 +95,11 @@ def fixed_point(
         return np.asarray(found)
 
     return _solution(
-        "fixed_point", lambda x, *args: step(x, *args) - x, unwrapped(stop_gradient(x0)), tuple(args), by_scipy
+        "fixed_point",
+        lambda x, *args: step(x, *args) - x,
+        unwrapped(stop_gradient(x0)),
+        tuple(args),
+        by_scipy,
     )
 
 
@@ -112,7 +116,9 @@ def _residual(fun: Function, x0: Array) -> Function:
         if y.shape == () and x0.shape == (1,):
             y = y[None]
         if y.shape != x0.shape:
-            raise ValueError(f"expected a function with a result of the shape of x, {x0.shape}; got {y.shape}")
+            raise ValueError(
+                f"expected a function with a result of the shape of x, {x0.shape}; got {y.shape}"
+            )
         return y
 
     return f

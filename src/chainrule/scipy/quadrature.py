@@ -16,7 +16,7 @@ def trapezoid(y: Array, x: Array | None = None, dx: Any = 1.0, axis: int = -1) -
 def cumulative_trapezoid(
     y: Array, x: Array | None = None, dx: Any = 1.0, axis: int = -1, initial: float | None = None
 ) -> Array:
-    """Return the integrals from the first place to each other one by the trapezoidal rule, after `initial`, 0 or None."""
+    """Return the integrals from the first place to each later one by the trapezoidal rule, after `initial`."""
     if initial not in (None, 0):
         raise ValueError(f"cumulative_trapezoid: initial must be 0 or None; got {initial!r}")
     xp, y, steps = _samples("cumulative_trapezoid", y, x, dx, axis)

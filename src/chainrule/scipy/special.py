@@ -4,7 +4,7 @@ from typing import Any
 
 from chainrule import special
 
-__all__ = [*special.__all__]
+__all__ = special.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from chainrule.scipy.distributions import CONTINUOUS, DISCRETE
 from chainrule.scipy.multivariate import dirichlet, multivariate_normal
 
-__all__ = ["dirichlet", "multivariate_normal", *CONTINUOUS, *DISCRETE]
+__all__ = sorted(["dirichlet", "multivariate_normal", *CONTINUOUS, *DISCRETE])
 globals().update(CONTINUOUS | DISCRETE)
 
 

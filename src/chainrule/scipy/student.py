@@ -18,7 +18,7 @@ def student_log_density(xp: Any, x: Array, df: Array) -> Array:
 
 @slope
 def student_cdf(xp: Any, df: Array, x: Array, /) -> Result:
-    """F(df, x): its slope in x is the density, that in df comes by I_w(df / 2, 1/2), w = df / (df + x^2) (DLMF 8.17)."""
+    """F(df, x): its slope in x is the density, that in df is one of I_w(df / 2, 1/2), w = df / (df + x^2)."""
     y = output(student_cdf, xp, df, x) if is_transformed(df) or is_transformed(x) else _cdf(xp, df, x)
 
     def to_df(g: Array) -> Array:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.autodiff.traced import is_traced
 from chainrule.backend.scipy_functions import scipy_function
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Result
+from chainrule.scipy.arguments import below_the_tape
 
 
 def triangular_solution(
@@ -28,7 +28,7 @@ def triangular_solution(
 
 
 def _solution(xp: Any, a: Array, b: Array, transposed: bool, settings: dict[str, bool]) -> Array:
-    if is_traced(a) or is_traced(b):
+    if below_the_tape(a, b):
         return output(triangular_solution, xp, a, b, transposed=transposed, **settings)
     if not (is_transformed(a) or is_transformed(b)) and a.ndim == b.ndim == 2:
         own = scipy_function(xp, "linalg", "solve_triangular")
@@ -50,10 +50,7 @@ def packed_lu(xp: Any, a: Array, /, *, rows: Sequence[int]) -> Result:
 
     P da = L^-T (strict lower triangle of L^T dL, with the upper triangle of dU U^T) U^-T, for square matrices.
     """
-    if is_transformed(a):
-        y = output(packed_lu, xp, a, rows=rows)
-    else:
-        y = lu_of(xp, a)[0]
+    y = output(packed_lu, xp, a, rows=rows) if below_the_tape(a) else lu_of(xp, a)[0]
     if a.shape[0] != a.shape[1]:
         raise NotImplementedError(f"lu_factor: expected a square matrix, which has a gradient; got {a.shape}")
 
@@ -73,7 +70,7 @@ def packed_lu(xp: Any, a: Array, /, *, rows: Sequence[int]) -> Result:
 
 
 def lu_of(xp: Any, a: Array) -> tuple[Array, Array]:
-    """Return L and U in one matrix, and the pivots, of a plain matrix; TypeError where its library has no such function."""
+    """Return L and U in one matrix, and the pivots, of a plain matrix; TypeError where its library has none."""
     own = scipy_function(xp, "linalg", "lu_factor")
     if own is None:
         raise TypeError(f"lu_factor: {xp.__name__} has no such function. Convert the array to NumPy's")

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from chainrule.autodiff.traced import is_traced
 from chainrule.backend.scipy_functions import scipy_function
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Result
-from chainrule.scipy.arguments import prepared
+from chainrule.scipy.arguments import below_the_tape, prepared
 
 __all__ = ["spsolve"]
 
@@ -26,17 +25,17 @@ def spsolve(A: Any, b: Array) -> Array:
 
 def sparse_solution(xp: Any, b: Array, /, *, A: Any) -> Result:
     """A y = b with a constant A: db = A^-T dy."""
-    if is_traced(b):
-        y = output(sparse_solution, xp, b, A=A)
-    else:
-        y = _plain(xp, b, A)
+    y = output(sparse_solution, xp, b, A=A) if below_the_tape(b) else _plain(xp, b, A)
     return y, (lambda g: output(sparse_solution, xp, g, A=A.T.tocsc()),)
 
 
 def _plain(xp: Any, b: Array, A: Any) -> Array:
     if is_transformed(b):
-        # One element of a batch after another: asking for the values says so.
-        float(b.space.sum(b))
+        # A batch: its elements are columns beside each other.
+        below = b.value.space if is_transformed(b.value) else b.space._base
+        columns = below.moveaxis(b.value, 0, -1)
+        y = output(sparse_solution, below, below.reshape(columns, (A.shape[0], -1)), A=A)
+        return type(b)(below.moveaxis(below.reshape(y, columns.shape), -1, 0), b.space, b.level)
     own = scipy_function(xp, "sparse.linalg", "spsolve")
     if own is None:
         raise TypeError(f"spsolve: {xp.__name__} has no such function. Convert the array to NumPy's")
