@@ -28,7 +28,7 @@ def namespace_of(arrays: list[Array]) -> Any:
     return space if any(map(is_transformed, arrays)) else space._base
 
 
-def check_finite(name: str, asked: bool, *arrays: Array) -> None:
+def refuse_infinite(name: str, asked: bool, *arrays: Array) -> None:
     """Raise ValueError for infinities and NaN in NumPy's arrays, as SciPy does; other libraries would have to wait."""
     for x in arrays if asked else ():
         plain = innermost(x)

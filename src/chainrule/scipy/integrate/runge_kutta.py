@@ -66,7 +66,8 @@ def _adaptive(
         if tries >= mxstep or at + part == at:
             raise RuntimeError(
                 f"odeint: expected to cross an interval of length {length:g} in {mxstep} steps; came to {at:.3g} "
-                "of it. Allow more with mxstep=, or larger errors with rtol= and atol=; a stiff equation needs another method"
+                "of it. Allow more with mxstep=, or larger errors with rtol= and atol=; a stiff equation needs another "
+                "method"
             )
         new, new_k, errors = _step(rate, y, k, start + span * at, span * part)
         error = _error(y, new, errors, rtol, atol)

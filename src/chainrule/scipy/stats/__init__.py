@@ -6,10 +6,12 @@ of them but the counts of discrete distributions. Where SciPy gives NaN for a pa
 
 from typing import Any
 
-from chainrule.scipy.distributions import CONTINUOUS, DISCRETE
-from chainrule.scipy.multivariate import dirichlet, multivariate_normal
+from chainrule.scipy.stats.distributions import CONTINUOUS, DISCRETE
+from chainrule.scipy.stats.multivariate import dirichlet as dirichlet
+from chainrule.scipy.stats.multivariate import multivariate_normal as multivariate_normal
 
-__all__ = sorted(["dirichlet", "multivariate_normal", *CONTINUOUS, *DISCRETE])
+__all__ = ["dirichlet", "multivariate_normal"]
+__all__ += list(CONTINUOUS | DISCRETE)
 globals().update(CONTINUOUS | DISCRETE)
 
 

@@ -1,4 +1,4 @@
-"""scipy.integrate with gradients: differential equations, and integrals of sampled functions."""
+"""Ordinary differential equations, with gradients through the steps or by the adjoint method."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,11 +10,8 @@ from chainrule.autodiff.transforms import vjp
 from chainrule.gates.helpers import highest
 from chainrule.gates.types import Array, Result
 from chainrule.scipy.arguments import namespace_of, prepared, shared_pullbacks
-from chainrule.scipy.quadrature import cumulative_trapezoid, simpson, trapezoid
-from chainrule.scipy.runge_kutta import size, solution
+from chainrule.scipy.integrate.runge_kutta import size, solution
 from chainrule.validation import check_function, whole_number
-
-__all__ = ["cumulative_trapezoid", "odeint", "simpson", "trapezoid"]
 
 
 def odeint(

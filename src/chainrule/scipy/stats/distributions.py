@@ -15,7 +15,7 @@ from chainrule.autodiff.traced import any_traced
 from chainrule.gates.helpers import output
 from chainrule.gates.types import Array, Gate
 from chainrule.scipy.arguments import prepared
-from chainrule.scipy.student import student_cdf, student_log_density
+from chainrule.scipy.stats.student import student_cdf, student_log_density
 from chainrule.special.densities import beta_density, gamma_density
 from chainrule.special.elementary import expit, log_expit, xlog1py, xlogy
 from chainrule.special.error_functions import bell, log_ndtr, ndtr

@@ -7,6 +7,7 @@ from chainrule.backend.scipy_functions import scipy_function
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Result
 from chainrule.scipy.arguments import below_the_tape
+from chainrule.scipy.linalg.shared import conj
 
 
 def triangular_solution(
@@ -43,6 +44,17 @@ def _solution(xp: Any, a: Array, b: Array, transposed: bool, settings: dict[str,
 def _triangle(xp: Any, a: Array, lower: bool, beside: int = 0) -> Array:
     """Return a triangle of a matrix, which starts a number of diagonals beside the main one."""
     return xp.tril(a, k=-beside) if lower else xp.triu(a, k=beside)
+
+
+def by_triangle(
+    xp: Any, a: Array, b: Array, *, lower: bool, trans: int = 0, unit_diagonal: bool = False
+) -> Array:
+    """Return x with T x = b for a vector or a matrix b; trans is 0, 1 for T^T, or 2 for its conjugate."""
+    a = conj(xp, a) if trans == 2 else a
+    settings = {"lower": bool(lower), "transposed": trans != 0, "unit_diagonal": bool(unit_diagonal)}
+    if b.ndim == 1:
+        return output(triangular_solution, xp, a, b[:, None], **settings)[..., 0]
+    return output(triangular_solution, xp, a, b, **settings)
 
 
 def packed_lu(xp: Any, a: Array, /, *, rows: Sequence[int]) -> Result:

@@ -12,7 +12,7 @@ from typing import Any
 from chainrule.backend.scipy_functions import scipy_function
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Gate, Result
-from chainrule.scipy.arguments import below_the_tape, largest
+from chainrule.scipy.arguments import below_the_tape, largest, prepared
 
 
 def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, text: str) -> Gate:
@@ -144,6 +144,37 @@ def _eye(xp: Any, A: Array) -> Array:
     return xp.eye(A.shape[-1], dtype=A.dtype, device=A.device)
 
 
-expm = _gate("expm", _expm, True, "e^A.")
-sqrtm = _gate("sqrtm", _sqrtm, True, "The matrix whose square is A, with eigenvalues of positive real part.")
-logm = _gate("logm", _logm, False, "The matrix whose exponential is A; NaN where A is singular.")
+_exponential = _gate("expm", _expm, True, "e^A.")
+_root = _gate("sqrtm", _sqrtm, True, "The matrix whose square is A, with eigenvalues of positive real part.")
+_logarithm = _gate("logm", _logm, False, "The matrix whose exponential is A; NaN where A is singular.")
+
+
+def expm(A: Array) -> Array:
+    """Return e^A for A (n, n), or for each matrix of a stack.
+
+    Source: Al-Mohy and Higham, A new scaling and squaring algorithm for the matrix exponential, 2009.
+    """
+    return output(_exponential, *_square("expm", A))
+
+
+def sqrtm(A: Array) -> Array:
+    """Return the matrix whose square is A (n, n), with eigenvalues of positive real part.
+
+    Where A is singular its gradient is NaN. Source: Higham, Functions of Matrices, 2008, chapter 6.
+    """
+    return output(_root, *_square("sqrtm", A))
+
+
+def logm(A: Array) -> Array:
+    """Return the matrix whose exponential is A (n, n), with eigenvalues between -pi i and pi i; NaN for a singular A.
+
+    Source: Higham, Functions of Matrices, 2008, chapter 11.
+    """
+    return output(_logarithm, *_square("logm", A))
+
+
+def _square(name: str, A: Array) -> tuple[Any, Array]:
+    xp, A = prepared(A)
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
+        raise ValueError(f"{name}: expected a square matrix; got shape {A.shape}")
+    return xp, A

@@ -5,7 +5,7 @@ import math
 from chainrule.gates.helpers import output, somewhere
 from chainrule.gates.types import Array
 from chainrule.scipy.arguments import prepared
-from chainrule.scipy.triangular import triangular_solution
+from chainrule.scipy.linalg.triangular import triangular_solution
 from chainrule.special.elementary import xlogy
 from chainrule.special.gamma_functions import gammaln
 
