@@ -105,6 +105,16 @@ def signless(xp: Any, V: Any) -> Any:
     return V * V
 
 
+def turned(xp: Any, x: Any) -> Any:
+    """Complex numbers made of real ones, in the dtype that goes with theirs."""
+    return xp.astype(x, xp.complex64 if x.dtype == xp.float32 else xp.complex128) * (1 + 2j) + (0.5 - 1j)
+
+
+def parts(xp: Any, z: Any) -> Any:
+    """The real and the imaginary part, for tests that square and add results."""
+    return xp.stack([xp.real(z), xp.imag(z)])
+
+
 OPERATIONS = [
     Operation("abs", _call("abs"), (apart(),), elementwise=True, empty=((0, 2),)),
     unary("acos", -0.9, 0.9),
@@ -135,6 +145,7 @@ OPERATIONS = [
     unary("exp", -2, 2),
     unary("expm1", -2, 2),
     binary("hypot", apart(), apart()),
+    one("imag", "", lambda xp, x: xp.imag(turned(xp, x)), elementwise=True),
     unary("log", 0.3, 3),
     unary("log10", 0.3, 3),
     unary("log1p", -0.6, 3),
@@ -165,6 +176,7 @@ OPERATIONS = [
     unary("real", -2, 2),
     Operation("reciprocal", _call("reciprocal"), (apart(),), elementwise=True, empty=((0, 2),)),
     binary("remainder", uniform(2.1, 2.9), uniform(0.96, 1.02)),
+    one("sign", "", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     unary("sin", -3, 3),
     unary("sinh", -2, 2),
     unary("sqrt", 0.3, 3),

@@ -5,6 +5,7 @@ itself, `@rule("linalg")` for its linalg. `@composed("main")` does the same for 
 and needs no rule. WITHOUT_RULE has the rest of the standard.
 """
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -33,14 +34,25 @@ SELECTING: set[Gate] = set()
 PARTIAL: set[Gate] = set()
 
 
-def rule(*parts: str, flow: str | None = None, partial: bool = False) -> Callable[[_F], _F]:
-    """Enter a gate in parts of the namespace, and how it passes its gradient on."""
+# Gates whose pullbacks are right for complex results as they are written: those of "moves" and its kin, and those with
+# complex rules of their own. Of others, which are holomorphic, the tape conjugates g on the way in and the answer on
+# the way out. Weak, because gates of checkpointed functions come and go.
+ADJOINT: weakref.WeakSet[Gate] = weakref.WeakSet()
+# Gates whose formulas hold for real numbers alone.
+REAL: set[Gate] = set()
+
+
+def rule(
+    *parts: str, flow: str | None = None, partial: bool = False, adjoint: bool = False, real: bool = False
+) -> Callable[[_F], _F]:
+    """Enter a gate in parts of the namespace, how it passes its gradient on, and how it takes complex numbers."""
     enter = _entering(RULES, parts)
 
     def with_flow(gate: _F) -> _F:
         note_flow(gate, flow)
-        if partial:
-            PARTIAL.add(gate)
+        for noted, its in ((partial, PARTIAL), (adjoint, ADJOINT), (real, REAL)):
+            if noted:
+                its.add(gate)
         return enter(gate)
 
     return with_flow
@@ -50,6 +62,8 @@ def note_flow(gate: Gate, flow: str | None) -> None:
     """Note how a gate passes its gradient on."""
     if flow:
         FLOWS[gate] = flow
+    if flow not in (None, "elementwise"):
+        ADJOINT.add(gate)
     if flow in ("selects", "picks"):
         SELECTING.add(gate)
 
@@ -110,7 +124,6 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
         "ones_like": "constant",
         "round": "constant",
         "searchsorted": "constant",
-        "sign": "constant",
         "signbit": "constant",
         "trunc": "constant",
         "zeros_like": "constant",
@@ -121,7 +134,6 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
         "full": "creation",
         "ones": "creation",
         "zeros": "creation",
-        "imag": "no rule",
         "nextafter": "no rule",
         "unique_all": "no rule",
         "unique_counts": "no rule",
