@@ -115,6 +115,15 @@ def parts(xp: Any, z: Any) -> Any:
     return xp.stack([xp.real(z), xp.imag(z)])
 
 
+_FFT: dict[str, dict[str, Any]] = {
+    "fft": {"n": 4, "norm": "ortho"},
+    "ifft": {"n": 2, "axis": 0},
+    "fftn": {"norm": "forward"},
+    "ifftn": {"s": (3, 4), "axes": (1, 0)},
+    "fftshift": {},
+    "ifftshift": {"axes": (1,)},
+}
+
 OPERATIONS = [
     Operation("abs", _call("abs"), (apart(),), elementwise=True, empty=((0, 2),)),
     unary("acos", -0.9, 0.9),
@@ -176,7 +185,6 @@ OPERATIONS = [
     unary("real", -2, 2),
     Operation("reciprocal", _call("reciprocal"), (apart(),), elementwise=True, empty=((0, 2),)),
     binary("remainder", uniform(2.1, 2.9), uniform(0.96, 1.02)),
-    one("sign", "", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     unary("sin", -3, 3),
     unary("sinh", -2, 2),
     unary("sqrt", 0.3, 3),
@@ -188,6 +196,7 @@ OPERATIONS = [
     # slopes that are gates themselves
     one("cbrt", "", lambda xp, x: xp._cbrt(x), apart(), elementwise=True),
     one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),
+    one("direction", "complex", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
     *(
@@ -340,6 +349,32 @@ OPERATIONS = [
         for i in (0, 2)
     ),
     one("linalg.svdvals", "", lambda xp, x: xp.linalg.svdvals(x), general(2, 2, 3)),
+    one("linalg.eig", "values", lambda xp, x: parts(xp, xp.linalg.eig(turned(xp, x))[0]), general(2, 2)),
+    one("linalg.eig", "vectors", lambda xp, x: xp.abs(xp.linalg.eig(turned(xp, x))[1]), general(2, 2)),
+    one("linalg.eigvals", "", lambda xp, x: parts(xp, xp.linalg.eigvals(turned(xp, x))), general(2, 2)),
+    # Fourier transforms
+    *(
+        one(f"fft.{name}", "", lambda xp, x, f=name: parts(xp, getattr(xp.fft, f)(turned(xp, x), **_FFT[f])))
+        for name in ("fft", "ifft", "fftn", "ifftn", "fftshift", "ifftshift")
+    ),
+    *(
+        one(f"fft.{name}", label, lambda xp, x, f=name, n=n: getattr(xp.fft, f)(turned(xp, x), **n))
+        for name, label, n in (
+            ("irfft", "", {}),
+            ("irfft", "longer", {"n": 5, "norm": "forward"}),
+            ("irfftn", "", {"s": (3, 3), "axes": (1, 0)}),
+            ("hfft", "", {"n": 3, "axis": 0}),
+        )
+    ),
+    *(
+        one(f"fft.{name}", label, lambda xp, x, f=name, n=n: parts(xp, getattr(xp.fft, f)(x, **n)))
+        for name, label, n in (
+            ("rfft", "", {}),
+            ("rfft", "shorter", {"n": 2, "norm": "ortho"}),
+            ("rfftn", "", {"s": (3, 4), "axes": (0, 1)}),
+            ("ihfft", "", {}),
+        )
+    ),
     # activations and costs
     unary("sigmoid", -3, 3),
     unary("log_sigmoid", -3, 3),

@@ -132,11 +132,10 @@ def _linspace(space: Any, recorded: Function, plain: Function) -> Function:
 
 def _sign(space: Any, recorded: Function, plain: Function) -> Function:
     """Make sign, which is constant for real numbers and has a slope for complex ones."""
-    of_real = constant(space, None, plain)
 
     @functools.wraps(recorded)
     def sign(x: Array, /) -> Any:
-        return recorded(x) if is_complex(space._base, x) else of_real(x)
+        return space._direction(x) if is_complex(space._base, x) else recorded(x)
 
     return sign
 

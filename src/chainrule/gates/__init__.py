@@ -11,6 +11,7 @@ every plain array allows a traced one on its right.
 from chainrule.gates import activations as activations
 from chainrule.gates import composed as composed
 from chainrule.gates import elementwise as elementwise
+from chainrule.gates import fourier as fourier
 from chainrule.gates import indexing as indexing
 from chainrule.gates import linear_algebra as linear_algebra
 from chainrule.gates import losses as losses

@@ -161,7 +161,11 @@ def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
 @rule("main", flow="moves")
 def imag(xp: Any, x: Array, /) -> Result:
     """The imaginary part, which is 0 for a real x."""
-    return xp.imag(x), ((lambda g: xp.astype(g, x.dtype) * 1j) if is_complex(xp, x) else None,)
+
+    def pullback(g: Array) -> Array:
+        return xp.astype(g, x.dtype) * 1j if is_complex(xp, x) else xp.zeros_like(g)
+
+    return xp.imag(x), (pullback,)
 
 
 @rule("main", flow="elementwise")
@@ -278,12 +282,6 @@ def reciprocal(xp: Any, x: Array, /) -> Result:
 def remainder(xp: Any, x1: Array, x2: Array, /) -> Result:
     """x1 - x2 floor(x1 / x2); the floor is constant between its jumps."""
     return xp.remainder(x1, x2), (lambda g: g, lambda g: -g * xp.floor_divide(x1, x2))
-
-
-@rule("main", flow="elementwise", adjoint=True)
-def sign(xp: Any, x: Array, /) -> Result:
-    """x / |x|, and 0 at 0; of a real x it has no slope but at 0."""
-    return direction(xp, x)
 
 
 @rule("main", flow="elementwise")

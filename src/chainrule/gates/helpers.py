@@ -192,6 +192,11 @@ def axis_number(name: str, axis: int, ndim: int) -> int:
     return operator.index(axis) % ndim
 
 
+def adjoint(xp: Any, x: Array) -> Array:
+    """Return the conjugate transpose of x, which is the transpose of a real x."""
+    return conjugate(xp, xp.matrix_transpose(x))
+
+
 def transposed(xp: Any, x: Array) -> Array:
     """Return the matrix transpose of x, by the attribute where it is cheap."""
     return x.T if x.ndim == 2 else xp.matrix_transpose(x)

@@ -1,8 +1,8 @@
 """The table of what each function of a differentiable namespace is.
 
 A gate enters itself under its own name, with a decorator that returns it unchanged: `@rule("main")` for the namespace
-itself, `@rule("linalg")` for its linalg. `@composed("main")` does the same for a function that is written in the others
-and needs no rule. WITHOUT_RULE has the rest of the standard.
+itself, `@rule("linalg")` and `@rule("fft")` for its parts. `@composed("main")` does the same for a function that is
+written in the others and needs no rule. WITHOUT_RULE has the rest of the standard.
 """
 
 import weakref
@@ -13,8 +13,8 @@ from chainrule.gates.types import Gate
 
 # By the part of the namespace. "beyond" is what the standard does not have, also found in chainrule.functions;
 # "internal" is what has no name there: the operations of the array object, and the adjoints of gathering.
-RULES: dict[str, dict[str, Gate]] = {"main": {}, "linalg": {}, "beyond": {}, "internal": {}}
-COMPOSED: dict[str, dict[str, Callable[..., Any]]] = {"main": {}, "linalg": {}, "beyond": {}}
+RULES: dict[str, dict[str, Gate]] = {"main": {}, "linalg": {}, "fft": {}, "beyond": {}, "internal": {}}
+COMPOSED: dict[str, dict[str, Callable[..., Any]]] = {"main": {}, "linalg": {}, "fft": {}, "beyond": {}}
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -124,6 +124,7 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
         "ones_like": "constant",
         "round": "constant",
         "searchsorted": "constant",
+        "sign": "constant",
         "signbit": "constant",
         "trunc": "constant",
         "zeros_like": "constant",
@@ -166,24 +167,10 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
     },
     "linalg": {
         "matrix_rank": "constant",
-        "eig": "no rule",
-        "eigvals": "no rule",
     },
     "fft": {
         "fftfreq": "creation",
         "rfftfreq": "creation",
-        "fft": "no rule",
-        "ifft": "no rule",
-        "fftn": "no rule",
-        "ifftn": "no rule",
-        "rfft": "no rule",
-        "irfft": "no rule",
-        "rfftn": "no rule",
-        "irfftn": "no rule",
-        "hfft": "no rule",
-        "ihfft": "no rule",
-        "fftshift": "no rule",
-        "ifftshift": "no rule",
     },
 }
 
