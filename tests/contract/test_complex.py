@@ -212,3 +212,29 @@ def test_the_checker_finds_an_error_in_either_part():
         for mode in ("reverse", "forward"):
             with pytest.raises(AssertionError, match=rf"{mode}, args\[0\] as \(real, imag\)\[|{mode}"):
                 cr.check_gradients(lambda z: off(z), Z, modes=(mode,))
+
+
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+def test_a_jacobian_is_the_derivative_of_a_holomorphic_function_and_else_an_error(mode: str):
+    z, M = np.array([1 + 2j, 0.3 - 1j]), Z
+    expected = np.diag(z @ M.T) + np.diag(z) @ M
+    np.testing.assert_allclose(cr.jacobian(lambda z: (z @ M.T) * z, mode=mode)(z), expected)
+    turning = cr.jacobian(lambda x: np.exp(x * 1j), mode=mode)(X[0])
+    np.testing.assert_allclose(turning, np.diag(1j * np.exp(1j * X[0])), atol=1e-15)
+    np.testing.assert_allclose(cr.jacobian(lambda z: np.abs(z) ** 2, mode=mode)(z), np.diag(2 * z))
+    np.testing.assert_allclose(cr.jacobian(np.fft.fft, mode=mode)(z), [[1, 1], [1, -1]])
+    for f in (np.conj, lambda z: z * np.abs(z)):
+        with pytest.raises(TypeError, match="depends on the conjugate"):
+            cr.jacobian(f, mode=mode)(z)
+
+
+def test_products_with_the_hessian_batches_and_programs():
+    def f(z: Any) -> Any:
+        return np.sum(np.abs(z * z) + np.real(np.exp(z)))
+
+    z, v, h = np.array([1 + 2j, 0.3 - 1j]), np.array([1j, 2.0]), 1e-6
+    expected = (cr.grad(f)(z + h * v) - cr.grad(f)(z - h * v)) / (2 * h)
+    np.testing.assert_allclose(cr.hvp(f, z, v), expected, rtol=1e-8)
+    np.testing.assert_allclose(cr.vmap(cr.grad(lambda z: np.abs(z * z)))(z), 2 * z, rtol=1e-14)
+    np.testing.assert_array_equal(cr.compile(cr.grad(f))(z), cr.grad(f)(z))
+    np.testing.assert_allclose(cr.hessian(lambda z: np.sum(np.abs(z) ** 2))(z), 2 * np.eye(2))
