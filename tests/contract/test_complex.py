@@ -238,3 +238,17 @@ def test_products_with_the_hessian_batches_and_programs():
     np.testing.assert_allclose(cr.vmap(cr.grad(lambda z: np.abs(z * z)))(z), 2 * z, rtol=1e-14)
     np.testing.assert_array_equal(cr.compile(cr.grad(f))(z), cr.grad(f)(z))
     np.testing.assert_allclose(cr.hessian(lambda z: np.sum(np.abs(z) ** 2))(z), 2 * np.eye(2))
+
+
+def test_methods_that_divide_by_squares_take_real_parameters():
+    z = np.array([1 + 2j, 0.3 - 1j])
+    p, _ = cr.optim.gradient_descent(0.5).update(2 * z, cr.optim.gradient_descent(0.5).init(z), z)
+    assert not p.any()
+    for run in (
+        lambda: cr.optim.adam().init(z),
+        lambda: cr.optim.rmsprop().init([z]),
+        lambda: cr.optim.clipped(cr.optim.gradient_descent(0.1), 1.0).update(z, {"step": 0}, z),
+        lambda: cr.optim.lbfgs(lambda z: (np.sum(np.abs(z) ** 2), 2 * z), z),
+    ):
+        with pytest.raises(TypeError, match=r"expected params.* to be real, got complex128"):
+            run()

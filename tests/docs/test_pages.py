@@ -77,12 +77,19 @@ def check_vmap(printed, known):
 
 
 GIVEN = {"W": np.eye(2), "X": np.ones((3, 2))}
+
+
+def check_complex(printed, known):
+    assert printed == "".join(blocks("docs/complex.md", "text"))
+
+
 PAGES = {
     "README.md": (4, {}, check_readme),
     "docs/how-it-works.md": (6, GIVEN, check_how_it_works),
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
     "docs/vmap.md": (3, {}, check_vmap),
+    "docs/complex.md": (4, {}, check_complex),
     "docs/compile.md": (3, {}, check_compile),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),

@@ -207,7 +207,7 @@ def traced_leaf(x: Any, level: int) -> Traced:
             x = x.as_array()
     space = None if not plain and isinstance(x, int) else space_of(x)
     noted = None if space is None else space._tape_dtype(x.dtype)
-    if noted is None:
+    if space is None or noted is None:
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
             f"expected an array of a floating dtype, which has gradients; got {kind}. "
