@@ -248,7 +248,7 @@ def test_methods_that_divide_by_squares_take_real_parameters():
         lambda: cr.optim.adam().init(z),
         lambda: cr.optim.rmsprop().init([z]),
         lambda: cr.optim.clipped(cr.optim.gradient_descent(0.1), 1.0).update(z, {"step": 0}, z),
-        lambda: cr.optim.lbfgs(lambda z: (np.sum(np.abs(z) ** 2), 2 * z), z),
+        lambda: cr.optim.lbfgs(lambda z: (np.sum(np.abs(z) ** 2), 2 * z), z, steps=3),
     ):
         with pytest.raises(TypeError, match=r"expected params.* to be real, got complex128"):
             run()
