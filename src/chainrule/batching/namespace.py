@@ -15,7 +15,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
 from chainrule.batching.families import Batch
-from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, rows
+from chainrule.batching.table import CONSTANT, OF_SETTINGS, OF_SEVERAL, WRITTEN, rows
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
@@ -23,6 +23,7 @@ from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
 _OF_A_LIST = ("concat", "stack")  # functions whose gates take the arrays one by one
+_OF_A_SET = ("isin", "searchsorted")  # functions of an array and a set, for which NumPy has names of its own
 
 
 class Namespace:
@@ -106,15 +107,16 @@ class Namespace:
 
     def _of_family(self, part: str, name: str, family: Function, plain: Function) -> Function:
         """Make the function that computes a batch by its family."""
-        several, takes_places = family in OF_SEVERAL, family in OF_PLACES
+        several, takes_settings = family in OF_SEVERAL, family in OF_SETTINGS
 
         def function(*args: Any, **settings: Any) -> Any:
             args, settings, top = _operands(args, settings)
             if type(top) is not Batched:
                 return self._wrap(_home(top, part, name, plain)(*args, **settings))
-            below = of_batch([_value_below(x, top.level) for x in args])
+            arrays = (*args, *settings.values()) if takes_settings else args
+            below = of_batch([_value_below(x, top.level) for x in arrays])
             batch = Batch(top, below.space if below is not None else self._base, name)
-            if settings and not takes_places and of_batch(settings.values()) is not None:
+            if settings and not takes_settings and of_batch(settings.values()) is not None:
                 _refuse_settings(name, settings)
             if not several and (
                 not batch.holds(args[0]) or (len(args) > 1 and of_batch(args[1:]) is not None)
@@ -262,7 +264,10 @@ def _refuse_settings(name: str, settings: dict[str, Any]) -> None:
 def _described(made: Function, function: Function | None, plain: Function, name: str) -> Function:
     """Give a function the name, text and signature of its gate, less the leading xp, or of the plain function."""
     if function is None:
-        return functools.wraps(plain)(made)
+        made = functools.wraps(plain)(made)
+        if name in _OF_A_SET:
+            made.__signature__ = _by_place(getattr(np, name), 2)  # type: ignore[attr-defined]
+        return made
     made.__name__ = made.__qualname__ = function.__name__
     made.__doc__ = function.__doc__
     parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -270,6 +275,14 @@ def _described(made: Function, function: Function | None, plain: Function, name:
         parameters[0] = parameters[0].replace(name="arrays", kind=inspect.Parameter.POSITIONAL_ONLY)
     made.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return made
+
+
+def _by_place(function: Function, count: int) -> inspect.Signature:
+    """Return the signature of a function of NumPy's whose first arguments have places alone, and no names."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    first = [p.replace(kind=inspect.Parameter.POSITIONAL_ONLY) for p in parameters[:count]]
+    return signature.replace(parameters=[*first, *parameters[count:]])
 
 
 _by_base: dict[int, Namespace] = {}

@@ -25,9 +25,11 @@ _ROWS: tuple[tuple[Any, str], ...] = (
     (of.reduction, "all any argmax argmin count_nonzero logsumexp max mean min prod std sum var vector_norm"),
     (
         of.of_matrices,
-        "cholesky det diagonal eig eigh eigvals eigvalsh inv matrix_norm matrix_power matrix_rank matrix_transpose "
-        "pinv qr slogdet svd svdvals trace tril triu",
+        "cholesky det diagonal eig eigh eigvals eigvalsh inv matrix_norm matrix_power matrix_transpose qr slogdet "
+        "svd svdvals trace",
     ),
+    (of.with_tolerance, "matrix_rank pinv"),
+    (of.triangle, "tril triu"),
     (of.along(default=-1), "argsort fft hfft ifft ihfft irfft log_softmax rfft softmax sort"),
     (of.along(), "flip unit"),
     (of.along(without="a row"), "repeat roll"),
@@ -57,8 +59,8 @@ _NO_FAMILY = {
         "xp.sort(x), whose result has the same shape for every element",
     ),
 }
-# The families whose settings are keys and places, which may be batched too.
-OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter)
+# The families whose settings are arrays, which may be batched too: keys, places and tolerances.
+OF_SETTINGS = (indexing.getitem, indexing.put, indexing.scatter, of.with_tolerance)
 # The families of several arrays, each of which may be batched; in others the first argument alone may be.
 OF_SEVERAL = (
     *(
@@ -66,6 +68,7 @@ OF_SEVERAL = (
         of.of_classes,
         of.search,
         of.membership,
+        of.with_tolerance,
         products.concat,
         products.matmul,
         products.solve,

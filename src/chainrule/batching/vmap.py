@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule import pytree
 from chainrule.autodiff.tape import new_level
+from chainrule.autodiff.transforms import owned
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, without_constants
 from chainrule.batching.namespace import batched, namespace_of
@@ -175,7 +176,8 @@ def _left(
         if not hasattr(y, "dtype"):
             y = base.asarray(y, device=first.device)
         if axis is None:
-            return y
+            # It may be an array of f's own surroundings.
+            return y if is_transformed(y) else base.asarray(y, copy=True)
         xp = y.space if is_transformed(y) else base
         y = Batched(xp.broadcast_to(y, (n, *y.shape)), batched(base), level)
     if axis is None:
@@ -187,15 +189,7 @@ def _left(
     value = y.value
     xp = value.space if is_transformed(value) else base
     value = xp.moveaxis(value, 0, place) if place else value
-    return value if is_transformed(value) else _owned(value, xp, given)
-
-
-def _owned(y: Array, xp: Any, given: set[int]) -> Array:
-    """Return y, or a copy where its memory is another's: what the caller gets is the caller's own."""
-    if id(y) in given or getattr(y, "base", None) is not None:
-        y = xp.asarray(y, copy=True)
-    given.add(id(y))
-    return y
+    return value if is_transformed(value) else owned(value, xp, given)
 
 
 def _name(f: Callable[..., Any]) -> str:
