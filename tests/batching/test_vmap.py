@@ -38,7 +38,7 @@ def test_one_call_of_f_serves_the_whole_batch():
 @pytest.mark.parametrize("to", [0, 1, 2, -1, -2, -3])
 def test_axes_of_arguments_and_of_results(axis: int, to: int):
     x = RANDOM.normal(size=(2, 3, 4))
-    got = cr.vmap(lambda a: np.cumsum(a, axis=0), axis, to)(x)
+    got = cr.vmap(lambda a: np.cumsum(a, axis=0), axis, np.int64(to))(x)
     expected = np.stack([np.cumsum(a, axis=0) for a in np.moveaxis(x, axis, 0)], axis=to)
     np.testing.assert_allclose(got, expected, rtol=1e-15)
 
@@ -131,7 +131,7 @@ def test_an_index_of_an_outer_batch():
         cr.grad(lambda x, k: np.sum(x[k] ** 3)),
         cr.hessian(lambda x, k: np.sum(x[k] ** 3)),
     ):
-        got = cr.vmap(lambda k, f=f: cr.vmap(lambda x: f(x, k))(cubes))(keys)
+        got = cr.vmap(lambda k, f=f: cr.vmap(f, (0, None))(cubes, k))(keys)
         np.testing.assert_allclose(got, np.stack([[f(x, k) for x in cubes] for k in keys]), rtol=1e-14)
     outside = cr.grad(lambda c: np.sum(cr.vmap(lambda k: cr.vmap(lambda x: x[k] ** 2)(c))(keys)))(cubes)
     np.testing.assert_allclose(outside, 2 * cubes * [[[1.0], [2.0], [1.0]]], rtol=1e-14)
@@ -281,6 +281,10 @@ NUMPY = [
     lambda x: x.astype("float32") + np.float32(1),
     lambda x: 1 - x if len(x) == 3 else x,
     lambda x: np.stack(list(x)),
+    lambda x: np.clip(x.astype(int), 0.5, None),
+    lambda x: np.clip(x.astype("float32"), x, 1.0),
+    lambda x: np.rint(x.astype("int8")),
+    lambda x: np.heaviside(np.round(x), 0.5) + np.frexp(x)[0],
     lambda x: np.tril(x[0]) - np.triu(x[1], 1),
     lambda x: np.isin(np.round(x), [0, 1], invert=True),
     lambda x: np.isin([[0.0, 1.0]], test_elements=np.round(x)),

@@ -93,8 +93,9 @@ def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None
 def _check_size(results: Sequence[Array], leaves: Sequence[Traced]) -> None:
     """Raise MemoryError for derivatives that the memory of the host cannot hold."""
     elements = sum(math.prod(y.shape) for y in results) * sum(math.prod(x.shape) for x in leaves)
-    needed, free = elements * _bytes(leaves[0]) if leaves else 0, memory.free_bytes()
-    if needed > free and plain_namespace(leaves[0]) is np:
+    needed = elements * _bytes(leaves[0]) if leaves else 0
+    # What fits into one pass needs no look at the system's files.
+    if needed > _PASS and needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
         raise MemoryError(
             f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free. "
             "Use chainrule.vjp or chainrule.jvp for their products with vectors"
@@ -117,7 +118,8 @@ def _of_result(
         return [_zeros(x, shape) for x, shape in zip(leaves, shapes, strict=True)]
     # Each element is picked by its index: so the others are masked, and do not turn a slope that is infinite for them
     # into NaN.
-    space, elements = y.space, y.space.reshape(y, (-1,))
+    space = y.space
+    elements = y if y.ndim == 1 else space.reshape(y, (-1,))
 
     def rows(places: Any) -> list[Array]:
         element = elements[places]

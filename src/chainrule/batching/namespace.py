@@ -14,7 +14,7 @@ from chainrule.autodiff.namespace import differentiable
 from chainrule.backend.namespaces import namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
-from chainrule.batching.families import Batch
+from chainrule.batching.families import Batch, elementwise
 from chainrule.batching.table import CONSTANT, OF_SETTINGS, OF_SEVERAL, WRITTEN, rows
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
@@ -39,7 +39,6 @@ class Namespace:
         self.__name__ = f"batched({getattr(base, '__name__', base)})"
         self.__array_api_version__ = base.__array_api_version__
         self._base = base
-        self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
         self._numpy_function = functools.partial(dispatch.function, self)
         self._by_ufunc: dict[Any, Function] = {}
         self._by_gate: dict[Gate, Function] = {}
@@ -53,7 +52,8 @@ class Namespace:
         ):
             for name, kind, function, family in rows(part):
                 if hasattr(below, name):
-                    self._enter(room, part, name, kind, function, family, getattr(below, name))
+                    own = _clip if name == "clip" and base is np else getattr(below, name)
+                    self._enter(room, part, name, kind, function, family, own)
         self.full_like = _described(
             self._like("full_like", plain.full_like), None, plain.full_like, "full_like"
         )
@@ -173,6 +173,14 @@ class Namespace:
 
     # --- What the batched array and the gates ask for ---
 
+    def _numpy_ufunc(self, ufunc: Any, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Run a universal function: on NumPy's arrays itself, element by element; else the function of its name."""
+        by_elements = self._base is np and getattr(ufunc, "signature", "") is None
+        if not by_elements or method != "__call__" or settings:
+            return dispatch.ufunc(self, ufunc, method, inputs, settings)
+        self._by_ufunc[ufunc] = run = self._of_family("", ufunc.__name__, elementwise, ufunc)
+        return run(*inputs)
+
     def _record(self, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """Run a gate for the batch: by the family of its name, or else on the batched arrays."""
         arrays = tuple(map(without_constants, arrays))
@@ -222,7 +230,7 @@ def _operands(args: Any, settings: dict[str, Any]) -> tuple[tuple[Any, ...], dic
 
 def _home(top: Any, part: str, name: str, plain: Function) -> Function:
     """Return the function of a name in the namespace of an array, or the plain one."""
-    if top is None:
+    if top is None or not part:
         return plain
     room = getattr(top.space, part) if part in ("linalg", "fft") else top.space
     return getattr(room, name)  # type: ignore[no-any-return]
@@ -243,6 +251,11 @@ def _of_gate(kind: str, function: Function) -> Function:
         return function(xp, *arrays, **settings)[0] if kind == "gate" else function(xp, *arrays, **settings)
 
     return plain
+
+
+def _clip(x: Array, /, min: Any = None, max: Any = None) -> Any:
+    """Return NumPy's own, in the dtype of all; that of compat has the dtype of x."""
+    return np.clip(x, min, max)
 
 
 def _about_dtypes(plain: Function) -> Function:

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule import pytree
 from chainrule.autodiff.tape import new_level
 from chainrule.autodiff.transforms import owned
@@ -102,7 +104,7 @@ def _mapped_leaves(tree: Any, axes: Axes, name: str) -> Iterator[tuple[str, Any,
 
 def _with_axes(tree: Any, axes: Axes, name: str, what: str) -> Iterator[tuple[str, Any, int | None]]:
     """Yield each leaf of a tree with its name and its axis, where `axes` may stop at any level of the tree."""
-    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
+    if axes is None or (isinstance(axes, int | np.integer) and not isinstance(axes, bool)):
         yield from ((where, x, axes) for where, x in pytree.leaves(tree, name))
     elif isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
         for key, item in tree.items():
