@@ -411,7 +411,7 @@ def sech_of(xp: Any, x: Array, y: Array) -> Array:
 
 @rule("internal", flow="elementwise")
 def share(xp: Any, own: Array, other: Array, /, *, base: int | None = None) -> Result:
-    """b^own / (b^own + b^other), the slope of logaddexp, b = e without a base: its slope is both shares, times log b."""
+    """b^own / (b^own + b^other), the slope of logaddexp, b = e without a base; its slope is both shares times log b."""
     gap = _gap(xp, own, other)
     positive = gap >= 0
     below = xp.where(positive, -gap, gap)
