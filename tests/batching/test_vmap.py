@@ -196,6 +196,20 @@ def test_arrays_of_other_libraries(library: str):
         np.testing.assert_allclose(np.asarray(y), wanted, rtol=1e-5)
 
 
+def test_gradients_of_a_batch_of_torch():
+    torch = pytest.importorskip("torch")
+    for f in (
+        lambda xp, x: xp.sort(x) ** 2,
+        lambda xp, x: xp.repeat(x, 2) ** 2,
+        lambda xp, x: xp.concat([x[:, None], x[:, None] ** 2], axis=None) ** 2,
+    ):
+        gradients = [
+            cr.grad(lambda X, f=f, xp=xp: xp.sum(cr.vmap(lambda x: f(xp, x))(X)))(xp.asarray(X))
+            for xp in (cr.batched(np), cr.batched(torch))
+        ]
+        np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12)
+
+
 # --- Indices ---
 
 CUBE = RANDOM.normal(size=(6, 3, 4, 2))

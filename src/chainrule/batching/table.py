@@ -59,8 +59,8 @@ _NO_FAMILY = {
         "xp.sort(x), whose result has the same shape for every element",
     ),
 }
-# The families whose settings are arrays, which may be batched too: keys, places and tolerances.
-OF_SETTINGS = (indexing.getitem, indexing.put, indexing.scatter, of.with_tolerance)
+# The families whose settings are keys and places, which may be batched too.
+OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter)
 # The families of several arrays, each of which may be batched; in others the first argument alone may be.
 OF_SEVERAL = (
     *(
@@ -76,6 +76,8 @@ OF_SEVERAL = (
     *(products.stack, products.vecdot, indexing.getitem, indexing.put, indexing.scatter, indexing.take),
     indexing.take_along_axis,
 )
+# The families whose settings may be batched: keys, places and tolerances.
+OF_SETTINGS = (*OF_PLACES, of.with_tolerance)
 
 
 def family_of(name: str, kind: str, function: Callable[..., Any] | None) -> Any:

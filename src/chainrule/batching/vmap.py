@@ -105,7 +105,8 @@ def _mapped_leaves(tree: Any, axes: Axes, name: str) -> Iterator[tuple[str, Any,
 def _with_axes(tree: Any, axes: Axes, name: str, what: str) -> Iterator[tuple[str, Any, int | None]]:
     """Yield each leaf of a tree with its name and its axis, where `axes` may stop at any level of the tree."""
     if axes is None or (isinstance(axes, int | np.integer) and not isinstance(axes, bool)):
-        yield from ((where, x, axes) for where, x in pytree.leaves(tree, name))
+        axis = None if axes is None else int(axes)
+        yield from ((where, x, axis) for where, x in pytree.leaves(tree, name))
     elif isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
         for key, item in tree.items():
             yield from _with_axes(item, axes[key], f"{name}[{key!r}]", what)
