@@ -94,10 +94,12 @@ def _check_size(results: Sequence[Array], leaves: Sequence[Traced]) -> None:
     """Raise MemoryError for derivatives that the memory of the host cannot hold."""
     elements = sum(math.prod(y.shape) for y in results) * sum(math.prod(x.shape) for x in leaves)
     needed = elements * _bytes(leaves[0]) if leaves else 0
-    # What fits into one pass needs no look at the system's files.
-    if needed > _PASS and needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
+    # What fits into one pass needs no look at the system's files. The slices of more are there once more as they are
+    # joined.
+    if needed > _PASS and 2 * needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
         raise MemoryError(
-            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free. "
+            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, twice as they are joined, and "
+            f"{free / 2**30:.3g} GiB are free. "
             "Use chainrule.vjp or chainrule.jvp for their products with vectors"
         )
 
