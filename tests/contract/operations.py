@@ -199,6 +199,8 @@ OPERATIONS = [
     one("direction", "complex", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
+    Operation("share", lambda xp, x, y: xp._share(x, y), (uniform(-2, 2), uniform(-2, 2)), elementwise=True),
+    one("share", "of-scalar", lambda xp, x: xp._share(0.5, x, base=2), elementwise=True),
     *(
         Operation(
             "power_log",

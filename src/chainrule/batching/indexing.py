@@ -80,8 +80,9 @@ def _axes_before(ndim: int, parts: tuple[Any, ...], first: int) -> int:
 
 def take(b: Batch, f: Family, x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The elements along an axis at indices, each of which may be batched."""
-    if axis is None and x.ndim != 1:
+    if axis is None and x.ndim > 1:
         raise ValueError(f"take: expected an axis for an array of shape {x.shape}")
+    x = x if x.ndim else x[None]
     xp, along = b.xp, axis_number("take", axis or 0, x.ndim)
     if not b.holds(indices):
         return f(x.value, indices, axis=along + 1)

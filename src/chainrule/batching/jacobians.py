@@ -95,10 +95,13 @@ def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None
 def _check_size(results: Sequence[Array], leaves: Sequence[Traced]) -> None:
     """Raise MemoryError for derivatives that the memory of the host cannot hold."""
     elements = sum(math.prod(y.shape) for y in results) * sum(math.prod(x.shape) for x in leaves)
-    needed, free = elements * _bytes(leaves[0]) if leaves else 0, memory.free_bytes()
-    if needed > free and plain_namespace(leaves[0]) is np:
+    needed = elements * _bytes(leaves[0]) if leaves else 0
+    # What fits into one pass needs no look at the system's files. The slices of more are there once more as they are
+    # joined.
+    if needed > _PASS and 2 * needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
         raise MemoryError(
-            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free. "
+            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, twice as they are joined, and "
+            f"{free / 2**30:.3g} GiB are free. "
             "Use chainrule.vjp or chainrule.jvp for their products with vectors"
         )
 
@@ -122,7 +125,8 @@ def _of_result(
         ]
     # Each element is picked by its index: so the others are masked, and do not turn a slope that is infinite for them
     # into NaN.
-    space, elements = y.space, y.space.reshape(y, (-1,))
+    space = y.space
+    elements = y if y.ndim == 1 else space.reshape(y, (-1,))
 
     def rows(places: Any) -> list[Array]:
         element = elements[places]

@@ -138,7 +138,8 @@ def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stab
 
 def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     """Replace each element of g by its mean over the elements whose values in the sorted y are equal."""
-    if g.size == 0:
+    # PyTorch's arrays have a method of the name `size`.
+    if not (size := math.prod(g.shape)):
         return g
     rows, values = xp.moveaxis(g, axis, -1), xp.moveaxis(y, axis, -1)
     new = xp.concat(
@@ -146,8 +147,8 @@ def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     )
     run = xp.reshape(xp.cumulative_sum(xp.reshape(xp.astype(new, xp.int64), (-1,))) - 1, (-1,))
     flat = xp.reshape(rows, (-1,))
-    totals = output(put, xp, flat, positions=run, size=g.size)
-    members = output(put, xp, xp.ones_like(flat), positions=run, size=g.size)
+    totals = output(put, xp, flat, positions=run, size=size)
+    members = output(put, xp, xp.ones_like(flat), positions=run, size=size)
     means = xp.take(totals, run, axis=0) / xp.take(members, run, axis=0)
     return xp.moveaxis(xp.reshape(means, rows.shape), -1, axis)
 
