@@ -17,7 +17,7 @@ STOREYS = (
     {"backend", "numpy_names"},
     {"autodiff", "models", "program"},
     {"functions", "special", "explain", "optim", "batching"},
-    {"cluster"},
+    {"cluster", "scipy"},
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},
