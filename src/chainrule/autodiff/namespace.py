@@ -19,6 +19,7 @@ from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.assignment import KINDS, noting_views, without_views
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -87,6 +88,9 @@ class Namespace:
             setattr(self, name, made)
         for name, gate in RULES["internal"].items():
             setattr(self, f"_{name}", wrappers.unnamed(self, gate))
+        for room in (self, self.linalg):
+            for name in KINDS.keys() & vars(room).keys():
+                setattr(room, name, noting_views(getattr(room, name), KINDS[name]))
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
         """Return what the namespace shows as `name`: a seam for subclasses that watch what runs.
@@ -124,6 +128,13 @@ class Namespace:
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
         return result if is_own else Traced(result, self)
 
+    def _made(self, result: Any) -> Any:
+        """Return plain results in memory of this package's as constants, whose items may be set."""
+        result = self._wrap(result)
+        for x in result if isinstance(result, list | tuple) else (result,):
+            x.own = True
+        return result
+
     def _is_floating(self, dtype: Any) -> bool:
         """Say whether arrays of this dtype have gradients."""
         if dtype not in self._floating:
@@ -133,7 +144,7 @@ class Namespace:
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant; that of a traced array is a copy, which may be changed in place."""
         if is_traced(x):
-            return self._wrap(self._plain.asarray(plain_value(x), copy=True))
+            return self._made(self._plain.asarray(plain_value(x), copy=True))
         return self._wrap(x)
 
     def asarray(self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
@@ -144,13 +155,15 @@ class Namespace:
             return self.positive(x) if copy and x is obj else x
         wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
         check_array_class(type(obj))
-        return self._wrap(self._plain.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy))
+        obj = unwrapped(obj)
+        made = self._made if copy or not hasattr(obj, "dtype") else self._wrap
+        return made(self._plain.asarray(obj, dtype=dtype, device=device, copy=copy))
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
         """Return an array like x filled with one constant."""
         wrappers.refuse_traced("full_like", (fill_value,), "broadcast_to")
         result = self._plain.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
-        return self._wrap(result)
+        return self._made(result)
 
 
 class SubNamespace:

@@ -14,8 +14,8 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.array import ArrayMethods
-from chainrule.numpy_names.names import INSTEAD
+from chainrule.numpy_names.assignment import Assignable, without_views
+from chainrule.numpy_names.names import INSTEAD, VIEWS
 
 
 def level_of(x: Any) -> int:
@@ -61,7 +61,7 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
-class Traced(ArrayMethods):
+class Traced(Assignable):
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
     `is_traced(x)` tells the first; `type(x) is Traced` holds for both, the arrays of a differentiable namespace.
@@ -70,9 +70,13 @@ class Traced(ArrayMethods):
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
+    __slots__ = (
+        *("__weakref__", "level", "node", "origin", "own", "space", "taken", "value", "view_of"),
+        "views",
+    )
 
     taken: Any  # the node that the items taken from this array share; set by the tape alone
+    origin: Any  # the node that an argument had before `x += a` gave it another
 
     def __init__(self, value: Array, space: Any, level: int = 0, node: Any = None) -> None:
         self.value = value
@@ -137,14 +141,25 @@ class Traced(ArrayMethods):
         """The device that the value lies on."""
         return plain_value(self).device
 
-    def __getitem__(self, key: Any) -> Any:
-        key = self._plain_key(key)
+    def _item(self, key: Any) -> Any:
         other = highest(key if isinstance(key, tuple) else (key,))
         if other is not None and other.level > self.level:
             return self.space._wrap(other.space._getitem(self, key=key))
         return (
             self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
         )
+
+    def _become(self, new: Any) -> None:
+        if self.level and not self.node.edges and not hasattr(self, "origin"):
+            self.origin = self.node
+        if type(new) is Traced:
+            self.value, self.level, self.node, self.space = new.value, new.level, new.node, new.space
+        else:
+            self.value, self.level, self.node = new, 0, None
+        self.taken = False
+
+    def _is_own(self) -> bool:
+        return bool(self.node.edges) if self.level else getattr(self, "own", False)
 
     def _plain_key(self, key: Any) -> Any:
         """Return a key with Python's integers, and copies of arrays, which the caller may change before backward."""
@@ -158,14 +173,6 @@ class Traced(ArrayMethods):
         if is_transformed(key):
             return key
         return self.space._base.asarray(key, copy=True) if hasattr(key, "dtype") else copy.deepcopy(key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self.level or getattr(value, "level", 0):
-            raise TypeError(
-                "item assignment: a traced array cannot be changed in place. Write "
-                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
-            )
-        plain_value(self)[unwrapped(key)] = unwrapped(value)
 
     def __bool__(self) -> bool:
         return bool(plain_value(self))
@@ -223,6 +230,8 @@ class Traced(ArrayMethods):
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
+        if method == "at":
+            return self._ufunc_at(ufunc, *inputs)
         if not self.level and self._is_alone((*inputs, *settings.values())):
             return self._plain_call(getattr(ufunc, method), inputs, settings)
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
@@ -230,7 +239,8 @@ class Traced(ArrayMethods):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if not self.level and self._is_alone((*args, *kwargs.values())):
             return self._plain_call(function, args, kwargs)
-        return self.space._numpy_function(function, args, kwargs)
+        result = self.space._numpy_function(function, args, kwargs)
+        return result if function.__name__ in VIEWS else without_views(result, args)
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
         """Say whether a constant is among constants, and its library has the functions of NumPy's names."""

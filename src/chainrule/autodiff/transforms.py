@@ -246,7 +246,7 @@ def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]
     total: dict[Node, Array] = {}
     for space, its in roots.items():
         total |= backward_pass(space, its)
-    return [total.get(x.node) for x in leaves]
+    return [total.get(getattr(x, "origin", x.node)) for x in leaves]
 
 
 def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
