@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.assignment import Assignable, without_views
+from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.names import INSTEAD, VIEWS
 
 
@@ -237,10 +237,10 @@ class Traced(Assignable):
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if not self.level and self._is_alone((*args, *kwargs.values())):
+        if not self.level and function.__name__ not in VIEWS and self._is_alone((*args, *kwargs.values())):
             return self._plain_call(function, args, kwargs)
         result = self.space._numpy_function(function, args, kwargs)
-        return result if function.__name__ in VIEWS else without_views(result, args)
+        return result if may_give_views(function, args) else without_views(result, args)
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
         """Say whether a constant is among constants, and its library has the functions of NumPy's names."""

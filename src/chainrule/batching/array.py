@@ -9,8 +9,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.assignment import Assignable, without_views
-from chainrule.numpy_names.names import VIEWS
+from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 
 
 class NoSingleValueError(TypeError):
@@ -142,7 +141,7 @@ class Batched(Assignable):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = self.space._numpy_function(function, args, kwargs)
-        return result if function.__name__ in VIEWS else without_views(result, args)
+        return result if may_give_views(function, args) else without_views(result, args)
 
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.

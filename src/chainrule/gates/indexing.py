@@ -68,7 +68,10 @@ def _last_put_in(xp: Any, x: Array, v: Array, key: Any) -> Array:
     # All others are written to one place more, which is then left out.
     there = xp.reshape(xp.where(_are_last(xp, places), places, math.prod(x.shape)), (-1,))
     room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=x.device)])
-    return xp.reshape(_put_in(xp, room, v, there)[:-1], x.shape)
+    y = xp.reshape(_put_in(xp, room, v, there)[:-1], x.shape)
+    if getattr(getattr(x, "flags", None), "c_contiguous", True):
+        return y
+    return _put_in(xp, xp.asarray(x, copy=True), y, ...)  # whose axes lie as those of x
 
 
 def _places(xp: Any, x: Array, key: Any) -> Array:

@@ -6,6 +6,7 @@ it was taken. After a write it is taken anew, and a write to it is one to the ar
 """
 
 import functools
+import math
 import operator
 import weakref
 from collections.abc import Callable, Iterable
@@ -17,7 +18,9 @@ from chainrule.gates.helpers import below_constants, highest, innermost, is_tran
 from chainrule.gates.types import Array
 from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.coercion import as_operand
+from chainrule.numpy_names.names import VIEWS
 
+_OF_NUMPY = (np.ndarray, np.generic)
 INSTEAD = "Write x = x.at[key].set(v), or x = xp.where(mask, v, x)"
 
 
@@ -60,7 +63,10 @@ class Assignable(ArrayMethods):
 
     def __getitem__(self, key: Any) -> Any:
         key = self._plain_key(key)
-        return note_view(self._item(key), self, operator.methodcaller("_item", key))
+        y = self._item(key)
+        if not y.shape and isinstance(innermost(y), _OF_NUMPY) and ... not in _parts(key):
+            return y  # a number of NumPy's
+        return note_view(y, self, operator.methodcaller("_item", key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         key, value = self._plain_key(key), below_constants(value)
@@ -97,10 +103,17 @@ class Assignable(ArrayMethods):
             raise TypeError(f"numpy.{name}.at: expected a key that picks no element twice, as add.at may")
         x[key] = ufunc(x[key], *v)
 
+    def _is_number(self, plain: Any) -> bool:
+        """Say whether NumPy would have a number here, and not an array of shape () that can change."""
+        if self.shape or not isinstance(plain, _OF_NUMPY):
+            return False
+        is_result = self.level and not hasattr(self, "node")  # of a batch, where results are its own too
+        return bool(isinstance(plain, np.generic) or is_result or not getattr(self, "own", False))
+
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
         plain = innermost(self)
-        if new is NotImplemented or hasattr(plain, "at") or (not self.shape and _is_number(self, plain)):
+        if new is NotImplemented or hasattr(plain, "at") or self._is_number(plain):
             return new  # JAX's arrays and numbers do not change: the name stands for another one
         if new.shape != self.shape:
             raise ValueError(
@@ -116,10 +129,6 @@ class Assignable(ArrayMethods):
         else:
             _write(self, ..., new)
         return self
-
-
-def _is_number(x: Any, plain: Any) -> bool:
-    return isinstance(plain, np.generic) or not getattr(x, "own", False)
 
 
 def _in_place(name: str, symbol: str) -> Callable[[Any, Any], Any]:
@@ -193,13 +202,15 @@ def _check_kind(x: Any, v: Any) -> None:
 def _write(x: Any, key: Any, v: Any) -> None:
     """Write v into x, and thereby into what x is a view of."""
     root = _root_of(x)
-    if root is x:
-        new = _written(x, key, v)
-    else:
-        flat = root.space.reshape(root, (-1,))
-        new = _written(flat, root._plain_key(_places(x, root)._item(key)), v)
-        new = new.space.reshape(new, tuple(root.shape))
-    _replace(root, new)
+    _replace(root, _written(root, key if root is x else _key_of(_places(x, root)._item(key), root), v))
+
+
+def _key_of(places: Any, root: Any) -> tuple[Any, ...]:
+    """Return the key that picks the elements at some places, in a row of all."""
+    parts, shape = [], tuple(root.shape)
+    for i, n in enumerate(shape):
+        parts.append((places // math.prod(shape[i + 1 :])) % n)
+    return root._plain_key(tuple(below_constants(part) for part in parts))  # type: ignore[no-any-return]
 
 
 def _replace(root: Any, new: Any) -> None:
@@ -266,6 +277,14 @@ def noting_views(function: Callable[..., Any], kind: str) -> Callable[..., Any]:
         return note_view(function(x, *args, **settings), x, again, writable, always)
 
     return viewing
+
+
+def may_give_views(function: Any, args: Any) -> bool:
+    """Say whether a function of NumPy's may give views of these arguments."""
+    name = function.__name__
+    if name == "ravel" and isinstance(x := innermost(args[0]), np.ndarray):
+        return bool(x.flags.c_contiguous)  # it gives no array whose elements do not lie in a row
+    return name in VIEWS
 
 
 def without_views(result: Any, args: Iterable[Any] = ()) -> Any:
