@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.assignment import KINDS, noting_views, without_views
+from chainrule.numpy_names.assignment import At, note_all_views
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -88,9 +89,7 @@ class Namespace:
             setattr(self, name, made)
         for name, gate in RULES["internal"].items():
             setattr(self, f"_{name}", wrappers.unnamed(self, gate))
-        for room in (self, self.linalg):
-            for name in KINDS.keys() & vars(room).keys():
-                setattr(room, name, noting_views(getattr(room, name), KINDS[name]))
+        note_all_views(self)
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
         """Return what the namespace shows as `name`: a seam for subclasses that watch what runs.
@@ -275,3 +274,36 @@ def first_space(arrays: Sequence[Any]) -> Any:
 def plain_namespace(x: Any) -> Any:
     """Return the namespace of an array below every level of it, such as NumPy itself."""
     return space_of(x)._base
+
+
+def at(x: Any) -> At:
+    """Return what takes a key: at(x)[key].set(v) is x with v at key, at(x)[key].add(v) with v added there.
+
+    x is an array of any library and stays as it is. Of several v for one element `set` takes the last, and `add` adds
+    them all. Raises TypeError where the dtype of x has no room for v.
+    """
+    return At(x) if is_transformed(x) else At(space_of(x)._wrap(x), leave=_plain_if_constant)
+
+
+def _plain_if_constant(x: Any) -> Any:
+    return plain_value(x) if type(x) is Traced and not x.level else x
+
+
+_running = threading.local()
+
+
+def call_followed(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Return f(*args, **kwargs), inside which arrays are followed."""
+    depth = getattr(_running, "depth", 0)
+    _running.depth = depth + 1
+    try:
+        return f(*args, **kwargs)
+    finally:
+        _running.depth = depth
+
+
+def made_here(x: Any) -> Any:
+    """Return an array that was just made: inside a function whose gradient is taken, as one whose items may be set."""
+    if not getattr(_running, "depth", 0) or is_transformed(x) or not hasattr(x, "dtype"):
+        return x
+    return space_of(x)._made(x)

@@ -5,6 +5,7 @@ standard or, with a leading underscore, under those that the engine gave it.
 """
 
 import copy
+import math
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
+from chainrule.numpy_names.assignment import Assignable, may_give_views, note_unknown_views, root_of, without_views
 from chainrule.numpy_names.names import INSTEAD, VIEWS
 
 
@@ -134,7 +135,7 @@ class Traced(Assignable):
     @property
     def size(self) -> Any:
         """The number of elements."""
-        return self.value.size
+        return math.prod(self.value.shape)  # PyTorch's arrays have a method of the name
 
     @property
     def device(self) -> Any:
@@ -145,9 +146,7 @@ class Traced(Assignable):
         other = highest(key if isinstance(key, tuple) else (key,))
         if other is not None and other.level > self.level:
             return self.space._wrap(other.space._getitem(self, key=key))
-        return (
-            self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
-        )
+        return self.space._getitem(self, key=key) if self.level else self.space._made(plain_value(self)[key])
 
     def _become(self, new: Any) -> None:
         if self.level and not self.node.edges and not hasattr(self, "origin"):
@@ -181,7 +180,10 @@ class Traced(Assignable):
         return operator.index(self._converted("index"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
+        plain = self._converted("numpy.asarray")
+        if copy is not True:
+            root_of(self).own = False  # from here on its memory may be another's too
+        return self.space._as_numpy(plain, dtype, copy)
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
@@ -222,6 +224,7 @@ class Traced(Assignable):
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
                 f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
                 + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
+                + ("; an array of chainrule.numpy.zeros takes it as an item" if to in ("float", "numpy.asarray") else "")
             )
         return plain_value(self)
 
@@ -252,7 +255,7 @@ class Traced(Assignable):
         result = function(*unwrapped(args), **{name: unwrapped(value) for name, value in kwargs.items()})
         out = kwargs.get("out")
         if out is None:
-            return self._as_constants(result)
+            return note_unknown_views(self._as_constants(result), args, f"numpy.{function.__name__}")
         return out[0] if isinstance(out, tuple) and len(out) == 1 else out
 
     def _as_constants(self, result: Any) -> Any:
@@ -261,7 +264,7 @@ class Traced(Assignable):
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
         # CuPy's arrays have no __array_namespace__.
         is_array = hasattr(result, "dtype") and hasattr(result, "shape")
-        return Traced(result, self.space) if is_array else result
+        return self.space._made(result) if is_array else result
 
 
 def _of_the_array(name: str) -> property:

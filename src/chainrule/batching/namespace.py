@@ -19,7 +19,7 @@ from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, r
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.assignment import KINDS, noting_views
+from chainrule.numpy_names.assignment import note_all_views
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
@@ -61,9 +61,7 @@ class Namespace:
             for name, kind, function, family in rows(part):
                 shown = name if part == "beyond" else f"_{name}"
                 self._enter(room, part, shown, kind, function, family, _of_gate(kind, function))
-        for room in (self, self.linalg):
-            for name in KINDS.keys() & vars(room).keys():
-                setattr(room, name, noting_views(getattr(room, name), KINDS[name]))
+        note_all_views(self)
 
     def _enter(
         self, room: Any, part: str, name: str, kind: str, function: Any, family: Any, plain: Any

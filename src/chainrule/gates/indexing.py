@@ -64,11 +64,17 @@ def _last_put_in(xp: Any, x: Array, v: Array, key: Any) -> Array:
     places = _places(xp, x, key)
     v = xp.reshape(v, v.shape[v.ndim - places.ndim :]) if v.ndim > places.ndim else v
     v = xp.reshape(xp.broadcast_to(v, places.shape), (-1,))
-    flat = xp.reshape(x, (-1,))
-    # All others are written to one place more, which is then left out.
-    there = xp.reshape(xp.where(_are_last(xp, places), places, math.prod(x.shape)), (-1,))
-    room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=x.device)])
-    y = xp.reshape(_put_in(xp, room, v, there)[:-1], x.shape)
+    flat, size, last = xp.reshape(x, (-1,)), math.prod(x.shape), xp.reshape(_are_last(xp, places), (-1,))
+    places = xp.reshape(places, (-1,))
+    if hasattr(x, "at") or hasattr(x, "index_add") or hasattr(xp.add, "at"):
+        # All others are written to one place more, which is then left out.
+        room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=x.device)])
+        y = xp.reshape(_put_in(xp, room, v, xp.where(last, places, size))[:-1], x.shape)
+    else:
+        # Where arrays take no items at indices, the sum at a place is that of one v and zeros.
+        there = put(xp, xp.astype(last, xp.float32), positions=places, size=size)[0]
+        v = put(xp, xp.where(last, v, 0), positions=places, size=size)[0]
+        y = xp.reshape(xp.where(there > 0, xp.astype(v, x.dtype), flat), x.shape)
     if getattr(getattr(x, "flags", None), "c_contiguous", True):
         return y
     return _put_in(xp, xp.asarray(x, copy=True), y, ...)  # whose axes lie as those of x
@@ -133,7 +139,7 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
         add_at(y, key, g)
     else:
         positions = xp.reshape(xp.arange(math.prod(y.shape), device=y.device), y.shape)[key]
-        y = y + xp.reshape(put(xp, g, positions=positions, size=y.size)[0], y.shape)
+        y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
     return y
 
 

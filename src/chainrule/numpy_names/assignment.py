@@ -64,13 +64,15 @@ class Assignable(ArrayMethods):
     def __getitem__(self, key: Any) -> Any:
         key = self._plain_key(key)
         y = self._item(key)
-        if not y.shape and isinstance(innermost(y), _OF_NUMPY) and ... not in _parts(key):
+        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and ... not in _parts(key):
             return y  # a number of NumPy's
         return note_view(y, self, operator.methodcaller("_item", key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
         key, value = self._plain_key(key), below_constants(value)
-        root = _root_of(self)
+        root = root_of(self)
+        if hasattr(innermost(self), "at"):
+            raise TypeError("item assignment: arrays of JAX do not change. Write x = x.at[key].set(v)")
         if not root._is_own():
             if root.level or highest((value, *_parts(key))) is not None:
                 raise TypeError(
@@ -112,7 +114,7 @@ class Assignable(ArrayMethods):
 
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
-        plain = innermost(self)
+        plain = _plain(self)
         if new is NotImplemented or hasattr(plain, "at") or self._is_number(plain):
             return new  # JAX's arrays and numbers do not change: the name stands for another one
         if new.shape != self.shape:
@@ -123,7 +125,7 @@ class Assignable(ArrayMethods):
         if new.dtype != self.dtype:
             _check_kind(self, new)
             new = self.space.astype(new, self.dtype)
-        if _root_of(self) is self:
+        if root_of(self) is self:
             _replace(self, new)
             self.own = True
         else:
@@ -149,22 +151,22 @@ for _name, _symbol in {
 class At:
     """x.at, which takes a key: x.at[key].set(v) is x with v at key, x.at[key].add(v) with v added there."""
 
-    def __init__(self, x: Any, key: Any = ...) -> None:
-        self._x, self._key = x, key
+    def __init__(self, x: Any, key: Any = ..., leave: Callable[[Any], Any] = lambda y: y) -> None:
+        self._x, self._key, self._leave = x, key, leave
 
     def __getitem__(self, key: Any) -> "At":
-        return At(self._x, self._x._plain_key(key))
+        return At(self._x, self._x._plain_key(key), self._leave)
 
     def set(self, v: Any) -> Any:
         """Return x with v at the key; of several v for one element the last counts."""
-        return _written(self._x, self._key, v)
+        return self._leave(_written(self._x, self._key, v))
 
     def add(self, v: Any) -> Any:
         """Return x with v added at the key; several v for one element add."""
         x, key = self._x, self._key
         v, space = _operand(x, key, v)
         v = space.broadcast_to(space.astype(v, x.dtype), x[key].shape)
-        return x + space._scatter(v, keys=(key,), shape=tuple(x.shape))
+        return self._leave(x + space._scatter(v, keys=(key,), shape=tuple(x.shape)))
 
 
 def _written(x: Any, key: Any, v: Any) -> Any:
@@ -201,7 +203,7 @@ def _check_kind(x: Any, v: Any) -> None:
 
 def _write(x: Any, key: Any, v: Any) -> None:
     """Write v into x, and thereby into what x is a view of."""
-    root = _root_of(x)
+    root = root_of(x)
     _replace(root, _written(root, key if root is x else _key_of(_places(x, root)._item(key), root), v))
 
 
@@ -216,7 +218,7 @@ def _key_of(places: Any, root: Any) -> tuple[Any, ...]:
 def _replace(root: Any, new: Any) -> None:
     """Put the value of a new array in the place of an old one, and take its views anew."""
     root._become(new)
-    for reference in getattr(root, "views", ()):
+    for reference in list(getattr(root, "views", ())):
         view = reference()
         if view is not None and (taken := getattr(view, "view_of", None)) is not None:
             view._become(taken.again(taken.parent))
@@ -237,9 +239,15 @@ def _places(x: Any, root: Any) -> Any:
     return places
 
 
-def _root_of(x: Any) -> Any:
+def root_of(x: Any) -> Any:
     view = getattr(x, "view_of", None)
     return x if view is None else view.root
+
+
+def _plain(x: Any) -> Any:
+    """Return the array of a library below every transform and recording of x."""
+    x = innermost(x)
+    return x.value if hasattr(x, "recording") else x
 
 
 def _parts(key: Any) -> tuple[Any, ...]:
@@ -251,9 +259,9 @@ def _parts(key: Any) -> tuple[Any, ...]:
 
 def note_view(y: Any, x: Any, again: Callable[[Any], Any], writable: bool = True, always: bool = False) -> Any:
     """Return y; where it shares memory with x, or always, both know from now on that it is a view of x."""
-    if type(y) is not type(x) or y is x or not (always or shares_memory(innermost(y), innermost(x))):
+    if type(y) is not type(x) or y is x or not (always or shares_memory(_plain(y), _plain(x))):
         return y
-    root = _root_of(x)
+    root = root_of(x)
     y.view_of = View(root, x, again, writable)
     views = getattr(root, "views", None)
     if views is None:
@@ -265,24 +273,48 @@ def note_view(y: Any, x: Any, again: Callable[[Any], Any], writable: bool = True
     return y
 
 
-def noting_views(function: Callable[..., Any], kind: str) -> Callable[..., Any]:
-    """Return a function of one array, such that its results know of which array they are views."""
-    writable, always = kind != "read only", function.__name__ == "diagonal"
+def note_all_views(space: Any) -> None:
+    """Replace the functions of a namespace by such whose results know of which array they are views."""
+    for part, room in (("", space), ("linalg", space.linalg)):
+        for name in KINDS.keys() & vars(room).keys():
+            setattr(room, name, _noting_views(part, name, getattr(room, name)))
+
+
+def _noting_views(part: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    writable, always = KINDS[name] != "read only", name == "diagonal"
 
     @functools.wraps(function)
     def viewing(x: Any, /, *args: Any, **settings: Any) -> Any:
         def again(x: Any) -> Any:
-            return x if kind == "all" else function(x, *args, **settings)
+            # Of the namespace that x has by then, after writes of arrays of another one.
+            room = getattr(x.space, part) if part else x.space
+            return x if KINDS[name] == "all" else getattr(room, name)(x, *args, **settings)
 
         return note_view(function(x, *args, **settings), x, again, writable, always)
 
     return viewing
 
 
+def note_unknown_views(result: Any, args: Iterable[Any], who: str) -> Any:
+    """Return a result; where it is a view of an argument, taken in a way that is not known, later writes are refused."""
+
+    def again(_: Any) -> Any:
+        raise TypeError(
+            f"item assignment: a result of {who} shares memory with this array, and would change with it. "
+            "Write to x + 0, which is a copy"
+        )
+
+    for y in result if isinstance(result, list | tuple) else (result,):
+        for x in args:
+            if is_transformed(y) and is_transformed(x) and not hasattr(y, "view_of"):
+                note_view(y, x, again, writable=False)
+    return result
+
+
 def may_give_views(function: Any, args: Any) -> bool:
     """Say whether a function of NumPy's may give views of these arguments."""
     name = function.__name__
-    if name == "ravel" and isinstance(x := innermost(args[0]), np.ndarray):
+    if name == "ravel" and isinstance(x := _plain(args[0]), np.ndarray):
         return bool(x.flags.c_contiguous)  # it gives no array whose elements do not lie in a row
     return name in VIEWS
 
@@ -304,6 +336,8 @@ def shares_memory(a: Array, b: Array) -> bool:
         if base is None:
             return a is b
         return base is b or base is b.base or np.may_share_memory(a, b)
+    if hasattr(a, "_array"):
+        return shares_memory(a._array, getattr(b, "_array", None))  # array-api-strict
     if hasattr(a, "untyped_storage"):
         return bool(a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr())  # PyTorch
     if hasattr(a, "at") or hasattr(a, "dask"):
