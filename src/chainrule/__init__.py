@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule import functions, special
 from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
-from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.namespace import at, differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
     grad,
@@ -42,6 +42,7 @@ __all__ = [
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
+    "at",
     "backward",
     "batched",
     "check_gradients",

@@ -151,7 +151,7 @@ def record(
             # An array of another transform, which runs inside those of the others.
             return space._wrap(top.record(gate, arrays, settings))
     if not level:
-        return space._wrap((plain or _computed(gate, space._base))(*operands, **settings))
+        return space._made((plain or _computed(gate, space._base))(*operands, **settings))
     result, pullbacks = gate(xp, *operands, **settings)
     edges: Any = []
     watched: Watched = ()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import plain_namespace, space_of
+from chainrule.autodiff.namespace import call_followed, plain_namespace, space_of
 from chainrule.autodiff.tape import ComplexType, Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
@@ -49,7 +49,7 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         numbers = _argument_numbers("grad", asked, len(args))
         level = new_level()
         traced, given, leaves = traced_arguments("grad", f, args, numbers, level)
-        out = f(*traced, **kwargs)
+        out = call_followed(f, traced, kwargs)
         check_result("grad", f, out, level)
         shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
@@ -78,7 +78,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     check_function("vjp", f)
     level = new_level()
     traced, given, leaves = traced_arguments("vjp", f, primals, range(len(primals)), level)
-    out = f(*traced)
+    out = call_followed(f, traced, {})
     outs = pytree.flat(out)
     for y in outs:
         if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
@@ -249,7 +249,7 @@ def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]
     total: dict[Node, Array] = {}
     for space, its in roots.items():
         total |= backward_pass(space, its)
-    return [total.get(x.node) for x in leaves]
+    return [total.get(getattr(x, "origin", x.node)) for x in leaves]
 
 
 def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
