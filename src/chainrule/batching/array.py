@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.coercion import is_foreign
 from chainrule.numpy_names.names import FROM_LISTS
 
 
@@ -140,6 +141,15 @@ class Batched(ArrayMethods):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return self.space._numpy_function(function, args, kwargs)
 
+
+def _deferring(name: str) -> Any:
+    """Return an operator that leaves an operand of a foreign class to that class."""
+    own = getattr(ArrayMethods, name)
+    return lambda self, other: NotImplemented if is_foreign(other) else own(self, other)
+
+
+for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__matmul__"):
+    setattr(Batched, _name, _deferring(_name))
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
 _PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})

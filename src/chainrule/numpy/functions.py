@@ -108,9 +108,7 @@ def answering(values: Iterable[Any]) -> tuple[Any, int]:
     """Return the array among values, lists included, that answers for all, and its kind; PLAIN without one."""
     array, highest = None, PLAIN
     for x in values:
-        kind = _kinds.get(type(x))
-        if kind is None:
-            kind = _kinds[type(x)] = _kind(x)
+        kind = _kind(x)
         if kind == NESTED:
             # Most lists hold numbers alone, and may be long.
             if all(_kinds.get(its) == PLAIN for its in set(map(type, x))):
@@ -122,7 +120,13 @@ def answering(values: Iterable[Any]) -> tuple[Any, int]:
 
 
 def _kind(x: Any) -> int:
-    cls = type(x)
+    kind = _kinds.get(type(x))
+    if kind is None:
+        kind = _kinds[type(x)] = _kind_of(type(x), x)
+    return kind
+
+
+def _kind_of(cls: type, x: Any) -> int:
     if issubclass(cls, list | tuple):
         return NESTED
     if is_transformed(x):
@@ -139,7 +143,7 @@ def _without_lists(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _without_list(x: Any) -> Any:
-    if _kinds[type(x)] != NESTED:
+    if _kind(x) != NESTED:
         return x
     array, kind = answering(x)
     if kind == TRANSFORMED:
@@ -167,8 +171,8 @@ def _as_constants(space: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     """Return arguments with constants of a differentiable namespace in the place of its library's arrays."""
 
     def wrapped(x: Any) -> Any:
-        if _kinds.get(type(x)) == NESTED:
-            return type(x)(map(wrapped, x))
-        return Traced(x, space) if _kinds.get(type(x)) == FOREIGN else x
+        if _kind(x) == NESTED:
+            return list(map(wrapped, x))
+        return Traced(x, space) if _kind(x) == FOREIGN else x
 
     return tuple(map(wrapped, args)), {name: wrapped(x) for name, x in kwargs.items()}

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.numpy_names.coercion import dtype_of
+from chainrule.gates.helpers import innermost
+from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
 
 
@@ -31,10 +32,12 @@ class ArrayMethods:
 
     @property
     def T(self) -> Any:
-        """The transpose of a matrix."""
-        if self.ndim != 2:
+        """The array with its axes in reverse order; where the library follows the standard's rule, a matrix alone."""
+        if self.ndim == 2:
+            return self.space.matrix_transpose(self)
+        if not hasattr(innermost(self), "transpose"):
             raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
-        return self.space.matrix_transpose(self)
+        return self.space.permute_dims(self, tuple(reversed(range(self.ndim))))
 
     @property
     def mT(self) -> Any:
@@ -102,31 +105,46 @@ class ArrayMethods:
         return self.space.astype(self, dtype_of(self.space, dtype), copy=copy)
 
     def __add__(self, other: Any) -> Any:
-        return self.space.add(self, other)
+        try:
+            return self.space.add(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __radd__(self, other: Any) -> Any:
         return self.space.add(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return self.space.subtract(self, other)
+        try:
+            return self.space.subtract(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rsub__(self, other: Any) -> Any:
         return self.space.subtract(other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return self.space.multiply(self, other)
+        try:
+            return self.space.multiply(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rmul__(self, other: Any) -> Any:
         return self.space.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return self.space.divide(self, other)
+        try:
+            return self.space.divide(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rtruediv__(self, other: Any) -> Any:
         return self.space.divide(other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return self.space.matmul(self, other)
+        try:
+            return self.space.matmul(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rmatmul__(self, other: Any) -> Any:
         return self.space.matmul(other, self)
@@ -162,7 +180,9 @@ def _one_or_all(given: tuple[Any, ...]) -> Any:
 def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
     if reflected:
         return lambda self, other: getattr(self.space, name)(other, self)
-    return lambda self, *other: getattr(self.space, name)(self, *other)
+    return lambda self, *other: (
+        NotImplemented if other and is_foreign(other[0]) else getattr(self.space, name)(self, *other)
+    )
 
 
 def _numpy_method(name: str) -> Callable[..., Any]:
