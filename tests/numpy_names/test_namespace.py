@@ -46,6 +46,11 @@ ROWS: dict[str, tuple[Callable[[Any], Any], numpy.ndarray]] = {
     "linalg.det, list": (lambda v: np.linalg.det([[v[0], 2.0], [v[1], 1.0]]), V),
     "linalg.solve, lists": (lambda v: np.linalg.solve([[v[0], 2], [v[1], 1]], [1, v[2]]), V),
     "einsum, list": (lambda v: np.einsum("ij,j", [[v[0], 2], [1, v[1]]], v[1:]), V),
+    "r_": (lambda v: np.r_[v, 0.5, v[1], [v[0], 2], 1:3], V),
+    "r_, rows": (lambda a: np.r_[a, A], A),
+    "r_, one": (lambda v: np.r_[v[0]], V),
+    "c_": (lambda v: np.c_[v, V, A.T], V),
+    "c_, numbers": (lambda v: np.c_[v[0], 1], V),
 }
 
 
@@ -54,7 +59,7 @@ def test_lists_of_traced_arrays_are_arrays(name: str):
     numbers_and_slopes(*ROWS[name])
 
 
-@pytest.mark.parametrize("name", ["array, nested", "array, of rows", "full", "mean, list", "sin, list"])
+@pytest.mark.parametrize("name", ["array, nested", "array, of rows", "full", "mean, list", "sin, list", "r_"])
 def test_in_a_batch_and_in_a_program(name: str):
     f, x = ROWS[name]
     rows = numpy.stack([x, 2 * x])
@@ -100,6 +105,8 @@ class TestPlainArguments:
         for name in numpy.__all__:
             its, mine = getattr(numpy, name), getattr(np, name)
             assert callable(mine) == callable(its), name
+            if name in ("c_", "r_"):
+                continue
             if not callable(its) and not isinstance(its, types.ModuleType):
                 assert mine is its
         for part in ("linalg", "fft", "random"):
@@ -118,6 +125,9 @@ class TestPlainArguments:
             lambda np: np.median([1, 2, 4]),
             lambda np: np.linalg.inv([[2.0, 1.0], [1.0, 3.0]]),
             lambda np: np.fft.fft(V),
+            lambda np: np.array([1.0], dtype=np.float32),
+            lambda np: np.r_["0,2", V, V],
+            lambda np: np.c_[V, V],
             lambda np: np.random.default_rng(0).normal(size=3),
             lambda np: np.array([1.0, "a"], dtype=object),
         ],

@@ -5,6 +5,7 @@ standard or, with a leading underscore, under those that the engine gave it.
 """
 
 import copy
+import numbers
 import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -61,6 +62,24 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
+def _in_the_place_of(number: type, own: type | None = None) -> type:
+    """Return the class that a traced number answers with: a kind of float or complex, or registered as a number."""
+    made = type("TracedNumber", (own or object,), {})
+    if own is None:
+        number.register(made)  # type: ignore[attr-defined]
+    return made
+
+
+# What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
+_NUMBERS = {
+    np.float64: _in_the_place_of(numbers.Real, float),
+    np.complex128: _in_the_place_of(numbers.Complex, complex),
+    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
+    np.complex64: _in_the_place_of(numbers.Complex),
+    np.int64: _in_the_place_of(numbers.Integral),
+}
+
+
 class Traced(ArrayMethods):
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
@@ -79,6 +98,12 @@ class Traced(ArrayMethods):
         self.space = space
         self.level = level
         self.node = node
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # So that code which asks for a number takes the same branch as for the plain one.
+        value = self.value
+        return value.__class__ if type(value) is Traced else _NUMBERS.get(type(value), Traced)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"

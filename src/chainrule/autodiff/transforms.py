@@ -200,10 +200,10 @@ def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if not (plain := type(x) is np.ndarray):
         if type(x) is float:
-            x = np.asarray(x)
+            x = np.float64(x)
         elif hasattr(x, "as_array"):  # a number that a program takes
             x = x.as_array()
-    space = None if not plain and isinstance(x, _NUMBERS) else space_of(x)
+    space = None if not plain and isinstance(x, _NUMBERS) and not is_transformed(x) else space_of(x)
     if space is None or not space._is_floating(x.dtype):
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from chainrule.numpy.functions import attribute
+from chainrule.numpy.joining import Joined
 
 # The lists of NumPy's own import each of its submodules; these wait until they are asked for.
 __all__ = list(np.__all__)
+
+r_, c_ = Joined("r_"), Joined("c_")
 
 
 def __getattr__(name: str) -> Any:

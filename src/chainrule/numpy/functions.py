@@ -133,16 +133,18 @@ def _kind_of(cls: type, x: Any) -> int:
         return TRANSFORMED
     if hasattr(cls, "space") and hasattr(cls, "__array_function__"):
         return RECORDED
-    is_numpys = issubclass(cls, np.ndarray | np.generic)
-    return FOREIGN if not is_numpys and array_api_compat.is_array_api_obj(x) else PLAIN
+    # A class such as numpy.float32 has the attributes of its arrays.
+    is_plain = issubclass(cls, np.ndarray | np.generic | type)
+    return FOREIGN if not is_plain and array_api_compat.is_array_api_obj(x) else PLAIN
 
 
 def _without_lists(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Return arguments with arrays in the place of lists that hold arrays of a namespace of its own."""
-    return tuple(map(_without_list, args)), {name: _without_list(x) for name, x in kwargs.items()}
+    return tuple(map(without_list, args)), {name: without_list(x) for name, x in kwargs.items()}
 
 
-def _without_list(x: Any) -> Any:
+def without_list(x: Any) -> Any:
+    """Return a list that holds arrays of a namespace of its own as one array, and anything else as it is."""
     if _kind(x) != NESTED:
         return x
     array, kind = answering(x)

@@ -5,6 +5,9 @@ NumPy does not ask their arguments; `chainrule.numpy` does.
 
 from typing import Any
 
+import numpy as np
+
+from chainrule.gates.helpers import innermost
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import array_of, dtype_of, is_array, lengths
 from chainrule.numpy_names.names import numpy_name
@@ -57,5 +60,6 @@ def full_like(
 
 @numpy_name()
 def isscalar(xp: Any, element: Any) -> bool:
-    """Return whether an element is a number: a traced array of shape () is one, as the float that it stands for."""
-    return is_array(element) and not element.shape
+    """Return whether an element is a number: a traced one is, and one of shape () in a batch."""
+    in_a_batch = is_array(element) and element.shape == () and innermost(element).ndim > 0
+    return in_a_batch or bool(np.isscalar(element))
