@@ -6,7 +6,6 @@ standard or, with a leading underscore, under those that the engine gave it.
 
 import copy
 import numbers
-import operator
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -71,13 +70,16 @@ def _in_the_place_of(number: type, own: type | None = None) -> type:
 
 
 # What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
-_NUMBERS = {
+_NUMBERS: dict[type, type] = {
     np.float64: _in_the_place_of(numbers.Real, float),
     np.complex128: _in_the_place_of(numbers.Complex, complex),
     **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
     np.complex64: _in_the_place_of(numbers.Complex),
     np.int64: _in_the_place_of(numbers.Integral),
 }
+
+
+_METHODS = ("item", "tolist")  # the conversions that are written behind the array
 
 
 class Traced(ArrayMethods):
@@ -195,9 +197,6 @@ class Traced(ArrayMethods):
     def __bool__(self) -> bool:
         return bool(plain_value(self))
 
-    def __index__(self) -> int:
-        return operator.index(self._converted("index"))
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
@@ -225,20 +224,13 @@ class Traced(ArrayMethods):
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
 
-    def item(self, *place: Any) -> Any:
-        """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
-        return self._converted("item", method=True).item(*place)
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
-        return self._converted("tolist", method=True).tolist()
-
-    def _converted(self, to: str, method: bool = False) -> Any:
+    def _converted(self, to: str) -> Any:
         if self.level:
             constant = "chainrule.stop_gradient(x)"
+            written = f"{constant}.{to}()" if to in _METHODS else f"{to}({constant})"
             raise TypeError(
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
-                f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
+                f"or write {written} where no gradient is meant to flow"
                 + (f". {FROM_LISTS}" if to == "numpy.asarray" else "")
             )
         return plain_value(self)

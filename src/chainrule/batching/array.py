@@ -18,6 +18,14 @@ class NoSingleValueError(TypeError):
     """Raised where Python asks a batched array for one number, and the batch has many."""
 
 
+# What to write where Python or NumPy asks for one number or one array.
+_INSTEAD = {
+    "bool": "xp.where(condition, x, y), which computes both branches",
+    "index": "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch",
+    "numpy.asarray": f"xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(). {FROM_LISTS}",
+}
+
+
 class Batched(ArrayMethods):
     """An array of a batched namespace: at a level above 0 its `value` has the batch as axis 0.
 
@@ -91,15 +99,10 @@ class Batched(ArrayMethods):
         self.value[key] = value
 
     def __bool__(self) -> bool:
-        return bool(self._converted("bool", "xp.where(condition, x, y), which computes both branches"))
-
-    def __index__(self) -> int:
-        advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
-        return self._converted("index", advice).__index__()  # type: ignore[no-any-return]
+        return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = f"xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(). {FROM_LISTS}"
-        return self.space._as_numpy(self._converted("numpy.asarray", advice), dtype, copy)
+        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
         given = {name: value for name, value in settings.items() if value is not None}
@@ -108,21 +111,12 @@ class Batched(ArrayMethods):
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
-    def item(self) -> Any:
-        """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
-        return self._converted("item").item()
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
-        return self._converted("tolist").tolist()
-
     def __reduce__(self) -> Any:
         return without_constants, (self._converted("pickle.dumps"),)
 
-    def _converted(
-        self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
-    ) -> Array:
+    def _converted(self, to: str) -> Array:
         if self.level:
+            instead = _INSTEAD.get(to, "the functions of its namespace, x.__array_namespace__()")
             raise NoSingleValueError(
                 f"{to}(): inside vmap this array has a value for each of {self.value.shape[0]} elements of the batch, "
                 f"and no single one. Write {instead}"
