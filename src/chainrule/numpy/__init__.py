@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.numpy.functions import attribute
-from chainrule.numpy.joining import Joined
+from chainrule.numpy.objects import Joined
+from chainrule.numpy.objects import vectorize as vectorize
 
 # The lists of NumPy's own import each of its submodules; these wait until they are asked for.
 __all__ = list(np.__all__)

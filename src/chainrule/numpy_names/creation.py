@@ -30,6 +30,24 @@ def array(
 
 
 @numpy_name()
+def require(xp: Any, a: Any, dtype: Any = None, requirements: Any = None) -> Array:
+    """Return an array; what is required of its memory says nothing here."""
+    return array(xp, a, dtype)
+
+
+@numpy_name()
+def arange(
+    xp: Any, start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, *, device: Any = None
+) -> Array:
+    """Return start + k step, as many as the values of start, stop and step give; no gradient flows to that number."""
+    start, stop = (0, start) if stop is None else (start, stop)
+    count = len(np.arange(*(float(xp.stop_gradient(x)) if is_array(x) else x for x in (start, stop, step))))
+    ruler = array_of(xp, [start, step])
+    x = ruler[0] + xp.arange(count, dtype=ruler.dtype, device=ruler.device) * ruler[1]
+    return x if dtype is None else xp.astype(x, dtype_of(xp, dtype))
+
+
+@numpy_name()
 def full(
     xp: Any, shape: Any, fill_value: Any, dtype: Any = None, order: str = "C", *, device: Any = None
 ) -> Array:

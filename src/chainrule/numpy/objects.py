@@ -1,10 +1,11 @@
-"""numpy.r_ and numpy.c_ for every array: what stands between the brackets, joined."""
+"""What NumPy has as objects and classes, for every array: r_ and c_, which join, and vectorize."""
 
 from typing import Any
 
 import numpy as np
 
 from chainrule.numpy.functions import RECORDED, answering, without_list
+from chainrule.numpy_names.coercion import array_of
 
 
 class Joined:
@@ -46,3 +47,28 @@ class Joined:
         if self._name == "c_" and len(shape) < 2:
             return xp.reshape(x, (*shape, *(1,) * (2 - len(shape))))
         return x if shape else xp.reshape(x, (1,))
+
+
+class vectorize(np.vectorize):  # noqa: N801  # NumPy's name
+    """A function of numbers as one of arrays: it is called for each element, and traced elements stay traced.
+
+    Raises TypeError where an array is traced and there is a `signature`, or an argument is given by name or excluded.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the results for all elements, in one array for each result of the function."""
+        array, kind = answering((*args, *kwargs.values()))
+        if kind < RECORDED:
+            return super().__call__(*args, **kwargs)
+        if self.signature is not None or self.excluded or kwargs:
+            raise TypeError("numpy.vectorize: a signature, and arguments by name, cannot be traced")
+        xp = array.space
+        arrays = xp.broadcast_arrays(
+            *(x if hasattr(x, "dtype") else xp.asarray(without_list(x)) for x in args)
+        )
+        shape = tuple(arrays[0].shape)
+        rows = zip(*(xp.reshape(x, (-1,)) for x in arrays), strict=True)
+        results = [self.pyfunc(*row) for row in rows]
+        if results and isinstance(results[0], tuple):
+            return tuple(xp.reshape(array_of(xp, list(part)), shape) for part in zip(*results, strict=True))
+        return xp.reshape(array_of(xp, results), shape)
