@@ -21,6 +21,7 @@ from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
 from chainrule.numpy_names.assignment import At, note_all_views
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -159,7 +160,8 @@ class Namespace:
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x
-        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
+        if holds_transformed(obj):
+            return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
         obj = unwrapped(obj)
         made = self._made if copy or not hasattr(obj, "dtype") else self._wrap

@@ -202,10 +202,10 @@ def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if not (plain := type(x) is np.ndarray):
         if type(x) in (float, complex):
-            x = np.asarray(x)
+            x = np.asarray(x)[()]
         elif hasattr(x, "as_array"):  # a number that a program takes
             x = x.as_array()
-    space = None if not plain and isinstance(x, int) else space_of(x)
+    space = None if not plain and isinstance(x, int) and not is_transformed(x) else space_of(x)
     noted = None if space is None else space._tape_dtype(x.dtype)
     if space is None or noted is None:
         kind = type(x).__name__ if space is None else str(x.dtype)

@@ -247,7 +247,7 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     y = xp.pow(x1, x2)
 
     def base(g: Array) -> Array:
-        if isinstance(x2, int | float | complex):
+        if isinstance(x2, int | float | complex) and not is_transformed(x2):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
         # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
         # its factor by 0 without a slope.

@@ -77,6 +77,10 @@ INSTEAD = {
     "sort": "numpy.sort(x)",
     "view": "x.astype(dtype)",
 }
+# For the error where NumPy's C code makes an array of what it does not ask: of a list of traced arrays, in A.dot(x).
+FROM_LISTS = (
+    "To make one array of several write `import chainrule.numpy as np`, or xp.stack; for A.dot(x) write A @ x"
+)
 
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
