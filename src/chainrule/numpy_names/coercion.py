@@ -28,6 +28,23 @@ def as_arrays(xp: Any, items: Iterable[Any]) -> list[Array]:
     return [_array(xp, x, device) for x in items]
 
 
+def as_array(xp: Any, x: Any, dtype: Any = None) -> Array:
+    """Return x, which may be a list of numbers and traced arrays, as one array, in a dtype where one is named."""
+    (x,) = as_arrays(xp, (x,))
+    wanted = dtype_of(xp, dtype)
+    return x if wanted is None or wanted == x.dtype else xp.astype(x, wanted)
+
+
+def dtype_of(xp: Any, dtype: Any) -> Any:
+    """Return a dtype of the library below xp, which may be named as NumPy names it; None where none is given."""
+    return getattr(xp._base, np.dtype(dtype).name) if isinstance(dtype, str | type | np.dtype) else dtype
+
+
+def is_inexact(xp: Any, x: Array) -> bool:
+    """Return whether an array has real or complex floating numbers."""
+    return bool(xp.isdtype(x.dtype, ("real floating", "complex floating")))
+
+
 def as_operand(xp: Any, x: Any, beside: Iterable[Any]) -> Any:
     """Return a list as an array on the device of the traced arrays beside it, and anything else as it is.
 

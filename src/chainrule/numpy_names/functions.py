@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy_names.coercion import as_arrays, as_operands
+from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of
 from chainrule.numpy_names.names import numpy_name
 
 
@@ -156,17 +156,19 @@ def argsort(xp: Any, a: Array, axis: int | None = -1, kind: Any = None, *, stabl
 
 
 @numpy_name()
-def cumsum(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
+def cumsum(xp: Any, a: Any, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the sums of the elements so far along an axis, or of all elements in a row."""
+    a = as_array(xp, a)
     a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
-    return xp.cumulative_sum(a, axis=axis, dtype=dtype)
+    return xp.cumulative_sum(a, axis=axis, dtype=dtype_of(xp, dtype))
 
 
 @numpy_name()
-def cumprod(xp: Any, a: Array, axis: int | None = None, dtype: Any = None) -> Array:
+def cumprod(xp: Any, a: Any, axis: int | None = None, dtype: Any = None) -> Array:
     """Return the products of the elements so far along an axis, or of all elements in a row."""
+    a = as_array(xp, a)
     a, axis = _in_a_row(xp, a, axis if a.shape or axis not in (0, -1) else None)
-    return xp.cumulative_prod(a, axis=axis, dtype=dtype)
+    return xp.cumulative_prod(a, axis=axis, dtype=dtype_of(xp, dtype))
 
 
 def _in_a_row(xp: Any, x: Array, axis: int | None) -> tuple[Array, int]:

@@ -1,0 +1,331 @@
+"""NumPy's functions on followed arrays, at random shapes, axes, dtypes and settings: NumPy's results, right slopes.
+
+Values, dtypes and shapes are held against NumPy's own on plain arrays, slopes against differences of NumPy's values.
+CHAINRULE_DRAWS sets how many draws a function gets.
+"""
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+DRAWS = int(os.environ.get("CHAINRULE_DRAWS", "2"))
+
+
+class Draw:
+    """What a case is drawn from."""
+
+    def __init__(self, seed: Any) -> None:
+        self.random = np.random.default_rng(seed)
+
+    def one(self, *choices: Any) -> Any:
+        return choices[self.random.integers(len(choices))]
+
+    def shape(self, least: int = 0, most: int = 3, longest: int = 4, shortest: int = 1) -> tuple[int, ...]:
+        ndim = int(self.random.integers(least, most + 1))
+        return tuple(int(n) for n in self.random.integers(shortest, longest + 1, ndim))
+
+    def array(self, shape: Any = None, *, holes: bool = False) -> np.ndarray:
+        x = self.random.uniform(-3, 3, self.shape() if shape is None else shape)
+        return np.where(self.random.random(x.shape) < 0.3, np.nan, x) if holes else x
+
+    def axis(self, ndim: int) -> int:
+        return int(self.random.integers(-ndim, ndim))
+
+    def axes(self, ndim: int) -> Any:
+        if self.one(True, False) or not ndim:
+            return None
+        if self.one(True, False):
+            return self.axis(ndim)
+        return tuple(int(a) for a in self.random.permutation(ndim)[: self.random.integers(0, ndim + 1)])
+
+    def mask(self, shape: Any) -> np.ndarray:
+        return self.random.random(shape) < 0.6
+
+    def settings(self, **choices: Any) -> dict[str, Any]:
+        """Some of the settings given, each with one of its values."""
+        return {k: self.one(*v) for k, v in choices.items() if self.one(True, False)}
+
+
+Case = tuple[Callable[..., Any], list[np.ndarray]]
+CASES: dict[str, Callable[[Draw], Case]] = {}
+
+
+def case(*names: str) -> Any:
+    def enter(make: Any) -> Any:
+        for name in names:
+            CASES[name] = lambda d, name=name: make(d, name)
+        return make
+
+    return enter
+
+
+def of_numpy(name: str) -> Any:
+    f: Any = np
+    for part in name.split("."):
+        f = getattr(f, part)
+    return f
+
+
+# --- Reductions ---
+
+
+@case("sum", "prod", "nansum", "nanprod")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(holes="nan" in name)
+    settings = d.settings(
+        keepdims=(True, False), initial=(2.5,), where=(d.mask(x.shape), True), dtype=("f4", float, np.float64)
+    )
+    axis = d.axes(x.ndim)
+    return lambda x: of_numpy(name)(x, axis, **settings), [x]
+
+
+@case("mean", "nanmean", "var", "std", "nanvar", "nanstd")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1, 3, 5, 3), holes="nan" in name)
+    settings = d.settings(keepdims=(True, False), dtype=("f4", float))
+    if not name.endswith("mean"):
+        settings |= d.settings(ddof=(0, 1, 0.5))
+    if d.one(True, False):
+        mask = d.mask(x.shape)
+        mask[:3] = True
+        settings["where"] = mask
+    axis = d.one(None, 0, tuple(range(x.ndim)))
+    if "nan" in name:
+        x[:3] = d.random.uniform(-3, 3, x[:3].shape)
+    return lambda x: of_numpy(name)(x, axis, **settings), [x]
+
+
+@case("max", "min", "amax", "amin", "nanmax", "nanmin")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(holes="nan" in name)
+    settings = d.settings(keepdims=(True, False))
+    if d.one(True, False) or "nan" in name:
+        settings |= {"initial": d.one(0.5, -9.0), "where": d.mask(x.shape)}
+    axis = d.axes(x.ndim)
+    return lambda x: of_numpy(name)(x, axis, **settings), [x]
+
+
+@case("any", "all")
+def _(d: Draw, name: str) -> Case:
+    x = np.round(d.array())
+    axis, settings = d.axes(x.ndim), d.settings(keepdims=(True, False), where=(d.mask(x.shape),))
+    return lambda x: of_numpy(name)(x, axis, **settings), [x]
+
+
+@case("ptp", "median")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1))
+    axis, settings = d.axes(x.ndim), d.settings(keepdims=(True, False))
+    axis = None if axis == () else axis
+    return lambda x: of_numpy(name)(x, axis, **settings), [x]
+
+
+@case("nancumsum", "nancumprod")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1), holes=True)
+    axis = d.one(None, d.axis(x.ndim))
+    return lambda x: of_numpy(name)(x, axis), [x]
+
+
+@case("nanargmax", "nanargmin")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1), holes=True)
+    x[(0,) * x.ndim] = 1
+    return lambda x: of_numpy(name)(x), [x]
+
+
+@case("nanmedian")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1, 3, 6), holes=True)
+    x[:1] = d.random.uniform(-3, 3, x[:1].shape)
+    axis, settings = d.one(0, None, (0, -1)[: x.ndim]), d.settings(keepdims=(True, False))
+    return lambda x: np.nanmedian(x, axis, **settings), [x]
+
+
+METHODS = (
+    *("linear", "inverted_cdf", "averaged_inverted_cdf", "closest_observation", "interpolated_inverted_cdf"),
+    *("hazen", "weibull", "median_unbiased", "normal_unbiased", "lower", "higher", "midpoint", "nearest"),
+)
+
+
+@case("quantile", "percentile", "nanquantile", "nanpercentile")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1, 3, 6), holes="nan" in name)
+    x[:1] = d.random.uniform(-3, 3, x[:1].shape)
+    q = d.one(0.3, 0.0, 1.0, 0.5, [0.1, 0.77], np.float64(0.4), np.array([[0.2, 0.9], [0, 1]]))
+    q = 0.6 if "nan" in name and np.ndim(q) == 2 else q
+    q = np.multiply(q, 100).tolist() if "percentile" in name and not isinstance(q, float) else q
+    axis, settings = d.one(0, None, (0, -1)[: x.ndim]), d.settings(keepdims=(True, False), method=METHODS)
+    return lambda x: of_numpy(name)(x, q, axis, **settings), [x]
+
+
+@case("quantile of followed q")
+def _(d: Draw, name: str) -> Case:
+    x, q = d.array(d.shape(1, 2, 6)), d.random.uniform(0, 1, d.shape(0, 1))
+    method = d.one("linear", "hazen", "weibull", "median_unbiased")
+    return lambda x, q: np.quantile(x, q, 0, method=method), [x, q]
+
+
+@case("average")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1))
+    axis, settings = d.axis(x.ndim), d.settings(keepdims=(True, False))
+    w = d.random.uniform(0.5, 2, d.one(x.shape, (x.shape[axis],)))
+    returned = d.one(True, False)
+    return lambda x, w: np.average(x, axis, w, returned, **settings), [x, w]
+
+
+@case("cov", "corrcoef")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1, 2, 6, 3))
+    others = [d.array(x.shape)] if d.one(True, False) else []
+    settings = d.settings(rowvar=(True, False)) if name == "corrcoef" else d.settings(
+        rowvar=(True, False), bias=(True, False), ddof=(0, 1)
+    )
+    n = x.shape[-1] if settings.get("rowvar", True) or x.ndim == 1 else x.shape[0]
+    if name == "cov" and d.one(True, False):
+        settings["fweights"] = d.random.integers(1, 4, n)
+    if name == "cov" and d.one(True, False):
+        settings["aweights"] = d.random.uniform(1, 2, n)
+    return lambda *x: of_numpy(name)(*x, **settings), [x, *others]
+
+
+# --- Places, sets and counts ---
+
+
+@case("argwhere", "flatnonzero", "unique_values", "unique_counts")
+def _(d: Draw, name: str) -> Case:
+    x = np.round(d.array())
+    return lambda x: of_numpy(name)(x), [x]
+
+
+@case("unique")
+def _(d: Draw, name: str) -> Case:
+    x = np.round(d.array(d.shape(1)))
+    settings = d.settings(
+        return_index=(True, False), return_inverse=(True, False), return_counts=(True, False), axis=(0, -1)
+    )
+    return lambda x: np.unique(x, **settings), [x]
+
+
+@case("union1d", "intersect1d", "setxor1d", "setdiff1d")
+def _(d: Draw, name: str) -> Case:
+    return lambda x, y: of_numpy(name)(x, y), [np.round(d.array()), np.round(d.array())]
+
+
+@case("digitize")
+def _(d: Draw, name: str) -> Case:
+    bins, right = np.sort(np.round(d.array((4,)), 1)) * d.one(1, -1), d.one(True, False)
+    return lambda x: np.digitize(x, bins, right), [np.round(d.array(), 1)]
+
+
+@case("searchsorted")
+def _(d: Draw, name: str) -> Case:
+    a, side = np.sort(d.array((4,))), d.one("left", "right")
+    return lambda v: np.searchsorted(a, v, side), [d.array()]
+
+
+@case("lexsort")
+def _(d: Draw, name: str) -> Case:
+    shape = d.shape(1)
+    axis = d.axis(len(shape))
+    return lambda x, y: np.lexsort((x, y), axis), [np.round(d.array(shape)), np.round(d.array(shape))]
+
+
+@case("compress", "extract", "trim_zeros")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1))
+    mask = d.mask(x.shape)
+    return {
+        "compress": lambda x: np.compress(mask[(slice(None), *(0,) * (x.ndim - 1))], x, 0),
+        "extract": lambda x: np.extract(mask, x),
+        "trim_zeros": lambda x: np.trim_zeros(x.ravel()),
+    }[name], [np.where(mask, x, 0)]
+
+
+@case("bincount")
+def _(d: Draw, name: str) -> Case:
+    x, least = d.random.integers(0, 5, 6), d.one(0, 8)
+    return lambda w: np.bincount(x, w, least), [d.array((6,))]
+
+
+@case("histogram", "histogram_bin_edges")
+def _(d: Draw, name: str) -> Case:
+    settings = d.settings(bins=(3, np.array([-2.0, 0.0, 0.5, 2.0]), "auto"), range=((-2.0, 2.5),))
+    if name == "histogram" and not isinstance(settings.get("bins"), str):
+        settings |= d.settings(density=(True, False), weights=(d.random.uniform(1, 2, 7),))
+    return lambda x: of_numpy(name)(x, **settings), [d.array((7,))]
+
+
+@case("histogram of weights")
+def _(d: Draw, name: str) -> Case:
+    x, density = d.array((7,)), d.one(True, False)
+    return lambda w: np.histogram(x, 3, weights=w, density=density), [d.random.uniform(1, 2, 7)]
+
+
+# --- The checks ---
+
+
+def flat(result: Any) -> list[Any]:
+    return [y for part in result for y in flat(part)] if isinstance(result, tuple | list) else [result]
+
+
+def is_floating(y: Any) -> bool:
+    return np.asarray(y).dtype.kind in "fc"
+
+
+def same_as_numpy(f: Callable[..., Any], args: list[np.ndarray], rtol: float) -> None:
+    want, got = flat(f(*args)), flat(f(*map(cr.variable, args)))
+    assert len(got) == len(want)
+    for mine, its in zip(got, want, strict=True):
+        its = np.asarray(its)
+        assert (mine.shape, mine.dtype) == (its.shape, its.dtype)
+        near = 1e-4 if its.dtype == np.float32 else rtol
+        np.testing.assert_allclose(np.asarray(cr.stop_gradient(mine)), its, rtol=near, atol=near)
+
+
+def right_slopes(f: Callable[..., Any], args: list[np.ndarray], d: Draw) -> None:
+    """One slope, along a random direction of all arguments together, and 0 where an argument is NaN."""
+    outputs = [i for i, y in enumerate(flat(f(*args))) if is_floating(y)]
+    weights = {i: np.cos(np.arange(np.size(y)) + 1.0).reshape(np.shape(y)) for i, y in enumerate(flat(f(*args)))}
+
+    def cost(*args: Any) -> Any:
+        ys = flat(f(*args))
+        return math.fsum(np.nansum(ys[i] * weights[i]) for i in outputs)
+
+    def followed(*args: Any) -> Any:
+        ys = flat(f(*args))
+        return sum((np.sum(np.where(ys[i] == ys[i], ys[i], 0) * weights[i]) for i in outputs), 0.0 * np.sum(np.where(args[0] == args[0], args[0], 0)))
+
+    slopes = cr.grad(followed, argnums=tuple(range(len(args))))(*args)
+    for x, dx in zip(args, slopes, strict=True):
+        assert (dx.shape, dx.dtype) == (x.shape, x.dtype)
+        assert not np.any(dx[np.isnan(x)])
+    along, h = [d.random.standard_normal(x.shape) for x in args], 1e-6
+    ends = [cost(*(x + s * h * u for x, u in zip(args, along, strict=True))) for s in (1, -1)]
+    mine = sum(float(np.sum(dx * np.where(np.isnan(x), 0, u))) for x, dx, u in zip(args, slopes, along, strict=True))
+    np.testing.assert_allclose(mine, (ends[0] - ends[1]) / (2 * h), rtol=2e-5, atol=2e-6)
+
+
+UNSTEADY = {"any", "all", "unique", "union1d", "intersect1d", "setxor1d", "setdiff1d", "trim_zeros", "digitize"} | {
+    *("argwhere", "flatnonzero", "unique_values", "unique_counts", "lexsort", "compress", "extract"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*(NaN slice|NaN axis|empty slice|Degrees of freedom).*:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+@pytest.mark.parametrize("name", CASES)
+def test_a_function_is_numpys_and_its_slopes_are_right(name: str):
+    for seed in range(DRAWS):
+        d = Draw([seed, *name.encode()])
+        f, args = CASES[name](d)
+        same_as_numpy(f, args, 1e-12)
+        same_as_numpy(f, [x.astype("f4") for x in args], 1e-4)
+        if name not in UNSTEADY and "f4" not in str(f.__closure__ and [c.cell_contents for c in f.__closure__]):
+            right_slopes(f, args, d)
