@@ -3,7 +3,25 @@
 NumPy calls them through its dispatch protocols: `np.kron(a, b)` on traced arrays runs `kron` of this folder.
 """
 
-from chainrule.numpy_names import einsum, functions, linear_algebra, ordering, shapes, statistics
+from chainrule.numpy_names import (
+    calculus,
+    einsum,
+    functions,
+    indexing,
+    linear_algebra,
+    ordering,
+    shapes,
+    statistics,
+)
 
 # Importing a module enters its functions in the tables of `names`.
-__all__ = ["einsum", "functions", "linear_algebra", "ordering", "shapes", "statistics"]
+__all__ = [
+    "calculus",
+    "einsum",
+    "functions",
+    "indexing",
+    "linear_algebra",
+    "ordering",
+    "shapes",
+    "statistics",
+]

@@ -1,4 +1,4 @@
-"""NumPy's functions that sort, search and count: quantiles, sets, places, bins.
+"""NumPy's functions that sort and count: quantiles, orders, sets, bins.
 
 Each takes the namespace, then NumPy's arguments; the arrays may be of any library. Places and counts are constants.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.gates.helpers import axes_of, kept_shape, somewhere
 from chainrule.gates.types import Array, Axes
-from chainrule.numpy_names.coercion import as_array, as_arrays, integers, is_inexact
+from chainrule.numpy_names.coercion import as_array, as_arrays, is_inexact
 from chainrule.numpy_names.names import numpy_name
 
 # --- Quantiles ---
@@ -174,53 +174,7 @@ def _placed(xp: Any, y: Array, a: Array, axis: Axes, front: tuple[int, ...], kee
     return xp.reshape(xp.moveaxis(y, -1, 0), (*front, *rest))
 
 
-# --- Places ---
-
-
-@numpy_name()
-def argwhere(xp: Any, a: Any) -> Array:
-    """Return the indices of the elements that are not 0, a row for each."""
-    a = as_array(xp, a)
-    if a.ndim:
-        return xp.stack(xp.nonzero(a), axis=-1)
-    return xp.reshape(xp.nonzero(xp.reshape(a, (1,)))[0], (-1, 1))[:, :0]
-
-
-@numpy_name()
-def flatnonzero(xp: Any, a: Any) -> Array:
-    """Return the places of the elements that are not 0 among all in a row."""
-    return xp.nonzero(xp.reshape(as_array(xp, a), (-1,)))[0]
-
-
-@numpy_name()
-def unravel_index(xp: Any, indices: Any, shape: Any, order: str = "C") -> tuple[Array, ...]:
-    """Return, for places among all elements in a row, the indices along each axis of an array of a shape."""
-    places, found = as_array(xp, indices), []
-    _check_places(xp, "unravel_index", places, math.prod(shape))
-    for n in shape[:: -1 if order == "C" else 1]:
-        found.append(places % n)
-        places = places // n
-    return tuple(found[:: -1 if order == "C" else 1])
-
-
-@numpy_name()
-def ravel_multi_index(xp: Any, multi_index: Any, dims: Any, mode: Any = "raise", order: str = "C") -> Array:
-    """Return, for indices along each axis, the places among all elements of an array of shape dims in a row."""
-    dims = integers(dims)
-    dims = (dims,) if isinstance(dims, int) else dims
-    modes = (mode,) * len(dims) if isinstance(mode, str) else mode
-    parts = as_arrays(xp, multi_index) if isinstance(multi_index, tuple | list) else xp.unstack(multi_index)
-    place: Any = 0
-    for i, n, how in list(zip(parts, dims, modes, strict=True))[:: 1 if order == "C" else -1]:
-        if how == "raise":
-            _check_places(xp, "ravel_multi_index", i, n)
-        place = place * n + (xp.clip(i, 0, n - 1) if how == "clip" else i % n)
-    return place
-
-
-def _check_places(xp: Any, name: str, i: Array, n: int) -> None:
-    if somewhere(xp, xp.logical_or(i < 0, i >= n)):
-        raise ValueError(f"numpy.{name}: expected places from 0 to {n - 1}; got one outside")
+# --- Orders ---
 
 
 @numpy_name()
@@ -268,34 +222,6 @@ def argpartition(xp: Any, a: Any, kth: Any, axis: int | None = -1, kind: str = "
     """Return the indices that sort the elements along an axis, which is more than a partition asks for."""
     a = as_array(xp, a)
     return xp.argsort(xp.reshape(a, (-1,)) if axis is None else a, axis=-1 if axis is None else axis)
-
-
-@numpy_name()
-def compress(xp: Any, condition: Any, a: Any, axis: int | None = None) -> Array:
-    """Return the elements along an axis, or among all in a row, where a row of conditions holds."""
-    condition, a = as_arrays(xp, (condition, a))
-    a = xp.reshape(a, (-1,)) if axis is None else a
-    return xp.take(a, xp.nonzero(condition)[0], axis=axis or 0)
-
-
-@numpy_name()
-def extract(xp: Any, condition: Any, arr: Any) -> Array:
-    """Return the elements where a condition holds, in a row."""
-    condition, arr = as_arrays(xp, (condition, arr))
-    return compress(xp, xp.reshape(condition, (-1,)), arr)
-
-
-@numpy_name()
-def trim_zeros(xp: Any, filt: Any, trim: str = "fb", axis: Any = None) -> Array:
-    """Return the array without the zeros at the front (f) and the back (b) of axes."""
-    filt = as_array(xp, filt)
-    places, key = xp.nonzero(filt), [slice(None)] * filt.ndim
-    for i in axes_of(axis, filt.ndim):
-        some = places[i].shape[0] > 0
-        first = int(xp.min(places[i])) if some else filt.shape[i]
-        last = int(xp.max(places[i])) + 1 if some else filt.shape[i]
-        key[i] = slice(first if "f" in trim.lower() else None, last if "b" in trim.lower() else None)
-    return filt[tuple(key)]
 
 
 # --- Sets ---
