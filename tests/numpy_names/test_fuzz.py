@@ -201,7 +201,7 @@ def _(d: Draw, name: str) -> Case:
 # --- Places, sets and counts ---
 
 
-@case("argwhere", "flatnonzero", "unique_values", "unique_counts")
+@case("argwhere", "flatnonzero", "unique_values", "unique_counts", "unique_inverse", "unique_all")
 def _(d: Draw, name: str) -> Case:
     x = np.round(d.array())
     return lambda x: of_numpy(name)(x), [x]
@@ -231,6 +231,19 @@ def _(d: Draw, name: str) -> Case:
 def _(d: Draw, name: str) -> Case:
     a, side = np.sort(d.array((4,))), d.one("left", "right")
     return lambda v: np.searchsorted(a, v, side), [d.array()]
+
+
+@case("partition", "argpartition")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1))
+    axis = d.one(None, d.axis(x.ndim))
+
+    # What lies on either side of the place has no order of its own.
+    def f(x: Any) -> Any:
+        y = of_numpy(name)(x, 0, axis)
+        return y[(..., slice(1))] if axis in (None, -1, x.ndim - 1) else np.swapaxes(y, axis, -1)[..., :1]
+
+    return f, [x]
 
 
 @case("lexsort")
@@ -285,7 +298,7 @@ def _(d: Draw, name: str) -> Case:
 
 @case("heaviside with a number", "fmod with a number", "float_power with a number")
 def _(d: Draw, name: str) -> Case:
-    f, a = of_numpy(name.split()[0]), d.one(0.5, 2.0, 2)
+    f, a = of_numpy(name.split(maxsplit=1)[0]), d.one(0.5, 2.0, 2)
     return d.one(lambda x: f(x, a), lambda x: f(a, x)), [abs(d.array()) + 0.2]
 
 
@@ -588,7 +601,11 @@ def right_slopes(f: Callable[..., Any], args: list[np.ndarray], d: Draw) -> None
     for x, dx in zip(args, slopes, strict=True):
         assert (dx.shape, dx.dtype) == (x.shape, x.dtype)
         assert not np.any(dx[np.isnan(x)])
-    along, h = [d.random.standard_normal(x.shape) for x in args], 1e-6
+    # With the order of x in memory, which some functions ask for.
+    along, h = (
+        [np.add(np.zeros_like(x), d.random.standard_normal(x.shape), out=np.empty_like(x)) for x in args],
+        1e-6,
+    )
     ends = [cost(*(x + s * h * u for x, u in zip(args, along, strict=True))) for s in (1, -1)]
     mine = sum(
         float(np.sum(dx * np.where(np.isnan(x), 0, u))) for x, dx, u in zip(args, slopes, along, strict=True)
@@ -607,7 +624,17 @@ UNSTEADY = {
     "trim_zeros",
     "digitize",
 } | {
-    *("argwhere", "flatnonzero", "unique_values", "unique_counts", "lexsort", "compress", "extract"),
+    *(
+        "argwhere",
+        "flatnonzero",
+        "unique_values",
+        "unique_counts",
+        "unique_inverse",
+        "unique_all",
+        "lexsort",
+        "compress",
+        "extract",
+    ),
 }
 
 

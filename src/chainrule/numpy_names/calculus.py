@@ -52,7 +52,7 @@ def interp(
     return space.where(x > xp[-1], fp[-1] if right is None else right, y)
 
 
-@numpy_name("trapezoid", "trapz")
+@numpy_name()
 def trapezoid(xp: Any, y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """Return integrals along an axis by the trapezoidal rule, with sample points x or their distance dx."""
     y = as_array(xp, y)
@@ -406,6 +406,7 @@ def _in_double(xp: Any, x: Array) -> Array:
 
 
 def _times(name: str, m: Any) -> int:
-    if (m := int(m)) < 0:
+    times = int(m)
+    if times < 0:
         raise ValueError(f"numpy.{name}: expected an order m from 0 up; got {m}")
-    return m
+    return times
