@@ -229,8 +229,9 @@ def _(d: Draw, name: str) -> Case:
 
 @case("searchsorted")
 def _(d: Draw, name: str) -> Case:
-    a, side = np.sort(d.array((4,))), d.one("left", "right")
-    return lambda v: np.searchsorted(a, v, side), [d.array()]
+    a, side, order = d.array((4,)), d.one("left", "right"), d.random.permutation(4)
+    a[order] = np.sort(a)
+    return lambda a, v: np.searchsorted(a, v, side, order), [a, d.array()]
 
 
 @case("partition", "argpartition")

@@ -347,8 +347,10 @@ def polymul(xp: Any, a1: Any, a2: Any) -> Array:
     factors = []
     for x in as_arrays(xp, (a1, a2)):
         x = atleast(xp, x, 1)
-        places = xp.nonzero(xp.stop_gradient(x))[0]
-        factors.append(x[int(places[0]) if places.shape[0] else -1 :])
+        if somewhere(xp, x[:1] == 0):
+            places = xp.nonzero(xp.stop_gradient(x))[0]
+            x = x[int(places[0]) if places.shape[0] else -1 :]
+        factors.append(x)
     return convolve(xp, *factors)
 
 

@@ -128,7 +128,7 @@ def fmod(xp: Any, x1: Any, x2: Any) -> Array:
 def float_power(xp: Any, x1: Any, x2: Any) -> Array:
     """Return x1^x2 in float64 or complex128."""
     both = as_arrays(xp, (x1, x2))
-    dtype = xp.result_type(*both, xp.float64)
+    dtype = xp.complex128 if any(iscomplexobj(xp, x) for x in both) else xp.float64
     return xp.pow(*(xp.astype(x, dtype, copy=False) for x in both))
 
 

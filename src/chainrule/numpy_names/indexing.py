@@ -86,7 +86,7 @@ def piecewise(xp: Any, x: Any, condlist: Any, funclist: Any, *args: Any, **kw: A
     x = as_array(xp, x)
     one = hasattr(condlist, "dtype") and condlist.ndim == x.ndim
     one = one or not (isinstance(condlist[0], list | tuple) or hasattr(condlist[0], "dtype"))
-    conditions = [c != 0 for c in as_arrays(xp, [condlist] if one else list(condlist))]
+    conditions = [xp.astype(c, xp.bool) for c in as_arrays(xp, [condlist] if one else list(condlist))]
     if len(funclist) == len(conditions) + 1:
         conditions.append(xp.logical_not(xp.any(xp.stack(conditions), axis=0)))
     if len(funclist) != len(conditions):

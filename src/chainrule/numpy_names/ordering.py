@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.gates.helpers import axes_of, kept_shape, somewhere
 from chainrule.gates.types import Array, Axes
-from chainrule.numpy_names.coercion import as_array, as_arrays, is_inexact
+from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
 from chainrule.numpy_names.names import numpy_name
 
 # --- Quantiles ---
@@ -116,10 +116,11 @@ def _nearest_odd(xp: Any, place: Array) -> Array:
 def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: bool) -> Array:
     if method not in _PLACES:
         raise ValueError(f"numpy.{name}: expected method= one of {', '.join(_PLACES)}; got {method!r}")
-    q, whole, keeps_dtype = _shares(xp, name, q)
+    a = as_array(xp, a)
+    q, whole, keeps_dtype = _shares(xp, name, q, a)
     if name.startswith("nan") and q.ndim > 1:
         raise ValueError(f"numpy.{name}: expected a number or a row of them as q; got shape {q.shape}")
-    rows, n = _sorted_rows(xp, a := as_array(xp, a), axis)
+    rows, n = _sorted_rows(xp, a, axis)
     fractions = xp.reshape(q / whole, (1,) * (rows.ndim - 1) + (-1,))
     if name.startswith("nan"):
         n = xp.count_nonzero(xp.logical_not(xp.isnan(rows)), axis=-1, keepdims=True)
@@ -138,7 +139,7 @@ def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepd
     return _placed(xp, xp.where(wrong, y * math.nan, y), a, axis, q.shape, keepdims)
 
 
-def _shares(xp: Any, name: str, q: Any) -> tuple[Array, int, bool]:
+def _shares(xp: Any, name: str, q: Any, a: Array) -> tuple[Array, int, bool]:
     """Return q as an array, what the whole is, and whether weights leave the dtype as it is."""
     whole = 100 if "percentile" in name else 1
     # Python's numbers do, and so do whole ones, between which nothing is interpolated.
@@ -147,7 +148,8 @@ def _shares(xp: Any, name: str, q: Any) -> tuple[Array, int, bool]:
         plain = np.asarray(q)
         if np.any((plain < 0) | (plain > whole)):
             raise ValueError(f"numpy.{name}: expected q from 0 to {whole}; got {q}")
-    q = as_array(xp, q)
+        q = xp.asarray(plain, device=a.device)
+    q = as_arrays(xp, (a, q))[1]
     if not xp.isdtype(q.dtype, "real floating"):
         q, keeps_dtype = xp.astype(q, xp.float64), keeps_dtype or whole == 1
     return q, whole, keeps_dtype
@@ -190,12 +192,15 @@ def digitize(xp: Any, x: Any, bins: Any, right: bool = False) -> Array:
         bins = xp.flip(bins, axis=0)
     if somewhere(xp, bins[1:] < bins[:-1]):
         raise ValueError("numpy.digitize: expected bins that ascend or descend")
-    place = _searched(xp, bins, x, side)
+    place = searchsorted(xp, bins, x, side)
     return n - place if descends else place
 
 
-def _searched(xp: Any, a: Array, v: Array, side: str) -> Array:
-    """Return xp.searchsorted, also of one number."""
+@numpy_name()
+def searchsorted(xp: Any, a: Any, v: Any, side: str = "left", sorter: Any = None) -> Array:
+    """Return where elements v belong in a row a that ascends, or that ascends in the order of the indices `sorter`."""
+    a, v = (xp.stop_gradient(x) for x in as_arrays(xp, (a, v)))
+    a = a if sorter is None else xp.take(a, as_array(xp, sorter), axis=0)
     return xp.reshape(xp.searchsorted(a, xp.reshape(v, (-1,)), side=side), v.shape)
 
 
@@ -359,11 +364,8 @@ def setdiff1d(xp: Any, ar1: Any, ar2: Any, assume_unique: bool = False) -> Array
 @numpy_name()
 def bincount(xp: Any, x: Any, weights: Any = None, minlength: int = 0) -> Array:
     """Return how often each whole number occurs, or the sums of the weights where it does."""
-    x, weights = (
-        as_arrays(xp, (x, 1.0 if weights is None else weights))
-        if weights is not None
-        else (as_array(xp, x), None)
-    )
+    x = as_array(xp, x)
+    weights = None if weights is None else as_operand(xp, weights, (x,))
     n = max(int(xp.max(x)) + 1 if x.shape[0] else 0, minlength)
     return _binned(xp, x, weights, n)
 
@@ -383,12 +385,13 @@ def histogram_bin_edges(xp: Any, a: Any, bins: Any = 10, range: Any = None, weig
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(np.asarray(xp.stop_gradient(a)), bins, range).shape[0] - 1
     if not isinstance(bins, int | np.integer):
-        return as_array(xp, bins)
+        return as_arrays(xp, (a, bins.tolist() if isinstance(bins, np.ndarray) else bins))[1]
     first, last = range if range is not None else (xp.min(a), xp.max(a)) if a.shape[0] else (0.0, 1.0)
-    if somewhere(xp, as_array(xp, first == last)):
-        first, last = first - 0.5, last + 0.5
+    first, last = as_arrays(xp, (a, first, last))[1:]
+    gap = xp.astype(first == last, first.dtype) / 2
+    first, last = first - gap, last + gap
     edges = xp.linspace(first, last, int(bins) + 1)
-    return xp.astype(edges, xp.result_type(first, last, a), copy=False) if is_inexact(xp, a) else edges
+    return xp.astype(edges, a.dtype, copy=False) if is_inexact(xp, a) else edges
 
 
 @numpy_name()
@@ -402,12 +405,12 @@ def histogram(
     a = xp.reshape(as_array(xp, a), (-1,))
     edges = histogram_bin_edges(xp, a, bins, range)
     n = edges.shape[0] - 1
-    place = _searched(xp, xp.stop_gradient(edges), xp.stop_gradient(a), "right") - 1
-    # The last bin has both of its edges.
+    place = searchsorted(xp, edges, a, "right") - 1
+    # The last bin has both of its edges. What is outside of all goes into one more, and is left out.
     place = xp.where(a == edges[-1], n - 1, place)
-    inside = xp.nonzero(xp.logical_and(place >= 0, place < n))[0]
-    w = None if weights is None else xp.take(xp.reshape(as_array(xp, weights), (-1,)), inside, axis=0)
-    counts = _binned(xp, xp.take(place, inside, axis=0), w, n)
+    place = xp.where(xp.logical_and(place >= 0, place < n), place, n)
+    w = None if weights is None else xp.reshape(as_operand(xp, weights, (a,)), (-1,))
+    counts = _binned(xp, place, w, n + 1)[:n]
     counts = counts if w is None else xp.astype(counts, w.dtype, copy=False)
     if density:
         counts = counts / xp.diff(edges) / xp.sum(counts)

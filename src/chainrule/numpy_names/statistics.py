@@ -105,13 +105,17 @@ def _with_initial(xp: Any, combine: Any, y: Array, initial: Any) -> Array:
 @numpy_name("all")
 def all(xp: Any, a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Return whether all elements along axes are true, of those where a mask holds."""
-    return xp.all(_taking_part(xp, as_array(xp, a) != 0, where, True), axis=axis, keepdims=keepdims)
+    return xp.all(
+        _taking_part(xp, xp.astype(as_array(xp, a), xp.bool), where, True), axis=axis, keepdims=keepdims
+    )
 
 
 @numpy_name("any")
 def any(xp: Any, a: Any, axis: Any = None, *, keepdims: bool = False, where: Any = None) -> Array:
     """Return whether any element along axes is true, of those where a mask holds."""
-    return xp.any(_taking_part(xp, as_array(xp, a) != 0, where, False), axis=axis, keepdims=keepdims)
+    return xp.any(
+        _taking_part(xp, xp.astype(as_array(xp, a), xp.bool), where, False), axis=axis, keepdims=keepdims
+    )
 
 
 @numpy_name()
