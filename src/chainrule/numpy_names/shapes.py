@@ -201,7 +201,7 @@ def diff(xp: Any, a: Array, n: int = 1, axis: int = -1, prepend: Any = None, app
 @numpy_name()
 def ravel(xp: Any, a: Any, order: str = "C") -> Array:
     """Return all elements in a row: the last index (C) or the first (F) changes fastest; A, K: as they lie."""
-    return reshape(xp, a, (-1,), order)
+    return xp.reshape(as_array(xp, a), (-1,)) if order == "C" else reshape(xp, a, (-1,), order)
 
 
 @numpy_name("reshape")
