@@ -88,6 +88,17 @@ of `maximum`, `minimum` and `clip` for all their operands where one is NaN, and 
 losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it replaces; `sort` moves a NaN, and its
 gradient, as any number.
 
+NumPy's functions have its values, dtypes and shapes. What answers with places, counts or truth is constant: `argwhere`,
+`digitize`, `np.histogram` without weights. `median`, `percentile` and `quantile`, by all 13 methods, share among equal
+elements as `sort` does and have a slope in q where they interpolate; `unique` shares too. A mask `where=` gives 0 to
+what it leaves out, and the functions that begin with `nan` give 0 to NaN. At its points `interp` has the slope on their
+right, at the last one that on its left, and 0 beyond; it has slopes in all three arguments. `heaviside` has slope 0 in
+its first argument. `linalg.lstsq` and `polyfit` are right where the rank does not change. A list of traced numbers is
+an array wherever the function itself is reached. Methods of universal functions, `np.add.reduce(x)`, `accumulate`,
+`reduceat` and `outer`, are followed for every function of two numbers that is. Under `vmap` and `compile` a result
+whose shape depends on values, as that of `unique`, is an error. What changes an array in place, `np.put(x, i, v)` and
+its kin, is item assignment.
+
 On a GPU an error would cost a wait for the device at each call. With CuPy `linalg.inv` and `linalg.solve` of a
 singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
 NumPy raises; an index out of range counts on from the other end, so check indices on the host.

@@ -3,7 +3,27 @@
 NumPy calls them through its dispatch protocols: `np.kron(a, b)` on traced arrays runs `kron` of this folder.
 """
 
-from chainrule.numpy_names import creation, einsum, functions, linear_algebra, shapes
+from chainrule.numpy_names import (
+    calculus,
+    creation,
+    einsum,
+    functions,
+    indexing,
+    linear_algebra,
+    ordering,
+    shapes,
+    statistics,
+)
 
 # Importing a module enters its functions in the tables of `names`.
-__all__ = ["creation", "einsum", "functions", "linear_algebra", "shapes"]
+__all__ = [
+    "calculus",
+    "creation",
+    "einsum",
+    "functions",
+    "indexing",
+    "linear_algebra",
+    "ordering",
+    "shapes",
+    "statistics",
+]

@@ -85,6 +85,8 @@ FROM_LISTS = (
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 UFUNCS: dict[str, Callable[..., Any]] = {}
+# The methods of universal functions but `at`, each f(xp, the name of the function, what runs it, *arrays, **settings).
+UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 # Those of scipy.special, which chainrule.special enters.
 SPECIAL: dict[str, Callable[..., Any]] = {}
 
