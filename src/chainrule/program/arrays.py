@@ -12,7 +12,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, refused
+from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, not_followed, refused
 
 SYMBOLS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
@@ -89,8 +89,8 @@ class Recorded:
     def _write(self, operation: str, run: Callable[..., Any], key: Any, value: Any) -> None:
         recording, old = self.recording, self.variable
         if not (is_fresh(old.call) or old.call.writes):
-            raise TypeError(
-                "compile: item assignment is followed on an array that the function itself made. "
+            raise recording.refuse(
+                "item assignment is followed on an array that the function itself made. "
                 "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
             )
         written = self.space._noted(self, operation, run, (self, _key(self, key), value), {})
@@ -113,7 +113,20 @@ class Recorded:
             return bool(self.value)
         if self.size == 1 and is_own_branch():
             return bool(self._guarded(bool(self.value)))
+        if self.is_readable():
+            return bool(self.value)
         raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
+
+    def is_readable(self) -> bool:
+        """Say whether the value is the same at every replay: of literal numbers, or arrays outside that are compared."""
+        return self.variable.known or self.recording.reads(self.variable)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(self.value, name) or is_own_branch():
+            raise AttributeError(f"a recorded array has no {name!r}")
+        if self.is_readable():
+            return getattr(self.value, name)
+        raise not_followed(self.recording, f"the attribute {name} of an array")
 
     def _guarded(self, value: Any) -> Any:
         """Return a value that this package asks for; where a replay has another one, the function itself runs."""
@@ -121,7 +134,7 @@ class Recorded:
         return value
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.variable.known:
+        if self.is_readable():
             return np.array(self.value, dtype=dtype)
         raise refused(
             self.recording,
@@ -166,15 +179,15 @@ def _setitem(x: Any, key: Any, value: Any) -> Any:
     return x
 
 
+def _divmod(x: Any, y: Any) -> Any:
+    return x // y, x % y
+
+
 def _key(x: Recorded, key: Any) -> Any:
     """Return a key with its numbers fixed; one whose result has a shape that depends on values is refused."""
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, Recorded) and part.dtype == bool and not part.variable.known:
+        if isinstance(part, Recorded) and part.dtype == bool and not part.is_readable():
             raise refused(x.recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
-        if isinstance(part, np.ndarray) and part.dtype == bool:
-            # A mask that is no argument is read anew, and has to pick as many.
-            count = x.space._noted(x, "sum", np.sum, (part,), {})
-            count._guarded(int(count.value))
     return fixed(key)
 
 
@@ -203,6 +216,8 @@ def _refusing(name: str) -> Callable[..., Any]:
             return getattr(self.value, name)(*args)
         if name in ("__float__", "__int__") and is_own_branch():
             return self._guarded(getattr(self.value, name)())
+        if self.is_readable():
+            return getattr(self.value, name)(*args)
         raise refused(self.recording, f"{name.strip('_')}(x)", "Compute with the array itself")
 
     method.__name__ = name
@@ -237,8 +252,8 @@ def _in_place(name: str) -> Callable[..., Any]:
             return result
         new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None
         if new is None or new is NotImplemented or (new.shape, new.dtype) != (self.shape, self.dtype):
-            raise TypeError(
-                f"compile: x {symbol}= a is followed where x is an array of the function's own, of which there is no "
+            raise recording.refuse(
+                f"x {symbol}= a is followed where x is an array of the function's own, of which there is no "
                 f"view, and the result has its shape and dtype. Write x = x {symbol} a"
             )
         self.value, self.variable = new.value, new.variable
@@ -275,5 +290,7 @@ for _name in SYMBOLS:
     if _name not in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Recorded, f"__r{_name}__", _operator(_name, True))
         setattr(Recorded, f"__i{_name}__", _in_place(_name))
+Recorded.__divmod__ = _divmod  # type: ignore[attr-defined]
+Recorded.__rdivmod__ = lambda x, y: _divmod(y, x)  # type: ignore[attr-defined]
 for _name, _symbol in _UNARY.items():
     setattr(Recorded, f"__{_name}__", _unary(_symbol, getattr(operator, _name)))

@@ -17,10 +17,11 @@ from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
-from chainrule.program.closure import Watched, watched
 from chainrule.program.code import Code
+from chainrule.program.copies import Copies
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
+from chainrule.program.outside import Outside
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
 from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, value_key
@@ -42,9 +43,9 @@ class Program:
     parts    the text of each argument of the signature, by its name
     """
 
-    def __init__(self, pinned: dict[int, Any], parts: dict[str, str], watching: Watched) -> None:
-        self.pinned, self.parts, self._watching = pinned, parts, watching
-        self.watches = bool(watching)
+    def __init__(self, pinned: dict[int, Any], parts: dict[str, str], outside: Outside) -> None:
+        self.pinned, self.parts, self._outside = pinned, parts, outside
+        self.watches = bool(outside)
         self.source = ""
         self.signature = ", ".join(f"{name}: {text}" for name, text in parts.items())
         self.checked: Callable[..., Any]
@@ -56,20 +57,24 @@ class Program:
         return self.make_run()
 
     def is_current(self) -> bool:
-        """Say whether what NumPy computed of the closure's arrays at recording still holds."""
-        return not self._watching or self._watching.unchanged()
+        """Say whether what the function reaches outside itself is what it was at recording."""
+        return not self.watches or self._outside.unchanged()
 
 
 def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
     """Return the program of f for arguments like these."""
-    watching = watched(f)
+    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
+    outside = Outside([f, *statics])
     with started() as recording:
-        tree, arguments = _recorded_arguments(recording, args, kwargs)
+        copies = Copies(outside, functools.partial(_as_recorded, recording))
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, plain=outside.usage.types)
+        g = copies.of(f)
+        copies.start()
         recording.names = Names(built.__code__)
-        out = f(*tree[0], **tree[1])
+        out = g(*tree[0], **tree[1])
         recording.names.finish()
         raw = _results(f, out, recording)
-    watching.refuse_draws(f)
+    outside.finish(f, recording, copies.unchanged())
     names = [*parameter_names(f, len(args)), *kwargs]
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
@@ -78,11 +83,12 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     plan = _apart(recording, raw)
     base = recording.space._library
     library = _LIBRARIES.get(base.__name__, "xp")
-    code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments, names)
+    while library in names:
+        library += "_"
+    code = Code(plan.calls, plan.results, library, arguments, names)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
-    watching.keep(recording)
-    program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, watching)
+    program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, outside)
     unpacking = Unpacking([code.text(v)[0] for v in arguments], set(pinned))
     for name, x in zip(names, given, strict=True):
         unpacking.argument(x, name)
@@ -93,8 +99,17 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return program
 
 
-def _recorded_arguments(recording: Recording, args: Any, kwargs: Any) -> tuple[Any, list[Variable]]:
-    """Return the arguments with recorded leaves, and the variable of each leaf."""
+def _as_recorded(recording: Recording, array: Any, name: str) -> Any:
+    """Return what a function gets in the place of an array outside itself."""
+    variable = recording.outside(array)
+    variable.name = variable.name or name or None
+    return recorded(namespace(array))._array(array, variable, recording)
+
+
+def _recorded_arguments(
+    recording: Recording, args: Any, kwargs: Any, copies: Copies, plain: bool
+) -> tuple[Any, list[Variable]]:
+    """Return the arguments with recorded leaves, and the variable of each leaf; numbers that are `plain` stay so."""
     new, variables = [], []
     for i, x in enumerate(pytree.flat((args, kwargs))):
         kind = kind_of(x)
@@ -104,10 +119,13 @@ def _recorded_arguments(recording: Recording, args: Any, kwargs: Any) -> tuple[A
             space = recorded(namespace(x))
             recording.space = recording.space or space
             new.append(space._array(x, variable, recording))
+        elif kind == "number" and plain:
+            recording.pinned.add(i)
+            new.append(x)
         elif kind == "number":
             new.append(Number(x, variable, recording, frozenset((i,))))
         else:
-            new.append(x)
+            new.append(copies.of(x))
     recording.space = recording.space or recorded(np)
     return pytree.rebuilt((args, kwargs), iter(new)), variables
 

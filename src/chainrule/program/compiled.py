@@ -49,8 +49,9 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
         if not kwargs:
             try:
                 out = fast[0](*args)
-            except AssertionError:
-                return f(*args)  # a branch inside the engine goes another way
+            except Exception:
+                # A branch inside the engine goes another way, or there is an error, which f may handle.
+                return f(*args)
             if out is not MISS:
                 return out
         return programs.run(args, kwargs)
@@ -94,7 +95,7 @@ class _Programs:
                 if out is not MISS:  # as where a dtype is equal to, and not, that of the signature
                     return out
             return program.run(*args, *kwargs.values())
-        except AssertionError:
+        except Exception:
             return self._f(*args, **kwargs)
 
     def source(self, *args: Any, **kwargs: Any) -> str:
@@ -123,21 +124,19 @@ class _Programs:
             return self._recorded(key, args, kwargs) if program is MISS else program
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        key = key_of((args, kwargs))
         try:
-            hash(key)
+            return key_of((args, kwargs))
         except TypeError:
             named = {**dict(zip(parameter_names(self._f, len(args)), args, strict=True)), **kwargs}
             for leaf in (leaf for name, x in named.items() for leaf in leaves(x, name)):
                 try:
-                    hash(key_of(leaf.value))
-                except TypeError:
+                    key_of(leaf.value)
+                except TypeError as error:
                     raise TypeError(
                         f"compile: argument {leaf.name} is of type {type(leaf.value).__name__}, which is neither an "
-                        "array nor hashable"
+                        f"array nor a value that stays as it is: {error}"
                     ) from None
             raise
-        return key
 
     def _known(self, key: Any, args: Any, kwargs: Any) -> Any:
         numbers: list[Any] | None = None
