@@ -256,11 +256,9 @@ def keeps(x, kept=[1.0]):  # noqa: B006
 
 def changes_a_large_array(x):
     own = np.zeros(5_000_000, "int8")
-    y = x + own[-1:]
-    own[-2] = 3
-    z = y + own[-2:-1] + own[:1]
-    own[-2] = 4
-    return z
+    y = x[:1, 0].astype("int8") + own
+    own[3] = 3
+    return x + (y + own)[3]
 
 
 @pytest.mark.parametrize(
@@ -312,7 +310,7 @@ def silent(x):
             np.log(x)
     except FloatingPointError:
         return x * 0
-    return x * 1
+    return x + 5
 
 
 def singular(x):
@@ -320,7 +318,7 @@ def singular(x):
         np.linalg.inv(x)
     except np.linalg.LinAlgError:
         return x * 0
-    return x * 1
+    return x + 5
 
 
 def quotient(x, n):
@@ -331,10 +329,19 @@ def quotient(x, n):
     return x * 1
 
 
+def hidden(x):
+    with np.errstate(all="raise"):
+        try:
+            y = np.log(x)
+        except FloatingPointError:
+            y = x * 3
+    return y
+
+
 POSITIVE, NEGATIVE = np.eye(2) + 1, np.zeros((2, 2))
 # A function, and arguments one after the other.
 CALLS = [
-    (lambda a, b: a * 2 if a is b else a + b, [(X, X), (X, X + 1), (X, X)]),
+    (lambda a, b: a * 3 if a is b else a + b, [(X, X), (X, X + 1), (X, X)]),
     (lambda x, n: x * 2 if type(n) is int else x * 3, [(X, 2), (X, 2.0)]),
     (lambda x, n: x * 2 if isinstance(n, int) else x * 3, [(X, 2), (X, 2.0)]),
     (lambda x: x * 2 if isinstance(x, np.ndarray) else x * 3, [(X,)]),
@@ -351,6 +358,7 @@ CALLS = [
     (swallows(np.linalg.inv), [(NEGATIVE,), (POSITIVE,)]),
     (silent, [(POSITIVE,), (NEGATIVE,)]),
     (silent, [(NEGATIVE,), (POSITIVE,)]),
+    (hidden, [(POSITIVE,), (NEGATIVE,)]),
     (singular, [(POSITIVE,), (NEGATIVE,)]),
     (singular, [(NEGATIVE,), (POSITIVE,)]),
     (quotient, [(X, 1), (X, 0)]),
@@ -359,6 +367,9 @@ CALLS = [
     (lambda np, np_: np * np_, [(X, X)]),
     (lambda x, n: (x, n * 2, n), [(X, 2), (X, 2.5), (X, 3)]),
 ]
+
+
+REFUSED = {12}
 
 
 @pytest.mark.parametrize("case", range(len(CALLS)))
@@ -378,7 +389,7 @@ def test_every_call_gives_the_numbers_of_f_or_an_error(case):
                 assert not np.shares_memory(out[0], args[0])
                 out, expected = out[1:], expected[1:]
             np.testing.assert_array_equal(out, expected)
-    assert given or "lambda x: x.strides" not in str(f)
+    assert given or case in REFUSED
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,7 @@ itself, such as a branch, is refused: the program would hold for that value alon
 """
 
 import operator
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, not_followed, refused
+from chainrule.program.recording import Recording, Variable, is_fresh, is_of_caller, is_own_branch, not_followed, refused
 
 SYMBOLS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
@@ -43,6 +44,10 @@ class Recorded:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.space
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance(x, numpy.ndarray) holds in the caller's own code
+        return type(self.value) if is_of_caller(sys._getframe(1).f_code) else type(self)
 
     dtype = property(lambda self: self.value.dtype)
     shape = property(lambda self: self.value.shape)

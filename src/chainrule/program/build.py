@@ -17,14 +17,15 @@ from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
+from chainrule.program.bytecode import Usage
 from chainrule.program.code import Code
 from chainrule.program.copies import Copies
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
-from chainrule.program.outside import Outside
+from chainrule.program.outside import Outside, is_array
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
-from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, value_key
+from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key
 from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
 MISS = object()  # what a checked program returns for arguments of another signature
@@ -40,12 +41,15 @@ class Program:
     checked  takes any positional arguments, and returns MISS for those of another signature
     source   the program as Python
     pinned   the numbers that decided it, by the place of the argument among all leaves
+    same     which arrays are one object, of `others` and the arguments in turn, where the function asks
     parts    the text of each argument of the signature, by its name
     """
 
     def __init__(self, pinned: dict[int, Any], parts: dict[str, str], outside: Outside) -> None:
         self.pinned, self.parts, self._outside = pinned, parts, outside
         self.watches = bool(outside)
+        self.same: tuple[int, ...] | None = None
+        self.others: list[Any] = []
         self.source = ""
         self.signature = ", ".join(f"{name}: {text}" for name, text in parts.items())
         self.checked: Callable[..., Any]
@@ -55,6 +59,12 @@ class Program:
     def run(self) -> Callable[..., Any]:
         """The function without checks, made when it is first needed."""
         return self.make_run()
+
+    def holds_for(self, found: list[Any]) -> bool:
+        """Say whether leaves of this signature have the numbers that decided the program, and are the same objects."""
+        if not all(value_key(found[i]) == value for i, value in self.pinned.items()):
+            return False
+        return self.same is None or same_objects(*self.others, *found) == self.same
 
     def is_current(self) -> bool:
         """Say whether what the function reaches outside itself is what it was at recording."""
@@ -67,9 +77,10 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     outside = Outside([f, *statics])
     with started() as recording:
         copies = Copies(outside, functools.partial(_as_recorded, recording))
-        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, plain=outside.usage.types)
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
         g = copies.of(f)
         copies.start()
+        recording.handles = outside.usage.handles
         recording.names = Names(built.__code__)
         out = g(*tree[0], **tree[1])
         recording.names.finish()
@@ -89,6 +100,9 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
     program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, outside)
+    if outside.usage.identity:
+        program.others = [x for x in outside.targets.values() if is_array(x)]
+        program.same = same_objects(*program.others, *(leaf.value for leaf in found))
     unpacking = Unpacking([code.text(v)[0] for v in arguments], set(pinned))
     for name, x in zip(names, given, strict=True):
         unpacking.argument(x, name)
@@ -107,10 +121,14 @@ def _as_recorded(recording: Recording, array: Any, name: str) -> Any:
 
 
 def _recorded_arguments(
-    recording: Recording, args: Any, kwargs: Any, copies: Copies, plain: bool
+    recording: Recording, args: Any, kwargs: Any, copies: Copies, usage: Usage
 ) -> tuple[Any, list[Variable]]:
-    """Return the arguments with recorded leaves, and the variable of each leaf; numbers that are `plain` stay so."""
+    """Return the arguments with recorded leaves, and the variable of each leaf.
+
+    What asks for the type of a number, or if objects are the same, gets numbers and the same objects.
+    """
     new, variables = [], []
+    plain = usage.types or usage.identity
     for i, x in enumerate(pytree.flat((args, kwargs))):
         kind = kind_of(x)
         variable = recording.input("argument", x, i)
@@ -118,7 +136,8 @@ def _recorded_arguments(
         if kind == "array":
             space = recorded(namespace(x))
             recording.space = recording.space or space
-            new.append(space._array(x, variable, recording))
+            own = space._array(x, variable, recording)
+            new.append(copies.made.setdefault(id(x), own) if usage.identity else own)
         elif kind == "number" and plain:
             recording.pinned.add(i)
             new.append(x)
@@ -177,8 +196,7 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
         if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
             calls.remove(y.call)
             y = inner
-        own = first.call.operation == "argument" or y.call.operation == "static" or uniform(y) is not None
-        own = own or not hasattr(y.value, "dtype")
+        own = y.call.operation == "static" or uniform(y) is not None or not hasattr(y.value, "dtype")
         outside = any(root.call.operation in ("argument", "constant", "literal") for root in lies(y))
         again = any(root in taken for root in lies(y)) and taken.get(y) is not first
         if not own and (outside or again):
@@ -242,10 +260,14 @@ def _load(
     taken = [f"if __len(__args) != {count}: return __MISS"] + (
         [f"{', '.join(names)}, = __args"] if count else []
     )
+    last_check = []
+    if program.same is not None:
+        scope["__holds"], leaves_ = lambda *found: program.holds_for(list(found)), ", ".join(unpacking.names)
+        last_check = [f"if not __holds({leaves_}): return __MISS"]
     if program.watches:
         scope["__unchanged"] = program.is_current
         taken.append("if not __unchanged(): return __MISS")
-    body = [*taken, *unpacking.checks, *code.lines, last]
+    body = [*taken, *unpacking.checks, *last_check, *code.lines, last]
     program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)
 
 

@@ -164,7 +164,8 @@ class Code:
         """Write every statement."""
         note: str | None = None
         before: Any = None
-        usual = Counter(call.errors for call in self.calls if call.errors).most_common(1)
+        quiet = Counter(call.errors for call in self.calls if call.errors and "raise" not in call.errors)
+        usual = max(quiet, key=quiet.__getitem__, default=None)
         for i, call in enumerate(self.calls):
             if self._statement[call] is not call:
                 continue
@@ -173,7 +174,7 @@ class Code:
                 before = None
             note = call.note or note
             lines = [*self._lines_of(i, call), *self._freed(i)]
-            if self._warns and call.errors and call.errors != usual[0][0]:
+            if self._warns and call.errors and call.errors != usual:
                 if call.errors != before:
                     settings = ", ".join(
                         f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"

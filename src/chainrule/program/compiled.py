@@ -12,7 +12,7 @@ from chainrule.program.arrays import Recorded
 from chainrule.program.build import MISS, Program, built, parameter_names
 from chainrule.program.numbers import Number
 from chainrule.program.recording import NotReplayableError
-from chainrule.program.signature import key_of, leaves, value_key
+from chainrule.program.signature import key_of, leaves
 from chainrule.validation import check_function
 
 # How many programs one function keeps.
@@ -139,14 +139,9 @@ class _Programs:
             raise
 
     def _known(self, key: Any, args: Any, kwargs: Any) -> Any:
-        numbers: list[Any] | None = None
+        found = pytree.flat((args, kwargs))
         for program in self._by_key.get(key, ()):
-            if program is None or not program.pinned:
-                same = True
-            else:
-                numbers = pytree.flat((args, kwargs)) if numbers is None else numbers
-                same = all(value_key(numbers[i]) == value for i, value in program.pinned.items())
-            if same and (program is None or program.is_current()):
+            if program is None or (program.holds_for(found) and program.is_current()):
                 return program
         return MISS
 

@@ -16,7 +16,7 @@ class Copies:
 
     def __init__(self, outside: Outside, wrapped: Callable[[Any, str], Any]) -> None:
         self._outside, self._wrapped = outside, wrapped
-        self._made: dict[int, Any] = {}
+        self.made: dict[int, Any] = {}
         self._made_cells: dict[int, types.CellType] = {}
         self._scopes: dict[int, dict[str, Any]] = {}
         self._replaced = set(outside.targets)
@@ -31,13 +31,13 @@ class Copies:
         """Return what stands for x while the function is recorded."""
         if id(x) not in self._replaced:
             return x
-        if id(x) not in self._made:
+        if id(x) not in self.made:
             self._make(x)
-        return self._made[id(x)]
+        return self.made[id(x)]
 
     def start(self) -> None:
         """Note what the copies hold."""
-        found = (state(x, set()) for x in self._made.values() if not is_array(x))
+        found = (state(x, set()) for x in self.made.values() if not is_array(x))
         self._states = [(read, read()) for read in found if read is not None]
 
     def unchanged(self) -> bool:
@@ -45,7 +45,7 @@ class Copies:
         return all(map(holds, self._states))
 
     def _make(self, x: Any) -> None:
-        made = self._made
+        made = self.made
         if is_array(x):
             made[id(x)] = self._wrapped(x, self._outside.names.get(id(x), ""))
         elif is_compiled(x):
@@ -77,7 +77,7 @@ class Copies:
         cells = [self._cell(cell) for cell in old_cells]
         scope, names = self._scope(f)
         new = types.FunctionType(f.__code__, scope, f.__name__, None, tuple(cells) or None)
-        self._made[id(f)] = new  # before what leads back to it
+        self.made[id(f)] = new  # before what leads back to it
         for name in names:
             scope[name] = self.of(f.__globals__[name])
         for cell, old in zip(cells, old_cells, strict=True):

@@ -5,7 +5,9 @@ which shapes and dtypes are known.
 """
 
 import contextlib
+import functools
 import linecache
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -19,6 +21,14 @@ _HERE = (
     str(Path(__file__).parent),
     str(Path(_PACKAGE, "autodiff", "traced.py")),
     str(Path(np.__file__).parent),
+)
+# This package, and other installed and standard ones.
+_LIBRARIES = (
+    _PACKAGE,
+    str(Path(np.__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    "<frozen",
+    "<__array",
 )
 
 
@@ -126,6 +136,7 @@ class Recording:
         self.stale: set[Variable] = set()  # views of what was changed since
         self.pending: Variable | None = None  # the x[key] + a of x[key] += a, which has to be assigned next
         self.viewed: set[Variable] = set()  # whose memory another may share
+        self.handles = False  # whether the function handles errors
         self.refusal: Exception | None = None
         self.open = True
         self.names: Any = None  # is told of each call, to name what exists
@@ -272,6 +283,12 @@ def not_followed(recording: Any, name: str) -> NotReplayableError:
         f"{name} at {_line()} is not followed. Write it with the functions of the array API standard, or "
         'compile with on_branch="eager"'
     )
+
+
+@functools.cache
+def is_of_caller(code: Any) -> bool:
+    """Say whether code is neither of this package nor of an installed or a standard library."""
+    return not code.co_filename.startswith(_LIBRARIES)
 
 
 def is_own_branch() -> bool:

@@ -90,6 +90,12 @@ def value_key(x: Any) -> Any:
     return x if is_atom(x) or type(x).__eq__ is object.__eq__ else _Same(x)
 
 
+def same_objects(*found: Any) -> tuple[int, ...]:
+    """Return for each array the place of the first that is the same object."""
+    first: dict[int, int] = {}
+    return tuple(first.setdefault(id(x), i) for i, x in enumerate(found) if hasattr(x, "dtype"))
+
+
 class _Same:
     """A key that is equal where it stands for the same object."""
 
