@@ -158,7 +158,7 @@ def array_in_a_cache():
 
 def name_outside():
     def change():
-        global RATE
+        global RATE  # noqa: PLW0603
         RATE += 1.0
 
     return lambda x: x * RATE, (X,), change
@@ -229,7 +229,7 @@ count, log = 0, []
 
 
 def counts(x):
-    global count
+    global count  # noqa: PLW0603
     count += 1
     return x * count
 
@@ -346,7 +346,10 @@ CALLS = [
     (lambda x, n: x * 2 if isinstance(n, int) else x * 3, [(X, 2), (X, 2.0)]),
     (lambda x: x * 2 if isinstance(x, np.ndarray) else x * 3, [(X,)]),
     (lambda x: x * 2 if type(x) is np.ndarray else x * 3, [(X,)]),
-    (lambda x, s: x * 2 if type(next(iter(s))) is int else x * 3, [(X, frozenset([1])), (X, frozenset([1.0]))]),
+    (
+        lambda x, s: x * 2 if type(next(iter(s))) is int else x * 3,
+        [(X, frozenset([1])), (X, frozenset([1.0]))],
+    ),
     (lambda x, s: x * s.imag + math.copysign(1, s.imag), [(X, complex(1, 0.0)), (X, complex(1, -0.0))]),
     (lambda x, s: x * 2 if s is True else x * 3, [(X, True), (X, 1), (X, 1.0)]),
     (lambda d: next(d[k] * 2 if type(k) is int else d[k] for k in d), [({1: X},), ({True: X},), ({1.0: X},)]),
@@ -414,7 +417,7 @@ def test_iterators_are_refused():
 
 @pytest.mark.parametrize(
     "f",
-    [lambda x: x + np.random.default_rng().normal(), lambda x: x + random.random()],  # noqa: S311
+    [lambda x: x + np.random.default_rng().normal(), lambda x: x + random.random()],
 )
 def test_random_draws_warn(f):
     with pytest.warns(RuntimeWarning, match="drew random numbers"):

@@ -13,7 +13,15 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, is_fresh, is_of_caller, is_own_branch, not_followed, refused
+from chainrule.program.recording import (
+    Recording,
+    Variable,
+    is_fresh,
+    is_of_caller,
+    is_own_branch,
+    not_followed,
+    refused,
+)
 
 SYMBOLS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
@@ -166,6 +174,12 @@ class Recorded:
         """Return the array in another dtype."""
         return self.space.astype(self, dtype, copy=copy)
 
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
     def flatten(self) -> Any:
         """Return a copy of all elements in a row."""
         return self.space.asarray(self.space.reshape(self, (-1,)), copy=True)
@@ -182,10 +196,6 @@ def _transposed(x: Any) -> Any:
 def _setitem(x: Any, key: Any, value: Any) -> Any:
     x[key] = value
     return x
-
-
-def _divmod(x: Any, y: Any) -> Any:
-    return x // y, x % y
 
 
 def _key(x: Recorded, key: Any) -> Any:
@@ -295,7 +305,5 @@ for _name in SYMBOLS:
     if _name not in ("eq", "ne", "lt", "le", "gt", "ge"):
         setattr(Recorded, f"__r{_name}__", _operator(_name, True))
         setattr(Recorded, f"__i{_name}__", _in_place(_name))
-Recorded.__divmod__ = _divmod  # type: ignore[attr-defined]
-Recorded.__rdivmod__ = lambda x, y: _divmod(y, x)  # type: ignore[attr-defined]
 for _name, _symbol in _UNARY.items():
     setattr(Recorded, f"__{_name}__", _unary(_symbol, getattr(operator, _name)))

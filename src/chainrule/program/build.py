@@ -17,12 +17,13 @@ from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
-from chainrule.program.bytecode import Usage
 from chainrule.program.code import Code
-from chainrule.program.copies import Copies
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
-from chainrule.program.outside import Outside, is_array
+from chainrule.program.outside.bytecode import Usage
+from chainrule.program.outside.copies import Copies
+from chainrule.program.outside.objects import is_array
+from chainrule.program.outside.reached import Outside
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
 from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key

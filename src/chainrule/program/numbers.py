@@ -122,7 +122,20 @@ for _name in _COMPARISONS:
 for _name in ("and", "or", "xor", "lshift", "rshift", "divmod"):
     setattr(Number, f"__{_name}__", _bitwise(_name, False))
     setattr(Number, f"__r{_name}__", _bitwise(_name, True))
-for _name in ("bool", "float", "int", "hash", "repr", "str", "format", "round", "trunc", "floor", "ceil", "invert"):
+for _name in (
+    "bool",
+    "float",
+    "int",
+    "hash",
+    "repr",
+    "str",
+    "format",
+    "round",
+    "trunc",
+    "floor",
+    "ceil",
+    "invert",
+):
     setattr(Number, f"__{_name}__", _read(f"__{_name}__"))
 for _name, _method in {
     "__index__": lambda self: operator.index(self.pinned()),

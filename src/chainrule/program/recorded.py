@@ -122,7 +122,7 @@ class Namespace:
         """Note a call of a universal function."""
         if any(is_transformed(x) for x in inputs):
             return NotImplemented
-        recording = _recording_of(inputs)
+        recording: Any = _recording_of(inputs)
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
         if "out" in settings or method == "at":
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")

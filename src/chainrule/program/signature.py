@@ -83,17 +83,22 @@ def value_key(x: Any) -> Any:
     if type(x) in (tuple, frozenset):
         return type(x)(map(exact, x))
     hash(x)
-    if dataclasses.is_dataclass(x) and not isinstance(x, type) and type(x).__eq__ is not object.__eq__:
+    if dataclasses.is_dataclass(x) and not isinstance(x, type) and not _is_itself(x):
         return tuple(exact(getattr(x, field.name)) for field in dataclasses.fields(x))
     if hasattr(type(x), "__next__"):
         raise TypeError(f"what a {type(x).__name__} gives differs from call to call")
-    return x if is_atom(x) or type(x).__eq__ is object.__eq__ else _Same(x)
+    return x if is_atom(x) or _is_itself(x) else _Same(x)
 
 
 def same_objects(*found: Any) -> tuple[int, ...]:
     """Return for each array the place of the first that is the same object."""
     first: dict[int, int] = {}
     return tuple(first.setdefault(id(x), i) for i, x in enumerate(found) if hasattr(x, "dtype"))
+
+
+def _is_itself(x: Any) -> bool:
+    """Say whether an object is equal to no other."""
+    return getattr(type(x), "__eq__", None) is getattr(object, "__eq__", None)
 
 
 class _Same:

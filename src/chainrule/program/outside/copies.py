@@ -6,9 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule import pytree
-from chainrule.program.bytecode import usage
 from chainrule.program.numbers import Number
-from chainrule.program.outside import CACHED, MISSING, Outside, content, holds, is_array, is_compiled, is_library, state
+from chainrule.program.outside.bytecode import usage
+from chainrule.program.outside.objects import (
+    CACHED,
+    MISSING,
+    content,
+    is_array,
+    is_compiled,
+    is_library,
+    state,
+)
+from chainrule.program.outside.reached import Outside, holds
 
 
 class Copies:

@@ -35,7 +35,7 @@ class Usage(NamedTuple):
     handles: bool = False
     draws: bool = False
 
-    def __or__(self, other: Any) -> "Usage":  # type: ignore[override]
+    def __or__(self, other: Any) -> "Usage":
         return Usage(*(mine | its for mine, its in zip(self, other, strict=True)))
 
 

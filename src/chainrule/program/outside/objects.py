@@ -1,0 +1,210 @@
+"""What an object leads to, and what of it may change."""
+
+import builtins
+import collections
+import functools
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from chainrule.program.outside.bytecode import usage
+
+MISSING = object()
+# Whose own names and attributes are taken to stay as they are.
+_LIBRARIES = {
+    *sys.stdlib_module_names,
+    *(
+        "array_api_compat",
+        "array_api_extra",
+        "array_api_strict",
+        "autograd",
+        "chainrule",
+        "cupy",
+        "cupyx",
+        "dask",
+    ),
+    *(
+        "jax",
+        "jaxlib",
+        "matplotlib",
+        "ml_dtypes",
+        "numba",
+        "numpy",
+        "pandas",
+        "pytest",
+        "scipy",
+        "sklearn",
+        "torch",
+    ),
+} - {"__main__"}
+_ITEMS = (list, tuple, set, frozenset, collections.deque)
+CACHED = type(functools.cache(len))
+
+
+def is_library(module: Any) -> bool:
+    """Say whether a module, by its name, belongs to Python or to a library that is known here."""
+    return str(module).partition(".")[0] in _LIBRARIES
+
+
+def is_array(x: Any) -> bool:
+    """Say whether x is an array of any library."""
+    kind = type(x)
+    return hasattr(kind, "dtype") and hasattr(kind, "shape") and not isinstance(x, np.generic | type)
+
+
+def is_compiled(x: Any) -> bool:
+    """Say whether x is a function that `compile` returned."""
+    return isinstance(x, types.FunctionType) and hasattr(x, "signatures") and hasattr(x, "__wrapped__")
+
+
+# --- What an object leads to ---
+
+
+def parts(x: Any, names: set[str]) -> Iterator[tuple[str, Any, bool]]:
+    """Yield what an object leads to: its name, the object, and whether a copy of x can have another in its place."""
+    if isinstance(x, types.FunctionType):
+        yield from _parts_of_function(x)
+    elif isinstance(x, types.MethodType):
+        yield from (("", x.__self__, True), ("", x.__func__, True))
+    elif type(x) is functools.partial:
+        yield from (("", part, True) for part in (x.func, *x.args, *x.keywords.values()))
+    elif type(x) is CACHED:
+        yield "", x.__wrapped__, False
+    elif isinstance(x, types.ModuleType | type):
+        if not is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
+            kinds = x.__mro__[1:-1] if isinstance(x, type) else ()
+            yield from (
+                (name, child, False)
+                for name, child in vars(x).items()
+                if name in names or name.startswith("__")
+            )
+            yield from (("", kind, False) for kind in kinds)
+    elif isinstance(x, classmethod | staticmethod):
+        yield "", x.__func__, False
+    elif isinstance(x, property | functools.cached_property):
+        functions = (x.fget, x.fset) if isinstance(x, property) else (x.func,)
+        yield from (("", function, False) for function in functions)
+    else:
+        yield from _parts_of_instance(x)
+
+
+def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:
+    if is_compiled(f):
+        yield "", f.__wrapped__, True  # type: ignore[attr-defined]
+        return
+    own = not is_library(f.__globals__.get("__name__"))
+    used = usage(f.__code__)
+    only_appended = used.loaded - used.read if own else ()
+    for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
+        child = content(cell)
+        if child is not MISSING and not (name in only_appended and type(child) is list):
+            yield name, child, True
+    for child in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values(), *vars(f).values()):
+        yield "", child, True
+    if own:
+        for name in used.globals:
+            child = f.__globals__.get(name, MISSING)
+            if child is not MISSING and not (name in only_appended and type(child) is list):
+                yield name, child, True
+        for name in used.attributes:  # of modules that are imported inside the function
+            if name in sys.modules and name not in f.__globals__:
+                yield "", sys.modules[name], False
+
+
+def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
+    if isinstance(x, dict):
+        yield from (("", child, type(x) is dict) for child in x.values())
+        yield from (("", key, False) for key in x)
+    elif isinstance(x, _ITEMS):
+        is_open = type(x) in (list, tuple) or hasattr(x, "_fields")
+        yield from (("", child, is_open) for child in x)
+    for name, child in _attributes(x).items():
+        yield name, child, is_plain(x)
+    yield "", type(x), False
+
+
+def is_plain(x: Any) -> bool:
+    """Say whether x is an instance that is its attributes, and no more."""
+    return (
+        hasattr(x, "__dict__")
+        and all(kind is object or not vars(kind).get("__slots__") for kind in type(x).__mro__)
+        and "__new__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
+    )
+
+
+def _attributes(x: Any) -> dict[str, Any]:
+    found = dict(vars(x)) if hasattr(x, "__dict__") else {}
+    for kind in type(x).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            name = (
+                f"_{kind.__name__.lstrip('_')}{name}"
+                if name.startswith("__") and not name.endswith("__")
+                else name
+            )
+            if name not in ("__dict__", "__weakref__") and hasattr(x, name):
+                found[name] = getattr(x, name)
+    return found
+
+
+def content(cell: Any) -> Any:
+    """Return what is in a cell of a closure."""
+    try:
+        return cell.cell_contents
+    except ValueError:  # not yet assigned
+        return MISSING
+
+
+# --- What may change of an object ---
+
+
+def state(x: Any, names: set[str]) -> Callable[[], list[Any]] | None:
+    """Return the function that gives the objects which x holds now; None where they stay the same."""
+    if isinstance(x, types.FunctionType):
+        return None if is_library(x.__globals__.get("__name__")) else _state_of_function(x)
+    if isinstance(x, types.ModuleType | type):
+        if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
+            return None
+        own = {
+            name: child
+            for name, child in vars(x).items()
+            if name in names and not isinstance(child, types.ModuleType)
+        }
+        return (lambda: [vars(x).get(name, MISSING) for name in own]) if own else None
+    if isinstance(
+        x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod
+    ):
+        return None
+    if isinstance(x, dict):
+        return lambda: [*x, *x.values(), *_attributes(x).values()]
+    if isinstance(x, _ITEMS):
+        return lambda: [*x, *_attributes(x).values()]
+    if (
+        is_library(type(x).__module__)
+        and not isinstance(x, types.SimpleNamespace)
+        and not type(x).__module__.startswith("chainrule")
+    ):
+        return None
+    cached = {
+        name
+        for kind in type(x).__mro__
+        for name, y in vars(kind).items()
+        if isinstance(y, functools.cached_property)
+    }
+    return lambda: [item for name, y in _attributes(x).items() if name not in cached for item in (name, y)]
+
+
+def _state_of_function(f: types.FunctionType) -> Callable[[], list[Any]] | None:
+    scope, cells = f.__globals__, f.__closure__ or ()
+    names = [
+        name
+        for name in usage(f.__code__).globals
+        if not isinstance(scope.get(name), types.ModuleType)
+        and (name in scope or not hasattr(builtins, name))
+    ]
+    if not names and not cells:
+        return None
+    return lambda: [*(scope.get(name, MISSING) for name in names), *map(content, cells)]
