@@ -131,7 +131,7 @@ class Recorded:
         raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
 
     def is_readable(self) -> bool:
-        """Say whether the value is the same at every replay: of literal numbers, or arrays outside that are compared."""
+        """Say whether the value is that of every replay: of literal numbers, or of arrays that are compared."""
         return self.variable.known or self.recording.reads(self.variable)
 
     def __getattr__(self, name: str) -> Any:
@@ -173,6 +173,12 @@ class Recorded:
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype."""
         return self.space.astype(self, dtype, copy=copy)
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other

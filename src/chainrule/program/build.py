@@ -47,6 +47,7 @@ class Program:
     """
 
     def __init__(self, pinned: dict[int, Any], parts: dict[str, str], outside: Outside) -> None:
+        self.handles = outside.usage.handles
         self.pinned, self.parts, self._outside = pinned, parts, outside
         self.watches = bool(outside)
         self.same: tuple[int, ...] | None = None
@@ -87,7 +88,7 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
         recording.names.finish()
         raw = _results(f, out, recording)
     outside.finish(f, recording, copies.unchanged())
-    names = [*parameter_names(f, len(args)), *kwargs]
+    names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
     for variable, leaf in zip(arguments, found, strict=True):
@@ -220,6 +221,17 @@ def _copied(y: Variable) -> Variable:
 def _as_name(path: str) -> str:
     """Return a name for a path such as params[0]['W']."""
     return re.sub(r"\W+", "_", path).strip("_")
+
+
+def _own_names(names: list[str]) -> list[str]:
+    """Return names of parameters, other ones for those that begin as the names in the checks of a program do."""
+    own: list[str] = []
+    for name in names:
+        chosen = name.lstrip("_") + "_" if name.startswith("__") else name
+        while chosen in own or (chosen != name and chosen in names):
+            chosen += "_"
+        own.append(chosen)
+    return own
 
 
 def _part(leaf: Any, pinned: bool) -> str:

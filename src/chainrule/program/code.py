@@ -81,6 +81,7 @@ class Code:
         return self.writer.call(call)
 
     def _unused(self, name: str) -> str:
+        name = name.lstrip("_") or "x" if name.startswith("__") else name
         chosen = name
         while chosen in self._taken or (chosen == name and (name in self._shared or name in ("c", "g", "t"))):
             self._numbers[name] += 1

@@ -49,9 +49,12 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
         if not kwargs:
             try:
                 out = fast[0](*args)
+            except AssertionError:
+                return f(*args)  # a branch inside the engine goes another way
             except Exception:
-                # A branch inside the engine goes another way, or there is an error, which f may handle.
-                return f(*args)
+                if programs.handles:
+                    return f(*args)
+                raise
             if out is not MISS:
                 return out
         return programs.run(args, kwargs)
@@ -77,6 +80,7 @@ class _Programs:
             _misses
         ]  # the program that ran last, with the checks of its signature
         self.signatures: list[str] = []
+        self.handles = False  # whether f handles errors, which a program does not
         self._warned: set[str] = set()
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -95,8 +99,12 @@ class _Programs:
                 if out is not MISS:  # as where a dtype is equal to, and not, that of the signature
                     return out
             return program.run(*args, *kwargs.values())
-        except Exception:
+        except AssertionError:
             return self._f(*args, **kwargs)
+        except Exception:
+            if self.handles:
+                return self._f(*args, **kwargs)
+            raise
 
     def source(self, *args: Any, **kwargs: Any) -> str:
         """Return the program for these arguments as Python."""
@@ -149,6 +157,7 @@ class _Programs:
         program: Program | None
         try:
             program = built(self._f, args, kwargs)
+            self.handles |= program.handles
         except NotReplayableError as error:
             if self._on_branch == "error":
                 raise

@@ -172,7 +172,10 @@ class Recording:
             waiting += new
         if any(x.call.operation == "argument" for x in found):
             return False
-        self.read.update((id(x.value), x.value) for x in found if x.call.operation == "constant")
+        for x in found:
+            if x.call.operation == "constant" and id(x.value) not in self.read:
+                self.read[id(x.value)] = x.value
+                self._contents.setdefault(id(x.value), _contents(x.value))
         return True
 
     def refuse(self, text: str) -> "NotReplayableError":

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.program.outside.bytecode import usage
+from chainrule.validation import check_array_class
 
 MISSING = object()
 # Whose own names and attributes are taken to stay as they are.
@@ -52,7 +53,13 @@ def is_library(module: Any) -> bool:
 def is_array(x: Any) -> bool:
     """Say whether x is an array of any library."""
     kind = type(x)
-    return hasattr(kind, "dtype") and hasattr(kind, "shape") and not isinstance(x, np.generic | type)
+    if not (hasattr(kind, "dtype") and hasattr(kind, "shape")) or isinstance(x, np.generic | type):
+        return False
+    try:
+        check_array_class(kind)
+    except TypeError:
+        return False
+    return not hasattr(kind, "tocsr")  # a sparse one is an object that holds arrays
 
 
 def is_compiled(x: Any) -> bool:
@@ -128,11 +135,8 @@ def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
 
 def is_plain(x: Any) -> bool:
     """Say whether x is an instance that is its attributes, and no more."""
-    return (
-        hasattr(x, "__dict__")
-        and all(kind is object or not vars(kind).get("__slots__") for kind in type(x).__mro__)
-        and "__new__" not in {name for kind in type(x).__mro__[:-1] for name in vars(kind)}
-    )
+    own = {name for kind in type(x).__mro__[:-1] for name, y in vars(kind).items() if name != "__slots__" or y}
+    return hasattr(x, "__dict__") and own.isdisjoint(("__slots__", "__new__", "__del__"))
 
 
 def _attributes(x: Any) -> dict[str, Any]:

@@ -126,6 +126,8 @@ class Outside:
         kept = {id(x) for x, _ in self._contents}
         self._contents += [(x, _bytes(x)) for key, x in recording.read.items() if key not in kept]
         self._states = [(read, then) for read, then in self._states if then]
+        for found in (self._seen, self.users, self.names):
+            found.clear()  # for their memory
 
     def _random_states(self) -> list[Any]:
         own = [x for x, _ in self._seen.values() if isinstance(x, np.random.Generator | random.Random)]
