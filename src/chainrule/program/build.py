@@ -48,7 +48,7 @@ class Program:
 
     def __init__(self, pinned: dict[int, Any], parts: dict[str, str], outside: Outside) -> None:
         self.handles = outside.usage.handles
-        self.pinned, self.parts, self._outside = pinned, parts, outside
+        self.pinned, self.parts, self.outside = pinned, parts, outside
         self.watches = bool(outside)
         self.same: tuple[int, ...] | None = None
         self.others: list[Any] = []
@@ -70,7 +70,7 @@ class Program:
 
     def is_current(self) -> bool:
         """Say whether what the function reaches outside itself is what it was at recording."""
-        return not self.watches or self._outside.unchanged()
+        return not self.watches or self.outside.unchanged()
 
 
 def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
@@ -278,7 +278,7 @@ def _load(
         scope["__holds"], leaves_ = lambda *found: program.holds_for(list(found)), ", ".join(unpacking.names)
         last_check = [f"if not __holds({leaves_}): return __MISS"]
     if program.watches:
-        scope["__unchanged"] = program.is_current
+        scope["__unchanged"] = program.outside.unchanged
         taken.append("if not __unchanged(): return __MISS")
     body = [*taken, *unpacking.checks, *last_check, *code.lines, last]
     program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)

@@ -80,7 +80,12 @@ class Names:
                     self._know(item, variable_of(item))
                 continue
             variable = variable_of(x)
-            if variable is not None and variable.name is None and name.isidentifier() and not name.startswith("__"):
+            if (
+                variable is not None
+                and variable.name is None
+                and name.isidentifier()
+                and not name.startswith("__")
+            ):
                 variable.name = name
                 self._know(x, variable)
 

@@ -192,7 +192,8 @@ class Unpacking:
         kind = self._object(type(x))
         if kind_of(x) == "array":
             self._expect(
-                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {tuple(x.shape)}"
+                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} "
+                f"and {name}.shape == {tuple(x.shape)}"
             )
             if hasattr(x, "device") and str(x.device) != "cpu":
                 self._expect(f"{name}.device == {self._object(x.device)}")

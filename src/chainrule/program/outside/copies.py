@@ -15,9 +15,8 @@ from chainrule.program.outside.objects import (
     is_array,
     is_compiled,
     is_library,
-    state,
 )
-from chainrule.program.outside.reached import Outside, holds
+from chainrule.program.outside.reached import Outside, holds, kept
 
 
 class Copies:
@@ -34,7 +33,7 @@ class Copies:
             new = set(outside.users.get(waiting.pop(), ())) - self._replaced
             self._replaced |= new
             waiting += new
-        self._states: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+        self._kept: list[Any] = []
 
     def of(self, x: Any) -> Any:
         """Return what stands for x while the function is recorded."""
@@ -46,12 +45,11 @@ class Copies:
 
     def start(self) -> None:
         """Note what the copies hold."""
-        found = (state(x, set()) for x in self.made.values() if not is_array(x))
-        self._states = [(read, read()) for read in found if read is not None]
+        self._kept = kept(self.made.values())
 
     def unchanged(self) -> bool:
         """Say whether the copies hold what they held, as what is outside would then."""
-        return all(map(holds, self._states))
+        return all(map(holds, self._kept))
 
     def _make(self, x: Any) -> None:
         made = self.made

@@ -2,6 +2,7 @@
 
 import builtins
 import collections
+import dataclasses
 import functools
 import sys
 import types
@@ -135,7 +136,9 @@ def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
 
 def is_plain(x: Any) -> bool:
     """Say whether x is an instance that is its attributes, and no more."""
-    own = {name for kind in type(x).__mro__[:-1] for name, y in vars(kind).items() if name != "__slots__" or y}
+    own = {
+        name for kind in type(x).__mro__[:-1] for name, y in vars(kind).items() if name != "__slots__" or y
+    }
     return hasattr(x, "__dict__") and own.isdisjoint(("__slots__", "__new__", "__del__"))
 
 
@@ -165,50 +168,73 @@ def content(cell: Any) -> Any:
 # --- What may change of an object ---
 
 
-def state(x: Any, names: set[str]) -> Callable[[], list[Any]] | None:
-    """Return the function that gives the objects which x holds now; None where they stay the same."""
+def places(x: Any, names: set[str]) -> list[tuple[str, Any, Any]]:
+    """Return the places in an object that another one may come to: a kind of READ, the holder, and the name there."""
     if isinstance(x, types.FunctionType):
-        return None if is_library(x.__globals__.get("__name__")) else _state_of_function(x)
+        return [] if is_library(x.__globals__.get("__name__")) else _places_of_function(x)
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            return None
-        own = {
-            name: child
-            for name, child in vars(x).items()
-            if name in names and not isinstance(child, types.ModuleType)
-        }
-        return (lambda: [vars(x).get(name, MISSING) for name in own]) if own else None
+            return []
+        own = [name for name, y in vars(x).items() if name in names and not isinstance(y, types.ModuleType)]
+        return [("name", vars(x), name) for name in own]
     if isinstance(
         x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod
     ):
-        return None
+        return []
     if isinstance(x, dict):
-        return lambda: [*x, *x.values(), *_attributes(x).values()]
+        return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
     if isinstance(x, _ITEMS):
-        return lambda: [*x, *_attributes(x).values()]
-    if (
-        is_library(type(x).__module__)
-        and not isinstance(x, types.SimpleNamespace)
-        and not type(x).__module__.startswith("chainrule")
-    ):
-        return None
-    cached = {
-        name
-        for kind in type(x).__mro__
-        for name, y in vars(kind).items()
-        if isinstance(y, functools.cached_property)
-    }
-    return lambda: [item for name, y in _attributes(x).items() if name not in cached for item in (name, y)]
+        return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
+    kind = type(x)
+    settled = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    of_library = is_library(kind.__module__) and not kind.__module__.startswith(("chainrule", "types"))
+    return [] if settled or of_library else _places_of_instance(x)
 
 
-def _state_of_function(f: types.FunctionType) -> Callable[[], list[Any]] | None:
-    scope, cells = f.__globals__, f.__closure__ or ()
+def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
+    scope = f.__globals__
     names = [
         name
         for name in usage(f.__code__).globals
         if not isinstance(scope.get(name), types.ModuleType)
         and (name in scope or not hasattr(builtins, name))
     ]
-    if not names and not cells:
-        return None
-    return lambda: [*(scope.get(name, MISSING) for name in names), *map(content, cells)]
+    cells = [
+        ("cell", cell, None) for cell in f.__closure__ or () if not is_function_of_library(content(cell))
+    ]
+    return [*(("name", scope, name) for name in names), *cells]
+
+
+def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
+    kinds = [vars(kind) for kind in type(x).__mro__]
+    cached = {name for kind in kinds for name, y in kind.items() if isinstance(y, functools.cached_property)}
+    own = vars(x) if hasattr(x, "__dict__") else {}
+    found = [("attribute", x, name) for name in _attributes(x) if name not in own]
+    found += [("name", own, name) for name in own if name not in cached]
+    return found if cached or not hasattr(x, "__dict__") else [("length", own, None), *found]
+
+
+READ: dict[str, Callable[[Any, Any], Any]] = {
+    "name": lambda holder, name: holder.get(name, MISSING),
+    "attribute": lambda holder, name: getattr(holder, name, MISSING),
+    "cell": lambda holder, name: content(holder),
+    "length": lambda holder, name: len(holder),
+    "items": lambda holder, name: tuple(holder),
+    "keys": lambda holder, name: tuple(holder),
+    "values": lambda holder, name: tuple(holder.values()),
+}
+# The same as conditions of Python, where `{0}` is the holder and `{1}` what was there.
+SAME = {
+    "name": "{0}.get({name!r}, MISSING) is {1}",
+    "attribute": "{0}.{name} is {1}",
+    "cell": "{0}.cell_contents is {1}",
+    "length": "len({0}) == {1}",
+    "items": "all(map(is_, {0}, {1}))",
+    "keys": "all(map(is_, {0}, {1}))",
+    "values": "all(map(is_, {0}.values(), {1}))",
+}
+
+
+def is_function_of_library(x: Any) -> bool:
+    """Say whether x is a function that nobody puts another one in the place of."""
+    return isinstance(x, types.BuiltinFunctionType | np.ufunc)

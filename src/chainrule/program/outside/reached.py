@@ -7,6 +7,7 @@ program holds for as long as that is so. Arrays are handed to the function as re
 
 import array
 import collections
+import functools
 import io
 import operator
 import random
@@ -20,9 +21,9 @@ import numpy as np
 from chainrule.backend.namespaces import to_numpy
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.outside.bytecode import usage
-from chainrule.program.outside.objects import CACHED, is_array, is_library, parts, state
+from chainrule.program.outside.objects import CACHED, MISSING, READ, SAME, is_array, is_library, parts, places
 from chainrule.program.recording import NotReplayableError, Recording
-from chainrule.program.signature import is_atom, value_key
+from chainrule.program.signature import exact, is_atom
 
 _MOST = 10_000  # objects that are looked at
 _BUFFERS = (bytearray, memoryview, array.array)
@@ -44,7 +45,7 @@ class Outside:
             self.users: dict[int, list[int]] = collections.defaultdict(list)
             self.names: dict[int, str] = {}
             self._closed: dict[int, Any] = {}
-            self._states: list[tuple[Callable[[], list[Any]], list[Any]]] = []
+            self._kept: list[tuple[str, Any, Any, Any]] = []
             self._walk([(x, False) for x in roots], names)
             if self.usage.attributes <= names:
                 break
@@ -96,18 +97,30 @@ class Outside:
                 self.targets[id(x)] = x
         if kind is CACHED:
             self.targets[id(x)] = x
-        read = state(x, names)
-        if read is not None:
-            self._states.append((read, read()))
+        self._kept += kept([x], names)
 
     # --- Has it changed? ---
 
     def __bool__(self) -> bool:
-        return bool(self._states or self._contents)
+        return bool(self._kept or self._contents)
 
     def unchanged(self) -> bool:
         """Say whether all that was found is where it was, and the arrays whose bytes are kept are as they were."""
-        return all(map(holds, self._states)) and all(_bytes(x) == then for x, then in self._contents)
+        return self._is_same() and all(_bytes(x) == then for x, then in self._contents)
+
+    @functools.cached_property
+    def _is_same(self) -> Callable[[], bool]:
+        """The function that says whether each object is where it was, or an equal number in its place."""
+        scope = {"MISSING": MISSING, "is_": operator.is_, "exactly": lambda: all(map(holds, self._kept))}
+        conditions = []
+        for i, (how, holder, name, then) in enumerate(self._kept):
+            scope[f"h{i}"], scope[f"t{i}"] = holder, then
+            conditions.append(SAME[how].format(f"h{i}", f"t{i}", name=name))
+        body = " and ".join(conditions) or "True"
+        exec(
+            f"def same():\n try:\n  if {body}: return True\n except Exception: pass\n return exactly()", scope
+        )
+        return scope["same"]  # type: ignore[return-value]
 
     def finish(self, f: Callable[..., Any], recording: Recording, copied: bool) -> None:
         """Refuse what the run of f changed, warn about random draws, and keep the bytes of arrays that f read."""
@@ -125,7 +138,6 @@ class Outside:
             )
         kept = {id(x) for x, _ in self._contents}
         self._contents += [(x, _bytes(x)) for key, x in recording.read.items() if key not in kept]
-        self._states = [(read, then) for read, then in self._states if then]
         for found in (self._seen, self.users, self.names):
             found.clear()  # for their memory
 
@@ -136,17 +148,23 @@ class Outside:
         return [*states, random.getstate(), legacy[1].tobytes(), *legacy[2:]]
 
 
-def holds(kept: tuple[Callable[[], list[Any]], list[Any]]) -> bool:
-    """Say whether an object holds what it held, given how to look and what was seen."""
-    now, then = kept[0](), kept[1]
-    if len(now) != len(then):
-        return False
-    if all(map(operator.is_, now, then)):
-        return True
-    return all(
-        x is y or (is_atom(x) and is_atom(y) and value_key(x) == value_key(y))
-        for x, y in zip(now, then, strict=True)
-    )
+def kept(objects: Iterable[Any], names: Iterable[str] = ()) -> list[tuple[str, Any, Any, Any]]:
+    """Return the places in some objects that another one may come to, each with what is there now."""
+    found = (place for x in objects if not is_array(x) for place in places(x, set(names)))
+    return [(how, holder, name, READ[how](holder, name)) for how, holder, name in found]
+
+
+def holds(place: tuple[str, Any, Any, Any]) -> bool:
+    """Say whether in a place there is what was there, or an equal number."""
+    how, holder, name, then = place
+    now = READ[how](holder, name)
+    if how in ("items", "keys", "values"):
+        return len(now) == len(then) and all(map(_is_alike, now, then))
+    return _is_alike(now, then)
+
+
+def _is_alike(x: Any, y: Any) -> bool:
+    return x is y or (is_atom(x) and is_atom(y) and exact(x) == exact(y))
 
 
 def _bytes(x: Any) -> tuple[Any, ...]:
