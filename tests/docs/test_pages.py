@@ -83,7 +83,7 @@ PAGES = {
     "docs/networks.md": (4, {}, check_networks),
     "docs/explain.md": (4, {}, check_explain),
     "docs/vmap.md": (3, {}, check_vmap),
-    "docs/compile.md": (3, {}, check_compile),
+    "docs/compile.md": (4, {}, check_compile),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }

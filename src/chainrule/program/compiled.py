@@ -25,13 +25,13 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
     values of all else that is hashable. Ints and floats of Python's own stay arguments as far as arithmetic uses them;
     one that decides the program, by a comparison or as a length, is part of the signature too. Results are those of
-    f, in memory of their own; a number is an array of shape ().
+    f, in memory of their own; a number of NumPy's is an array of shape ().
 
-    What only runs at recording: prints and other side effects, random draws (with a warning), and names that f looks
-    up outside itself. Arrays that f closes over are read anew at each call: the object is kept, not its elements. But a
-    number that is read out of one, as `W.max()`, lists and attributes are fixed: pass as an argument what changes.
+    What f reaches outside itself, as variables, lists, attributes and arrays, may change: arrays are read anew at each
+    call, and where anything else is another than it was, f is recorded anew. f itself may not change it. Only at
+    recording are there prints, and random draws (with a warning).
 
-    f may branch on its other arguments, and not on what is in an array: a TypeError names the line. With
+    f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
 
     The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets

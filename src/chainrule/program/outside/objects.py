@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Any
 
 import numpy as np
@@ -71,7 +71,7 @@ def is_compiled(x: Any) -> bool:
 # --- What an object leads to ---
 
 
-def parts(x: Any, names: set[str]) -> Iterator[tuple[str, Any, bool]]:
+def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
     """Yield what an object leads to: its name, the object, and whether a copy of x can have another in its place."""
     if isinstance(x, types.FunctionType):
         yield from _parts_of_function(x)
@@ -168,7 +168,7 @@ def content(cell: Any) -> Any:
 # --- What may change of an object ---
 
 
-def places(x: Any, names: set[str]) -> list[tuple[str, Any, Any]]:
+def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
     """Return the places in an object that another one may come to: a kind of READ, the holder, and the name there."""
     if isinstance(x, types.FunctionType):
         return [] if is_library(x.__globals__.get("__name__")) else _places_of_function(x)

@@ -13,7 +13,7 @@ import operator
 import random
 import types
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 import numpy as np
@@ -136,8 +136,8 @@ class Outside:
                 RuntimeWarning,
                 stacklevel=6,
             )
-        kept = {id(x) for x, _ in self._contents}
-        self._contents += [(x, _bytes(x)) for key, x in recording.read.items() if key not in kept]
+        known = {id(x) for x, _ in self._contents}
+        self._contents += [(x, _bytes(x)) for key, x in recording.read.items() if key not in known]
         for found in (self._seen, self.users, self.names):
             found.clear()  # for their memory
 
@@ -148,9 +148,9 @@ class Outside:
         return [*states, random.getstate(), legacy[1].tobytes(), *legacy[2:]]
 
 
-def kept(objects: Iterable[Any], names: Iterable[str] = ()) -> list[tuple[str, Any, Any, Any]]:
+def kept(objects: Iterable[Any], names: Set[str] = frozenset()) -> list[tuple[str, Any, Any, Any]]:
     """Return the places in some objects that another one may come to, each with what is there now."""
-    found = (place for x in objects if not is_array(x) for place in places(x, set(names)))
+    found = (place for x in objects if not is_array(x) for place in places(x, names))
     return [(how, holder, name, READ[how](holder, name)) for how, holder, name in found]
 
 
