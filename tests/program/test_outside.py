@@ -156,6 +156,11 @@ def array_in_a_cache():
     return lambda x: x * float(table()[0]) + table(), (X,), lambda: table().__setitem__(0, 3.0)
 
 
+def attribute_by_name():
+    module.rate = 2.0
+    return lambda x: x * getattr(module, "ra" + "te"), (X,), lambda: setattr(module, "rate", 3.0)
+
+
 def name_outside():
     def change():
         global RATE  # noqa: PLW0603
@@ -207,7 +212,14 @@ CHANGES = [
     *(function_that_is_not_followed, table_by_argument, shape_by_an_array, item_of_a_list, length_of_a_list),
     *(item_of_a_dict, attribute, attribute_of_the_callable, array_of_a_method, array_of_a_class),
     *(array_in_a_slot, number_in_a_slot, array_of_a_module, number_of_a_module, keyword_only_default),
-    *(array_in_a_deque, array_in_a_cache, name_outside, helper_outside, variable_of_a_closure),
+    *(
+        attribute_by_name,
+        array_in_a_deque,
+        array_in_a_cache,
+        name_outside,
+        helper_outside,
+        variable_of_a_closure,
+    ),
     *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
 ]
 
@@ -259,6 +271,41 @@ def changes_a_large_array(x):
     y = x[:1, 0].astype("int8") + own
     own[3] = 3
     return x + (y + own)[3]
+
+
+class Asks:
+    def method(self, x):
+        return x * 2 if type(x) is np.ndarray else x * 3
+
+
+asks = Asks()
+
+
+@functools.singledispatch
+def dispatched(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: asks.method(x),
+        lambda x: dispatched(x),
+        lambda x: x * globals()["RATE"],
+    ],
+)
+def test_what_cannot_be_seen_is_refused(f):
+    with pytest.raises(TypeError, match="is not followed"):
+        cr.compile(f)(X)
+
+
+def test_lists_and_dicts_among_the_arguments_stay_as_they_are():
+    def f(params, x):
+        params["W"] = params["W"] - x
+        return x
+
+    with pytest.raises(TypeError, match="a list or a dict among the arguments"):
+        cr.compile(f)({"W": X}, X)
 
 
 @pytest.mark.parametrize(

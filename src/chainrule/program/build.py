@@ -8,7 +8,7 @@ import itertools
 import linecache
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from chainrule.program.numbers import Number
 from chainrule.program.outside.bytecode import Usage
 from chainrule.program.outside.copies import Copies
 from chainrule.program.outside.objects import is_array
-from chainrule.program.outside.reached import Outside
+from chainrule.program.outside.reached import Outside, holds, kept
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
 from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key
@@ -82,11 +82,14 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
         tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
         g = copies.of(f)
         copies.start()
+        inner = kept(_containers(tree))
         recording.handles = outside.usage.handles
         recording.names = Names(built.__code__)
         out = g(*tree[0], **tree[1])
         recording.names.finish()
         raw = _results(f, out, recording)
+        if not all(map(holds, inner)):
+            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
     outside.finish(f, recording, copies.unchanged())
     names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
@@ -149,6 +152,15 @@ def _recorded_arguments(
             new.append(copies.of(x))
     recording.space = recording.space or recorded(np)
     return pytree.rebuilt((args, kwargs), iter(new)), variables
+
+
+def _containers(tree: Any) -> Iterator[Any]:
+    """Yield the lists and dicts in a tree, which a function may change."""
+    if isinstance(tree, dict | list | tuple):
+        if not isinstance(tree, tuple):
+            yield tree
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            yield from _containers(item)
 
 
 def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:

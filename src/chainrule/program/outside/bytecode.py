@@ -10,6 +10,7 @@ _OF_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
 # What gives other numbers at each call where it is given no seed, and what always does.
 _SEEDED = {"default_rng", "RandomState", "SeedSequence", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
+_UNSEEN = {"eval", "exec", "globals", "__import__", "import_module"}
 _UNSEEDED = {"SystemRandom", "urandom", "randbits", "token_bytes", "uuid4"}
 
 
@@ -21,7 +22,8 @@ class Usage(NamedTuple):
     loaded      the variables outside each of them that they read
     read        those of them of which they do more than call `append`
     identity    whether they ask if one object is another
-    types       whether they ask for the type of an object
+    types       whether they ask for the type of an object other than `self`
+    unseen      names by which they may reach what no name in the code tells
     handles     whether they handle errors
     draws       whether they draw random numbers without a seed
     """
@@ -32,6 +34,7 @@ class Usage(NamedTuple):
     read: frozenset[str] = frozenset()
     identity: bool = False
     types: bool = False
+    unseen: frozenset[str] = frozenset()
     handles: bool = False
     draws: bool = False
 
@@ -46,7 +49,7 @@ def usage(code: types.CodeType | None) -> Usage:
         return Usage()
     steps = [x for x in dis.get_instructions(code) if x.opname not in _PASSED]
     names, loaded, read, own = frozenset(code.co_names), set[str](), set[str](), set[str]()
-    identity, draws = "id" in names, bool(names & _UNSEEDED)
+    identity, types, draws = "id" in names, False, bool(names & _UNSEEDED)
     for before, x, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
         if x.opname in _OF_GLOBALS:
             own.add(x.argval)
@@ -55,6 +58,8 @@ def usage(code: types.CodeType | None) -> Usage:
             if after is None or after.opname not in ("LOAD_METHOD", "LOAD_ATTR") or after.argval != "append":
                 read.add(x.argval)
         identity |= x.opname == "IS_OP" and (before is None or before.opname != "LOAD_CONST")
+        if x.argval == "type" and x.opname in _OF_GLOBALS:
+            types |= after is None or (after.opname != "LOAD_CONST" and after.argval != "self")
         draws |= str(x.argval) in _SEEDED and after is not None and after.opname == "CALL" and after.arg == 0
     found = Usage(
         frozenset(own),
@@ -62,9 +67,10 @@ def usage(code: types.CodeType | None) -> Usage:
         frozenset(loaded),
         frozenset(read),
         identity,
-        "type" in names,
+        types,
+        names & _UNSEEN,
         bool(code.co_exceptiontable),
         draws,
     )
-    inner = (usage(x) for x in code.co_consts if isinstance(x, types.CodeType))
+    inner = (usage(x) for x in code.co_consts if isinstance(x, type(code)))
     return functools.reduce(Usage.__or__, inner, found)

@@ -83,13 +83,8 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
         yield "", x.__wrapped__, False
     elif isinstance(x, types.ModuleType | type):
         if not is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            kinds = x.__mro__[1:-1] if isinstance(x, type) else ()
-            yield from (
-                (name, child, False)
-                for name, child in vars(x).items()
-                if name in names or name.startswith("__")
-            )
-            yield from (("", kind, False) for kind in kinds)
+            yield from ((name, vars(x)[name], False) for name in _used(x, names))
+            yield from (("", kind, False) for kind in (x.__mro__[1:-1] if isinstance(x, type) else ()))
     elif isinstance(x, classmethod | staticmethod):
         yield "", x.__func__, False
     elif isinstance(x, property | functools.cached_property):
@@ -97,6 +92,13 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
         yield from (("", function, False) for function in functions)
     else:
         yield from _parts_of_instance(x)
+
+
+def _used(x: Any, names: Set[str]) -> list[str]:
+    """Return the attributes of a module or a class that code with these names may use."""
+    every = not names.isdisjoint(("getattr", "vars", "__dict__", "attrgetter", "methodcaller"))
+    special = isinstance(x, type)  # operators call such methods
+    return [name for name in vars(x) if every or name in names or (special and name.startswith("__"))]
 
 
 def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:
@@ -175,7 +177,7 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
             return []
-        own = [name for name, y in vars(x).items() if name in names and not isinstance(y, types.ModuleType)]
+        own = [name for name in _used(x, names) if not isinstance(vars(x)[name], types.ModuleType)]
         return [("name", vars(x), name) for name in own]
     if isinstance(
         x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod

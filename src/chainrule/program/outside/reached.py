@@ -67,6 +67,8 @@ class Outside:
             if is_array(x):
                 self._array(x, closed)
                 continue
+            if isinstance(x, types.FunctionType) and not is_library(x.__globals__.get("__name__")):
+                self._function(x, closed)
             if first:
                 self._note(x, names)
             for name, child, is_open in parts(x, names):
@@ -81,6 +83,18 @@ class Outside:
             return
         (self._closed if closed else self.targets)[id(x)] = x
 
+    def _function(self, f: types.FunctionType, closed: bool) -> None:
+        own = usage(f.__code__)
+        self.usage |= own
+        if own.unseen:
+            raise NotReplayableError(f"compile: {f.__name__} calls {min(own.unseen)}, which is not followed")
+        if own.types and closed and (f.__name__ == "__call__" or not f.__name__.startswith("__")):
+            raise NotReplayableError(
+                f"compile: type(x) in {f.__qualname__} is not followed. Write isinstance(x, ...)"
+            )
+        if own.types:
+            self.targets[id(f)] = f
+
     def _note(self, x: Any, names: set[str]) -> None:
         kind = type(x)
         if isinstance(x, _BUFFERS) or hasattr(kind, "__array__") or hasattr(kind, "__dataframe__"):
@@ -91,10 +105,10 @@ class Outside:
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function gives other values at each call. Pass in its values"
             )
-        if isinstance(x, types.FunctionType) and not is_library(x.__globals__.get("__name__")):
-            self.usage |= usage(x.__code__)
-            if usage(x.__code__).types:
-                self.targets[id(x)] = x
+        if hasattr(x, "registry") and hasattr(x, "dispatch"):
+            raise NotReplayableError(
+                "compile: functools.singledispatch is not followed. Write isinstance(x, ...)"
+            )
         if kind is CACHED:
             self.targets[id(x)] = x
         self._kept += kept([x], names)
