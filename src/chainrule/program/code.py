@@ -200,9 +200,9 @@ class Code:
             if call.operation == "setitem":
                 return [f"{name}[{writer.key(key)}] = {writer.operand(value)}"]
             return [f"{writer.function('add.at')}({writer.listed((whole, key, value))})"]
-        if len(call.outs) > 1:
+        if len(call.outs) > 1 or call.operation == "numbers":
             text = writer.call(call)[0]
-            return [f"{', '.join(map(self._named, call.outs))} = {text}"]
+            return [f"{', '.join(map(self._named, call.outs))}{',' * (len(call.outs) == 1)} = {text}"]
         (out,) = call.outs
         reused = self._reusable(i, call)
         if reused is not None:

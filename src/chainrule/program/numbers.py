@@ -53,6 +53,20 @@ class Number:
         return found
 
 
+def numbers_of(f: Callable[..., tuple[Any, ...]], *args: Any) -> tuple[Any, ...]:
+    """Return f(*args), a tuple of numbers or None: where an argument is a Number, a program calls f at each replay."""
+    given = [x for x in args if type(x) is Number]
+    values = f(*(x.value if type(x) is Number else x for x in args))
+    if not given:
+        return values
+    recording, sources = given[0].recording, frozenset[int]().union(*(x.sources for x in given))
+    call = recording.add("numbers", f, (f, *(x.variable if type(x) is Number else x for x in args)), {})
+    call.outs += [Variable(x, call) for x in values]
+    return tuple(
+        None if x is None else Number(x, y, recording, sources) for x, y in zip(values, call.outs, strict=True)
+    )
+
+
 def _computed(run: Callable[..., Any], symbol: str, *operands: Any) -> Any:
     numbers = [x for x in operands if type(x) is Number]
     try:
