@@ -63,7 +63,8 @@ def numbers_of(f: Callable[..., tuple[Any, ...]], *args: Any) -> tuple[Any, ...]
     call = recording.add("numbers", f, (f, *(x.variable if type(x) is Number else x for x in args)), {})
     call.outs += [Variable(x, call) for x in values]
     return tuple(
-        None if x is None else Number(x, y, recording, sources) for x, y in zip(values, call.outs, strict=True)
+        None if x is None else Number(x, y, recording, sources)
+        for x, y in zip(values, call.outs, strict=True)
     )
 
 
