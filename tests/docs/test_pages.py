@@ -90,7 +90,7 @@ PAGES = {
     "docs/explain.md": (4, {}, check_explain),
     "docs/vmap.md": (3, {}, check_vmap),
     "docs/complex.md": (4, {}, check_complex),
-    "docs/compile.md": (3, {}, check_compile),
+    "docs/compile.md": (4, {}, check_compile),
     "docs/cluster.md": (2, {}, check_cluster),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }

@@ -88,8 +88,8 @@ def descend(
     - `on_report` is called with a Report, and `on_snapshot`, where `report_every` divides the step, with a Snapshot. A
       later call with `resume` set to the snapshot and all else equal, or more steps, goes on from there bit for bit.
 
-    With `compile` the cost is compiled, as by `chainrule.compile`: with one program for all steps of full batches, and
-    one for each size of batch. The numbers are those without it, and so is a run that resumes.
+    With `compile` the cost and the update are compiled, as by `chainrule.compile`: with one program for all steps of
+    full batches, and one for each size of batch. The numbers are those without it, and so is a run that resumes.
 
     With `validate` the parameters with the lowest validation are returned. `stop` is called after every step; where it
     returns True the run ends there.
@@ -99,7 +99,9 @@ def descend(
     sampled = batches is not None
     _check_settings(steps, report_every, tol, sampled, patience, min_improvement)
     optimizer = _one_of(optimizer, learning_rate)
-    cost_and_gradients = compiled(cost_and_gradients) if compile else cost_and_gradients
+    update = optimizer.update
+    if compile:
+        cost_and_gradients, update = compiled(cost_and_gradients), compiled(update, on_branch="eager")
     keep_freed_memory()
     run = resume or Snapshot(0, params, optimizer.init(params) if state is None else state, params)
     monitor = Monitor(
@@ -137,7 +139,7 @@ def descend(
         if batches is not None:
             cost, gradients = cost_and_gradients(params, batches(step))
             monitor.add(cost, params, batches.rows(step))
-        params, state = optimizer.update(gradients, state, params)
+        params, state = update(gradients, state, params)
         step += 1
         if stop and stop():
             stopped = "asked"
