@@ -9,7 +9,7 @@ import typer
 
 from chainrule import data
 from chainrule.backend.device import get_device
-from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load
+from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load, printable
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model
 
@@ -50,7 +50,8 @@ def predict(
                 answers.append(answer)
                 if not as_json:
                     where = f"{path}:{row}" if many else str(path)
-                    print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
+                    told = (where, answer["class"], f"{answer['probability']:.4f}")
+                    print("\t".join(map(printable, told)))
         if as_json:
             print(json.dumps(answers, indent=1))
         if failed:

@@ -18,6 +18,8 @@ from chainrule.explain.notation import NOTATION
 # More than anybody reads, and far less than the parser's own limits, which end the process.
 _LONGEST = 4000
 _DEEPEST = 300
+# No array of NumPy has more.
+_MOST_AXES = 64
 
 
 @final
@@ -259,8 +261,9 @@ def _fault_of_call(node: ast.Call, known: Collection[str]) -> str:
     for keyword in node.keywords:
         if keyword.arg != "axis" or not function.axis or len(node.args) > 1:
             return "the only setting is axis, as in axis=0, of sum, mean and other reductions"
-        if _integer(keyword.value) is None:
-            return "axis must be a whole number"
+        axis = _integer(keyword.value)
+        if axis is None or abs(axis) > _MOST_AXES:
+            return "axis must be a whole number, that of an axis"
     return "" if len(node.keywords) < 2 else "axis is given twice"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape, plane_order
-from chainrule.data.errors import DataError, fault, needs_app
+from chainrule.data.errors import DataError, fault, needs_app, no_permission
 from chainrule.data.formats.reader import Raw, Reader
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
@@ -43,6 +43,8 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         raise
     except FileNotFoundError:
         raise fault(path, "a picture", "no such file", "check the path") from None
+    except PermissionError:
+        raise no_permission(path) from None
     except UnidentifiedImageError:
         known = ", ".join(_FORMATS)
         raise fault(path, f"a picture ({known})", "content of another kind or cut short", remedy) from None
