@@ -131,7 +131,10 @@ def _learn(run: Run, checkpoint: Path, resume: bool) -> tuple[Descent, int]:
             seen.begin(step)
             if resume:
                 tell(
-                    "resume", f"after step {step}" if step else f"no checkpoint {checkpoint}; from the start"
+                    "resume",
+                    f"after step {step}"
+                    if checkpoint.exists()
+                    else f"no checkpoint {checkpoint}; from the start",
                 )
 
         def on_fault(error: OSError) -> None:

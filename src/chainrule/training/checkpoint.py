@@ -229,7 +229,7 @@ def _check_kinds(snapshot: Snapshot) -> None:
             raise ValueError(f"{name} is no {kind.__name__}")
     if not all(isinstance(report, Report) for report in reports):
         raise ValueError("history and best are not reports")
-    if len(snapshot.rows) != (0 if snapshot.pending is None else len(snapshot.pending)):
+    if len(snapshot.rows) != (0 if snapshot.pending is None else snapshot.pending.shape[0]):
         raise ValueError("there are not as many rows as pending costs")
 
 

@@ -156,7 +156,9 @@ class _Counted(str):
 
 
 @pytest.mark.parametrize("step", ["read", "read_rows", "names twice"])
-def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_square(tmp_path, monkeypatch, step):
+def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_square(
+    tmp_path, monkeypatch, step
+):
     def comparisons(columns):
         half = columns // 2 if step == "names twice" else columns
         names = [f"c{k % half}" for k in range(columns)]
