@@ -36,6 +36,8 @@ def test_lists_a_leading_minus_and_a_device(device):
     (("sum(a)", 'a=[{"b":1}]'), "a must be a finite number"),
     (("sum(a)", f"a=[1{'0' * 400}]"), "a must be a finite number"),
     (("sum(a, axis=1" + "0" * 30 + ")", "a=[1]"), "axis must be a whole number, that of an axis"),
+    (("sum(a*b)", f"a={[[k] for k in range(4000)]}", f"b={[*range(4000)]}"), "a*b would have 16000000 numbers"),
+    (("a@b", f"a={[[k] for k in range(4000)]}", f"b={[[*range(4000)]]}"), "a@b would have 16000000 numbers"),
     (("a", "a=[]"), "a must be a finite number"),
     (("a", "a=" + "[" * 5000), "a must be a finite number"),
     (("sum(a)", "a=[[1],[2,3]]"), "rows of different lengths"),

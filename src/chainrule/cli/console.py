@@ -60,6 +60,15 @@ err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
 ]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        help="Gigabytes that an array or a picture of the data may take. Default: 0.27, or 20 times its file where "
+        "that is more, and no more than are free.",
+        min=0,
+    ),
+]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="What train left: the folder, or its model.safetensors.")
 ]

@@ -12,8 +12,9 @@ import typer
 
 from chainrule import data
 from chainrule.backend.device import get_device, use_device
-from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
+from chainrule.cli.console import DeviceOption, MemoryOption, faults_told, load, out, tell
 from chainrule.cli.predict import rows_of
+from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
@@ -55,6 +56,7 @@ def explain(
         typer.Option("--class", help="For a model: the class to explain. Default: the likeliest class."),
     ] = None,
     row: Annotated[int, typer.Option(help="For a file of rows: the number of the row, from 1.", min=1)] = 1,
+    memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Show a computation gate by gate, with the value and the gradient at every node.
@@ -64,7 +66,7 @@ def explain(
 
     Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
     """
-    with faults_told(), use_device(device) if device else nullcontext():
+    with faults_told(), at_most(memory), use_device(device) if device else nullcontext():
         given = rest or []
         if first and not given and Path(first).is_dir():
             raise ValueError(

@@ -13,6 +13,7 @@ from chainrule.cli.console import check_folder, tell
 from chainrule.cli.options import SCHEDULER, TrainOptions, takes_options
 from chainrule.cli.progress import follow
 from chainrule.data.dataset import Dataset
+from chainrule.data.limits import at_most
 from chainrule.optim import Descent
 from chainrule.training.checkpoint import set_aside
 from chainrule.training.pipeline import Pipeline, open_pipeline, prepare
@@ -39,7 +40,7 @@ def train(options: TrainOptions) -> None:
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
     check_folder(options.folder)
-    with _pipeline(options) as pipeline, claimed(options.folder):
+    with _pipeline(options) as pipeline, claimed(options.folder), at_most(options.memory):
         for heading, fact in pipeline.about().items():
             tell(heading, fact)
         checkpoint = options.folder / "checkpoint.safetensors"
