@@ -247,7 +247,11 @@ class Traced(Assignable):
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
                 f"or write {written} where no gradient is meant to flow"
                 + (f". {FROM_LISTS}" if to == "numpy.asarray" else "")
-                + ("; an array of chainrule.numpy.zeros takes it as an item" if to in ("float", "numpy.asarray") else "")
+                + (
+                    "; an array of chainrule.numpy.zeros takes it as an item"
+                    if to in ("float", "numpy.asarray")
+                    else ""
+                )
             )
         return plain_value(self)
 

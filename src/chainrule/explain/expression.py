@@ -324,7 +324,7 @@ def _size_of_result(node: ast.expr, operands: list[Any]) -> int:
     try:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
             rows, columns = shapes[0][:-1], shapes[1][-1:] if len(shapes[1]) > 1 else ()
-            return math.prod(rows) * math.prod(columns)
+            return int(math.prod(rows) * math.prod(columns))
         return math.prod(np.broadcast_shapes(*shapes))
     except (IndexError, ValueError):
         return 0

@@ -160,7 +160,11 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     if top is not None:
         y = top.record(put, (g,), {"positions": positions, "size": size})
     elif hasattr(g, "at"):
-        y = xp.zeros((size,), dtype=_counting(xp, g.dtype)).at[xp.reshape(positions, (-1,))].add(xp.reshape(g, (-1,)))
+        y = (
+            xp.zeros((size,), dtype=_counting(xp, g.dtype))
+            .at[xp.reshape(positions, (-1,))]
+            .add(xp.reshape(g, (-1,)))
+        )
     elif hasattr(g, "index_add"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))

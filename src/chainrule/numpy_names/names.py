@@ -60,8 +60,27 @@ METHODS = (
 # The functions whose results may be views of an argument; those of all others are copies.
 VIEWS = frozenset(
     (
-        *("array_split", "astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to"),
-        *("diag", "diagonal", "dsplit", "einsum", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "imag"),
+        *(
+            "array_split",
+            "astype",
+            "atleast_1d",
+            "atleast_2d",
+            "atleast_3d",
+            "broadcast_arrays",
+            "broadcast_to",
+        ),
+        *(
+            "diag",
+            "diagonal",
+            "dsplit",
+            "einsum",
+            "expand_dims",
+            "flip",
+            "fliplr",
+            "flipud",
+            "hsplit",
+            "imag",
+        ),
         *("matrix_transpose", "moveaxis", "permute_dims", "ravel", "real", "reshape", "rollaxis", "rot90"),
         *("sliding_window_view", "split", "squeeze", "swapaxes", "transpose", "unstack", "vsplit"),
     )

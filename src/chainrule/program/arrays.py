@@ -6,7 +6,7 @@ itself, such as a branch, is refused: the program would hold for that value alon
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
