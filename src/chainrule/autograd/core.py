@@ -1,0 +1,68 @@
+"""Reverse and forward mode of a function of one argument, in autograd's convention for complex numbers.
+
+autograd's gradient of a real result is the conjugate of ours, dL/dRe - i dL/dIm. So its product of a cotangent with the
+Jacobian is conj(our pullback of conj(g)).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import chainrule as cr
+from chainrule import pytree
+from chainrule.autograd.extend import (
+    def_linear,
+    defjvp,
+    defjvp_argnum,
+    defjvp_argnums,
+    defvjp,
+    defvjp_argnum,
+    defvjp_argnums,
+    primitive,
+    primitive_jvps,
+    primitive_vjps,
+)
+from chainrule.autograd.vector_spaces import VSpace, conjugate, vspace
+
+__all__ = [
+    "VSpace",
+    "def_linear",
+    "defjvp",
+    "defjvp_argnum",
+    "defjvp_argnums",
+    "defvjp",
+    "defvjp_argnum",
+    "defvjp_argnums",
+    "make_jvp",
+    "make_vjp",
+    "primitive",
+    "primitive_jvps",
+    "primitive_vjps",
+    "vspace",
+]
+
+
+def make_vjp(fun: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]:
+    """Return the function from a gradient of fun(x) to that of x, and fun(x)."""
+    out, pullback = cr.vjp(fun, x)
+
+    def vjp(g: Any) -> Any:
+        return as_autograds(pullback(pytree.mapped(conjugate, g))[0])
+
+    return vjp, scalars(out)
+
+
+def make_jvp(fun: Callable[[Any], Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:
+    """Return the function from a direction of x to fun(x) and its rate in that direction."""
+    return lambda v: scalars(cr.jvp(fun, (x,), (v,)))
+
+
+def scalars(tree: Any) -> Any:
+    """Return NumPy's scalars in the place of its arrays of shape (): autograd's results of numbers are numbers."""
+    return pytree.mapped(lambda y: y[()] if type(y) is np.ndarray and not y.ndim else y, tree)
+
+
+def as_autograds(gradient: Any) -> Any:
+    """Return a gradient of ours as autograd has it: conjugated, and a scalar for a number."""
+    return scalars(pytree.mapped(conjugate, gradient))
