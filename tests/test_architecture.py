@@ -16,7 +16,7 @@ STOREYS = (
     {"validation", "pytree", "gates", "data"},
     {"backend", "numpy_names"},
     {"autodiff", "models", "program"},
-    {"functions", "special", "explain", "optim", "batching"},
+    {"functions", "numpy", "special", "explain", "optim", "batching"},
     {"cluster"},
     {"training"},
     {"estimators", "cli"},

@@ -19,6 +19,7 @@ from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -142,7 +143,8 @@ class Namespace:
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x
-        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
+        if holds_transformed(obj):
+            return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
         return self._wrap(self._plain.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy))
 

@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
-from chainrule.numpy_names.names import INSTEAD
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
 
 
 def level_of(x: Any) -> int:
@@ -214,7 +214,7 @@ class Traced(ArrayMethods):
             raise TypeError(
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
                 f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
-                + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
+                + (f". {FROM_LISTS}" if to == "numpy.asarray" else "")
             )
         return plain_value(self)
 

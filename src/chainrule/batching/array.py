@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.names import FROM_LISTS
 
 
 class NoSingleValueError(TypeError):
@@ -96,7 +97,7 @@ class Batched(ArrayMethods):
         return self._converted("index", advice).__index__()  # type: ignore[no-any-return]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
+        advice = f"xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(). {FROM_LISTS}"
         return self.space._as_numpy(self._converted("numpy.asarray", advice), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:

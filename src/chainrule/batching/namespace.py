@@ -19,6 +19,7 @@ from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, r
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
@@ -203,8 +204,8 @@ class Namespace:
             return self.positive(x) if copy and x is obj else x
         if is_transformed(obj):
             return obj.space.asarray(obj, dtype=dtype, device=device, copy=copy)
-        if of_batch((obj,)) is not None:
-            raise TypeError("asarray: expected numbers; got arrays of a batch among them. Write xp.stack")
+        if holds_transformed(obj):
+            return array_of(self, obj, dtype, device)
         check_array_class(type(obj))
         return Batched(self._base.asarray(obj, dtype=dtype, device=device, copy=copy), self)
 

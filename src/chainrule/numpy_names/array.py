@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.numpy_names.coercion import dtype_of
 from chainrule.numpy_names.names import METHODS
 
 
@@ -98,9 +99,7 @@ class ArrayMethods:
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype, which may be named as NumPy names it."""
-        if isinstance(dtype, str | type):
-            dtype = getattr(self.space._base, np.dtype(dtype).name)
-        return self.space.astype(self, dtype, copy=copy)
+        return self.space.astype(self, dtype_of(self.space, dtype), copy=copy)
 
     def __add__(self, other: Any) -> Any:
         return self.space.add(self, other)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 
 
@@ -54,12 +55,36 @@ def lengths(value: Any) -> Any:
     return (value,) if isinstance(value, int) else value
 
 
-def _array(xp: Any, x: Any, device: Any) -> Array:
+def array_of(xp: Any, x: Any, dtype: Any = None, device: Any = None) -> Array:
+    """Return x as an array of the namespace: nested lists of arrays and numbers as numpy.array makes one of numbers.
+
+    Numbers have NumPy's dtypes, int64 and float64, beside NumPy's arrays; beside those of other libraries they have the
+    dtype that the library's arrays and they combine to.
+    """
+    if holds_transformed(x):
+        leaves = list(_flat(x))
+        of_numbers = None if xp._base is np or all(map(is_array, leaves)) else xp.result_type(*leaves)
+        x = _array(xp, x, _device(xp, leaves) if device is None else device, of_numbers)
+        return x if dtype is None else xp.astype(x, dtype)
+    return xp.asarray(x, dtype=dtype, device=device)
+
+
+def holds_transformed(x: Any) -> bool:
+    """Say whether x is a list or a tuple, perhaps nested, with an array of a transformed namespace in it."""
+    return isinstance(x, list | tuple) and any(map(is_transformed, _flat(x)))
+
+
+def dtype_of(xp: Any, dtype: Any) -> Any:
+    """Return a dtype of the namespace, which may be named as NumPy names it: float, "f4", np.float32."""
+    return getattr(xp._base, np.dtype(dtype).name) if isinstance(dtype, str | type) else dtype
+
+
+def _array(xp: Any, x: Any, device: Any, dtype: Any = None) -> Array:
     if is_array(x):
         return x
     if isinstance(x, list | tuple) and any(is_array(y) or isinstance(y, list | tuple) for y in x):
-        return xp.stack([_array(xp, y, device) for y in x])
-    return xp.asarray(x, device=device)
+        return xp.stack([_array(xp, y, device, dtype) for y in x])
+    return xp.asarray(x, dtype=dtype, device=device)
 
 
 def _device(xp: Any, items: Iterable[Any]) -> Any:

@@ -68,6 +68,8 @@ INSTEAD = {
     "sort": "numpy.sort(x)",
     "view": "x.astype(dtype)",
 }
+# For the error where NumPy would make an array of a list of traced or batched ones, which it does not ask.
+FROM_LISTS = "To make one array of several write `import chainrule.numpy as np`, or xp.stack"
 
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}

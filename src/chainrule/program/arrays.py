@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.helpers import is_transformed
+from chainrule.numpy_names.names import FROM_LISTS
 from chainrule.program.numbers import Number
 from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, refused
 
@@ -126,8 +127,8 @@ class Recorded:
         raise refused(
             self.recording,
             "numpy.asarray",
-            "Compute with the array itself; join several with xp.stack, and for A[x] of another array A write "
-            "xp.take(A, x, axis=0) with xp = x.__array_namespace__()",
+            "Compute with the array itself; for A[x] of another array A write xp.take(A, x, axis=0) with "
+            f"xp = x.__array_namespace__(). {FROM_LISTS}",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
