@@ -5,6 +5,7 @@ program is imported, and `import autograd` finds this package.
 """
 
 from chainrule.autograd.builtins import dict, isinstance, list, tuple, type
+from chainrule.autograd.core import primitive
 from chainrule.autograd.differential_operators import (
     checkpoint,
     deriv,
@@ -27,7 +28,6 @@ from chainrule.autograd.differential_operators import (
     value_and_grad,
     vector_jacobian_product,
 )
-from chainrule.autograd.extend import primitive
 from chainrule.autograd.installing import install
 
 __all__ = [

@@ -4,7 +4,7 @@ autograd's gradient of a real result is the conjugate of ours, dL/dRe - i dL/dIm
 Jacobian is conj(our pullback of conj(g)).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from chainrule.autograd.extend import (
     defvjp,
     defvjp_argnum,
     defvjp_argnums,
-    primitive,
     primitive_jvps,
     primitive_vjps,
 )
+from chainrule.autograd.extend import primitive as _primitive
 from chainrule.autograd.vector_spaces import VSpace, conjugate, vspace
 
 __all__ = [
@@ -56,6 +56,35 @@ def make_vjp(fun: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], A
 def make_jvp(fun: Callable[[Any], Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:
     """Return the function from a direction of x to fun(x) and its rate in that direction."""
     return lambda v: scalars(cr.jvp(fun, (x,), (v,)))
+
+
+def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `extend.primitive` of f_raw, to which rules of older programs may be given by its attributes.
+
+    They are defgrad(rule, argnum=0), with a rule of `defvjp`; defvjp(rule, argnum=0), with rule(g, ans, space of the
+    argument, space of ans, *args, **kwargs) -> gradient; and defvjp_is_zero(argnums).
+    """
+    f: Any = _primitive(f_raw)
+    rules: dict[int, Any] = {}
+
+    def defgrad(rule: Any, argnum: int = 0) -> None:
+        rules[argnum] = rule
+        defvjp(f, *rules.values(), argnums=list(rules))
+
+    def of_older(rule: Callable[..., Any], argnum: int = 0) -> None:
+        defgrad(
+            lambda ans, *args, **kwargs: lambda g: rule(
+                g, ans, vspace(args[argnum]), vspace(g), *args, **kwargs
+            ),
+            argnum,
+        )
+
+    def defvjp_is_zero(argnums: Sequence[int] = (0,)) -> None:
+        for argnum in argnums:
+            defgrad(None, argnum)
+
+    f.defgrad, f.defvjp, f.defvjp_is_zero = defgrad, of_older, defvjp_is_zero
+    return f  # type: ignore[no-any-return]
 
 
 def scalars(tree: Any) -> Any:

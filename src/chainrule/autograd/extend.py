@@ -205,6 +205,8 @@ class _Call:
     def __init__(self, f: Rule, argnums: Sequence[int], ans: Any, args: Any, kwargs: dict[str, Any]) -> None:
         self.f, self.argnums, self.kwargs = f, argnums, kwargs
         self.ans, self.args = pytree.mapped(below_constants, ans), tuple(pytree.mapped(below_constants, args))
+        inner = highest(pytree.flat((self.ans, self.args)))
+        self.level = 0 if inner is None else inner.level
         self.vjp: Rule | None = None
         self.latest: tuple[Any, list[list[Any]]] = (None, [])
 
@@ -226,9 +228,9 @@ class _Call:
         top = highest(gs)
         if type(top) is Batched:
             raise NoSingleValueError(f"{get_name(self.f)}: a rule gets one element of a batch at a time")
-        if top is None or self.f not in primitive_jvps:
+        if top is None or self.f not in primitive_jvps or top.level <= self.level:
             return self._pulled(gs)
-        # The rule of forward mode is the derivative of these gradients in g, which is what a jvp asks for.
+        # A jvp asks for the derivative of these gradients in g, above all else: that is the rule of forward mode.
         sizes = [len(pytree.flat(self.args[argnum])) for argnum in self.argnums]
 
         def linear(xp: Any, *below: Any) -> Any:

@@ -14,10 +14,17 @@ __version__ = _numpy.__version__
 
 
 def where(condition: Any, *given: Any, **named: Any) -> Any:
-    """Return numpy.where of its arguments, and numbers and lists of Python where x and y are ones of Python."""
-    found = _ours.where(condition, *given, **named)
-    plain = not any(map(_holds_array, (condition, *given, *named.values())))
-    return found.tolist() if plain and (given or named) else found
+    """Return numpy.where of its arguments, and numbers and lists of Python where all of them are ones of Python."""
+    given += tuple(named[name] for name in ("x", "y") if name in named)
+    found = _ours.where(condition, *given)
+    return found.tolist() if given and not any(map(_holds_array, (condition, *given))) else found
+
+
+def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Return the matrices whose diagonals are the last axis of D; for offset 0 and the axes -1 and -2 alone."""
+    if (offset, axis1, axis2) != (0, -1, -2):
+        raise NotImplementedError("make_diagonal: expected offset=0, axis1=-1, axis2=-2")
+    return _ours.expand_dims(D, -1) * _numpy.eye(_numpy.shape(D)[-1])
 
 
 def _holds_array(x: Any) -> bool:

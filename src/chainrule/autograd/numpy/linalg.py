@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import chainrule.numpy as _ours_numpy
 import chainrule.numpy.linalg as _ours
 
 __all__ = list(_ours.__all__)
@@ -9,3 +10,11 @@ __all__ = list(_ours.__all__)
 
 def __getattr__(name: str) -> Any:
     return getattr(_ours, name)
+
+
+def T(x: Any) -> Any:
+    """Return the transpose of each matrix in a stack."""
+    return _ours_numpy.swapaxes(x, -1, -2)
+
+
+_dot = _ours_numpy.matmul

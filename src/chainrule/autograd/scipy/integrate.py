@@ -1,5 +1,11 @@
-"""scipy.integrate.odeint with gradients, for programs of autograd."""
+"""scipy.integrate with gradients, for programs of autograd: that of chainrule.scipy."""
 
-from chainrule.scipy.integrate import odeint
+from typing import Any
 
-__all__ = ["odeint"]
+import chainrule.scipy.integrate as _ours
+
+__all__ = [name for name in vars(_ours) if not name.startswith("_")]
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_ours, name)
