@@ -20,7 +20,7 @@ beyond it. This page is written from the gates' own texts by `python docs/rules_
 - **gate**: the function has a local gradient of its own, in `src/chainrule/gates/`.
 - **composed**: it is written in the others, and its gradient follows from the chain rule.
 - **constant**: its results are integers, booleans or constant between jumps; no gradient flows.
-- **no rule**: constants and complex numbers pass through; for a traced array it is an error that says so.
+- **no rule**: constants pass through; for a traced array it is an error that says so.
 
 Where all arrays are constants, as `x > 0` and `stop_gradient(x)` are, each function of NumPy's is NumPy's own, with a
 rule or without: `np.median(stop_gradient(x))`, `np.flatnonzero(x > 0)`; `out=` and `np.copyto` then write into the
@@ -79,7 +79,15 @@ On a GPU an error would cost a wait for the device at each call. With CuPy `lina
 singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
 NumPy raises; an index out of range counts on from the other end, so check indices on the host.
 
-Complex numbers have no gradients here, and neither has `fft`.
+The gradient in a complex z is dL/dRe(z) + i dL/dIm(z), the direction of steepest ascent: [Complex numbers](complex.md).
+A gate that is holomorphic has one rule for real and for complex numbers. `jacobian` gives dy/dz for it, and an error
+where y depends on the conjugate of z as well. A complex result has no gradient, and `grad` says so. Activations, costs,
+`logsumexp` and most special functions have rules for real numbers alone, and complex ones are a TypeError; `sigmoid`
+takes both. `sign` is constant for real numbers and has a slope for complex ones. Vectors of complex matrices, in
+`linalg.eigh`, `linalg.svd` and `linalg.eig`, are found up to a phase: the gradient of what depends on it is NaN.
+Eigenvalues of matrices without as many vectors have no slope: NaN.
+
+The transforms of `fft`, of all lengths, norms and axes, have gradients of every order: each is the adjoint of another.
 
 `check_gradients` and `chainrule check` hold gradients against central differences, by steps relative to each number.
 A slope may differ from the numeric one by 1e-5 of the larger, and by the error of the numeric one, which is measured:

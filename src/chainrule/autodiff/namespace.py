@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import check_settings, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
@@ -52,7 +52,7 @@ class Namespace:
         self._base = base
         # What gates are handed where no argument is traced at a lower level.
         self._lower = base if base is np else LowerNamespace(base)
-        self._floating: dict[Any, bool] = {}
+        self._tape_dtypes: dict[Any, Any] = {}
         # NumPy's protocols; _by_ufunc keeps the functions that were looked up before.
         self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
         self._numpy_function = functools.partial(dispatch.function, self)
@@ -125,11 +125,18 @@ class Namespace:
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
         return result if is_own else Traced(result, self)
 
+    def _tape_dtype(self, dtype: Any) -> Any:
+        """Return what a node of the tape has as its dtype: a real one itself, and None for what has no gradient."""
+        try:
+            return self._tape_dtypes[dtype]
+        except KeyError:
+            real, complex = (self._base.isdtype(dtype, f"{kind} floating") for kind in ("real", "complex"))
+            self._tape_dtypes[dtype] = dtype if real else ComplexType(dtype) if complex else None
+        return self._tape_dtypes[dtype]
+
     def _is_floating(self, dtype: Any) -> bool:
         """Say whether arrays of this dtype have gradients."""
-        if dtype not in self._floating:
-            self._floating[dtype] = self._base.isdtype(dtype, "real floating")
-        return self._floating[dtype]
+        return self._tape_dtype(dtype) is not None
 
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant; that of a traced array is a copy, which may be changed in place."""

@@ -10,15 +10,14 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace, space_of
-from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
+from chainrule.autodiff.tape import ComplexType, Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import is_complex, is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
 
 Argnums = int | Sequence[int]
-_NUMBERS = (int, complex)  # a tuple, since int | complex would be built at each call
 
 
 def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
@@ -26,9 +25,10 @@ def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> 
 
     f(*args, **kwargs) may take arrays and nested lists, tuples, dicts and dataclasses of arrays; the gradient is nested
     as the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and devices of its arrays. It
-    is 0 where f returns a number of Python's own. None, whole numbers and strings beside arrays in a nested argument
-    are settings, and get None. With `has_aux` f returns (result, more), and the function gives (gradient, more).
-    Raises TypeError for an argument that is not of a real floating dtype, and for a result that is not a scalar.
+    is 0 where f returns a number of Python's own. That of a complex z is dL/dRe(z) + i dL/dIm(z). None, whole numbers
+    and strings beside arrays in a nested argument are settings, and get None. With `has_aux` f returns (result, more),
+    and the function gives (gradient, more). Raises TypeError for an argument that is not of a floating dtype, and for a
+    result that is not a scalar, or complex.
     """
     both = value_and_grad(f, argnums, has_aux)
 
@@ -66,7 +66,10 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = 
                 f"grad: expected {name_of(f)} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
-        seeds = [(out, ones_for(out))] if level_of(out) == level else []
+        followed = level_of(out) == level
+        if not followed or type(out.node.dtype) is ComplexType:
+            refuse_complex_result("grad", f, out)
+        seeds = [(out, ones_for(out))] if followed else []
         gradients = _owned_gradients("grad", gradients_at(leaves, seeds), leaves, given, seeds)
         nested = nested_as([args[i] for i in numbers], gradients)
         return _without_level(whole, level, given), nested if several else nested[0]
@@ -182,7 +185,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     constants = pytree.rebuilt(tuple(primals), iter(values))
     out, pullback = vjp(f, *constants)
     outs = [_wrapped(y) for y in pytree.flat(out)]
-    # A result that is not of a real floating dtype does not move, and its pullback is not asked.
+    # A result that is not of a floating dtype does not move, and its pullback is not asked.
     still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space._is_floating(y.dtype)}
 
     def whole(values: Iterable[Any]) -> Any:
@@ -280,20 +283,21 @@ def _beside_settings(who: str, name: str, tree: Any, level: int) -> list[Traced 
 def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if not (plain := type(x) is np.ndarray):
-        if type(x) is float:
+        if type(x) in (float, complex):
             x = np.asarray(x)
         elif hasattr(x, "as_array"):  # a number that a program takes
             x = x.as_array()
-    space = None if not plain and isinstance(x, _NUMBERS) else space_of(x)
-    if space is None or not space._is_floating(x.dtype):
+    space = None if not plain and isinstance(x, int) else space_of(x)
+    noted = None if space is None else space._tape_dtype(x.dtype)
+    if noted is None:
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
-            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
+            f"expected an array of a floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
     if not plain and is_transformed(x):
         x = space._wrap(x)
-    return leaf(x, space, level)
+    return leaf(x, space, level, noted)
 
 
 def _argument_name(f: Callable[..., Any], i: int) -> str:
@@ -347,6 +351,16 @@ def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
             )
 
 
+def refuse_complex_result(who: str, f: Callable[..., Any] | None, out: Any) -> None:
+    """Raise TypeError for a complex number, which has no gradient: no direction makes it larger."""
+    dtype = getattr(out, "dtype", None)
+    if dtype is not None and space_of(out)._base.isdtype(dtype, "complex floating"):
+        raise TypeError(
+            f"{who}: expected {'a' if f is None else f'{name_of(f)} to return a'} real number; got {dtype}. Take its "
+            "real part or its absolute value, or use chainrule.vjp, chainrule.jvp or chainrule.jacobian"
+        )
+
+
 def refuse_level(who: str, g: Array, level: int) -> None:
     """Raise TypeError for a gradient that is itself followed at the level of its own backward pass."""
     while type(g) is Traced:
@@ -375,7 +389,7 @@ def _seed(out: Any, g: Any) -> Array:
         )
     space = out.space
     if not hasattr(g, "dtype"):
-        if not isinstance(g, int | float):
+        if not isinstance(g, int | float | (complex if is_complex(space._base, out) else int)):
             raise TypeError(
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
@@ -385,7 +399,7 @@ def _seed(out: Any, g: Any) -> Array:
         g = out.value.space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
         return _copied(g)  # the caller may change it, and pull it back again
-    if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
+    if is_complex(space._base, g) and not is_complex(space._base, out):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
     return (g.space if is_transformed(g) else space._base).astype(g, out.dtype)
 
@@ -463,5 +477,5 @@ def _wrapped(x: Any) -> Any:
     """Return a number or an array as a constant of its differentiable namespace."""
     if type(x) is Traced:
         return x
-    x = np.asarray(x) if isinstance(x, int | float) else x
+    x = np.asarray(x) if isinstance(x, int | float | complex) else x
     return Traced(x, space_of(x))
