@@ -10,9 +10,10 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import Traced, refuse_captured
 from chainrule.autograd.util import subval
-from chainrule.autograd.vector_spaces import VSpace, vspace
+from chainrule.autograd.vector_spaces import VSpace, conjugate, vspace
 from chainrule.autograd.wrap_util import get_name
 from chainrule.batching.array import Batched, NoSingleValueError
+from chainrule.gates import ADJOINT
 from chainrule.gates.helpers import below_constants, highest, innermost, is_transformed
 from chainrule.gates.types import Array
 
@@ -190,6 +191,7 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return (tuple(items) if pytree.is_nested(ans) else items[0]), tuple(backs)
 
     rule.__name__ = get_name(f)
+    ADJOINT.add(rule)
     out = first_space(leaves)._record(rule, [leaves[i] for i in places], {})
     if not isinstance(out, tuple):
         refuse_captured(get_name(f), out)
@@ -242,6 +244,7 @@ class _Call:
             return tuple(shares), tuple(functools.partial(self._pushed, sizes, i) for i in range(len(below)))
 
         linear.__name__ = get_name(self.f)
+        ADJOINT.add(linear)
         shares = iter(first_space(gs)._record(linear, gs, {}))
         return [[next(shares) for _ in range(n)] for n in sizes]
 
@@ -250,9 +253,10 @@ class _Call:
             raise NotImplementedError(f"VJP of {get_name(self.f)} wrt argnums {tuple(self.argnums)} not defined")
         if self.vjp is None:
             self.vjp = primitive_vjps[self.f](self.argnums, self.ans, self.args, self.kwargs)
-        found = self.vjp(pytree.rebuilt(self.ans, map(below_constants, gs)))
+        # Rules are written in autograd's convention, by which gradients are the conjugates of ours.
+        found = self.vjp(pytree.rebuilt(self.ans, (conjugate(below_constants(g)) for g in gs)))
         return [
-            self._checked(share, self.args[argnum], f"argument {argnum}")
+            list(map(conjugate, self._checked(share, self.args[argnum], f"argument {argnum}")))
             for share, argnum in zip(found, self.argnums, strict=True)
         ]
 

@@ -6,6 +6,7 @@ import numpy as _numpy
 
 import chainrule.numpy as _ours
 from chainrule.autograd.numpy import fft, linalg, numpy_boxes, random
+from chainrule.gates.helpers import innermost as _innermost
 from chainrule.gates.helpers import is_transformed as _is_transformed
 
 __all__ = [name for name in _ours.__all__ if name not in ("fft", "linalg", "random", "where")]
@@ -36,3 +37,14 @@ def _holds_array(x: Any) -> bool:
 def __getattr__(name: str) -> Any:
     found = globals()[name] = getattr(_ours, name)
     return found
+
+
+class _OfPlainValue(type):
+    """The class of a class of whole numbers of NumPy's, called with a followed array too: it takes the plain value."""
+
+    def __call__(cls, *args: Any) -> Any:
+        return cls.__mro__[1](*map(_innermost, args))
+
+
+for _name in ("int8", "int16", "int32", "int64", "integer"):
+    globals()[_name] = _OfPlainValue(_name, (getattr(_numpy, _name),), {})
