@@ -157,9 +157,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and the rate at which it changes as the primals move along the tangents.
 
-    Tangents are shaped as the primals, with None for settings, and the rate as the result. Forward mode is the transpose of the pullback,
-    which is linear in g. Raises TypeError for primals or tangents that are not in a tuple, ValueError for a tangent
-    of another shape.
+    Tangents are shaped as the primals, with None for settings, and the rate as the result. Forward mode is the
+    transpose of the pullback, which is linear in g. Raises TypeError for primals or tangents that are not in a tuple,
+    ValueError for a tangent of another shape.
     """
     check_function("jvp", f)
     for name, items in (("primals", primals), ("tangents", tangents)):

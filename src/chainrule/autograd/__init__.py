@@ -1,7 +1,7 @@
 """autograd's functions, by chainrule: for programs that were written for autograd.
 
-Write `import chainrule.autograd as autograd` and `import chainrule.autograd.numpy as np`, or call `install()` before the
-program is imported, and `import autograd` finds this package.
+Write `import chainrule.autograd as autograd` and `import chainrule.autograd.numpy as np`; or call `install()` before
+the program is imported, and `import autograd` finds this package.
 """
 
 from chainrule.autograd.builtins import dict, isinstance, list, tuple, type

@@ -73,8 +73,8 @@ def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
 
     def of_older(rule: Callable[..., Any], argnum: int = 0) -> None:
         defgrad(
-            lambda ans, *args, **kwargs: lambda g: rule(
-                g, ans, vspace(args[argnum]), vspace(g), *args, **kwargs
+            lambda ans, *args, **kwargs: (
+                lambda g: rule(g, ans, vspace(args[argnum]), vspace(g), *args, **kwargs)
             ),
             argnum,
         )

@@ -124,7 +124,7 @@ hessian_vector_product = hessian_tensor_product
 
 
 def tensor_jacobian_product(fun: Function, argnum: int = 0) -> Function:
-    """Return product(*args, v): v times the Jacobian of fun, summed over the axes of v, the first ones of fun(*args)."""
+    """Return product(*args, v): v times the Jacobian, summed over the axes of v, the first ones of fun(*args)."""
 
     def dot(*args: Any, **kwargs: Any) -> Any:
         return np.tensordot(args[-1], fun(*args[:-1], **kwargs), axes=np.ndim(args[-1]))

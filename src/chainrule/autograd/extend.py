@@ -9,9 +9,8 @@ import numpy as np
 from chainrule import pytree
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import Traced, refuse_captured
-from chainrule.autograd.util import subval
 from chainrule.autograd.vector_spaces import VSpace, conjugate, vspace
-from chainrule.autograd.wrap_util import get_name
+from chainrule.autograd.wrap_util import get_name, subval
 from chainrule.batching.array import Batched, NoSingleValueError
 from chainrule.gates import ADJOINT
 from chainrule.gates.helpers import below_constants, highest, innermost, is_transformed
@@ -76,7 +75,7 @@ def defvjp(fun: Any, *vjpmakers: Rule | None, argnums: Iterable[int] | None = No
 
 
 def defjvp_argnums(fun: Any, jvpmaker: Rule) -> None:
-    """Give fun the rule jvpmaker(argnums, gs, ans, args, kwargs) -> the rate of ans as those arguments move along gs."""
+    """Give fun the rule jvpmaker(argnums, gs, ans, args, kwargs) -> the rate of ans along gs of those arguments."""
     primitive_jvps[fun] = jvpmaker
 
 
@@ -171,7 +170,9 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     leaves = pytree.flat(args)
     owners = [argnum for argnum, arg in enumerate(args) for _ in pytree.flat(arg)]
     # Plain arrays are among the operands, so that a change in place before backward is seen.
-    places = [i for i, x in enumerate(leaves) if is_transformed(x) or (type(x) is np.ndarray and x.dtype != object)]
+    places = [
+        i for i, x in enumerate(leaves) if is_transformed(x) or (type(x) is np.ndarray and x.dtype != object)
+    ]
     traced = [i for i in places if is_transformed(leaves[i])]
     kept: list[Any] = [None]
 
@@ -181,13 +182,17 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given = dict(zip(places, operands, strict=True))
         nested = pytree.rebuilt(args, iter([given.get(i, x) for i, x in enumerate(leaves)]))
         changed = set(map(owners.__getitem__, traced))
-        new = tuple(its if i in changed else arg for i, (arg, its) in enumerate(zip(args, nested, strict=True)))
+        new = tuple(
+            its if i in changed else arg for i, (arg, its) in enumerate(zip(args, nested, strict=True))
+        )
         ans = kept[0] = f(*new, **kwargs)
         items = [x if hasattr(x, "dtype") else np.asarray(x) for x in pytree.flat(ans)]
         if not any(x.dtype.kind in "fc" for x in items):
             return np.zeros(()), (None,) * len(places)
         call = _Call(f, sorted(changed), ans, new, kwargs)
-        backs = [call.pullback_to(owners[i], i - owners.index(owners[i])) if i in traced else None for i in places]
+        backs = [
+            call.pullback_to(owners[i], i - owners.index(owners[i])) if i in traced else None for i in places
+        ]
         return (tuple(items) if pytree.is_nested(ans) else items[0]), tuple(backs)
 
     rule.__name__ = get_name(f)
@@ -250,7 +255,9 @@ class _Call:
 
     def _pulled(self, gs: list[Any]) -> list[list[Any]]:
         if self.f not in primitive_vjps:
-            raise NotImplementedError(f"VJP of {get_name(self.f)} wrt argnums {tuple(self.argnums)} not defined")
+            raise NotImplementedError(
+                f"VJP of {get_name(self.f)} wrt argnums {tuple(self.argnums)} not defined"
+            )
         if self.vjp is None:
             self.vjp = primitive_vjps[self.f](self.argnums, self.ans, self.args, self.kwargs)
         # Rules are written in autograd's convention, by which gradients are the conjugates of ours.

@@ -62,8 +62,10 @@ def check_equivalent(x: Any, y: Any) -> None:
 
 
 @unary_to_nary
-def check_grads(f: Callable[[Any], Any], x: Any, modes: Sequence[str] = ("fwd", "rev"), order: int = 2) -> None:
-    """Check the derivatives of f at x up to an order, in the modes "fwd" and "rev"; AssertionError where one is wrong."""
+def check_grads(
+    f: Callable[[Any], Any], x: Any, modes: Sequence[str] = ("fwd", "rev"), order: int = 2
+) -> None:
+    """Check derivatives of f at x up to an order, in the modes "fwd" and "rev"; AssertionError where one is wrong."""
     if not set(modes) <= {"fwd", "rev"}:
         raise ValueError(f"check_grads: expected modes 'fwd' and 'rev'; got {modes!r}")
     if "fwd" in modes:
@@ -73,7 +75,9 @@ def check_grads(f: Callable[[Any], Any], x: Any, modes: Sequence[str] = ("fwd", 
     if "rev" in modes:
         check_vjp(f, x)
         if order > 1:
-            _check_next(f"vjp_{get_name(f)}", lambda x, v: make_vjp(f, x)[0](v), x, vspace(f(x)), modes, order)
+            _check_next(
+                f"vjp_{get_name(f)}", lambda x, v: make_vjp(f, x)[0](v), x, vspace(f(x)), modes, order
+            )
 
 
 def _check_next(

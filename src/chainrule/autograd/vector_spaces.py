@@ -110,8 +110,10 @@ class _Leaf:
         self.iscomplex = getattr(self.dtype, "kind", "f") == "c"
 
     def of(self, number: complex) -> Any:
-        return np.full(self.shape, number, dtype=self.dtype)[()] if self.shape == () else np.full(
-            self.shape, number, dtype=self.dtype
+        return (
+            np.full(self.shape, number, dtype=self.dtype)[()]
+            if self.shape == ()
+            else np.full(self.shape, number, dtype=self.dtype)
         )
 
     def random(self) -> Any:

@@ -1,10 +1,8 @@
 """Operators of a function of one argument, made operators of a function of any."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-
-from chainrule.autograd.util import subvals
 
 
 def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
@@ -23,7 +21,9 @@ def unary_to_nary(unary_operator: Callable[..., Any]) -> Callable[..., Any]:
 
         def nary_f(*args: Any, **kwargs: Any) -> Any:
             def unary_f(x: Any) -> Any:
-                return fun(*subvals(args, zip(argnum, x, strict=True) if several else [(argnum, x)]), **kwargs)
+                return fun(
+                    *subvals(args, zip(argnum, x, strict=True) if several else [(argnum, x)]), **kwargs
+                )
 
             _named(unary_f, get_name(fun), get_doc(fun))
             x = tuple(args[i] for i in argnum) if several else args[argnum]
@@ -53,3 +53,16 @@ def get_name(f: Any) -> str:
 def get_doc(f: Any) -> str | None:
     """Return the docstring of a function."""
     return getattr(f, "__doc__", "")
+
+
+def subvals(x: Sequence[Any], pairs: Iterable[tuple[int, Any]]) -> tuple[Any, ...]:
+    """Return a tuple like x with other items at some places, given as pairs of a place and an item."""
+    items = list(x)
+    for i, item in pairs:
+        items[i] = item
+    return tuple(items)
+
+
+def subval(x: Sequence[Any], i: int, item: Any) -> tuple[Any, ...]:
+    """Return a tuple like x with another item at place i."""
+    return subvals(x, [(i, item)])

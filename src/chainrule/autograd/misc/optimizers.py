@@ -19,7 +19,9 @@ def unflatten_optimizer(optimize: Callable[..., Any]) -> Callable[..., Any]:
     """Return an optimizer of vectors as one of nested parameters; so its callback gets them."""
 
     @functools.wraps(optimize)
-    def of_nested(grad: Gradient, x0: Any, callback: Callback | None = None, *args: Any, **kwargs: Any) -> Any:
+    def of_nested(
+        grad: Gradient, x0: Any, callback: Callback | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
         vector, unflatten = flatten(x0)
 
         def flat_grad(x: Any, i: int) -> Any:
@@ -35,7 +37,12 @@ def unflatten_optimizer(optimize: Callable[..., Any]) -> Callable[..., Any]:
 
 @unflatten_optimizer
 def sgd(
-    grad: Gradient, x: Any, callback: Callback, num_iters: int = 200, step_size: float = 0.1, mass: float = 0.9
+    grad: Gradient,
+    x: Any,
+    callback: Callback,
+    num_iters: int = 200,
+    step_size: float = 0.1,
+    mass: float = 0.9,
 ) -> Any:
     """Return the parameters after steps along an average of the gradients, in which the past has the weight `mass`."""
     velocity = np.zeros(len(x))

@@ -45,6 +45,9 @@ class _OfPlainValue(type):
     def __call__(cls, *args: Any) -> Any:
         return cls.__mro__[1](*map(_innermost, args))
 
+    def __instancecheck__(cls, x: Any) -> bool:
+        return isinstance(x, cls.__mro__[1])
+
 
 for _name in ("int8", "int16", "int32", "int64", "integer"):
     globals()[_name] = _OfPlainValue(_name, (getattr(_numpy, _name),), {})

@@ -9,7 +9,8 @@ import scipy.linalg as _scipy
 import chainrule.scipy.linalg as _ours
 from chainrule.autograd.extend import defjvp, defvjp, primitive
 
-__all__ = [*_ours.__all__, "solve_banded", "solve_sylvester"]
+__all__ = ["solve_banded", "solve_sylvester"]
+__all__ += _ours.__all__
 
 
 def __getattr__(name: str) -> Any:

@@ -54,7 +54,7 @@ def _padded(x: Any, n: tuple[int, ...]) -> Any:
 
 
 def _windows(x: Any, kernel: Any) -> Any:
-    """Return sums over the windows of x as large as the kernel, times the kernel flipped: (rows, rows of it, places)."""
+    """Return sums over windows of x, times the kernel flipped, by rows of x, rows of the kernel and places."""
     n = kernel.shape[2:]
     for i, k in enumerate(n):
         axis = 2 + 2 * i

@@ -7,7 +7,8 @@ import scipy.special as _scipy
 from chainrule import special as _ours
 from chainrule.autograd.extend import notrace_primitive
 
-__all__ = ["gammasgn", *_ours.__all__]
+__all__ = ["gammasgn"]
+__all__ += _ours.__all__
 
 gammasgn = notrace_primitive(_scipy.gammasgn)
 
