@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+import chainrule.numpy as ours
 from chainrule import pytree
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import Traced, refuse_captured
 from chainrule.autograd.vector_spaces import VSpace, conjugate, vspace
 from chainrule.autograd.wrap_util import get_name, subval
-from chainrule.batching.array import Batched, NoSingleValueError
+from chainrule.batching.array import Batched
 from chainrule.gates import ADJOINT
 from chainrule.gates.helpers import below_constants, highest, innermost, is_transformed
 from chainrule.gates.types import Array
@@ -140,7 +141,10 @@ def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
         followed = [x for x in pytree.flat(args) if is_transformed(x)]
         if not followed:
             return f_raw(*args, **kwargs)
-        if highest(followed) is None:
+        top = highest(followed)
+        if type(top) is Batched:
+            return _by_rows(top, lambda *its: f_wrapped(*its, **kwargs), args)
+        if top is None:
             return _wrapped(first_space(followed), f_raw(*pytree.mapped(innermost, args), **kwargs))
         return _recorded(f_wrapped, args, kwargs)
 
@@ -177,8 +181,6 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     kept: list[Any] = [None]
 
     def rule(xp: Any, *operands: Any) -> Any:
-        if any(type(below_constants(x)) is Batched for x in operands):
-            raise NoSingleValueError(f"{get_name(f)}: a primitive gets one element of a batch at a time")
         given = dict(zip(places, operands, strict=True))
         nested = pytree.rebuilt(args, iter([given.get(i, x) for i, x in enumerate(leaves)]))
         changed = set(map(owners.__getitem__, traced))
@@ -233,9 +235,7 @@ class _Call:
 
     def _computed(self, gs: list[Any]) -> list[list[Any]]:
         top = highest(gs)
-        if type(top) is Batched:
-            raise NoSingleValueError(f"{get_name(self.f)}: a rule gets one element of a batch at a time")
-        if top is None or self.f not in primitive_jvps or top.level <= self.level:
+        if type(top) is not Traced or self.f not in primitive_jvps or top.level <= self.level:
             return self._pulled(gs)
         # A jvp asks for the derivative of these gradients in g, above all else: that is the rule of forward mode.
         sizes = [len(pytree.flat(self.args[argnum])) for argnum in self.argnums]
@@ -245,8 +245,8 @@ class _Call:
                 shares = [x for its in self._pulled(list(below)) for x in its]
             else:  # a jvp does not use them
                 given = [x for argnum in self.argnums for x in pytree.flat(self.args[argnum])]
-                shares = [np.full(np.shape(innermost(x)), np.nan) for x in given]
-            return tuple(shares), tuple(functools.partial(self._pushed, sizes, i) for i in range(len(below)))
+                shares = [np.full(np.shape(x), np.nan) for x in given]
+            return tuple(shares), tuple(functools.partial(self._pushed, i) for i in range(len(below)))
 
         linear.__name__ = get_name(self.f)
         ADJOINT.add(linear)
@@ -254,36 +254,68 @@ class _Call:
         return [[next(shares) for _ in range(n)] for n in sizes]
 
     def _pulled(self, gs: list[Any]) -> list[list[Any]]:
+        """Return the gradients by the rule of reverse mode, which is in autograd's convention: conjugates of ours."""
         if self.f not in primitive_vjps:
             raise NotImplementedError(
                 f"VJP of {get_name(self.f)} wrt argnums {tuple(self.argnums)} not defined"
             )
-        if self.vjp is None:
-            self.vjp = primitive_vjps[self.f](self.argnums, self.ans, self.args, self.kwargs)
-        # Rules are written in autograd's convention, by which gradients are the conjugates of ours.
-        found = self.vjp(pytree.rebuilt(self.ans, (conjugate(below_constants(g)) for g in gs)))
+        ys = [conjugate(below_constants(g)) for g in gs]
+        top = highest((*ys, *pytree.flat((self.ans, self.args))))
+        if type(top) is Batched:
+            found = _by_rows(top, self._pulled_at, (self.ans, self.args, ys))
+        else:
+            if self.vjp is None:
+                self.vjp = primitive_vjps[self.f](self.argnums, self.ans, self.args, self.kwargs)
+            found = list(self.vjp(pytree.rebuilt(self.ans, iter(ys))))
         return [
             list(map(conjugate, self._checked(share, self.args[argnum], f"argument {argnum}")))
             for share, argnum in zip(found, self.argnums, strict=True)
         ]
 
-    def _pushed(self, sizes: list[int], i: int, tangents: tuple[Any, ...]) -> Array:
+    def _pulled_at(self, ans: Any, args: Any, gs: list[Any]) -> list[Any]:
+        return list(
+            primitive_vjps[self.f](self.argnums, ans, args, self.kwargs)(pytree.rebuilt(ans, iter(gs)))
+        )
+
+    def _pushed(self, i: int, tangents: tuple[Any, ...]) -> Array:
         """Return the rate of one array of the result."""
         moves = map(below_constants, tangents)
         gs = [pytree.rebuilt(self.args[argnum], moves) for argnum in self.argnums]
-        rate = primitive_jvps[self.f](self.argnums, gs, self.ans, self.args, self.kwargs)
+        top = highest(pytree.flat((self.ans, self.args, gs)))
+        given = (gs, self.ans, self.args)
+        rate = _by_rows(top, self._pushed_at, given) if type(top) is Batched else self._pushed_at(*given)
         return self._checked(rate, self.ans, "the result")[i]
+
+    def _pushed_at(self, gs: list[Any], ans: Any, args: Any) -> Any:
+        return primitive_jvps[self.f](self.argnums, gs, ans, args, self.kwargs)
 
     def _checked(self, derivative: Any, of: Any, name: str) -> list[Any]:
         """Return the arrays of a derivative that a rule gave; ValueError for another shape."""
         found = [x if hasattr(x, "dtype") else np.asarray(x) for x in pytree.along(derivative, of, name)]
         for d, x in zip(found, pytree.flat(of), strict=True):
-            if tuple(d.shape) != np.shape(innermost(x)):
+            if tuple(d.shape) != np.shape(x):
                 raise ValueError(
-                    f"{get_name(self.f)}: expected from its rule for {name} the shape {np.shape(innermost(x))}; "
+                    f"{get_name(self.f)}: expected from its rule for {name} the shape {np.shape(x)}; "
                     f"got {tuple(d.shape)}"
                 )
         return found
+
+
+def _by_rows(top: Batched, f: Rule, trees: tuple[Any, ...]) -> Any:
+    """Return what f gives for each element of the batch of `top`, as a batch: a primitive sees no batches."""
+
+    def row(x: Any, i: int) -> Any:
+        x = below_constants(x)
+        return x.value[i, ...] if type(x) is Batched and x.level == top.level else x
+
+    n = top.value.shape[0]
+    if not n:
+        raise ValueError("primitive: expected a batch of one element or more; got none")
+    rows = [f(*pytree.mapped(lambda x, i=i: row(x, i), trees)) for i in range(n)]
+    columns = zip(*map(pytree.flat, rows), strict=True)
+    return pytree.rebuilt(
+        rows[0], iter([Batched(ours.stack(list(its)), top.space, top.level) for its in columns])
+    )
 
 
 def _wrapped(space: Any, result: Any) -> Any:
