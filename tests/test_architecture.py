@@ -21,6 +21,7 @@ STOREYS = (
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},
+    {"autograd"},
 )
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 FILES = sorted(SOURCE.rglob("*.py"))

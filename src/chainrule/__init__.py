@@ -9,6 +9,7 @@ from chainrule.autodiff.gradcheck import check_gradients
 from chainrule.autodiff.namespace import at, differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
+    elementwise_grad,
     grad,
     hvp,
     jvp,
@@ -51,6 +52,7 @@ __all__ = [
     "checkpoint",
     "compile",
     "differentiable",
+    "elementwise_grad",
     "explain",
     "functions",
     "gate",

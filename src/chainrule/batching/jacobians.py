@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,26 +61,43 @@ def jacobian(
         i = argument_number("jacobian", argnums, len(args))
         # The batch is below what is traced: its elements are rows of one gradient.
         rows_level, level = new_level(), new_level()
-        traced, given, leaves = traced_arguments("jacobian", f, args, [i], level)
+        traced, given, found = traced_arguments("jacobian", f, args, [i], level)
+        leaves = [x for x in found if x is not None]
         out = f(*traced, **kwargs)
-        results = pytree.flat(out)
+        results = _arrays_of(f, out)
         for y in results:
             check_result("jacobian", f, y, level)
-            if not hasattr(y, "shape"):
-                raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
         _check_size(results, leaves)
         if mode == "reverse":
             rows = [_of_result(y, leaves, level, rows_level, step) for y in results]
         else:
 
             def of_leaves(*values: Any) -> Any:
-                return f(*args[:i], pytree.rebuilt(args[i], iter(values)), *args[i + 1 :], **kwargs)
+                new = [x if y is None else y for x, y in zip(given, _beside_none(found, values), strict=True)]
+                moved = f(*args[:i], pytree.rebuilt(args[i], iter(new)), *args[i + 1 :], **kwargs)
+                return _arrays_of(f, moved)
 
-            rows = _of_arguments(of_leaves, given, results, rows_level, step)
-        blocks = [block for its in rows for block in nested_as([args[i]], its)]
-        return as_given(pytree.rebuilt(out, iter(blocks)), given)
+            moving = [x for x, leaf in zip(given, found, strict=True) if leaf is not None]
+            rows = _of_arguments(of_leaves, moving, results, rows_level, step)
+        blocks = (nested_as([args[i]], _beside_none(found, its))[0] for its in rows)
+        return as_given(pytree.rebuilt(out, iter(_beside_none(pytree.flat(out), blocks))), given)
 
     return matrix
+
+
+def _arrays_of(f: Callable[..., Any], out: Any) -> list[Any]:
+    """Return the arrays of a result, which may have None beside them, as the gradient of settings is."""
+    found = [y for y in pytree.flat(out) if y is not None or out is None]
+    for y in found:
+        if not hasattr(y, "shape"):
+            raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
+    return found
+
+
+def _beside_none(places: Sequence[Any], values: Iterable[Any]) -> list[Any]:
+    """Return the next value for each place, and None where there is None."""
+    values = iter(values)
+    return [None if place is None else next(values) for place in places]
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None) -> Callable[..., Any]:
