@@ -1,6 +1,9 @@
 """Products of a sparse matrix of SciPy's or CuPy's, a constant, with arrays of any library."""
 
+import sys
 from typing import Any
+
+import numpy as np
 
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.indexing import scatter
@@ -37,6 +40,26 @@ def _by_elements(xp: Any, x: Array, A: Any) -> Array:
         data = data[:, None]
     shares = xp.take(x, columns, axis=0) * data
     return output(scatter, xp, shares, keys=(rows,), shape=(A.shape[0], *x.shape[1:]))
+
+
+def foreign_product(x1: Any, x2: Any, operator: str = "@") -> Any:
+    """Return x1 @ x2 where one is sparse and the other of a transformed namespace, and else NotImplemented.
+
+    The operator may be *, which is the product of matrices for scipy.sparse.spmatrix alone.
+    """
+    A = x1 if is_sparse(x1) else x2
+    of_matrices = operator == "@" or any(base.__name__ == "spmatrix" for base in type(A).__mro__)
+    return product(x1, x2) if is_sparse(A) and of_matrices else NotImplemented
+
+
+# What makes A @ x of a sparse A return NotImplemented, so that the operator of x is asked.
+NO_ARRAY = np.asarray(None, dtype=object)
+
+
+def is_asked_by_sparse() -> bool:
+    """Say whether the conversion to NumPy's array that runs is one of a sparse matrix, of its operand."""
+    asking = str(sys._getframe(2).f_globals.get("__name__"))
+    return asking.startswith(("scipy.sparse.", "cupyx.scipy.sparse."))
 
 
 def product(x1: Any, x2: Any) -> Array:
