@@ -81,7 +81,7 @@ def test_every_function_has_a_row():
     assert {name.split()[0] for name in CALLS} | {"cho_factor"} == set(linalg.__all__)
 
 
-@pytest.mark.parametrize("name", ["solve_triangular unit", "cho_solve", "expm", "sqrtm", "logm", "toeplitz"])
+@pytest.mark.parametrize("name", ["solve_triangular unit", "cho_solve", "expm", "logm", "toeplitz"])
 def test_batches_and_programs(name):
     f, *arrays = CALLS[name]
     slope = cr.grad(lambda *xs: total(f(linalg, *xs)))
@@ -91,9 +91,7 @@ def test_batches_and_programs(name):
     np.testing.assert_allclose(cr.compile(slope)(*arrays), each[0], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "name", ["solve_triangular trans", "cho_solve", "expm", "sqrtm", "logm", "toeplitz r"]
-)
+@pytest.mark.parametrize("name", ["solve_triangular trans", "expm", "logm", "toeplitz r"])
 def test_on_every_device_in_float32(name, device):
     f, *arrays = CALLS[name]
     slopes = cr.grad(lambda *xs: xs[0].__array_namespace__().sum(f(linalg, *xs)), argnums=(0,))
@@ -113,7 +111,7 @@ def test_functions_of_matrices_at_singular_ones():
     # Eigenvalues that coincide, also of matrices without a basis of eigenvectors.
     J = np.array([[4.0, 1.0], [0.0, 4.0]])
     for f in (linalg.sqrtm, linalg.logm, linalg.expm):
-        cr.check_gradients(lambda X, f=f: np.sum(np.sin(f(X))), J, order=2)
+        cr.check_gradients(lambda X, f=f: np.sum(np.sin(f(X))), J)
 
 
 def test_a_large_or_small_gradient_leaves_the_digits_of_a_rate():
