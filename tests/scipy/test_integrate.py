@@ -79,6 +79,19 @@ def test_a_small_gradient_keeps_its_digits_by_the_adjoint_method(exact):
     np.testing.assert_allclose(small * 1e12, exact[0], rtol=1e-5)
 
 
+def test_complex_numbers():
+    def f(y, k, adjoint):
+        ys = integrate.odeint(
+            lambda y, t, k: 1j * k * y, y, T[:2], (k,), adjoint=adjoint, rtol=1e-9, atol=1e-9
+        )
+        return np.sum(np.real(ys) ** 2)
+
+    for adjoint in (False, True):
+        cr.check_gradients(
+            lambda y, k, a=adjoint: f(y, k, a), np.array([1.0 + 0.5j]), np.asarray(1.3), rtol=1e-5
+        )
+
+
 def test_the_adjoint_method_at_the_second_order_forward_and_in_batches():
     short = T[:2]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 
 import chainrule as cr
@@ -134,3 +135,31 @@ def test_what_is_refused():
         with pytest.raises(ValueError, match=says):
             call()
     assert np.isnan(linalg.solve_triangular(A, b * np.nan, check_finite=False)).all()
+
+
+COMPLEX = rng.normal(size=(2, 2)) + 1j * rng.normal(size=(2, 2)) + 3 * np.eye(2)
+HERMITIAN = COMPLEX @ COMPLEX.conj().T
+IN_COMPLEX = {
+    "solve_triangular C": (lambda la, A, b: la.solve_triangular(A, b, "C"), COMPLEX, COMPLEX[0]),
+    "cho_solve": (lambda la, A, b: la.cho_solve(la.cho_factor((A + A.conj().T) / 2), b), HERMITIAN, COMPLEX),
+    "lu_solve": (lambda la, A, b: la.lu_solve(la.lu_factor(A), b, trans=2), COMPLEX, COMPLEX[0]),
+    "solve her": (lambda la, A, b: la.solve(A, b, assume_a="her"), HERMITIAN, COMPLEX[0]),
+    "eigvalsh": (lambda la, A, B: la.eigvalsh(A, B), HERMITIAN, HERMITIAN + np.eye(2)),
+    "expm": (lambda la, A: la.expm(A), COMPLEX / 3),
+    "sqrtm of real": (lambda la, A: la.sqrtm(A), np.array([[1.0, 2.0], [0.5, -1.0]])),
+    "logm": (lambda la, A: la.logm(A), COMPLEX),
+    "toeplitz": (lambda la, c: la.toeplitz(c), COMPLEX[0]),
+}
+
+
+@pytest.mark.parametrize("name", IN_COMPLEX)
+def test_complex_numbers(name):
+    f, *arrays = IN_COMPLEX[name]
+    np.testing.assert_allclose(f(linalg, *arrays), f(scipy.linalg, *arrays), rtol=1e-11)
+    cr.check_gradients(lambda *xs: np.sum(np.abs(np.sin(f(linalg, *xs))) ** 2), *arrays)
+
+
+def test_scipys_own_functions_say_what_to_write():
+    for f in (scipy.linalg.expm, scipy.linalg.inv, lambda A: scipy.integrate.trapezoid(A[0])):
+        with pytest.raises(TypeError, match=r"chainrule\.scipy\.linalg\.expm"):
+            cr.grad(lambda A, f=f: np.sum(f(A)))(A)

@@ -13,7 +13,7 @@ from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.coercion import is_foreign
 from chainrule.numpy_names.names import FROM_LISTS
-from chainrule.numpy_names.sparse import NO_ARRAY, foreign_product, is_asked_by_sparse
+from chainrule.numpy_names.sparse import answer_to_scipy, foreign_product
 
 
 class NoSingleValueError(TypeError):
@@ -105,8 +105,8 @@ class Batched(Assignable):
         return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.level and is_asked_by_sparse():
-            return NO_ARRAY
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:

@@ -53,13 +53,26 @@ def foreign_product(x1: Any, x2: Any, operator: str = "@") -> Any:
 
 
 # What makes A @ x of a sparse A return NotImplemented, so that the operator of x is asked.
-NO_ARRAY = np.asarray(None, dtype=object)
+_NO_ARRAY = np.asarray(None, dtype=object)
 
 
-def is_asked_by_sparse() -> bool:
-    """Say whether the conversion to NumPy's array that runs is one of a sparse matrix, of its operand."""
-    asking = str(sys._getframe(2).f_globals.get("__name__"))
-    return asking.startswith(("scipy.sparse.", "cupyx.scipy.sparse."))
+def answer_to_scipy() -> Any:
+    """Return what a function of SciPy's gets where it asks a traced array for NumPy's: None where another asks.
+
+    Raises TypeError, with what to write, but for a product with a sparse matrix.
+    """
+    asking: Any = sys._getframe(2)
+    while (name := str(asking.f_globals.get("__name__"))).startswith("numpy.") and asking.f_back:
+        asking = asking.f_back
+    if not name.startswith(("scipy.", "cupyx.scipy.")):
+        return None
+    if asking.f_code.co_name == "_matmul_dispatch":
+        return _NO_ARRAY
+    raise TypeError(
+        "SciPy's functions take NumPy's arrays alone; this one is traced, and its gradient would be lost. Write "
+        "chainrule.scipy for scipy, as in chainrule.scipy.linalg.expm(x), or give scipy chainrule.stop_gradient(x) "
+        "where no gradient is meant to flow"
+    )
 
 
 def product(x1: Any, x2: Any) -> Array:

@@ -7,7 +7,8 @@ from typing import Any
 from chainrule import pytree
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
-from chainrule.gates.helpers import top_of
+from chainrule.gates import ADJOINT
+from chainrule.gates.helpers import real_product, top_of
 from chainrule.gates.types import Array, Result
 from chainrule.scipy.arguments import as_constants, namespace_of, prepared, shared_pullbacks
 from chainrule.scipy.integrate.runge_kutta import size, solution
@@ -123,6 +124,7 @@ def _by_adjoint(
 
         return ys, shared_pullbacks(gradients, 2 + len(parameters))
 
+    ADJOINT.add(odeint)
     return top.space._record(odeint, [y0, t, *(leaves[i] for i in places)], {})
 
 
@@ -159,18 +161,19 @@ def _backwards(
     g = g / unit
     n, args = t.shape[0], args_with(parameters)
     totals = [namespace_of([parameters[i]]).zeros_like(parameters[i]) for i in moving]
-    a, of_times = 0 * g[n - 1], [_sum(0 * g)] * n
+    a, of_times = 0 * g[n - 1], [_product(0 * g, g)] * n
     for i in range(n - 1, 0, -1):
         a = a + g[i]
-        of_times[i] = _sum(g[i] * rate(ys[i], t[i], args))
+        of_times[i] = _product(g[i], rate(ys[i], t[i], args))
         _, (_, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
     if n > 1:
-        of_times[0] = -_sum(a * rate(ys[0], t[0], args))
+        of_times[0] = -_product(a, rate(ys[0], t[0], args))
     found = {0: a + g[0], 1: namespace_of(of_times).stack(of_times)}
     found |= {2 + i: total for i, total in zip(moving, totals, strict=True)}
     return {i: x * unit for i, x in found.items()}
 
 
-def _sum(x: Array) -> Array:
-    """Return the sum of all elements."""
-    return namespace_of([x]).sum(x)
+def _product(g: Array, x: Array) -> Array:
+    """Return the sum of all g x, of complex numbers as points of the plane."""
+    xp = namespace_of([g, x])
+    return xp.sum(real_product(xp, g, x))
