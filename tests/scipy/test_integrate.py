@@ -132,6 +132,12 @@ def test_what_odeint_refuses():
                 integrate.odeint(lambda y, t, q: -p * y, np.ones(1), T, (p,), adjoint=True, rtol=1e-3)
             )
         )(np.asarray(1.0))
+    with pytest.raises(RuntimeError, match="departs by"):
+        cr.grad(
+            lambda k: np.sum(
+                integrate.odeint(lambda y, t, k: -k * y, [1.0], T, (k,), adjoint=True, rtol=1e-4)
+            )
+        )(np.asarray(30.0))
     # One of a batch that is NaN leaves the others as they are.
     ys = cr.vmap(lambda y: integrate.odeint(lambda y, t: -y, y, [0, 1]))(np.array([[1.0], [np.nan]]))
     np.testing.assert_allclose(ys[0, 1], np.exp(-1), atol=1e-7)

@@ -107,7 +107,9 @@ def _residual(fun: Function, x0: Array) -> Function:
     """Return fun with an array as its result; ValueError for one of another shape than x, TypeError for complex x."""
 
     if not namespace_of([x0]).isdtype(x0.dtype, "real floating"):
-        raise TypeError(f"expected real numbers as x0; got {x0.dtype}. Write real and imaginary parts in a vector")
+        raise TypeError(
+            f"expected real numbers as x0; got {x0.dtype}. Write real and imaginary parts in a vector"
+        )
 
     def f(x: Array, *args: Any) -> Array:
         y = fun(x, *args)

@@ -35,12 +35,13 @@ def odeint(
     t and the arrays in args.
 
     They come through the steps, at any order: those of the computed values, for the memory of all steps. With
-    adjoint=True they come from a second equation, solved backwards from time to time, for the memory of y alone; its
-    values are as good as the tolerances, and bad where y, computed backwards, departs from what it was: in systems that
-    contract fast or are chaotic. Source: Chen and others, Neural ordinary differential equations, 2018, section 2.
+    adjoint=True they come from a second equation, solved backwards from time to time, for the memory of y alone, and
+    are as good as the tolerances. Source: Chen and others, Neural ordinary differential equations, 2018, section 2.
 
-    Raises RuntimeError where an interval takes more than mxstep steps, as in stiff equations; ValueError for a rate of
-    another shape than y; TypeError where func uses a traced array that is not among its arguments, with adjoint=True.
+    Raises RuntimeError where an interval takes more than mxstep steps, as in stiff equations, and for an adjoint where
+    y, computed backwards, departs from what it was, as in systems that contract fast or are chaotic; ValueError for a
+    rate of another shape than y; TypeError where func uses a traced array that is not among its arguments, with
+    adjoint=True.
     """
     check_function("odeint", func)
     xp, y0, t = prepared(y0, t)
@@ -165,12 +166,26 @@ def _backwards(
     for i in range(n - 1, 0, -1):
         a = a + g[i]
         of_times[i] = _product(g[i], rate(ys[i], t[i], args))
-        _, (_, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
+        _, (back, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
+        _check_way_back(back, ys[i - 1], settings)
     if n > 1:
         of_times[0] = -_product(a, rate(ys[0], t[0], args))
     found = {0: a + g[0], 1: namespace_of(of_times).stack(of_times)}
     found |= {2 + i: total for i, total in zip(moving, totals, strict=True)}
     return {i: x * unit for i, x in found.items()}
+
+
+def _check_way_back(back: Array, y: Array, settings: dict[str, Any]) -> None:
+    """Raise RuntimeError where y computed backwards is far from what it was: the gradients would be of another path."""
+    relative, least = (
+        (1e4 * settings["rtol"], 1e4 * settings["atol"]) if settings["steps"] is None else (0.01, 1e-6)
+    )
+    departure = size(namespace_of([back, y]).subtract(back, y))
+    if departure > least + relative * size(y):
+        raise RuntimeError(
+            f"odeint: computed backwards, y departs by {departure:.2g} from what it was, so that the adjoint method "
+            "has no gradient, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give t more times"
+        )
 
 
 def _product(g: Array, x: Array) -> Array:
