@@ -183,8 +183,8 @@ def _check_way_back(back: Array, y: Array, settings: dict[str, Any]) -> None:
     departure = size(namespace_of([back, y]).subtract(back, y))
     if departure > least + relative * size(y):
         raise RuntimeError(
-            f"odeint: computed backwards, y departs by {departure:.2g} from what it was, so that the adjoint method "
-            "has no gradient, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give t more times"
+            f"odeint: computed backwards, y departs by {departure:.2g} from what it was, and the adjoint method has no "
+            "gradient then, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give t more times"
         )
 
 
