@@ -27,6 +27,19 @@ rule or without: `np.median(stop_gradient(x))`, `np.flatnonzero(x > 0)`; `out=` 
 constant. Of a traced array `round(x)`, `x.argsort()` and other such methods give constants, and `f"{x:.3f}"` shows a
 number; `x.item()`, `x.tolist()` and `pickle` raise, as `float(x)` does. `copy.deepcopy(x)` is traced like `x`.
 
+`import chainrule.numpy as np` has all of NumPy's names. On plain arguments they are NumPy's own; on traced, batched and
+recorded arrays they are those of this page, and a list of such arrays is an array: `np.array([[x, 1], [2, y]])`,
+`np.full(3, x)`, `np.mean([x, y])`, `np.r_[x, 0.0]`. Arrays of CuPy, JAX and Dask go to their own library's functions,
+those of PyTorch to the ones of this page. NumPy itself does not ask what is in a list: with `import numpy as np` a list
+of traced arrays is an error, which names this import. `xp.asarray([x, y])` is an array in every `differentiable(xp)` and
+`batched(xp)`.
+
+A traced array in the place of a number answers as the number: `np.isscalar(x)`, `isinstance(x, float)` and
+`isinstance(x, numbers.Real)` are what they are for the Python float or the NumPy scalar. `isinstance(x, np.ndarray)` is
+False; ask for `np.ndim(x)` or `x.shape` instead. An operator leaves an operand whose class has operators of its own,
+such as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
+standard's, of matrices alone. NumPy's C code does not ask the array in `A.dot(x)` of a plain `A`: write `A @ x`.
+
 `batched(xp)` has the same functions for every element of a batch at once: [Batches](vmap.md).
 
 Ties: `max`, `min`, `maximum`, `minimum` and `sort` share evenly; the slope of `abs` and `relu` at 0 is 0,
@@ -74,6 +87,17 @@ matrix has no slope: NaN. The gradient of `max` and `min` of numbers among which
 of `maximum`, `minimum` and `clip` for all their operands where one is NaN, and those of the activations and the hinge
 losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it replaces; `sort` moves a NaN, and its
 gradient, as any number.
+
+NumPy's functions have its values, dtypes and shapes. What answers with places, counts or truth is constant: `argwhere`,
+`digitize`, `np.histogram` without weights. `median`, `percentile` and `quantile`, by all 13 methods, share among equal
+elements as `sort` does and have a slope in q where they interpolate; `unique` shares too. A mask `where=` gives 0 to
+what it leaves out, and the functions that begin with `nan` give 0 to NaN. At its points `interp` has the slope on their
+right, at the last one that on its left, and 0 beyond; it has slopes in all three arguments. `heaviside` has slope 0 in
+its first argument. `linalg.lstsq` and `polyfit` are right where the rank does not change. A list of traced numbers is
+an array wherever the function itself is reached. Methods of universal functions, `np.add.reduce(x)`, `accumulate`,
+`reduceat` and `outer`, are followed for every function of two numbers that is. Under `vmap` and `compile` a result
+whose shape depends on values, as that of `unique`, is an error. What changes an array in place, `np.put(x, i, v)` and
+its kin, is item assignment.
 
 On a GPU an error would cost a wait for the device at each call. With CuPy `linalg.inv` and `linalg.solve` of a
 singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
@@ -139,7 +163,10 @@ def rows(part: str) -> list[tuple[str, str, Callable | None]]:
 
 def numpys_own() -> list[str]:
     """Return NumPy's names that are outside the standard, each as code."""
-    return [f"`{name}`" for name in sorted({*FUNCTIONS, *UFUNCS} - vars(cr.differentiable(np)).keys())]
+    asked = {
+        name for name, f in FUNCTIONS.items() if f.__module__ != "chainrule.numpy_names.functions.creation"
+    }
+    return [f"`{name}`" for name in sorted({*asked, *UFUNCS} - vars(cr.differentiable(np)).keys())]
 
 
 def special_table() -> str:

@@ -407,7 +407,7 @@ class TestOneRecorder:
             "array_api_compat",
             "chainrule.gates.helpers",
             "chainrule.gates.types",
-            "chainrule.numpy_names.array",
+            "chainrule.numpy_names.assignment",
             "chainrule.numpy_names.names",
             "numpy",
         }

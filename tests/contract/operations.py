@@ -199,6 +199,8 @@ OPERATIONS = [
     one("direction", "complex", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
+    Operation("share", lambda xp, x, y: xp._share(x, y), (uniform(-2, 2), uniform(-2, 2)), elementwise=True),
+    one("share", "of-scalar", lambda xp, x: xp._share(0.5, x, base=2), elementwise=True),
     *(
         Operation(
             "power_log",
@@ -275,6 +277,24 @@ OPERATIONS = [
         "getitem",
         "arrays",
         lambda xp, x: x[beside(xp, x, [0, 1, 0, -1]), beside(xp, x, [2, 0, 2, 1])],
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[:, 1].set(v),
+        (uniform(-2, 2), uniform(-2, 2, (2,))),
+        "basic",
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[beside(xp, x, [0, -1, 1])].set(v),
+        (uniform(-2, 2, (2, 3)), uniform(-2, 2, (3, 1))),
+        "repeated",
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[x > 0].set(xp.sum(v)),
+        (apart(), uniform(-2, 2, (2,))),
+        "mask",
     ),
     Operation(
         "scatter",

@@ -230,7 +230,8 @@ def _of_floating_arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> tupl
 
 def _plain(x: Any) -> Any:
     """Return the array under every level, and a number of Python's as an array."""
-    return np.asarray(x) if isinstance(x, int | float | complex) else plain_value(x)
+    x = plain_value(x)
+    return np.asarray(x) if isinstance(x, int | float | complex) else x
 
 
 def _dot(a: Array, b: Array) -> float:

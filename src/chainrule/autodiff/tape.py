@@ -29,7 +29,7 @@ from chainrule.gates.helpers import (
 )
 from chainrule.gates.indexing import getitem, scatter
 from chainrule.gates.types import Array, Cotangents, Gate, Pullback
-from chainrule.numpy_names.coercion import as_operands
+from chainrule.numpy_names.coercion import as_operands, is_foreign
 from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.
@@ -151,7 +151,7 @@ def record(
             # An array of another transform, which runs inside those of the others.
             return space._wrap(top.record(gate, arrays, settings))
     if not level:
-        return space._wrap((plain or _computed(gate, space._base))(*operands, **settings))
+        return space._made((plain or _computed(gate, space._base))(*operands, **settings))
     result, pullbacks = gate(xp, *operands, **settings)
     edges: Any = []
     watched: Watched = ()
@@ -214,6 +214,8 @@ def check_operand(x: Any) -> None:
     if is_transformed(x):
         return
     check_array_class(type(x))
+    if is_foreign(x):
+        return  # a rule of one's own may take it, and operators leave it to its class
     _checked.add(type(x))
     if isinstance(x, np.ndarray):
         _watchable.add(type(x))

@@ -29,7 +29,7 @@ def constant(space: Any, _: None, plain: Function) -> Function:
 
     @functools.wraps(plain)
     def function(*args: Any, **kwargs: Any) -> Any:
-        return space._wrap(plain(*map(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
+        return space._made(plain(*map(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
 
     return function
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,26 +61,43 @@ def jacobian(
         i = argument_number("jacobian", argnums, len(args))
         # The batch is below what is traced: its elements are rows of one gradient.
         rows_level, level = new_level(), new_level()
-        traced, given, leaves = traced_arguments("jacobian", f, args, [i], level)
+        traced, given, found = traced_arguments("jacobian", f, args, [i], level)
+        leaves = [x for x in found if x is not None]
         out = f(*traced, **kwargs)
-        results = pytree.flat(out)
+        results = _arrays_of(f, out)
         for y in results:
             check_result("jacobian", f, y, level)
-            if not hasattr(y, "shape"):
-                raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
         _check_size(results, leaves)
         if mode == "reverse":
             rows = [_of_result(y, leaves, level, rows_level, step) for y in results]
         else:
 
             def of_leaves(*values: Any) -> Any:
-                return f(*args[:i], pytree.rebuilt(args[i], iter(values)), *args[i + 1 :], **kwargs)
+                new = [x if y is None else y for x, y in zip(given, _beside_none(found, values), strict=True)]
+                moved = f(*args[:i], pytree.rebuilt(args[i], iter(new)), *args[i + 1 :], **kwargs)
+                return _arrays_of(f, moved)
 
-            rows = _of_arguments(of_leaves, given, results, rows_level, step)
-        blocks = [block for its in rows for block in nested_as([args[i]], its)]
-        return as_given(pytree.rebuilt(out, iter(blocks)), given)
+            moving = [x for x, leaf in zip(given, found, strict=True) if leaf is not None]
+            rows = _of_arguments(of_leaves, moving, results, rows_level, step)
+        blocks = (nested_as([args[i]], _beside_none(found, its))[0] for its in rows)
+        return as_given(pytree.rebuilt(out, iter(_beside_none(pytree.flat(out), blocks))), given)
 
     return matrix
+
+
+def _arrays_of(f: Callable[..., Any], out: Any) -> list[Any]:
+    """Return the arrays of a result, which may have None beside them, as the gradient of settings is."""
+    found = [y for y in pytree.flat(out) if y is not None or out is None]
+    for y in found:
+        if not hasattr(y, "shape"):
+            raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
+    return found
+
+
+def _beside_none(places: Sequence[Any], values: Iterable[Any]) -> list[Any]:
+    """Return the next value for each place, and None where there is None."""
+    values = iter(values)
+    return [None if place is None else next(values) for place in places]
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None) -> Callable[..., Any]:
@@ -95,10 +112,13 @@ def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None
 def _check_size(results: Sequence[Array], leaves: Sequence[Traced]) -> None:
     """Raise MemoryError for derivatives that the memory of the host cannot hold."""
     elements = sum(math.prod(y.shape) for y in results) * sum(math.prod(x.shape) for x in leaves)
-    needed, free = elements * _bytes(leaves[0]) if leaves else 0, memory.free_bytes()
-    if needed > free and plain_namespace(leaves[0]) is np:
+    needed = elements * _bytes(leaves[0]) if leaves else 0
+    # What fits into one pass needs no look at the system's files. The slices of more are there once more as they are
+    # joined.
+    if needed > _PASS and 2 * needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
         raise MemoryError(
-            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free. "
+            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, twice as they are joined, and "
+            f"{free / 2**30:.3g} GiB are free. "
             "Use chainrule.vjp or chainrule.jvp for their products with vectors"
         )
 
@@ -122,7 +142,8 @@ def _of_result(
         ]
     # Each element is picked by its index: so the others are masked, and do not turn a slope that is infinite for them
     # into NaN.
-    space, elements = y.space, y.space.reshape(y, (-1,))
+    space = y.space
+    elements = y if y.ndim == 1 else space.reshape(y, (-1,))
 
     def rows(places: Any) -> list[Array]:
         element = elements[places]

@@ -4,7 +4,6 @@ The gradient of an operand that was broadcast may have the shape of the result: 
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 from chainrule.gates.helpers import conjugate, is_complex, is_transformed, nothing, output, real_product
@@ -196,7 +195,7 @@ def log2(xp: Any, x: Array, /) -> Result:
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
     """log(e^x1 + e^x2): the slopes are s(x1 - x2) and s(x2 - x1), s the sigmoid."""
     y = xp.logaddexp(x1, x2)
-    return y, tuple(lambda g, xs=xs: g * _share(xp, y, xp.exp, *xs) for xs in ((x1, x2), (x2, x1)))
+    return y, tuple(lambda g, xs=xs: g * output(share, xp, *xs) for xs in ((x1, x2), (x2, x1)))
 
 
 @rule("main", flow="picks")
@@ -248,7 +247,7 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     y = xp.pow(x1, x2)
 
     def base(g: Array) -> Array:
-        if isinstance(x2, int | float | complex):
+        if isinstance(x2, int | float | complex) and not is_transformed(x2):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
         # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
         # its factor by 0 without a slope.
@@ -393,8 +392,8 @@ def logaddexp2(xp: Any, x1: Array, x2: Array, /) -> Result:
         y = output(logaddexp2, xp, x1, x2)
     else:
         y = xp.maximum(x1, x2)
-        y = y + xp.log1p(power(-xp.abs(_gap(xp, y, x1, x2)))) * (1 / math.log(2))
-    return y, tuple(lambda g, xs=xs: g * _share(xp, y, power, *xs) for xs in ((x1, x2), (x2, x1)))
+        y = y + xp.log1p(power(-xp.abs(_gap(xp, x1, x2)))) * (1 / math.log(2))
+    return y, tuple(lambda g, xs=xs: g * output(share, xp, *xs, base=2) for xs in ((x1, x2), (x2, x1)))
 
 
 @rule("internal", flow="elementwise")
@@ -453,16 +452,24 @@ def sech_of(xp: Any, x: Array, y: Array) -> Array:
     return xp.exp(-xp.abs(x)) * (1 + xp.abs(y))
 
 
-def _share(xp: Any, like: Array, power: Callable[[Array], Array], own: Array, other: Array) -> Array:
-    """Return the part that the power of one number has in the sum of both."""
-    gap = _gap(xp, like, own, other)
+@rule("internal", flow="elementwise")
+def share(xp: Any, own: Array, other: Array, /, *, base: int | None = None) -> Result:
+    """b^own / (b^own + b^other), the slope of logaddexp, b = e without a base; its slope is both shares times log b."""
+    gap = _gap(xp, own, other)
     positive = gap >= 0
-    e = power(xp.where(positive, -gap, gap))
-    return xp.where(positive, 1, e) / (1 + e)
+    below = xp.where(positive, -gap, gap)
+    e = xp.exp(below) if base is None else xp.pow(float(base), below)
+    y = xp.where(positive, 1, e) / (1 + e)
+
+    def slope(g: Array) -> Array:
+        return g * (y * output(share, xp, other, own, base=base) * math.log(base or math.e))
+
+    return y, (slope, lambda g: -slope(g))
 
 
-def _gap(xp: Any, like: Array, x1: Array, x2: Array) -> Array:
+def _gap(xp: Any, x1: Array, x2: Array) -> Array:
     """Return x1 - x2; two equal infinities have no difference, and count as any two equal numbers."""
+    like = x1 if hasattr(x1, "dtype") else x2
     x1, x2 = (x if hasattr(x, "dtype") else xp.full_like(like, x) for x in (x1, x2))
     level = xp.logical_and(x1 == x2, xp.isinf(x1))
     return xp.where(level, 0, x1) - xp.where(level, 0, x2)

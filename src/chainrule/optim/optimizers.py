@@ -30,6 +30,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_complex
 from chainrule.gates.types import Array
 from chainrule.optim.schedules import Schedule, as_schedule, positive_number
+from chainrule.program.numbers import numbers_of
 from chainrule.validation import real_number
 
 Params = Any  # an array, or lists, tuples and dicts of Params
@@ -336,13 +337,17 @@ def _update(
         )
     _check_gradients(who, old, leaves, params)
     step, xp = state["step"], namespace(*old, *leaves)
-    # A Python number, because NumPy's scalars would widen float32.
-    now = numbers(float(schedule(step)), step)
+    now = numbers_of(partial(_numbers_at, schedule, numbers), step)
     columns = (old, leaves, *(state[name] for name in kept))
     new, *keeps = of_each(rule, xp, columns, now)
     return pytree.rebuilt(params, iter(new)), {"step": step + 1} | {
         name: tuple(arrays) for name, arrays in zip(kept, keeps, strict=True)
     }
+
+
+def _numbers_at(schedule: Schedule, numbers: _Numbers, step: int) -> tuple[float | None, ...]:
+    # A Python number, because NumPy's scalars would widen float32.
+    return numbers(float(schedule(step)), step)
 
 
 def refuse_complex(who: str, params: Params) -> None:
