@@ -147,6 +147,8 @@ def test_a_complex_result_has_no_gradient_and_has_a_pullback_and_a_rate():
         cr.grad(lambda z: np.sum(z * z))(z)
     with pytest.raises(TypeError, match="expected a real number"):
         cr.backward(cr.variable(2j) * 3)
+    with pytest.raises(TypeError, match=r"elementwise_grad: expected .* real numbers; got complex128"):
+        cr.elementwise_grad(np.exp)(z)
     y, pullback = cr.vjp(lambda z: z * z, z)
     np.testing.assert_allclose(pullback(y)[0], y * np.conj(2 * z))
     np.testing.assert_allclose(cr.jvp(lambda z: z * z, (z,), (y,))[1], 2 * z * y)
