@@ -123,7 +123,7 @@ def _check_elementwise(f: Callable[..., Any], x: Any, out: Any) -> None:
             f"elementwise_grad: expected {name_of(f)} to return the argument's shape {expected}; got {shape}. "
             "Use chainrule.grad or chainrule.jacobian for a function that mixes elements"
         )
-    if hasattr(out, "dtype") and not space_of(out)._is_floating(out.dtype):
+    if hasattr(out, "dtype") and not space_of(out)._base.isdtype(out.dtype, "real floating"):
         raise TypeError(f"elementwise_grad: expected {name_of(f)} to return real numbers; got {out.dtype}")
 
 

@@ -333,6 +333,7 @@ def array_equal(xp: Any, a1: Any, a2: Any, equal_nan: bool = False) -> bool:
     return a1.shape == a2.shape and allclose(xp, a1, a2, 0.0, 0.0, equal_nan)
 
 
+@numpy_name(ufunc=True)  # that of CuPy's
 @numpy_name()
 def angle(xp: Any, z: Any, deg: bool = False) -> Array:
     """Return the angles of complex numbers, in radians or in degrees; at 0 the gradient is 0."""
