@@ -71,19 +71,17 @@ def test_a_traced_array_is_an_error_that_says_so_where_there_is_no_rule(name):
         cr.grad(lambda x: np.sum(named(name)(*[x] * arguments)))(MATRIX)
 
 
-@pytest.mark.parametrize("name", ["fft.fft", "fft.rfft", "imag", "unique_values", "linalg.eigvals"])
+@pytest.mark.parametrize("name", ["unique_values", "unique_inverse"])
 def test_constants_pass_through_where_there_is_no_rule(name):
     x = np.array([[1.0, 2.0], [2.0, 1.0]])
-    plain = {"imag": np.imag, "unique_values": np.unique_values, "linalg.eigvals": np.linalg.eigvals}
-    expected = plain.get(name) or getattr(np.fft, name.removeprefix("fft."))
-    np.testing.assert_allclose(named(name)(SPACE.asarray(x)).value, expected(x))
+    for of_constant, expected in zip(named(name)(SPACE.asarray(x)), getattr(np, name)(x), strict=True):
+        np.testing.assert_allclose(getattr(of_constant, "value", of_constant), expected)
 
 
 def test_complex_numbers_pass_through():
     z = np.array([1 + 2j, 3 - 1j])
     np.testing.assert_allclose(SPACE.abs(SPACE.asarray(z)).value, np.abs(z))
-    with pytest.raises(TypeError, match="complex"):
-        cr.grad(lambda z: np.sum(np.abs(z)))(z)
+    np.testing.assert_allclose(cr.grad(lambda z: np.sum(np.abs(z)))(z), z / np.abs(z))
 
 
 # --- Ties and kinks ---

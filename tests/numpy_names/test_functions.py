@@ -13,6 +13,7 @@ import chainrule as cr
 from chainrule.numpy_names.names import FUNCTIONS, UFUNCS
 from tests.numpy_names.test_dispatch import SPELLINGS, STACK, A, V, numbers_and_slopes
 from tests.numpy_names.test_fuzz import CASES
+from tests.numpy_names.test_namespace import ROWS
 
 SQUARE = np.array([[2.0, 1.0, 0.5], [-1.0, 3.0, 0.25], [0.5, 0.0, 1.5]])
 HOLES = np.array([1.0, np.nan, np.inf, -np.inf, -2.0])
@@ -169,8 +170,8 @@ def test_a_function_gives_numpys_numbers_and_the_right_slopes(name: str):
 
 
 def test_every_function_has_a_row():
-    rows = {re.split("[, ]", row)[0].rpartition(".")[2] for row in (*NAMES, *SPELLINGS, *CASES)}
-    constant = {"allclose", "argsort", "array_equal", "iscomplexobj", "isclose", "isrealobj"}
+    rows = {re.split("[, ]", row)[0].rpartition(".")[2] for row in (*NAMES, *SPELLINGS, *CASES, *ROWS)}
+    constant = {"allclose", "argsort", "array_equal", "iscomplexobj", "isclose", "isrealobj", "isscalar"}
     constant |= {"ndim", "result_type", "shape", "size"}
     # Those that change an array in place, and those of complex eigenvalues.
     constant |= {"copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask", "roots"}

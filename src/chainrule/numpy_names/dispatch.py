@@ -25,7 +25,20 @@ __all__ = ["as_numpy", "function", "integers", "ufunc"]
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (
-            *("axis", "axes", "axis1", "axis2", "axisa", "axisb", "axisc", "destination", "k", "n", "offset"),
+            *(
+                "axis",
+                "axes",
+                "s",
+                "axis1",
+                "axis2",
+                "axisa",
+                "axisb",
+                "axisc",
+                "destination",
+                "k",
+                "n",
+                "offset",
+            ),
             *("shift", "source"),
         ),
         integers,

@@ -140,16 +140,18 @@ class Namespace:
         """Note a call of a universal function."""
         if any(is_transformed(x) for x in inputs):
             return NotImplemented
-        recording = _recording_of(inputs)
+        recording: Any = _recording_of(inputs)
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
         if "out" in settings or method == "at":
-            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
+            raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         special = sys.modules.get(
             "cupyx.scipy.special" if "cupy" in self._library.__name__ else "scipy.special"
         )
         if getattr(special, path, None) is ufunc:
             path = f"special.{path}"
         elif _at(self._library, path) is not ufunc:
+            if _is_readable((inputs, settings)):
+                return getattr(ufunc, method)(*_values(inputs), **_values(settings))
             raise not_followed(recording, path)
         if method != "__call__":
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
@@ -161,13 +163,16 @@ class Namespace:
         path = f"{part}.{function.__name__}" if part else function.__name__
         if path in _ABOUT_TYPES:
             return function(*_values(args), **_values(kwargs))
-        if path in _SHAPED_BY_VALUES:
-            raise refused(recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
-        if path in _ANSWERS:
-            raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
         if kwargs.get("out") is not None:
-            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        if path not in _ALLOWED or _at(self._library, path) is not function:
+            raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
+        is_followed = path in _ALLOWED and _at(self._library, path) is function
+        if path in _SHAPED_BY_VALUES or path in _ANSWERS or not is_followed:
+            if _is_readable((args, kwargs)):
+                return function(*_values(args), **_values(kwargs))
+            if path in _SHAPED_BY_VALUES:
+                raise refused(recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
+            if path in _ANSWERS:
+                raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
             raise not_followed(recording, f"numpy.{path}")
         return _at(self, path)(*args, **kwargs)
 
@@ -208,6 +213,8 @@ class Namespace:
             if path == "asarray" and isinstance(args[0], Recorded) and _keeps(args[0], **kwargs):
                 return args[0]
             if path in _SHAPED_BY_VALUES or (path == "where" and len(args) == 1):
+                if _is_readable((args, kwargs)):
+                    return plain(*_values(args), **_values(kwargs))
                 raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
             if not is_ufunc(plain) and any(map(_is_unknown, _settings(path, args, kwargs))):
                 raise refused(
@@ -260,7 +267,16 @@ def _is_unknown(x: Any) -> bool:
     """Say whether there is an array in x whose elements are not the same at every replay."""
     if isinstance(x, list | tuple):
         return any(map(_is_unknown, x))
-    return isinstance(x, Recorded) and not x.variable.known
+    return isinstance(x, Recorded) and not x.is_readable()
+
+
+def _is_readable(x: Any) -> bool:
+    """Say whether no array in x depends on an argument; the numbers in it decide the program from here on."""
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    if isinstance(x, list | tuple):
+        return all(map(_is_readable, x))
+    return fixed(x) is x or type(x) is Number if not isinstance(x, Recorded) else x.is_readable()
 
 
 def _recording_of(x: Any) -> Recording | None:
@@ -287,7 +303,12 @@ def _note(
     else:
         args = (*fixed(args[:1]), *args[1:]) if of_numbers else fixed(args)
     kwargs = {name: fixed(x) for name, x in kwargs.items()}
-    out = run(*_values(args), **_values(kwargs))
+    try:
+        out = run(*_values(args), **_values(kwargs))
+    except (ArithmeticError, np.linalg.LinAlgError, IndexError) as error:
+        if any(map(_is_unknown, (args, *kwargs.values()))):
+            refused(recording, f"the {type(error).__name__} of {operation}", "Handle it outside the function")
+        raise
     call = recording.add(operation, run, _noted(recording, args), _noted(recording, kwargs))
     return _wrapped(recording, space, out, call)
 

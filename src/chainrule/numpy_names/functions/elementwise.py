@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import axis_number, innermost
+from chainrule.gates.helpers import axis_number, innermost, is_complex
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of, integers, is_array
 from chainrule.numpy_names.names import FUNCTIONS, SPECIAL, UFUNC_METHODS, numpy_name
@@ -331,6 +331,38 @@ def array_equal(xp: Any, a1: Any, a2: Any, equal_nan: bool = False) -> bool:
     """Return whether two arrays have the same shape and the same elements."""
     a1, a2 = as_arrays(xp, (a1, a2))
     return a1.shape == a2.shape and allclose(xp, a1, a2, 0.0, 0.0, equal_nan)
+
+
+@numpy_name()
+def angle(xp: Any, z: Any, deg: bool = False) -> Array:
+    """Return the angles of complex numbers, in radians or in degrees; at 0 the gradient is 0."""
+    (z,) = as_arrays(xp, (z,))
+    y = xp.atan2(xp.imag(z), xp.real(z)) if is_complex(xp, z) else xp.where(z < 0, math.pi, xp.zeros_like(z))
+    return y * (180 / math.pi) if deg else y
+
+
+@numpy_name("fft.fft2")
+def fft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
+    """Return the Fourier transform along two axes."""
+    return xp.fft.fftn(a, s=s, axes=axes, norm=norm)
+
+
+@numpy_name("fft.ifft2")
+def ifft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
+    """Return the inverse Fourier transform along two axes."""
+    return xp.fft.ifftn(a, s=s, axes=axes, norm=norm)
+
+
+@numpy_name("fft.rfft2")
+def rfft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
+    """Return the first half of the Fourier transform of real numbers along two axes."""
+    return xp.fft.rfftn(a, s=s, axes=axes, norm=norm)
+
+
+@numpy_name("fft.irfft2")
+def irfft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
+    """Return the real numbers whose Fourier transform along two axes begins with a."""
+    return xp.fft.irfftn(a, s=s, axes=axes, norm=norm)
 
 
 @numpy_name()
