@@ -193,12 +193,6 @@ OPERATIONS = [
     unary("tan", -1.2, 1.2),
     unary("tanh", -2, 2),
     Operation("where", lambda xp, a, b: xp.where(a > b, a * 1, b * 1), (uniform(-2, 2), uniform(-2, 2))),
-    # gates of NumPy's functions
-    Operation(
-        "convolve_vectors",
-        lambda xp, a, v: xp._convolve_vectors(a, v),
-        (uniform(-2, 2, (4,)), uniform(-2, 2, (2,))),
-    ),
     # slopes that are gates themselves
     one("cbrt", "", lambda xp, x: xp._cbrt(x), apart(), elementwise=True),
     one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),

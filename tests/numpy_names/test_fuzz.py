@@ -559,6 +559,77 @@ def _(d: Draw, name: str) -> Case:
     return (np.vdot, [x, d.array((2, 3))]) if name == "vdot" else (lambda x: abs(np.linalg.qr(x, "r")), [x])
 
 
+@case("roots", "angle")
+def _(d: Draw, name: str) -> Case:
+    if name == "angle":
+        return lambda x, y: np.angle(x + 1j * y), [d.array((3,)), d.array((3,))]
+    p, zeros = d.array((d.one(3, 4),)), np.zeros(d.one(0, 1, 2))
+    return lambda p: abs(np.roots(np.concatenate([zeros, p, zeros[1:]]))), [p]
+
+
+# --- In place, on an array of the function's own ---
+
+
+@case("fill_diagonal", "put", "put_along_axis", "place", "putmask", "copyto")
+def _(d: Draw, name: str) -> Case:
+    x, v = d.array((3, 4)), d.array((4,))
+    mask, places = d.mask((3, 4)), d.random.permutation(12)[:5]
+    wrap, mode, axis = d.one(True, False), d.one("raise", "wrap", "clip"), d.one(0, 1)
+    rows = d.random.integers(0, 3, (1, 4)) if axis == 0 else d.random.integers(0, 4, (3, 1))
+
+    def f(x: Any, v: Any) -> Any:
+        y = x * 2
+        {
+            "fill_diagonal": lambda: np.fill_diagonal(y, v[:3], wrap),
+            "put": lambda: np.put(y, places, v, mode),
+            "put_along_axis": lambda: np.put_along_axis(
+                y, rows, v[None, :] if axis == 0 else v[:3, None], axis
+            ),
+            "place": lambda: np.place(y, mask, v),
+            "putmask": lambda: np.putmask(y, mask, v),
+            "copyto": lambda: np.copyto(y, v, where=mask),
+        }[name]()
+        return y
+
+    return f, [x, v]
+
+
+# --- Complex numbers ---
+
+OF_COMPLEX: dict[str, Callable[..., Any]] = {
+    "sum": lambda z: np.sum(z, axis=0, where=[True, False, True, True], initial=1 + 2j),
+    "prod": lambda z: np.prod(z, where=[True, False, True, True]),
+    "mean": np.mean,
+    "var": lambda z: np.var(z, where=[True, False, True, True]),
+    "std": lambda z: np.std(z, mean=z[:1]),
+    "nansum": np.nansum,
+    "nanvar": np.nanvar,
+    "average": lambda z: np.average(z, weights=z * 2),
+    "cov": lambda z: np.cov(z, z[::-1] * 1j),
+    "corrcoef": lambda z: np.corrcoef(z, z[::-1] ** 2),
+    "convolve": lambda z: np.convolve(z, z[:2]),
+    "correlate": lambda z: np.correlate(z, z[:2], "full"),
+    "vdot": lambda z: np.vdot(z, z[::-1]),
+    "interp": lambda z: np.interp([0.5, 1.2, 7.0], [0.0, 1.0, 2.0, 3.0], z),
+    "trapezoid": lambda z: np.trapezoid(z**2),
+    "gradient": lambda z: np.gradient(z, edge_order=2),
+    "polyval": lambda z: np.polyval(z, z),
+    "pad": lambda z: np.pad(z, 3, "reflect", reflect_type="odd"),
+    "accumulate": lambda z: np.multiply.accumulate(z),
+    "lstsq": lambda z: np.linalg.lstsq(np.reshape(z, (2, 2)) + np.eye(2), z[:2])[0],
+    "cond": lambda z: np.linalg.cond(np.reshape(z, (2, 2)) + np.eye(2)),
+    "eigh": lambda z: np.linalg.eigh(np.reshape(z, (2, 2)) + np.conj(np.reshape(z, (2, 2)).T), "U")[0],
+    "float_power": lambda z: np.float_power(z, 2.5),
+    "isreal": np.isreal,
+}
+
+
+@case(*(f"{name} of complex numbers" for name in OF_COMPLEX))
+def _(d: Draw, name: str) -> Case:
+    f = OF_COMPLEX[name.split(maxsplit=1)[0]]
+    return lambda x, y: f(x + 1j * y), [d.array((4,)), d.array((4,))]
+
+
 # --- The checks ---
 
 
@@ -576,7 +647,7 @@ def same_as_numpy(f: Callable[..., Any], args: list[np.ndarray], rtol: float) ->
     for mine, its in zip(got, want, strict=True):
         its = np.asarray(its)
         assert (mine.shape, mine.dtype) == (its.shape, its.dtype)
-        near = 1e-4 if its.dtype == np.float32 else rtol
+        near = 1e-4 if its.dtype in (np.float32, np.complex64) else rtol
         np.testing.assert_allclose(np.asarray(cr.stop_gradient(mine)), its, rtol=near, atol=near)
 
 
@@ -587,12 +658,15 @@ def right_slopes(f: Callable[..., Any], args: list[np.ndarray], d: Draw) -> None
         i: np.cos(np.arange(np.size(y)) + 1.0).reshape(np.shape(y)) for i, y in enumerate(flat(f(*args)))
     }
 
+    def parts(*args: Any) -> Any:
+        return [np.real(y) + 0.7 * np.imag(y) if np.iscomplexobj(y) else y for y in flat(f(*args))]
+
     def cost(*args: Any) -> Any:
-        ys = flat(f(*args))
+        ys = parts(*args)
         return math.fsum(np.nansum(ys[i] * weights[i]) for i in outputs)
 
     def followed(*args: Any) -> Any:
-        ys = flat(f(*args))
+        ys = parts(*args)
         return sum(
             (np.sum(np.where(ys[i] == ys[i], ys[i], 0) * weights[i]) for i in outputs),
             0.0 * np.sum(np.where(args[0] == args[0], args[0], 0)),

@@ -307,17 +307,34 @@ def poly(xp: Any, seq_of_zeros: Any) -> Any:
 def roots(xp: Any, p: Any) -> Array:
     """Return the zeros of a polynomial: the eigenvalues of its companion matrix."""
     p = atleast(xp, as_array(xp, p), 1)
-    p = p if is_inexact(xp, p) else xp.astype(p, xp.float64)
-    places = xp.nonzero(xp.stop_gradient(p))[0]
-    if not places.shape[0]:
-        return p[:0]
-    first, last = int(places[0]), int(places[-1])
-    at_zero, p = p.shape[0] - last - 1, p[first : last + 1]
-    n = p.shape[0] - 1
-    found = p[:0]
+    return xp._record(_zeros, (p if is_inexact(xp, p) else xp.astype(p, xp.float64),), {})
+
+
+def _zeros(xp: Any, p: Array, /) -> Result:
+    """p(z) = 0: dp_j = -sum_i g_i z_i^(n - j) / p'(z_i), for coefficients that are 0 too."""
+    top, n = top_of((p,)), p.shape[0] - 1
+    z = _eigenvalues(xp, p) if top is None or top.space is xp else output(_zeros, xp, p)
+
+    def pullback(g: Array) -> Array:
+        slopes = polyval(xp, polyder(xp, p), z)
+        return xp.matmul(-g / slopes, vander(xp, z, n + 1))
+
+    return z, (pullback,)
+
+
+def _eigenvalues(xp: Any, p: Array) -> Array:
+    """Return the zeros of a polynomial of which coefficients at both ends may be 0."""
+    at_zero = 0
+    if somewhere(xp, xp.logical_or(p[:1] == 0, p[-1:] == 0)):
+        places = xp.nonzero(p)[0]
+        if not places.shape[0]:
+            return p[:0]
+        first, last = int(places[0]), int(places[-1])
+        at_zero, p = p.shape[0] - last - 1, p[first : last + 1]
+    n, found = p.shape[0] - 1, p[:0]
     if n:
         below = xp.eye(n, dtype=p.dtype, device=p.device)[: n - 1, :]
-        found = xp.linalg.eigvals(xp.concat([(-p[1:] / p[0])[None, :], below]))
+        found = xp.linalg.eigvals(xp.concat([(-p[1:] / p[0, ...])[None, :], below]))
     return xp.concat([found, xp.zeros((at_zero,), dtype=found.dtype, device=found.device)])
 
 
@@ -343,15 +360,13 @@ def _of_one_length(xp: Any, a1: Any, a2: Any) -> list[Array]:
 
 @numpy_name()
 def polymul(xp: Any, a1: Any, a2: Any) -> Array:
-    """Return the coefficients of the product of two polynomials, without zeros in front of the factors."""
-    factors = []
-    for x in as_arrays(xp, (a1, a2)):
-        x = atleast(xp, x, 1)
+    """Return the coefficients of the product of two polynomials, less those of the zeros in front of the factors."""
+    factors, away = [atleast(xp, x, 1) for x in as_arrays(xp, (a1, a2))], 0
+    for x in factors:
         if somewhere(xp, x[:1] == 0):
             places = xp.nonzero(xp.stop_gradient(x))[0]
-            x = x[int(places[0]) if places.shape[0] else -1 :]
-        factors.append(x)
-    return convolve(xp, *factors)
+            away += int(places[0]) if places.shape[0] else x.shape[0] - 1
+    return convolve(xp, *factors)[away:]
 
 
 @numpy_name()
