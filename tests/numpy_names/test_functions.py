@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.numpy_names.names import FUNCTIONS, UFUNCS
+from tests.numpy_names.cases import CASES
 from tests.numpy_names.test_dispatch import SPELLINGS, STACK, A, V, numbers_and_slopes
-from tests.numpy_names.test_fuzz import CASES
 from tests.numpy_names.test_namespace import ROWS
 
 SQUARE = np.array([[2.0, 1.0, 0.5], [-1.0, 3.0, 0.25], [0.5, 0.0, 1.5]])
