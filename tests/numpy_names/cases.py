@@ -268,6 +268,17 @@ def _(d: Draw, name: str) -> Case:
     return lambda x: of_numpy(name)(x, **settings), [d.array((7,))]
 
 
+@case("histogram2d", "histogramdd")
+def _(d: Draw, name: str) -> Case:
+    settings = d.settings(bins=(2, [2, np.array([-2.0, 0.0, 2.5])]), density=(True, False))
+    if name == "histogramdd":
+        return lambda x, w: np.histogramdd(x, weights=w, **settings), [
+            d.array((7, 2)),
+            d.random.uniform(1, 2, 7),
+        ]
+    return lambda x, y: np.histogram2d(x, y, **settings), [d.array((7,)), d.array((7,))]
+
+
 @case("histogram of weights")
 def _(d: Draw, name: str) -> Case:
     x, density = d.array((7,)), d.one(True, False)
@@ -290,6 +301,14 @@ def _(d: Draw, name: str) -> Case:
 def _(d: Draw, name: str) -> Case:
     f, a = of_numpy(name.split(maxsplit=1)[0]), d.one(0.5, 2.0, 2)
     return d.one(lambda x: f(x, a), lambda x: f(a, x)), [abs(d.array()) + 0.2]
+
+
+@case("ldexp", "real_if_close")
+def _(d: Draw, name: str) -> Case:
+    n = d.random.integers(-9, 9)
+    return (lambda x: np.ldexp(x, n)) if name == "ldexp" else lambda x: np.real_if_close(x * (1 + 1e-18j)), [
+        d.array()
+    ]
 
 
 @case("modf", "isposinf", "isneginf", "isreal", "iscomplex")

@@ -110,3 +110,57 @@ def test_a_function_is_numpys_and_its_slopes_are_right(name: str):
         # Of values in float32 differences say nothing.
         if name not in UNSTEADY and all(np.asarray(y).dtype != np.float32 for y in flat(f(*args))):
             right_slopes(f, args, d)
+
+
+ELSEWHERE = (
+    *(
+        "sum",
+        "nanmean",
+        "nanvar",
+        "nanmax",
+        "median",
+        "quantile",
+        "nanquantile",
+        "average",
+        "cov",
+        "digitize",
+    ),
+    *(
+        "histogram",
+        "fmod",
+        "heaviside",
+        "geomspace",
+        "reduce",
+        "accumulate",
+        "ravel",
+        "pad",
+        "delete",
+        "insert",
+    ),
+    *(
+        "sliding_window_view",
+        "interp",
+        "trapezoid",
+        "gradient",
+        "convolve",
+        "polyval",
+        "polyfit",
+        "linalg.lstsq",
+    ),
+    *("linalg.cond", "put", "put_along_axis", "putmask", "copyto", "fill_diagonal"),
+)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_function_is_the_same_in_a_batch_and_in_a_program(name: str):
+    f, args = CASES[name](Draw([0, *name.encode()]))
+    program, others = cr.compile(f), [x * 1.01 for x in args]
+    program(*args)
+    batch = flat(cr.vmap(f)(*(np.stack([x, y]) for x, y in zip(args, others, strict=True))))
+    for again in (flat(program(*others)), [np.asarray(y)[1] for y in batch]):
+        for mine, its in zip(again, flat(f(*others)), strict=True):
+            its = np.asarray(its)
+            assert np.asarray(mine).dtype == its.dtype
+            near = 1e-4 if its.dtype == np.float32 else 1e-10
+            np.testing.assert_allclose(mine, its, rtol=near, atol=near)

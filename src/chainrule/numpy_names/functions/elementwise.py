@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, is_complex
+from chainrule.gates.helpers import axis_number, somewhere, is_complex
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of, integers, is_array
 from chainrule.numpy_names.names import SPECIAL, numpy_name
@@ -298,6 +298,25 @@ def _is_stable(name: str, kind: Any, stable: bool | None) -> bool:
 def i0(xp: Any, x: Any) -> Array:
     """Return the modified Bessel function of order 0, that of chainrule.special."""
     return SPECIAL["i0"](xp, as_array(xp, x))
+
+
+@numpy_name()
+def real_if_close(xp: Any, a: Any, tol: float = 100) -> Array:
+    """Return the real part where every imaginary part is below tol units in the last place of 1, and else a itself."""
+    a = as_array(xp, a)
+    if not iscomplexobj(xp, a):
+        return a
+    least = tol * float(xp.finfo(a.dtype).eps) if tol > 1 else tol
+    return a if somewhere(xp, xp.abs(xp.imag(a)) >= least) else xp.real(a)
+
+
+@numpy_name(ufunc=True)
+def ldexp(xp: Any, x1: Any, x2: Any) -> Array:
+    """Return x1 2^x2, for whole numbers x2."""
+    x1, x2 = as_arrays(xp, (x1, x2))
+    # In two steps: a power may overflow where the product does not.
+    half = x2 // 2
+    return x1 * xp.pow(2.0, xp.astype(half, x1.dtype)) * xp.pow(2.0, xp.astype(x2 - half, x1.dtype))
 
 
 @numpy_name()
