@@ -42,6 +42,8 @@ def reduce(
         axis = axis[0] if axis else 0
     keepdims, parts = settings.pop("keepdims", False), list(xp.unstack(array, axis=axis))
     initial = settings.pop("initial", None)
+    if initial is None and len(parts) == 1:
+        initial = getattr(getattr(np, name, None), "identity", None)  # hypot(0, x) is no longer x
     if settings or not parts:
         raise TypeError(
             f"numpy.{name}.reduce: expected elements along axis {axis}, keepdims= and initial= alone; got {settings}"
