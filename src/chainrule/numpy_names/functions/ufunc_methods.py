@@ -68,11 +68,11 @@ def reduceat(
     """Return `reduce` of the elements from each index up to the next one, or the element where that does not follow."""
     array, places = as_array(xp, array, dtype), integers(np.asarray(innermost(indices)))
     along = axis_number(f"numpy.{name}.reduceat", axis, array.ndim)
-    parts = [
-        array[(*(slice(None),) * along, slice(i, j if j > i else i + 1), ...)]
-        for i, j in itertools.pairwise((*places, array.shape[along]))
-    ]
-    return xp.stack([reduce(xp, name, run, part, along) for part in parts], axis=along)
+    before, found = (slice(None),) * along, []
+    for i, j in itertools.pairwise((*places, array.shape[along])):
+        one = array[(*before, i, ...)]
+        found.append(reduce(xp, name, run, array[(*before, slice(i, j), ...)], along) if j > i + 1 else one)
+    return xp.stack(found, axis=along)
 
 
 def outer_of(xp: Any, name: str, run: Callable[..., Any], a: Any, b: Any, **settings: Any) -> Array:
