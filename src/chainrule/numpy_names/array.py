@@ -238,6 +238,8 @@ def _reduction(name: str) -> Callable[..., Any]:
             if "correction" in settings:
                 raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
             settings["correction"] = settings.pop("ddof")
+        if settings.keys() - {"correction", "keepdims"}:
+            return self.__array_function__(getattr(np, name), (), (self, axis), settings)
         return getattr(self.space, name)(self, axis=axis, **settings)
 
     method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import names
-from chainrule.numpy_names.names import FUNCTIONS, STANDARD_NAMES
+from chainrule.numpy_names.names import FUNCTIONS, IN_PLACE, STANDARD_NAMES
 from chainrule.program.arrays import SYMBOLS, Recorded, fixed
 from chainrule.program.numbers import Number
 from chainrule.program.recording import Recording, Variable, current, is_ufunc, not_followed, refused
@@ -74,6 +74,8 @@ _OF_SEVERAL |= {
         "ediff1d",
         "gradient",
         "histogram",
+        "histogram2d",
+        "histogramdd",
     ),
     *("insert", "interp", "lstsq", "nanpercentile", "nanquantile", "percentile"),
     *("polyadd", "polyfit", "polysub", "polyval", "quantile", "tensorsolve", "trapezoid", "vdot"),
@@ -163,6 +165,9 @@ class Namespace:
         path = f"{part}.{function.__name__}" if part else function.__name__
         if path in _ABOUT_TYPES:
             return function(*_values(args), **_values(kwargs))
+        if path in IN_PLACE:
+            # As item assignment, which is followed.
+            return FUNCTIONS[path](self, *args, **kwargs)
         if kwargs.get("out") is not None:
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         is_followed = path in _ALLOWED and _at(self._library, path) is function
