@@ -165,3 +165,45 @@ def test_one_value_is_asked_for_in_one_way(transform: Callable[..., Any]):
     for ask in (float, int, complex, lambda x: x.item(), lambda x: x.tolist(), lambda x: [1, 2][x]):
         with pytest.raises(TypeError):
             transform(lambda x, ask=ask: (ask(x[0]), x[1])[1])(A[0] if transform is not cr.vmap else A)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(
+            lambda x: x.flat[1:],
+            lambda x: sum(x.flat),
+            lambda x: x.flat[-1],
+            lambda x: x.real,
+            lambda x: x.imag + x,
+        ),
+        *(lambda x: x * (7.0 in x) + x, lambda x: x.real.T, lambda x: x.round(1) + x),
+    ],
+)
+def test_attributes_and_questions_are_numpys(f: Callable[[Any], Any]):
+    numbers_and_slopes(f, A)
+
+
+def test_attributes_in_a_batch():
+    for f in (lambda x: x.flat, lambda x: x.real, lambda x: x.imag, lambda x: x.round(1), round):
+        np.testing.assert_array_equal(cr.vmap(f)(A), [f(row) for row in A] if f is not round else np.round(A))
+    with pytest.raises(AttributeError, match=r"Write numpy\.sort\(x\)"):
+        cr.vmap(lambda x: x.sort())(A)
+
+
+@pytest.mark.parametrize("name", ["argsort", "round", "nonzero", "searchsorted", "argmax", "all"])
+def test_methods_without_a_slope_give_constants(name: str):
+    arguments = ([0.0, 2.0],) if name == "searchsorted" else ()
+    x = np.sort(V)
+    found = getattr(cr.variable(x), name)(*arguments)
+    want = getattr(x, name)(*arguments)
+    found, want = (found, want) if isinstance(want, tuple) else ((found,), (want,))
+    for mine, its in zip(found, want, strict=True):
+        assert mine.level == 0
+        assert mine.dtype == its.dtype
+        np.testing.assert_array_equal(np.asarray(mine), its)
+
+
+def test_what_is_in_an_array():
+    assert 3.0 in cr.variable(A)
+    assert 3.5 not in cr.variable(A)

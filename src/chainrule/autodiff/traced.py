@@ -218,9 +218,6 @@ class Traced(ArrayMethods):
         value = plain_value(self)
         return format(value.item() if hasattr(value, "item") else float(value), spec)
 
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
-
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
 
@@ -277,8 +274,6 @@ def _of_the_array(name: str) -> property:
     def read(self: Traced) -> Any:
         if not self.level or name in ("itemsize", "nbytes", "strides"):
             return getattr(plain_value(self), name)
-        if name in ("imag", "real"):
-            return self.space._numpy_function(getattr(np, name), (self,), {})
         instead = INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
         raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
 

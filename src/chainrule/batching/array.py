@@ -11,7 +11,7 @@ from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.coercion import is_foreign
-from chainrule.numpy_names.names import FROM_LISTS
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
 
 
 class NoSingleValueError(TypeError):
@@ -43,9 +43,10 @@ class Batched(ArrayMethods):
         return f"Batched({self.value!r}, {kind})"
 
     def __getattr__(self, name: str) -> Any:
+        instead = f". Write {INSTEAD[name]}" if name in INSTEAD else ""
         raise AttributeError(
             f"{name}: a batched array has no such attribute; it has those of the array API standard and NumPy's "
-            "commonest methods"
+            f"commonest methods{instead}"
         )
 
     def record(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:

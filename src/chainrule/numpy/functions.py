@@ -23,6 +23,10 @@ from chainrule.numpy_names.names import FUNCTIONS
 # What an argument may be. An array that has a namespace of its own answers before one of another library.
 PLAIN, NESTED, FOREIGN, RECORDED, TRANSFORMED = range(5)
 _kinds: dict[type, int] = {np.ndarray: PLAIN, list: NESTED, tuple: NESTED}
+# The classes met before that NumPy is handed as they are: its functions the plain ones; its universal functions, which
+# ask every argument, those of our namespaces too.
+_plain: set[type] = {np.ndarray}
+_asked: set[type] = {np.ndarray}
 # Functions that take a sequence of arrays, each of which may be a list. To others a list of arrays is one array.
 _OF_A_SEQUENCE = {
     *("block", "choose", "column_stack", "concat", "concatenate", "dstack", "histogramdd", "hstack"),
@@ -54,6 +58,8 @@ def _function(plain: Callable[..., Any], path: str) -> Callable[..., Any]:
 
     @functools.wraps(plain)
     def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and _plain.issuperset(map(type, args)):
+            return plain(*args)
         array, kind = answering((*args, *kwargs.values()) if kwargs else args)
         if kind == PLAIN:
             return plain(*args, **kwargs)
@@ -91,6 +97,8 @@ class UniversalFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the function of the arguments, element by element."""
+        if not kwargs and _asked.issuperset(map(type, args)):
+            return self._plain(*args)
         return self._run("__call__", *args, **kwargs)
 
     def _run(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -123,6 +131,10 @@ def _kind(x: Any) -> int:
     kind = _kinds.get(type(x))
     if kind is None:
         kind = _kinds[type(x)] = _kind_of(type(x), x)
+        if kind == PLAIN:
+            _plain.add(type(x))
+        if kind in (PLAIN, RECORDED, TRANSFORMED):
+            _asked.add(type(x))
     return kind
 
 

@@ -69,6 +69,7 @@ class ArrayMethods(ArrayObject):
 
     space: Any
     ndim: Any
+    dtype: Any
     __array_function__: Callable[..., Any]
 
     @property
@@ -84,6 +85,30 @@ class ArrayMethods(ArrayObject):
     def mT(self) -> Any:
         """The transpose of each matrix in a stack."""
         return self.space.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        """The real part, which is the array itself for a real one."""
+        return self.space.real(self) if self._is_complex() else self
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part, which is 0 for a real array."""
+        return self.space.imag(self) if self._is_complex() else self.space.zeros_like(self)
+
+    def _is_complex(self) -> bool:
+        return bool(self.space.isdtype(self.dtype, "complex floating"))
+
+    @property
+    def flat(self) -> Any:
+        """All elements in a row, to be read."""
+        return self.space.reshape(self, (-1,))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(self.space.any(self == value))
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """Return a copy on another device."""
@@ -110,7 +135,7 @@ class ArrayMethods(ArrayObject):
     def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
         if order not in (None, "C"):
-            raise TypeError(f"reshape: order={order!r} cannot be traced; leave it out and permute the axes")
+            return self.space._numpy_function(np.reshape, (self, _one_or_all(shape)), {"order": order})
         return self.space.reshape(self, self.space._integers(_one_or_all(shape)), copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
@@ -232,6 +257,8 @@ def _reduction(name: str) -> Callable[..., Any]:
         if by_place or settings:
             settings |= zip(places, by_place, strict=False)
             settings = {k: v for k, v in settings.items() if v is not None or k not in ("dtype", "out")}
+        if "where" in settings or "initial" in settings:
+            return self.space._numpy_function(getattr(np, name), (self, axis), settings)
         if axis is not None and type(axis) is not int:
             axis = self.space._integers(axis)
         if "ddof" in settings and name in ("std", "var"):
