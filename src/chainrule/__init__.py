@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from chainrule import functions, special
 from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
-from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.namespace import at, differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
+    elementwise_grad,
     grad,
     hvp,
     jvp,
@@ -44,12 +45,14 @@ __all__ = [
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
+    "at",
     "backward",
     "batched",
     "check_gradients",
     "checkpoint",
     "compile",
     "differentiable",
+    "elementwise_grad",
     "explain",
     "functions",
     "gate",

@@ -7,9 +7,10 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.coercion import is_foreign
 from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
 
@@ -26,14 +27,14 @@ _INSTEAD = {
 }
 
 
-class Batched(ArrayMethods):
+class Batched(Assignable):
     """An array of a batched namespace: at a level above 0 its `value` has the batch as axis 0.
 
     At level 0 it is a constant, the same for the whole batch, and its value has no hidden axis. Raises TypeError where
     Python asks for the value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
     """
 
-    __slots__ = ("__weakref__", "level", "space", "value")
+    __slots__ = ("__weakref__", "level", "own", "space", "value", "view_of", "views")
 
     def __init__(self, value: Array, space: Any, level: int = 0) -> None:
         self.value, self.space, self.level = value, space, level
@@ -85,19 +86,20 @@ class Batched(ArrayMethods):
         """The device that the value lies on."""
         return self.value.device
 
-    def __getitem__(self, key: Any) -> Any:
+    def _item(self, key: Any) -> Any:
         return self.space._getitem(self, key=key)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        keys = key if isinstance(key, tuple) else (key,)
-        key = tuple(map(without_constants, keys)) if isinstance(key, tuple) else without_constants(key)
-        value = without_constants(value)
-        if self.level or highest((*keys, value)) is not None:
-            raise TypeError(
-                "item assignment: a batched array cannot be changed in place. Write "
-                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
-            )
-        self.value[key] = value
+    def _plain_key(self, key: Any) -> Any:
+        return without_constants(key)
+
+    def _become(self, new: Any) -> None:
+        if type(new) is Batched:
+            self.value, self.level, self.space = new.value, new.level, new.space
+        else:
+            self.value, self.level = new, 0
+
+    def _is_own(self) -> bool:
+        return getattr(self, "own", False)
 
     def __bool__(self) -> bool:
         return bool(self._converted("bool"))
@@ -128,13 +130,16 @@ class Batched(ArrayMethods):
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
+        if method == "at":
+            return self._ufunc_at(ufunc, *inputs)
         if method == "reduce" and ufunc.__name__ == "add":
             # Gates write add.reduce where NumPy has it: it is NumPy's sum without the checks before it.
             return self.space.sum(*inputs, **{"axis": 0, **settings})
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self.space._numpy_function(function, args, kwargs)
+        result = self.space._numpy_function(function, args, kwargs)
+        return result if may_give_views(function, args) else without_views(result, args)
 
 
 def _deferring(name: str) -> Any:
