@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import innermost
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import array_of, dtype_of, is_array, lengths
 from chainrule.numpy_names.names import numpy_name
@@ -83,10 +82,3 @@ def full_like(
     if not is_array(fill_value) and not isinstance(fill_value, list | tuple):
         return xp.full(tuple(shape), fill_value, dtype=dtype, device=device)
     return full(xp, tuple(shape), fill_value, dtype, device=device)
-
-
-@numpy_name()
-def isscalar(xp: Any, element: Any) -> bool:
-    """Return whether an element is a number: a traced one is, and one of shape () in a batch."""
-    in_a_batch = is_array(element) and element.shape == () and innermost(element).ndim > 0
-    return in_a_batch or bool(np.isscalar(element))
