@@ -186,3 +186,26 @@ def test_a_copy_is_written_to_alone_and_an_array_itself_is_not(make: Callable[[A
 
     numpy.testing.assert_allclose(f(V), 2 * V[0] if copies else V[1] ** 2)
     numpy.testing.assert_allclose(cr.grad(f)(V), [2, 0, 0] if copies else [0, 2 * V[1], 0])
+
+
+# For arrays of any library; tests/peers runs them on PyTorch and JAX.
+OF_ANY_LIBRARY: tuple[Callable[[Any], Any], ...] = (
+    lambda v: np.sin(v) + np.sin([v[0], 1.0, 2.0]),
+    lambda v: np.sum(np.array([[v[0], 1], [2, v[1]]]) ** 2, axis=0),
+    lambda v: np.concatenate([v, np.stack([v[0], v[2]])]),
+    lambda v: np.std(v, ddof=1) + np.full(3, v[0]),
+    lambda v: np.linalg.norm([v[0], v[1], 2.0]) * v,
+    lambda v: np.add.reduce(np.reshape(v, (3, 1)), axis=0),
+    lambda v: np.r_[v, 0.5],
+    lambda v: np.c_[v, v],
+    np.vectorize(lambda v: v * v),
+)
+
+
+@pytest.mark.parametrize("f", OF_ANY_LIBRARY)
+def test_arrays_of_other_libraries_stay_there(f: Callable[[Any], Any]):
+    device = cr.get_device("strict")
+    x = device.asarray(V)
+    y = f(x)
+    assert type(y) is type(x)
+    numpy.testing.assert_allclose(device.to_numpy(y), f(V), rtol=1e-14)

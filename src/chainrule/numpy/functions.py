@@ -17,7 +17,7 @@ from chainrule.autodiff.namespace import space_of
 from chainrule.autodiff.traced import Traced, unwrapped
 from chainrule.gates.helpers import is_transformed
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.coercion import array_of
+from chainrule.numpy_names.coercion import array_of, as_arrays
 from chainrule.numpy_names.names import FUNCTIONS
 
 # What an argument may be. An array that has a namespace of its own answers before one of another library.
@@ -169,24 +169,34 @@ def _of_library(
     array: Any, path: str, plain: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: str = "__call__"
 ) -> Any:
     """Return the result of a function on arrays of another library, as arrays of that library."""
-    space = space_of(array)
-    if not array_api_compat.is_torch_array(array):
-        own = functools.reduce(lambda home, name: getattr(home, name, None), path.split("."), space._base)
+    own, base = None, space_of(array)._base
+    # PyTorch has some of NumPy's names for other functions.
+    if hasattr(base, "concatenate") and not array_api_compat.is_torch_array(array):
+        own = functools.reduce(lambda home, name: getattr(home, name, None), path.split("."), base)
         own = own if method == "__call__" else getattr(own, method, None)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if path not in _OF_A_SEQUENCE:
+            args, kwargs = _without_lists(args, kwargs)
+        elif own is not None:
+            # The library's own function takes arrays alone.
+            args = tuple(as_arrays(space_of(array), x) if _kind(x) == NESTED else x for x in args)
         if own is not None:
-            return own(*args, **kwargs)
-    args, kwargs = _without_lists(*_as_constants(space, args, kwargs))
-    if isinstance(plain, np.ufunc):
-        return unwrapped(dispatch.ufunc(space, plain, method, args, kwargs))
-    return unwrapped(dispatch.function(space, plain, args, kwargs))
+            return own(*unwrapped(args), **{name: unwrapped(x) for name, x in kwargs.items()})
+        if isinstance(plain, np.ufunc):
+            return dispatch.ufunc(space_of(array), plain, method, args, kwargs)
+        return dispatch.function(space_of(array), plain, args, kwargs)
+
+    return of_constants(array, run, *args, **kwargs)
 
 
-def _as_constants(space: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return arguments with constants of a differentiable namespace in the place of its library's arrays."""
+def of_constants(array: Any, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return run(*args, **kwargs) with constants in the place of arrays of a library, and its results without them."""
+    space = space_of(array)
 
     def wrapped(x: Any) -> Any:
         if _kind(x) == NESTED:
-            return list(map(wrapped, x))
+            return list(map(wrapped, x)) if answering(x)[1] == FOREIGN else x
         return Traced(x, space) if _kind(x) == FOREIGN else x
 
-    return tuple(map(wrapped, args)), {name: wrapped(x) for name, x in kwargs.items()}
+    return unwrapped(run(*map(wrapped, args), **{name: wrapped(x) for name, x in kwargs.items()}))
