@@ -219,3 +219,18 @@ def test_methods_without_a_slope_give_constants(name: str):
 def test_what_is_in_an_array():
     assert 3.0 in cr.variable(A)
     assert 3.5 not in cr.variable(A)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(np.array2string, np.array_repr, np.array_str, np.common_type, np.min_scalar_type),
+        lambda x: np.einsum_path("ij,ij->i", x, x)[0],
+    ],
+)
+def test_what_is_said_about_an_array_is_numpys(f: Callable[[Any], Any]):
+    said = []
+    cr.grad(lambda x: np.sum(cr.grad(lambda x: said.append(f(x)) or np.sum(x))(x)))(A)
+    assert said == [f(A)]
+    with pytest.raises(TypeError, match="elements of the batch"):
+        cr.vmap(lambda x: f(x[None]) and x)(A)
