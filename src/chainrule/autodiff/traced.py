@@ -6,7 +6,6 @@ standard or, with a leading underscore, under those that the engine gave it.
 
 import copy
 import math
-import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy_names.array import ArrayObject
 from chainrule.numpy_names.assignment import (
     Assignable,
     may_give_views,
@@ -68,24 +68,6 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
-def _in_the_place_of(number: type, own: type | None = None) -> type:
-    """Return the class that a traced number answers with: a kind of float or complex, or registered as a number."""
-    made = type("TracedNumber", (own or object,), {})
-    if own is None:
-        number.register(made)  # type: ignore[attr-defined]
-    return made
-
-
-# What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
-_NUMBERS: dict[type, type] = {
-    np.float64: _in_the_place_of(numbers.Real, float),
-    np.complex128: _in_the_place_of(numbers.Complex, complex),
-    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
-    np.complex64: _in_the_place_of(numbers.Complex),
-    np.int64: _in_the_place_of(numbers.Integral),
-}
-
-
 _METHODS = ("item", "tolist")  # the conversions that are written behind the array
 
 
@@ -112,11 +94,9 @@ class Traced(Assignable):
         self.level = level
         self.node = node
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        # So that code which asks for a number takes the same branch as for the plain one.
+    def _plain_class(self) -> type:
         value = self.value
-        return value.__class__ if type(value) is Traced else _NUMBERS.get(type(value), Traced)
+        return value._plain_class() if isinstance(value, ArrayObject) else type(value)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"
@@ -233,9 +213,6 @@ class Traced(Assignable):
         value = plain_value(self)
         return format(value.item() if hasattr(value, "item") else float(value), spec)
 
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
-
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
 
@@ -300,8 +277,6 @@ def _of_the_array(name: str) -> property:
     def read(self: Traced) -> Any:
         if not self.level or name in ("itemsize", "nbytes", "strides"):
             return getattr(plain_value(self), name)
-        if name in ("imag", "real"):
-            return self.space._numpy_function(getattr(np, name), (self,), {})
         instead = INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
         raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
 
