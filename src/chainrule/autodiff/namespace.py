@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import check_settings, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
@@ -21,6 +21,7 @@ from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
 from chainrule.numpy_names.assignment import At, note_all_views
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -53,7 +54,7 @@ class Namespace:
         self._base = base
         # What gates are handed where no argument is traced at a lower level.
         self._lower = base if base is np else LowerNamespace(base)
-        self._floating: dict[Any, bool] = {}
+        self._tape_dtypes: dict[Any, Any] = {}
         # NumPy's protocols; _by_ufunc keeps the functions that were looked up before.
         self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
         self._numpy_function = functools.partial(dispatch.function, self)
@@ -127,6 +128,15 @@ class Namespace:
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
         return result if is_own else Traced(result, self)
 
+    def _tape_dtype(self, dtype: Any) -> Any:
+        """Return what a node of the tape has as its dtype: a real one itself, and None for what has no gradient."""
+        try:
+            return self._tape_dtypes[dtype]
+        except KeyError:
+            real, complex = (self._base.isdtype(dtype, f"{kind} floating") for kind in ("real", "complex"))
+            self._tape_dtypes[dtype] = dtype if real else ComplexType(dtype) if complex else None
+        return self._tape_dtypes[dtype]
+
     def _made(self, result: Any) -> Any:
         """Return plain results in memory of this package's as constants, whose items may be set."""
         result = self._wrap(result)
@@ -136,9 +146,7 @@ class Namespace:
 
     def _is_floating(self, dtype: Any) -> bool:
         """Say whether arrays of this dtype have gradients."""
-        if dtype not in self._floating:
-            self._floating[dtype] = self._base.isdtype(dtype, "real floating")
-        return self._floating[dtype]
+        return self._tape_dtype(dtype) is not None
 
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant; that of a traced array is a copy, which may be changed in place."""
@@ -152,7 +160,8 @@ class Namespace:
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x
-        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
+        if holds_transformed(obj):
+            return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
         obj = unwrapped(obj)
         made = self._made if copy or not hasattr(obj, "dtype") else self._wrap

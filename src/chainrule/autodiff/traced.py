@@ -6,7 +6,7 @@ standard or, with a leading underscore, under those that the engine gave it.
 
 import copy
 import math
-import operator
+import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,8 +15,14 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.assignment import Assignable, may_give_views, note_unknown_views, root_of, without_views
-from chainrule.numpy_names.names import INSTEAD, VIEWS
+from chainrule.numpy_names.assignment import (
+    Assignable,
+    may_give_views,
+    note_unknown_views,
+    root_of,
+    without_views,
+)
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD, VIEWS
 
 
 def level_of(x: Any) -> int:
@@ -62,6 +68,27 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
+def _in_the_place_of(number: type, own: type | None = None) -> type:
+    """Return the class that a traced number answers with: a kind of float or complex, or registered as a number."""
+    made = type("TracedNumber", (own or object,), {})
+    if own is None:
+        number.register(made)  # type: ignore[attr-defined]
+    return made
+
+
+# What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
+_NUMBERS: dict[type, type] = {
+    np.float64: _in_the_place_of(numbers.Real, float),
+    np.complex128: _in_the_place_of(numbers.Complex, complex),
+    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
+    np.complex64: _in_the_place_of(numbers.Complex),
+    np.int64: _in_the_place_of(numbers.Integral),
+}
+
+
+_METHODS = ("item", "tolist")  # the conversions that are written behind the array
+
+
 class Traced(Assignable):
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
@@ -84,6 +111,12 @@ class Traced(Assignable):
         self.space = space
         self.level = level
         self.node = node
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # So that code which asks for a number takes the same branch as for the plain one.
+        value = self.value
+        return value.__class__ if type(value) is Traced else _NUMBERS.get(type(value), Traced)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"
@@ -176,9 +209,6 @@ class Traced(Assignable):
     def __bool__(self) -> bool:
         return bool(plain_value(self))
 
-    def __index__(self) -> int:
-        return operator.index(self._converted("index"))
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         plain = self._converted("numpy.asarray")
         if copy is not True:
@@ -209,22 +239,19 @@ class Traced(Assignable):
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
 
-    def item(self, *place: Any) -> Any:
-        """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
-        return self._converted("item", method=True).item(*place)
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
-        return self._converted("tolist", method=True).tolist()
-
-    def _converted(self, to: str, method: bool = False) -> Any:
+    def _converted(self, to: str) -> Any:
         if self.level:
             constant = "chainrule.stop_gradient(x)"
+            written = f"{constant}.{to}()" if to in _METHODS else f"{to}({constant})"
             raise TypeError(
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
-                f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
-                + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
-                + ("; an array of chainrule.numpy.zeros takes it as an item" if to in ("float", "numpy.asarray") else "")
+                f"or write {written} where no gradient is meant to flow"
+                + (f". {FROM_LISTS}" if to == "numpy.asarray" else "")
+                + (
+                    "; an array of chainrule.numpy.zeros takes it as an item"
+                    if to in ("float", "numpy.asarray")
+                    else ""
+                )
             )
         return plain_value(self)
 

@@ -9,11 +9,22 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
+from chainrule.numpy_names.coercion import is_foreign
+from chainrule.numpy_names.names import FROM_LISTS
 
 
 class NoSingleValueError(TypeError):
     """Raised where Python asks a batched array for one number, and the batch has many."""
+
+
+# What to write where Python or NumPy asks for one number or one array.
+_INSTEAD = {
+    "bool": "xp.where(condition, x, y), which computes both branches",
+    "index": "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch",
+    "numpy.asarray": f"xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(). {FROM_LISTS}",
+}
 
 
 class Batched(Assignable):
@@ -90,15 +101,10 @@ class Batched(Assignable):
         return getattr(self, "own", False)
 
     def __bool__(self) -> bool:
-        return bool(self._converted("bool", "xp.where(condition, x, y), which computes both branches"))
-
-    def __index__(self) -> int:
-        advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
-        return self._converted("index", advice).__index__()  # type: ignore[no-any-return]
+        return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
-        return self.space._as_numpy(self._converted("numpy.asarray", advice), dtype, copy)
+        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
         given = {name: value for name, value in settings.items() if value is not None}
@@ -107,21 +113,12 @@ class Batched(Assignable):
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
-    def item(self) -> Any:
-        """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
-        return self._converted("item").item()
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
-        return self._converted("tolist").tolist()
-
     def __reduce__(self) -> Any:
         return without_constants, (self._converted("pickle.dumps"),)
 
-    def _converted(
-        self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
-    ) -> Array:
+    def _converted(self, to: str) -> Array:
         if self.level:
+            instead = _INSTEAD.get(to, "the functions of its namespace, x.__array_namespace__()")
             raise NoSingleValueError(
                 f"{to}(): inside vmap this array has a value for each of {self.value.shape[0]} elements of the batch, "
                 f"and no single one. Write {instead}"
@@ -143,6 +140,15 @@ class Batched(Assignable):
         result = self.space._numpy_function(function, args, kwargs)
         return result if may_give_views(function, args) else without_views(result, args)
 
+
+def _deferring(name: str) -> Any:
+    """Return an operator that leaves an operand of a foreign class to that class."""
+    own = getattr(ArrayMethods, name)
+    return lambda self, other: NotImplemented if is_foreign(other) else own(self, other)
+
+
+for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__matmul__"):
+    setattr(Batched, _name, _deferring(_name))
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
 _PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})

@@ -80,8 +80,9 @@ def _axes_before(ndim: int, parts: tuple[Any, ...], first: int) -> int:
 
 def take(b: Batch, f: Family, x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The elements along an axis at indices, each of which may be batched."""
-    if axis is None and x.ndim != 1:
+    if axis is None and x.ndim > 1:
         raise ValueError(f"take: expected an axis for an array of shape {x.shape}")
+    x = x if x.ndim else x[None]
     xp, along = b.xp, axis_number("take", axis or 0, x.ndim)
     if not b.holds(indices):
         return f(x.value, indices, axis=along + 1)
@@ -120,7 +121,7 @@ def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tupl
     return b.xp.reshape(total, (b.n, *shape))
 
 
-def written(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
+def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
     """x with v at key: at positions in one long vector, wherever the key is more than integers and slices."""
     parts, full = _parts(key), b.full(x)
     if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):

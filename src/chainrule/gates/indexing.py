@@ -22,11 +22,11 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
 
 
 @rule("internal", flow="selects")
-def written(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
+def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
     """x with v at key, in the dtype of x; of several v for one element the last counts."""
     shape, top, distinct = v.shape, top_of((x, v, *_parts(key))), _picks_once(xp, key)
     if top is not None:
-        y = top.record(written, (x, v), {"key": key})
+        y = top.record(assigned, (x, v), {"key": key})
     else:
         # One of the two may be noted by a recording, of which the other is a constant.
         home = getattr(x, "space", getattr(v, "space", xp))
@@ -34,7 +34,7 @@ def written(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
 
     def of_x(g: Array) -> Array:
         zero = (g.space if is_transformed(g) else xp).zeros((), dtype=g.dtype, device=g.device)
-        return output(written, xp, g, zero, key=key)
+        return output(assigned, xp, g, zero, key=key)
 
     def of_v(g: Array) -> Array:
         picked = g[key] if distinct else xp.where(_are_last(xp, _places(xp, g, key)), g[key], 0)
@@ -160,7 +160,11 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     if top is not None:
         y = top.record(put, (g,), {"positions": positions, "size": size})
     elif hasattr(g, "at"):
-        y = xp.zeros((size,), dtype=_counting(xp, g.dtype)).at[xp.reshape(positions, (-1,))].add(xp.reshape(g, (-1,)))
+        y = (
+            xp.zeros((size,), dtype=_counting(xp, g.dtype))
+            .at[xp.reshape(positions, (-1,))]
+            .add(xp.reshape(g, (-1,)))
+        )
     elif hasattr(g, "index_add"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
@@ -231,7 +235,8 @@ def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stab
 
 def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     """Replace each element of g by its mean over the elements whose values in the sorted y are equal."""
-    if g.size == 0:
+    # PyTorch's arrays have a method of the name `size`.
+    if not (size := math.prod(g.shape)):
         return g
     rows, values = xp.moveaxis(g, axis, -1), xp.moveaxis(y, axis, -1)
     new = xp.concat(
@@ -239,8 +244,8 @@ def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     )
     run = xp.reshape(xp.cumulative_sum(xp.reshape(xp.astype(new, xp.int64), (-1,))) - 1, (-1,))
     flat = xp.reshape(rows, (-1,))
-    totals = output(put, xp, flat, positions=run, size=g.size)
-    members = output(put, xp, xp.ones_like(flat), positions=run, size=g.size)
+    totals = output(put, xp, flat, positions=run, size=size)
+    members = output(put, xp, xp.ones_like(flat), positions=run, size=size)
     means = xp.take(totals, run, axis=0) / xp.take(members, run, axis=0)
     return xp.moveaxis(xp.reshape(means, rows.shape), -1, axis)
 

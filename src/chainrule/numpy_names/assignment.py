@@ -39,7 +39,8 @@ class View(NamedTuple):
 # read only    they cannot be written to; `diagonal` copies here, and is taken anew as a view is
 KINDS = {
     **dict.fromkeys(
-        ("expand_dims", "flip", "matrix_transpose", "moveaxis", "permute_dims", "reshape", "squeeze"), "places"
+        ("expand_dims", "flip", "matrix_transpose", "moveaxis", "permute_dims", "reshape", "squeeze"),
+        "places",
     ),
     **dict.fromkeys(("astype", "_to_device"), "all"),
     **dict.fromkeys(("broadcast_to", "diagonal", "imag", "real"), "read only"),
@@ -96,7 +97,9 @@ class Assignable(ArrayMethods):
         """Do as NumPy's ufunc.at(x, key, v): x[key] = ufunc(x[key], v), with an element picked twice changed twice."""
         name = ufunc.__name__.removeprefix("cupy_")
         if not isinstance(x, Assignable):
-            raise TypeError(f"numpy.{name}.at: a plain array cannot hold traced items. Make it with chainrule.numpy")
+            raise TypeError(
+                f"numpy.{name}.at: a plain array cannot hold traced items. Make it with chainrule.numpy"
+            )
         if name in ("add", "subtract"):
             x[...] = x.at[key].add(v[0] if name == "add" else -as_operand(x.space, v[0], (x,)))
             return
@@ -172,7 +175,7 @@ class At:
 def _written(x: Any, key: Any, v: Any) -> Any:
     """Return x with v at a plain key."""
     v, space = _operand(x, key, v)
-    return space._written(x, v, key=key)
+    return space._assigned(x, v, key=key)
 
 
 def _operand(x: Any, key: Any, v: Any) -> tuple[Any, Any]:
@@ -257,7 +260,9 @@ def _parts(key: Any) -> tuple[Any, ...]:
 # --- Which arrays are views ---
 
 
-def note_view(y: Any, x: Any, again: Callable[[Any], Any], writable: bool = True, always: bool = False) -> Any:
+def note_view(
+    y: Any, x: Any, again: Callable[[Any], Any], writable: bool = True, always: bool = False
+) -> Any:
     """Return y; where it shares memory with x, or always, both know from now on that it is a view of x."""
     if type(y) is not type(x) or y is x or not (always or shares_memory(_plain(y), _plain(x))):
         return y
