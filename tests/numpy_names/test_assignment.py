@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+import chainrule.numpy as cnp
 
 SPACE = cr.differentiable(np)
 W = np.array([[0.3, -0.7, 1.1], [0.6, 0.2, -0.4]])
@@ -176,6 +177,24 @@ def test_at_gives_a_new_array(key: Any):
     np.testing.assert_array_equal(cr.at(W)[key].add(v), more)
     np.testing.assert_array_equal(W, before)
     cr.check_gradients(lambda w, v: np.sum(cr.at(w)[key].set(v) ** 2 + cr.at(w)[key].add(v) ** 2), W, v)
+
+
+def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function():
+    def f(w: Any) -> Any:
+        x, y, eye = cnp.zeros(3), cnp.full_like(w, 0.5), cnp.eye(3)
+        x[1:] += w[:2] * w[2]
+        y[0] = x[1]
+        eye[0, 1] = w[0]
+        cnp.add.at(y, np.array([1, 1]), w[0])
+        return cnp.sum(x * x) + cnp.sum((eye @ y) ** 2)
+
+    w = np.array([1.0, 2.0, 3.0])
+    g = cr.grad(f)(w)
+    cr.check_gradients(f, w, order=2)
+    np.testing.assert_allclose(cr.vmap(cr.grad(f))(np.stack([w, w]))[1], g)
+    np.testing.assert_allclose(cr.compile(f)(w), cr.vmap(f)(w[None])[0])
+    np.testing.assert_allclose(cr.compile(cr.grad(f))(w), g)
+    assert type(cnp.zeros(3)) is np.ndarray
 
 
 def test_infinite_slopes_of_what_was_written_over_do_not_reach_the_gradient():
