@@ -28,8 +28,7 @@ def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
     if top is not None:
         y = top.record(assigned, (x, v), {"key": key})
     else:
-        # One of the two may be noted by a recording, of which the other is a constant.
-        home = getattr(x, "space", getattr(v, "space", xp))
+        home = _home(xp, x, v)
         y = _put_in(home, home.asarray(x, copy=True), v, key) if distinct else _last_put_in(home, x, v, key)
 
     def of_x(g: Array) -> Array:
@@ -42,6 +41,11 @@ def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
         return picked if len(shape) <= picked.ndim else xp.reshape(picked, shape)
 
     return y, (of_x, of_v)
+
+
+def _home(xp: Any, *arrays: Array) -> Any:
+    """Return the namespace of a recording that notes one of the arrays, beside which others are constants; else xp."""
+    return next((x.space for x in arrays if hasattr(x, "space") and not is_transformed(x)), xp)
 
 
 def _put_in(xp: Any, y: Array, v: Array, key: Any) -> Array:
@@ -106,6 +110,7 @@ def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...
     if top is not None:
         y = top.record(scatter, gs, {"keys": keys, "shape": shape})
     else:
+        xp = _home(xp, *gs)
         y = xp.zeros(shape, dtype=_counting(xp, gs[0].dtype), device=gs[0].device)
         for g, key in zip(gs, keys, strict=True):
             y = _added_at(xp, y, key, g, new=len(keys) == 1)
@@ -155,7 +160,7 @@ def _without_new_axes(key: Any) -> tuple[Any, ...]:
 @rule("internal", flow="moves")
 def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
-    shape = g.shape
+    shape, xp = g.shape, _home(xp, g)
     top = top_of((g, positions))
     if top is not None:
         y = top.record(put, (g,), {"positions": positions, "size": size})
