@@ -30,7 +30,18 @@ _OF_A_SEQUENCE = {
     *("linalg.multi_dot", "piecewise", "row_stack", "select", "stack", "vstack"),
 }
 # Functions that make arrays of numbers: inside a function whose gradient is taken, such as take traced items.
-_MAKERS = ("empty", "empty_like", "eye", "full", "full_like", "identity", "ones", "ones_like", "zeros", "zeros_like")
+_MAKERS = (
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "identity",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+)
 _SUBMODULES = ("fft", "linalg", "random")
 _METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 _Dispatched = type(np.sum)  # the class of NumPy's functions that ask their arguments
