@@ -15,7 +15,7 @@ import numpy as np
 
 from chainrule.autodiff.traced import is_traced, plain_value
 from chainrule.gates import FLOWS, SELECTING
-from chainrule.gates.helpers import copied_axes, device_of, is_transformed
+from chainrule.gates.helpers import copied_axes, is_transformed
 from chainrule.gates.types import Array, Cotangents, Pullback
 
 # Where the gradient of a node comes from: the node of the result, the pullback for a gate that moves elements or None
@@ -41,7 +41,7 @@ class Masks:
         sources = self._sources.setdefault(parent, [])
         if sources is not None:
             moved = flow != "elementwise"
-            sources.append((node, pullback, device_of(g)) if moved else (node, None, None))
+            sources.append((node, pullback, getattr(g, "device", None)) if moved else (node, None, None))
         if flow in ("moves", "selects") or not masked:
             return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -376,7 +376,7 @@ def ones_for(out: Traced) -> Array:
     value = out.value
     of_numpy = isinstance(value, np.ndarray | np.generic)
     xp = out.space._base if of_numpy or not is_transformed(value) else value.space
-    return xp.asarray(1.0, dtype=value.dtype, device=device_of(value))
+    return xp.asarray(1.0, dtype=value.dtype, device=getattr(value, "device", None))
 
 
 def _seed(out: Any, g: Any) -> Array:
