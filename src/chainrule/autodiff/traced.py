@@ -12,7 +12,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.helpers import device_of, highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayObject
 from chainrule.numpy_names.assignment import (
@@ -153,7 +153,7 @@ class Traced(Assignable):
     @property
     def device(self) -> Any:
         """The device that the value lies on."""
-        return plain_value(self).device
+        return device_of(plain_value(self))
 
     def _item(self, key: Any) -> Any:
         other = highest(key if isinstance(key, tuple) else (key,))
@@ -169,6 +169,9 @@ class Traced(Assignable):
         else:
             self.value, self.level, self.node = new, 0, None
         self.taken = False
+
+    def _as_it_is(self) -> "Traced":
+        return Traced(self.value, self.space, self.level, self.node)
 
     def _is_own(self) -> bool:
         return bool(self.node.edges) if self.level else getattr(self, "own", False)

@@ -104,6 +104,9 @@ class Batched(Assignable):
         else:
             self.value, self.level = new, 0
 
+    def _as_it_is(self) -> "Batched":
+        return Batched(self.value, self.space, self.level)
+
     def _is_own(self) -> bool:
         return getattr(self, "own", False)
 

@@ -144,6 +144,9 @@ class Namespace:
             return NotImplemented
         recording: Any = _recording_of(inputs)
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
+        if method == "at" and path == "add" and isinstance(inputs[0], Recorded):
+            inputs[0]._write("add.at", _add_at, *inputs[1:])
+            return None
         if "out" in settings or method == "at":
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         special = sys.modules.get(
