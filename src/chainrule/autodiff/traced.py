@@ -23,6 +23,7 @@ from chainrule.numpy_names.assignment import (
     without_views,
 )
 from chainrule.numpy_names.names import FROM_LISTS, INSTEAD, VIEWS
+from chainrule.numpy_names.sparse import answer_to_scipy
 
 
 def level_of(x: Any) -> int:
@@ -193,6 +194,8 @@ class Traced(Assignable):
         return bool(plain_value(self))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         plain = self._converted("numpy.asarray")
         if copy is not True:
             root_of(self).own = False  # from here on its memory may be another's too
