@@ -163,7 +163,9 @@ def rows(part: str) -> list[tuple[str, str, Callable | None]]:
 
 def numpys_own() -> list[str]:
     """Return NumPy's names that are outside the standard, each as code."""
-    asked = {name for name, f in FUNCTIONS.items() if f.__module__ != "chainrule.numpy_names.creation"}
+    asked = {
+        name for name, f in FUNCTIONS.items() if f.__module__ != "chainrule.numpy_names.functions.creation"
+    }
     return [f"`{name}`" for name in sorted({*asked, *UFUNCS} - vars(cr.differentiable(np)).keys())]
 
 

@@ -121,7 +121,7 @@ def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tupl
     return b.xp.reshape(total, (b.n, *shape))
 
 
-def written(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
+def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
     """x with v at key: at positions in one long vector, wherever the key is more than integers and slices."""
     parts, full = _parts(key), b.full(x)
     if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):

@@ -22,11 +22,11 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
 
 
 @rule("internal", flow="selects")
-def written(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
+def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
     """x with v at key, in the dtype of x; of several v for one element the last counts."""
     shape, top, distinct = v.shape, top_of((x, v, *_parts(key))), _picks_once(xp, key)
     if top is not None:
-        y = top.record(written, (x, v), {"key": key})
+        y = top.record(assigned, (x, v), {"key": key})
     else:
         # One of the two may be noted by a recording, of which the other is a constant.
         home = getattr(x, "space", getattr(v, "space", xp))
@@ -34,7 +34,7 @@ def written(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
 
     def of_x(g: Array) -> Array:
         zero = (g.space if is_transformed(g) else xp).zeros((), dtype=g.dtype, device=g.device)
-        return output(written, xp, g, zero, key=key)
+        return output(assigned, xp, g, zero, key=key)
 
     def of_v(g: Array) -> Array:
         picked = g[key] if distinct else xp.where(_are_last(xp, _places(xp, g, key)), g[key], 0)

@@ -175,7 +175,7 @@ class At:
 def _written(x: Any, key: Any, v: Any) -> Any:
     """Return x with v at a plain key."""
     v, space = _operand(x, key, v)
-    return space._written(x, v, key=key)
+    return space._assigned(x, v, key=key)
 
 
 def _operand(x: Any, key: Any, v: Any) -> tuple[Any, Any]:

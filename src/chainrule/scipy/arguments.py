@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule import pytree
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import Traced
 from chainrule.gates.helpers import innermost, is_transformed
@@ -26,6 +27,16 @@ def namespace_of(arrays: list[Array]) -> Any:
     """Return the namespace to compute with these arrays in: the plain one where none is of a transformed namespace."""
     space = first_space(arrays)
     return space if any(map(is_transformed, arrays)) else space._base
+
+
+def as_constants(tree: Any, space: Any) -> Any:
+    """Return a tree with its plain arrays as constants of a transformed namespace.
+
+    Not every plain array lets a transformed one stand on its right.
+    """
+    return pytree.mapped(
+        lambda x: space._wrap(x) if hasattr(x, "dtype") and not is_transformed(x) else x, tree
+    )
 
 
 def refuse_infinite(name: str, asked: bool, *arrays: Array) -> None:

@@ -17,9 +17,9 @@ from chainrule.autodiff.traced import level_of, unwrapped
 from chainrule.autodiff.transforms import stop_gradient, vjp
 from chainrule.backend.scipy_functions import scipy_function
 from chainrule.batching.jacobians import jacobian
-from chainrule.gates.helpers import highest, is_transformed, somewhere
+from chainrule.gates.helpers import highest, is_transformed, somewhere, top_of
 from chainrule.gates.types import Array, Result
-from chainrule.scipy.arguments import namespace_of, prepared, shared_pullbacks
+from chainrule.scipy.arguments import as_constants, namespace_of, prepared, shared_pullbacks
 from chainrule.validation import check_function
 
 __all__ = ["Root", "fixed_point", "root"]
@@ -142,9 +142,12 @@ def _solution(name: str, f: Function, x0: Array, args: tuple[Any, ...], by_scipy
         x = _solution(name, f, x0, own, by_scipy)
         if level_of(f(x, *own)) >= top.level:
             raise _captured(name)
+        x_constant, own, below = as_constants((x, own, below), top.space)
 
         def of_moving(*values: Any) -> Array:
-            return f(x, *args_with(below | dict(zip((places[k] for k in moving), values, strict=True))))
+            return f(
+                x_constant, *args_with(below | dict(zip((places[k] for k in moving), values, strict=True)))
+            )
 
         def gradients(g: Array) -> dict[int, Array]:
             du = _solved(name, lambda x: f(x, *own), x, g)
@@ -209,6 +212,8 @@ def _captured(name: str) -> TypeError:
 
 def _by_newton(name: str, f: Function, x: Array, args: tuple[Any, ...]) -> Array:
     """Return the root by Newton's method: until the next step would be as short as rounding makes it."""
+    top = top_of(pytree.flat(args))
+    x, args = (x, args) if top is None else as_constants((x, args), top.space)
     n = math.prod(x.shape)
     eps = float(space_of(x)._base.finfo(x.dtype).eps)
     for _ in range(100):

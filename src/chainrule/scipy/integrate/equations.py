@@ -7,9 +7,9 @@ from typing import Any
 from chainrule import pytree
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
-from chainrule.gates.helpers import highest
+from chainrule.gates.helpers import top_of
 from chainrule.gates.types import Array, Result
-from chainrule.scipy.arguments import namespace_of, prepared, shared_pullbacks
+from chainrule.scipy.arguments import as_constants, namespace_of, prepared, shared_pullbacks
 from chainrule.scipy.integrate.runge_kutta import size, solution
 from chainrule.validation import check_function, whole_number
 
@@ -57,7 +57,11 @@ def odeint(
     }
     rate = _rate_of(func, y0.shape, tfirst)
     leaves = pytree.flat(args)
-    if adjoint and level_of(top := highest([y0, t, *leaves])):
+    top = top_of([y0, t, *leaves])
+    if top is not None:
+        y0, t, args = as_constants((y0, t, args), top.space)
+        leaves = pytree.flat(args)
+    if adjoint and level_of(top):
         return _by_adjoint(rate, y0, t, args, leaves, top, settings)
     return _by_steps(rate, y0, t, args, settings)
 
@@ -142,7 +146,9 @@ def _backwards(
 
         def f(y: Array, *some: Any) -> Array:
             given = dict(zip(moving, some, strict=True))
-            return rate(y, at, args_with([given.get(i, x) for i, x in enumerate(parameters)]))
+            now = [given.get(i, x) for i, x in enumerate(parameters)]
+            at_constant, now = as_constants((at, now), y.space)
+            return rate(y, at_constant, args_with(now))
 
         dy, back = vjp(f, y, *(parameters[i] for i in moving))
         return (dy, *(-share for share in back(a)))

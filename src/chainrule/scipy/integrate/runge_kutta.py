@@ -5,6 +5,7 @@ through what is computed in them. Source: Hairer, Norsett and Wanner, Solving Or
 table II.5.2 and section II.4.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -88,18 +89,19 @@ def _step(rate: Rate, y: State, k: State, t: Array, h: Array) -> tuple[State, St
     """Return the state after one step, its rate there, and the estimate of the error."""
     rates = [k]
     for node, weights in zip(_NODES[1:], _STAGES[1:], strict=True):
-        new = tuple(x + h * _sum(weights, parts) for x, *parts in zip(y, *rates, strict=True))
+        new = tuple(_moved(x, h, weights, parts) for x, *parts in zip(y, *rates, strict=True))
         rates.append(rate(new, t + node * h))
-    errors = tuple(h * _sum(_ERROR, parts) for parts in zip(*rates, strict=True))
+    errors = tuple(_moved(None, h, _ERROR, parts) for parts in zip(*rates, strict=True))
     return new, rates[-1], errors
 
 
-def _sum(weights: Sequence[float], parts: Sequence[Array]) -> Array:
-    terms = [w * part for w, part in zip(weights, parts, strict=True) if w]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total
+def _moved(x: Array | None, h: Array, weights: Sequence[float], rates: Sequence[Array]) -> Array:
+    """Return x, or 0, plus h times the sum of the weighted rates."""
+    terms = [w * rate for w, rate in zip(weights, rates, strict=True) if w]
+    xp = namespace_of([h, *terms] if x is None else [x, h, *terms])
+    # As functions, because not every plain array lets a transformed one stand on its right.
+    step = xp.multiply(h, functools.reduce(xp.add, terms))
+    return step if x is None else xp.add(x, step)
 
 
 # --- What decides the steps: numbers, through which no gradient flows ---

@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy_names import linear_algebra
+from chainrule.numpy_names.functions import linear_algebra
 from chainrule.scipy.arguments import prepared, refuse_infinite
 from chainrule.scipy.linalg.shared import conj, of_namespace
 from chainrule.scipy.linalg.triangular import by_triangle

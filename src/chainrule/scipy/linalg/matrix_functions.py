@@ -44,6 +44,10 @@ def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, 
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
     if not is_transformed(A) and (A.ndim == 2 or name == "expm"):
         own = scipy_function(xp, "linalg", name)
+        if own is not None and name == "logm" and A.dtype == xp.float32:
+            # In float32 SciPy warns about the error of float32.
+            y = own(xp.astype(A, xp.float64))
+            return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
         if own is not None:
             return own(A)
     return written(xp, A)

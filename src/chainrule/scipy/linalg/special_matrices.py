@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.numpy_names import shapes
+from chainrule.numpy_names.functions import shapes
 from chainrule.scipy.arguments import prepared
 from chainrule.scipy.linalg.shared import conj
 

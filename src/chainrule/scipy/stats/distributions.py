@@ -192,6 +192,12 @@ def _exp(f: Function) -> Function:
     return lambda xp, *arrays: xp.exp(f(xp, *arrays))
 
 
+def _log_less(xp: Any, t: Array) -> Array:
+    """Return log(1 - e^-t) for t from 0 up."""
+    near = t < 0.7
+    return xp.where(near, xp.log(-xp.expm1(-xp.where(near, t, 1))), xp.log1p(-xp.exp(-xp.where(near, 1, t))))
+
+
 def _gate(gate: Gate) -> Function:
     return lambda xp, *arrays: output(gate, xp, *arrays)
 
@@ -248,6 +254,7 @@ _CONTINUOUS: dict[str, dict[str, Any]] = {
     "expon": {
         "log_density": lambda xp, x: -x,
         "lower": lambda xp, x: -xp.expm1(-x),
+        "log_lower": _log_less,
         "upper": lambda xp, x: xp.exp(-x),
         "log_upper": lambda xp, x: -x,
         "support": (0, math.inf),
@@ -288,6 +295,7 @@ _CONTINUOUS: dict[str, dict[str, Any]] = {
         "ranges": {"c": (positive, 1)},
         "log_density": lambda xp, x, c: xp.log(c) + output(xlogy, xp, c - 1, x) - xp.pow(x, c),
         "lower": lambda xp, x, c: -xp.expm1(-xp.pow(x, c)),
+        "log_lower": lambda xp, x, c: _log_less(xp, xp.pow(x, c)),
         "upper": lambda xp, x, c: xp.exp(-xp.pow(x, c)),
         "log_upper": lambda xp, x, c: -xp.pow(x, c),
         "support": (0, math.inf),

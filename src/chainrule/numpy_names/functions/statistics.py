@@ -12,9 +12,9 @@ from typing import Any
 from chainrule.gates.helpers import axes_of, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
-from chainrule.numpy_names.functions import cumprod, cumsum
+from chainrule.numpy_names.functions.elementwise import cumprod, cumsum
+from chainrule.numpy_names.functions.shapes import atleast
 from chainrule.numpy_names.names import numpy_name
-from chainrule.numpy_names.shapes import atleast
 
 # --- Reductions ---
 

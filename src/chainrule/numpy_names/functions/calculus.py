@@ -10,9 +10,9 @@ from chainrule.gates.helpers import axis_number, output, somewhere, top_of
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, integers, is_array, is_inexact
-from chainrule.numpy_names.linear_algebra import lstsq
+from chainrule.numpy_names.functions.linear_algebra import lstsq
+from chainrule.numpy_names.functions.shapes import atleast
 from chainrule.numpy_names.names import numpy_name
-from chainrule.numpy_names.shapes import atleast
 
 
 @numpy_name()

@@ -7,8 +7,8 @@ from typing import Any
 from chainrule.gates.helpers import axis_number, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays
+from chainrule.numpy_names.functions.shapes import atleast
 from chainrule.numpy_names.names import numpy_name
-from chainrule.numpy_names.shapes import atleast
 
 
 @numpy_name()
