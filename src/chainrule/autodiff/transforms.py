@@ -99,6 +99,11 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
     @functools.wraps(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers("elementwise_grad", asked, len(args))
+        for i in numbers:
+            try:
+                traced_leaf(args[i], 0)
+            except TypeError as error:
+                raise TypeError(f"elementwise_grad: {_argument_name(f, i)}: {error}") from None
 
         def of_chosen(*chosen: Any) -> Any:
             given = dict(zip(numbers, chosen, strict=True))
@@ -114,17 +119,14 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
     return derivative
 
 
-def _check_elementwise(f: Callable[..., Any], x: Any, out: Any) -> None:
-    shape, expected = getattr(out, "shape", ()), getattr(x, "shape", None)
-    if expected is None:
-        raise TypeError(f"elementwise_grad: expected an array; got {type(x).__name__}")
-    if shape != expected:
+def _check_elementwise(f: Callable[..., Any], x: Traced, out: Any) -> None:
+    shape = getattr(out, "shape", ())
+    if shape != x.shape:
         raise ValueError(
-            f"elementwise_grad: expected {name_of(f)} to return the argument's shape {expected}; got {shape}. "
+            f"elementwise_grad: expected {name_of(f)} to return the argument's shape {x.shape}; got {shape}. "
             "Use chainrule.grad or chainrule.jacobian for a function that mixes elements"
         )
-    if hasattr(out, "dtype") and not space_of(out)._base.isdtype(out.dtype, "real floating"):
-        raise TypeError(f"elementwise_grad: expected {name_of(f)} to return real numbers; got {out.dtype}")
+    refuse_complex_result("elementwise_grad", f, out)
 
 
 @on_their_gpu
@@ -419,7 +421,7 @@ def _owned_gradients(
     None for a setting, which is no leaf.
     """
     taken = {id(seed) for _, seed in seeds}
-    results = []
+    results: list[Any] = []
     for g, x, array in zip(found, leaves, given, strict=True):
         if x is None:
             results.append(None)
