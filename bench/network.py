@@ -60,7 +60,7 @@ def with_numpy(put, params, X, y, optimizer):
     return step, lambda cost: [cost, *(p for layer in params for p in layer)]
 
 
-def with_chainrule(put, params, X, y, optimizer):
+def with_chainrule(put, params, X, y, optimizer, compiled=False):
     import chainrule as cr
     from chainrule.backend.namespaces import to_numpy
 
@@ -69,13 +69,22 @@ def with_chainrule(put, params, X, y, optimizer):
     rule = cr.optimizers.OPTIMIZERS[optimizer](RATES[optimizer])
     state = rule.init(params)
 
+    def updated(params, state, X, y):
+        cost, gradients = net.cost_and_gradients(params, X, y)
+        return cost, *rule.update(gradients, state, params)
+
+    updated = cr.compile(updated) if compiled else updated
+
     def step():
         nonlocal params, state
-        cost, gradients = net.cost_and_gradients(params, X, y)
-        params, state = rule.update(gradients, state, params)
+        cost, params, state = updated(params, state, X, y)
         return cost
 
     return step, lambda cost: [to_numpy(x) for x in (cost, *(p for layer in params for p in layer))]
+
+
+def with_compiled(put, params, X, y, optimizer):
+    return with_chainrule(put, params, X, y, optimizer, compiled=True)
 
 
 def with_torch(put, params, X, y, optimizer):
@@ -205,6 +214,7 @@ def limit(put, params, X, y, optimizer):
 
 CONTENDERS = {
     "chainrule": with_chainrule,
+    "compiled": with_compiled,
     "numpy": with_numpy,
     "torch": with_torch,
     "jax": with_jax,

@@ -268,7 +268,7 @@ REFUSED = [
     (lambda x: x * x.sum().item(), r"item\(x\)"),
     (lambda x: x * (0.5 in x), r"contains"),
     (lambda x: x * len(f"{x.sum():.3f}"), r"format"),
-    (lambda x: np.histogram(x)[0], r"numpy\.histogram at .* is not followed"),
+    (lambda x: np.histogram2d(x[0], x[1])[0], r"numpy\.histogram2d at .* is not followed"),
     (lambda x: np.arange(x.sum()), "numpy|arange"),
     (lambda x: np.where(x > 0)[0], "the shape of where"),
     (lambda x: x * np.allclose(x, 1), "numpy.allclose"),
@@ -488,7 +488,7 @@ def test_what_numpy_computed_of_them_alone_is_computed_anew():
     A[:] = 3
     np.testing.assert_array_equal(g(X), X * 6)
     np.testing.assert_array_equal(g(X), X * 6)
-    assert len(runs) == 2
+    assert len(runs) == 1
 
 
 def test_an_array_that_changes_while_f_runs_is_refused():
@@ -722,3 +722,23 @@ def test_a_deep_network_needs_no_more_memory_than_by_hand():
     compiled = peak(cr.compile(eager))
     assert compiled <= peak(eager)
     assert compiled <= 1.2 * peak(by_hand)
+
+
+@pytest.mark.parametrize("name", cr.optim.OPTIMIZERS)
+def test_a_step_with_its_update_is_one_program_for_all_steps(name):
+    update = cr.optim.clipped(cr.optim.OPTIMIZERS[name](cr.optim.cosine(0.1, 5)), 1.0)
+
+    def step(params, state, X):
+        J, gradients = cr.value_and_grad(lambda p: (np.tanh(X @ p["W"] + p["b"]) ** 2).mean())(params)
+        return J, *update.update(gradients, state, params)
+
+    params = {"W": np.linspace(-1, 1, 6).reshape(3, 2), "b": np.zeros(2)}
+    mine = its = params, update.init(params)
+    compiled = cr.compile(step)
+    for _ in range(4):
+        J, *mine = compiled(*mine, X)
+        expected, *its = step(*its, X)
+        assert (J, mine[1]["step"]) == (expected, its[1]["step"])
+        for a, b in zip(pytree.flat(mine), pytree.flat(its), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert len(compiled.signatures) == 1

@@ -60,7 +60,9 @@ class Batch:
         """Return arrays as arrays of this batch; tuples keep their names."""
         if isinstance(result, list | tuple):
             return pytree.mapped(self.wrap, result)
-        return Batched(result, self.space, self.level)
+        made = Batched(result, self.space, self.level)
+        made.own = True
+        return made
 
 
 # --- The families ---

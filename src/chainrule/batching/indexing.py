@@ -121,6 +121,22 @@ def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tupl
     return b.xp.reshape(total, (b.n, *shape))
 
 
+def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
+    """x with v at key: at positions in one long vector, wherever the key is more than integers and slices."""
+    parts, full = _parts(key), b.full(x)
+    if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):
+        key = (slice(None), *parts)
+        return f(full, b.with_axes(v, full[key].ndim - 1), key=key)
+    shape, size, n = tuple(x.shape), math.prod(x.shape), b.n
+    at = _positions(b, shape, full.device, key)
+    if not any(map(b.holds, parts)):
+        at = b.xp.broadcast_to(at, (n, *at.shape))
+    v = b.xp.broadcast_to(b.with_axes(v, at.ndim - 1), at.shape)
+    at = at + b.xp.reshape(b.xp.arange(n, device=full.device) * size, (n, *(1,) * (at.ndim - 1)))
+    long = f(b.xp.reshape(full, (-1,)), b.xp.reshape(v, (-1,)), key=b.xp.reshape(at, (-1,)))
+    return b.xp.reshape(long, (n, *shape))
+
+
 def _parts(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 

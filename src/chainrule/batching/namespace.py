@@ -19,6 +19,8 @@ from chainrule.batching.table import CONSTANT, OF_SETTINGS, OF_SEVERAL, WRITTEN,
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.assignment import note_all_views
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
@@ -61,6 +63,7 @@ class Namespace:
             for name, kind, function, family in rows(part):
                 shown = name if part == "beyond" else f"_{name}"
                 self._enter(room, part, shown, kind, function, family, _of_gate(kind, function))
+        note_all_views(self)
 
     def _enter(
         self, room: Any, part: str, name: str, kind: str, function: Any, family: Any, plain: Any
@@ -102,6 +105,12 @@ class Namespace:
         if isinstance(result, list | tuple):
             return pytree.mapped(self._wrap, result)
         return result if is_transformed(result) or not hasattr(result, "dtype") else Batched(result, self)
+
+    def _made(self, result: Any) -> Any:
+        """Return an array that was made here as a constant, whose items may be set."""
+        result = self._wrap(result)
+        result.own = True
+        return result
 
     # --- How the functions are made ---
 
@@ -150,7 +159,7 @@ class Namespace:
             args, settings, top = _operands(args, settings)
             if top is not None:
                 _refuse_settings(name, settings)
-            return self._wrap(plain(*args, **settings))
+            return self._made(plain(*args, **settings))
 
         return function
 
@@ -165,9 +174,9 @@ class Namespace:
                     f"{name}: got a batched array to fill with; write xp.broadcast_to(value, x.shape)"
                 )
             if not is_transformed(x):
-                return self._wrap(plain(x, *fill, dtype=dtype, device=device))
+                return self._made(plain(x, *fill, dtype=dtype, device=device))
             dtype, device = x.dtype if dtype is None else dtype, x.device if device is None else device
-            return self._wrap(create(tuple(x.shape), *fill, dtype=dtype, device=device))
+            return self._made(create(tuple(x.shape), *fill, dtype=dtype, device=device))
 
         return function
 
@@ -213,8 +222,8 @@ class Namespace:
             return self.positive(x) if copy and x is obj else x
         if is_transformed(obj):
             return obj.space.asarray(obj, dtype=dtype, device=device, copy=copy)
-        if of_batch((obj,)) is not None:
-            raise TypeError("asarray: expected numbers; got arrays of a batch among them. Write xp.stack")
+        if holds_transformed(obj):
+            return array_of(self, obj, dtype, device)
         check_array_class(type(obj))
         return Batched(self._base.asarray(obj, dtype=dtype, device=device, copy=copy), self)
 

@@ -45,6 +45,7 @@ _ROWS: tuple[tuple[Any, str], ...] = (
             *(products.concat, products.matmul, products.solve, products.stack, products.tile),
             *(products.unstack, products.vecdot),
             *(indexing.getitem, indexing.put, indexing.scatter, indexing.take, indexing.take_along_axis),
+            indexing.assigned,
         )
     ),
     (CONSTANT, "empty_like ones_like zeros_like"),
@@ -60,7 +61,7 @@ _NO_FAMILY = {
     ),
 }
 # The families whose settings are keys and places, which may be batched too.
-OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter)
+OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter, indexing.assigned)
 # The families of several arrays, each of which may be batched; in others the first argument alone may be.
 OF_SEVERAL = (
     *(
@@ -74,7 +75,7 @@ OF_SEVERAL = (
         products.solve,
     ),
     *(products.stack, products.vecdot, indexing.getitem, indexing.put, indexing.scatter, indexing.take),
-    indexing.take_along_axis,
+    *(indexing.take_along_axis, indexing.assigned),
 )
 # The families whose settings may be batched: keys, places and tolerances.
 OF_SETTINGS = (*OF_PLACES, of.with_tolerance)

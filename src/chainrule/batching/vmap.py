@@ -166,6 +166,8 @@ def _left(
     name: str,
 ) -> Any:
     """Return a result with the batch along an axis; None leaves a result that is the same for all elements."""
+    if y is None and name != "result":
+        return None  # such as the gradient of a setting in a nested argument
     y = without_constants(y)
     if is_transformed(y) and y.level > level:
         raise TypeError(

@@ -6,7 +6,7 @@ The gradient of an operand that was broadcast may have the shape of the result: 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import is_transformed, nothing, output
+from chainrule.gates.helpers import conjugate, is_complex, is_transformed, nothing, output, real_product
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
@@ -20,7 +20,7 @@ def abs(xp: Any, x: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def acos(xp: Any, x: Array, /) -> Result:
     """acos' = -1 / sqrt(1 - x^2)."""
-    return xp.acos(x), (lambda g: -g / xp.sqrt(output(complement, xp, x)),)
+    return xp.acos(x), (lambda g: -g / _root_of_complement(xp, x),)
 
 
 @rule("main", flow="elementwise")
@@ -38,13 +38,20 @@ def add(xp: Any, x1: Array, x2: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def asin(xp: Any, x: Array, /) -> Result:
     """asin' = 1 / sqrt(1 - x^2)."""
-    return xp.asin(x), (lambda g: g / xp.sqrt(output(complement, xp, x)),)
+    return xp.asin(x), (lambda g: g / _root_of_complement(xp, x),)
 
 
 @rule("main", flow="elementwise")
 def asinh(xp: Any, x: Array, /) -> Result:
     """asinh' = 1 / sqrt(1 + x^2), by hypot so that x^2 does not overflow."""
-    return xp.asinh(x), (lambda g: g / xp.hypot(x, 1.0),)
+
+    def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            # On both sides of its branch cuts, which the roots share.
+            return g / (xp.sqrt(1 + x * 1j) * xp.sqrt(1 - x * 1j))
+        return g / xp.hypot(x, 1.0)
+
+    return xp.asinh(x), (pullback,)
 
 
 @rule("main", flow="elementwise")
@@ -52,6 +59,8 @@ def atan(xp: Any, x: Array, /) -> Result:
     """atan' = 1 / (1 + x^2), by hypot so that x^2 does not overflow."""
 
     def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            return g / (1 + x * 1j) / (1 - x * 1j)
         r = xp.hypot(x, 1.0)
         return g / r / r
 
@@ -99,7 +108,7 @@ def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
 @rule("main", flow="moves")
 def conj(xp: Any, x: Array, /) -> Result:
     """The conjugate, which is x for a real x."""
-    return xp.conj(x), (lambda g: g,)
+    return xp.conj(x), (lambda g: conjugate(xp, g),)
 
 
 @rule("main", flow="elementwise")
@@ -146,6 +155,16 @@ def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
     """y = sqrt(x1^2 + x2^2): dx1 = g x1 / y, and 0 at the origin."""
     y = xp.hypot(x1, x2)
     return y, (lambda g: g * output(over, xp, x1, y), lambda g: g * output(over, xp, x2, y))
+
+
+@rule("main", flow="moves")
+def imag(xp: Any, x: Array, /) -> Result:
+    """The imaginary part, which is 0 for a real x."""
+
+    def pullback(g: Array) -> Array:
+        return xp.astype(g, x.dtype) * 1j if is_complex(xp, x) else xp.zeros_like(g)
+
+    return xp.imag(x), (pullback,)
 
 
 @rule("main", flow="elementwise")
@@ -228,7 +247,7 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     y = xp.pow(x1, x2)
 
     def base(g: Array) -> Array:
-        if isinstance(x2, int | float):
+        if isinstance(x2, int | float | complex) and not is_transformed(x2):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
         # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
         # its factor by 0 without a slope.
@@ -239,7 +258,8 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     def exponent(g: Array) -> Array:
         if hasattr(x1, "dtype"):
             return g * output(power_log, xp, x1, x2)
-        return g * y * math.log(x1) if x1 > 0 else g * output(power_log, xp, xp.full_like(y, x1), x2)
+        is_positive = not isinstance(x1, complex) and x1 > 0
+        return g * y * math.log(x1) if is_positive else g * output(power_log, xp, xp.full_like(y, x1), x2)
 
     return y, (base, exponent)
 
@@ -344,10 +364,21 @@ def complement(xp: Any, x: Array, /) -> Result:
     return (1 - x) * (1 + x), (lambda g: g * (-2 * x),)
 
 
-@rule("internal", flow="elementwise")
+@rule("internal", flow="elementwise", adjoint=True)
 def direction(xp: Any, x: Array, /) -> Result:
-    """The sign of x, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN."""
-    return xp.sign(x), (lambda g: g * xp.where(x == 0, math.nan, xp.zeros_like(x)),)
+    """The sign u = x / |x|, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN.
+
+    Of a complex x it moves across its own direction alone, by the share (g - Re(g conj(u)) u) / |x|.
+    """
+    u = xp.sign(x)
+
+    def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            size = xp.abs(x)
+            return (g - real_product(xp, g, u) * u) / xp.where(size == 0, math.nan, size)
+        return g * xp.where(x == 0, math.nan, xp.zeros_like(x))
+
+    return u, (pullback,)
 
 
 @rule("internal", flow="elementwise")
@@ -382,7 +413,8 @@ def power_log(xp: Any, x1: Array, x2: Array, /, *, n: int = 1) -> Result:
     y = xp.pow(x1, x2)
     # The logarithm of small integers would be one of a short floating type.
     base = x1 if x1.dtype == y.dtype else xp.astype(x1, y.dtype)
-    factor = xp.log(xp.where(xp.logical_and(x1 == 0, x2 > 0), 1, base))
+    vanishes = xp.logical_and(x1 == 0, (xp.real(x2) if is_complex(xp, x2) else x2) > 0)
+    factor = xp.log(xp.where(vanishes, 1, base))
     for _ in range(n):
         y = y * factor
 
@@ -399,9 +431,20 @@ def sech_squared(xp: Any, x: Array, /) -> Result:
     if is_transformed(x):
         y = output(sech_squared, xp, x)
     else:
-        sech = sech_of(xp, x, xp.tanh(x))
+        if is_complex(xp, x):
+            e = xp.exp(xp.where(xp.real(x) > 0, -x, x))
+            sech = 2 * e / (1 + e * e)
+        else:
+            sech = sech_of(xp, x, xp.tanh(x))
         y = sech * sech
     return y, (lambda g: g * (-2 * xp.tanh(x) * y),)
+
+
+def _root_of_complement(xp: Any, x: Array) -> Array:
+    """Return sqrt(1 - x^2), for complex numbers by two roots, which share its branch cuts and do not overflow."""
+    if is_complex(xp, x):
+        return xp.sqrt(1 - x) * xp.sqrt(1 + x)
+    return xp.sqrt(output(complement, xp, x))
 
 
 def sech_of(xp: Any, x: Array, y: Array) -> Array:

@@ -5,14 +5,25 @@ itself, such as a branch, is refused: the program would hold for that value alon
 """
 
 import operator
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.gates.helpers import is_transformed
+from chainrule.numpy_names.array import ArrayObject
+from chainrule.numpy_names.names import FROM_LISTS
 from chainrule.program.numbers import Number
-from chainrule.program.recording import Recording, Variable, is_fresh, is_own_branch, refused
+from chainrule.program.recording import (
+    Recording,
+    Variable,
+    is_fresh,
+    is_of_caller,
+    is_own_branch,
+    not_followed,
+    refused,
+)
 
 SYMBOLS = {
     **{"add": "+", "sub": "-", "mul": "*", "truediv": "/", "matmul": "@", "pow": "**", "floordiv": "//"},
@@ -22,7 +33,7 @@ SYMBOLS = {
 _UNARY = {"neg": "u-", "abs": "abs", "invert": "~", "pos": "positive"}
 
 
-class Recorded:
+class Recorded(ArrayObject):
     """An array whose operations are noted: the standard's array object, with NumPy's dispatch protocols.
 
     `value` is the array of the library, and `variable` what it is in the program. Each library has a class of its
@@ -33,7 +44,6 @@ class Recorded:
 
     space: Any  # the recorded namespace
     __array_priority__ = 2000.0
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Any, variable: Variable, recording: Recording) -> None:
         self.value, self.variable, self.recording = value, variable, recording
@@ -43,6 +53,10 @@ class Recorded:
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.space
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # so that isinstance(x, numpy.ndarray) holds in the caller's own code
+        return type(self.value) if is_of_caller(sys._getframe(1).f_code) else type(self)
 
     dtype = property(lambda self: self.value.dtype)
     shape = property(lambda self: self.value.shape)
@@ -89,8 +103,8 @@ class Recorded:
     def _write(self, operation: str, run: Callable[..., Any], key: Any, value: Any) -> None:
         recording, old = self.recording, self.variable
         if not (is_fresh(old.call) or old.call.writes):
-            raise TypeError(
-                "compile: item assignment is followed on an array that the function itself made. "
+            raise recording.refuse(
+                "item assignment is followed on an array that the function itself made. "
                 "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
             )
         written = self.space._noted(self, operation, run, (self, _key(self, key), value), {})
@@ -98,36 +112,48 @@ class Recorded:
         if old in recording.viewed:
             recording.stale |= recording.views_of(old) - {self.variable}
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len(): an array of shape () has no length")
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.shape:
-            raise TypeError("iteration over an array of shape ()")
-        return (self[i] for i in range(self.shape[0]))
-
     def __bool__(self) -> bool:
         if self.variable.known:
             return bool(self.value)
         if self.size == 1 and is_own_branch():
             return bool(self._guarded(bool(self.value)))
+        if self.is_readable():
+            return bool(self.value)
         raise refused(self.recording, "a branch", "Write xp.where(condition, a, b)")
+
+    def is_readable(self) -> bool:
+        """Say whether the value is that of every replay: of literal numbers, or of arrays that are compared."""
+        return self.variable.known or self.recording.reads(self.variable)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(self.value, name) or is_own_branch():
+            raise AttributeError(f"a recorded array has no {name!r}")
+        if self.is_readable():
+            return getattr(self.value, name)
+        raise not_followed(self.recording, f"the attribute {name} of an array")
 
     def _guarded(self, value: Any) -> Any:
         """Return a value that this package asks for; where a replay has another one, the function itself runs."""
         self.recording.add("guard", None, (self.variable, value), {})
         return value
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+    def _converted(self, to: str) -> Any:
         if self.variable.known:
+            return self.value
+        if to in ("float", "int") and is_own_branch():
+            return self._guarded(float(self.value) if to == "float" else int(self.value))
+        if self.is_readable():
+            return self.value
+        raise refused(self.recording, f"{to}(x)", "Compute with the array itself")
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.is_readable():
             return np.array(self.value, dtype=dtype)
         raise refused(
             self.recording,
             "numpy.asarray",
-            "Compute with the array itself; join several with xp.stack, and for A[x] of another array A write "
-            "xp.take(A, x, axis=0) with xp = x.__array_namespace__()",
+            "Compute with the array itself; for A[x] of another array A write xp.take(A, x, axis=0) with "
+            f"xp = x.__array_namespace__(). {FROM_LISTS}",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
@@ -147,6 +173,18 @@ class Recorded:
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype."""
         return self.space.astype(self, dtype, copy=copy)
+
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
 
     def flatten(self) -> Any:
         """Return a copy of all elements in a row."""
@@ -169,12 +207,8 @@ def _setitem(x: Any, key: Any, value: Any) -> Any:
 def _key(x: Recorded, key: Any) -> Any:
     """Return a key with its numbers fixed; one whose result has a shape that depends on values is refused."""
     for part in key if isinstance(key, tuple) else (key,):
-        if isinstance(part, Recorded) and part.dtype == bool and not part.variable.known:
+        if isinstance(part, Recorded) and part.dtype == bool and not part.is_readable():
             raise refused(x.recording, "the shape of x[mask]", "Write xp.where(mask, x, 0)")
-        if isinstance(part, np.ndarray) and part.dtype == bool:
-            # A mask that is no argument is read anew, and has to pick as many.
-            count = x.space._noted(x, "sum", np.sum, (part,), {})
-            count._guarded(int(count.value))
     return fixed(key)
 
 
@@ -199,11 +233,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _refusing(name: str) -> Callable[..., Any]:
     def method(self: Recorded, *args: Any) -> Any:
-        if self.variable.known:
-            return getattr(self.value, name)(*args)
-        if name in ("__float__", "__int__") and is_own_branch():
-            return self._guarded(getattr(self.value, name)())
-        raise refused(self.recording, f"{name.strip('_')}(x)", "Compute with the array itself")
+        return getattr(self._converted(name.strip("_")), name)(*args)
 
     method.__name__ = name
     return method
@@ -237,8 +267,8 @@ def _in_place(name: str) -> Callable[..., Any]:
             return result
         new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None
         if new is None or new is NotImplemented or (new.shape, new.dtype) != (self.shape, self.dtype):
-            raise TypeError(
-                f"compile: x {symbol}= a is followed where x is an array of the function's own, of which there is no "
+            raise recording.refuse(
+                f"x {symbol}= a is followed where x is an array of the function's own, of which there is no "
                 f"view, and the result has its shape and dtype. Write x = x {symbol} a"
             )
         self.value, self.variable = new.value, new.variable
@@ -266,9 +296,7 @@ for _name in (
     *("trace", "var"),
 ):
     setattr(Recorded, _name, _method(_name))
-for _name in ("float", "int", "complex", "index"):
-    setattr(Recorded, f"__{_name}__", _refusing(f"__{_name}__"))
-for _name in ("item", "tolist", "tobytes", "__format__", "__contains__", "__dlpack__"):
+for _name in ("tobytes", "__format__", "__contains__", "__dlpack__"):
     setattr(Recorded, _name, _refusing(_name))
 for _name in SYMBOLS:
     setattr(Recorded, f"__{_name}__", _operator(_name, False))

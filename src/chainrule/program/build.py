@@ -8,7 +8,7 @@ import itertools
 import linecache
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,16 @@ from chainrule import pytree
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
-from chainrule.program.closure import Watched, watched
 from chainrule.program.code import Code
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
+from chainrule.program.outside.bytecode import Usage
+from chainrule.program.outside.copies import Copies
+from chainrule.program.outside.objects import is_array
+from chainrule.program.outside.reached import Outside, holds, kept
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
-from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, value_key
+from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key
 from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
 MISS = object()  # what a checked program returns for arguments of another signature
@@ -39,12 +42,16 @@ class Program:
     checked  takes any positional arguments, and returns MISS for those of another signature
     source   the program as Python
     pinned   the numbers that decided it, by the place of the argument among all leaves
+    same     which arrays are one object, of `others` and the arguments in turn, where the function asks
     parts    the text of each argument of the signature, by its name
     """
 
-    def __init__(self, pinned: dict[int, Any], parts: dict[str, str], watching: Watched) -> None:
-        self.pinned, self.parts, self._watching = pinned, parts, watching
-        self.watches = bool(watching)
+    def __init__(self, pinned: dict[int, Any], parts: dict[str, str], outside: Outside) -> None:
+        self.handles = outside.usage.handles
+        self.pinned, self.parts, self.outside = pinned, parts, outside
+        self.watches = bool(outside)
+        self.same: tuple[int, ...] | None = None
+        self.others: list[Any] = []
         self.source = ""
         self.signature = ", ".join(f"{name}: {text}" for name, text in parts.items())
         self.checked: Callable[..., Any]
@@ -55,22 +62,36 @@ class Program:
         """The function without checks, made when it is first needed."""
         return self.make_run()
 
+    def holds_for(self, found: list[Any]) -> bool:
+        """Say whether leaves of this signature have the numbers that decided the program, and are the same objects."""
+        if not all(value_key(found[i]) == value for i, value in self.pinned.items()):
+            return False
+        return self.same is None or same_objects(*self.others, *found) == self.same
+
     def is_current(self) -> bool:
-        """Say whether what NumPy computed of the closure's arrays at recording still holds."""
-        return not self._watching or self._watching.unchanged()
+        """Say whether what the function reaches outside itself is what it was at recording."""
+        return not self.watches or self.outside.unchanged()
 
 
 def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
     """Return the program of f for arguments like these."""
-    watching = watched(f)
+    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
+    outside = Outside([f, *statics])
     with started() as recording:
-        tree, arguments = _recorded_arguments(recording, args, kwargs)
+        copies = Copies(outside, functools.partial(_as_recorded, recording))
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
+        g = copies.of(f)
+        copies.start()
+        inner = kept(_containers(tree))
+        recording.handles = outside.usage.handles
         recording.names = Names(built.__code__)
-        out = f(*tree[0], **tree[1])
+        out = g(*tree[0], **tree[1])
         recording.names.finish()
         raw = _results(f, out, recording)
-    watching.refuse_draws(f)
-    names = [*parameter_names(f, len(args)), *kwargs]
+        if not all(map(holds, inner)):
+            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
+    outside.finish(f, recording, copies.unchanged())
+    names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
     for variable, leaf in zip(arguments, found, strict=True):
@@ -78,11 +99,15 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     plan = _apart(recording, raw)
     base = recording.space._library
     library = _LIBRARIES.get(base.__name__, "xp")
-    code = Code(plan.calls, plan.results, library + "_" * (library in names), arguments, names)
+    while library in names:
+        library += "_"
+    code = Code(plan.calls, plan.results, library, arguments, names)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
-    watching.keep(recording)
-    program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, watching)
+    program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, outside)
+    if outside.usage.identity:
+        program.others = [x for x in outside.targets.values() if is_array(x)]
+        program.same = same_objects(*program.others, *(leaf.value for leaf in found))
     unpacking = Unpacking([code.text(v)[0] for v in arguments], set(pinned))
     for name, x in zip(names, given, strict=True):
         unpacking.argument(x, name)
@@ -93,9 +118,22 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return program
 
 
-def _recorded_arguments(recording: Recording, args: Any, kwargs: Any) -> tuple[Any, list[Variable]]:
-    """Return the arguments with recorded leaves, and the variable of each leaf."""
+def _as_recorded(recording: Recording, array: Any, name: str) -> Any:
+    """Return what a function gets in the place of an array outside itself."""
+    variable = recording.outside(array)
+    variable.name = variable.name or name or None
+    return recorded(namespace(array))._array(array, variable, recording)
+
+
+def _recorded_arguments(
+    recording: Recording, args: Any, kwargs: Any, copies: Copies, usage: Usage
+) -> tuple[Any, list[Variable]]:
+    """Return the arguments with recorded leaves, and the variable of each leaf.
+
+    What asks for the type of a number, or if objects are the same, gets numbers and the same objects.
+    """
     new, variables = [], []
+    plain = usage.types or usage.identity
     for i, x in enumerate(pytree.flat((args, kwargs))):
         kind = kind_of(x)
         variable = recording.input("argument", x, i)
@@ -103,13 +141,26 @@ def _recorded_arguments(recording: Recording, args: Any, kwargs: Any) -> tuple[A
         if kind == "array":
             space = recorded(namespace(x))
             recording.space = recording.space or space
-            new.append(space._array(x, variable, recording))
+            own = space._array(x, variable, recording)
+            new.append(copies.made.setdefault(id(x), own) if usage.identity else own)
+        elif kind == "number" and plain:
+            recording.pinned.add(i)
+            new.append(x)
         elif kind == "number":
             new.append(Number(x, variable, recording, frozenset((i,))))
         else:
-            new.append(x)
+            new.append(copies.of(x))
     recording.space = recording.space or recorded(np)
     return pytree.rebuilt((args, kwargs), iter(new)), variables
+
+
+def _containers(tree: Any) -> Iterator[Any]:
+    """Yield the lists and dicts in a tree, which a function may change."""
+    if isinstance(tree, dict | list | tuple):
+        if not isinstance(tree, tuple):
+            yield tree
+        for item in tree.values() if isinstance(tree, dict) else tree:
+            yield from _containers(item)
 
 
 def _results(f: Any, out: Any, recording: Recording) -> list[Variable]:
@@ -159,8 +210,7 @@ def _apart(recording: Recording, raw: list[Variable]) -> Simplified:
         if y is not inner and alone and y not in used and whole[0].value.nbytes == y.value.nbytes:
             calls.remove(y.call)
             y = inner
-        own = first.call.operation == "argument" or y.call.operation == "static" or uniform(y) is not None
-        own = own or not hasattr(y.value, "dtype")
+        own = y.call.operation == "static" or uniform(y) is not None or not hasattr(y.value, "dtype")
         outside = any(root.call.operation in ("argument", "constant", "literal") for root in lies(y))
         again = any(root in taken for root in lies(y)) and taken.get(y) is not first
         if not own and (outside or again):
@@ -183,6 +233,17 @@ def _copied(y: Variable) -> Variable:
 def _as_name(path: str) -> str:
     """Return a name for a path such as params[0]['W']."""
     return re.sub(r"\W+", "_", path).strip("_")
+
+
+def _own_names(names: list[str]) -> list[str]:
+    """Return names of parameters, other ones for those that begin as the names in the checks of a program do."""
+    own: list[str] = []
+    for name in names:
+        chosen = name.lstrip("_") + "_" if name.startswith("__") else name
+        while chosen in own or (chosen != name and chosen in names):
+            chosen += "_"
+        own.append(chosen)
+    return own
 
 
 def _part(leaf: Any, pinned: bool) -> str:
@@ -224,10 +285,14 @@ def _load(
     taken = [f"if __len(__args) != {count}: return __MISS"] + (
         [f"{', '.join(names)}, = __args"] if count else []
     )
+    last_check = []
+    if program.same is not None:
+        scope["__holds"], leaves_ = lambda *found: program.holds_for(list(found)), ", ".join(unpacking.names)
+        last_check = [f"if not __holds({leaves_}): return __MISS"]
     if program.watches:
-        scope["__unchanged"] = program.is_current
+        scope["__unchanged"] = program.outside.unchanged
         taken.append("if not __unchanged(): return __MISS")
-    body = [*taken, *unpacking.checks, *code.lines, last]
+    body = [*taken, *unpacking.checks, *last_check, *code.lines, last]
     program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)
 
 

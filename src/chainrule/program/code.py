@@ -81,6 +81,7 @@ class Code:
         return self.writer.call(call)
 
     def _unused(self, name: str) -> str:
+        name = name.lstrip("_") or "x" if name.startswith("__") else name
         chosen = name
         while chosen in self._taken or (chosen == name and (name in self._shared or name in ("c", "g", "t"))):
             self._numbers[name] += 1
@@ -164,7 +165,8 @@ class Code:
         """Write every statement."""
         note: str | None = None
         before: Any = None
-        usual = Counter(call.errors for call in self.calls if call.errors).most_common(1)
+        quiet = Counter(call.errors for call in self.calls if call.errors and "raise" not in call.errors)
+        usual = max(quiet, key=quiet.__getitem__, default=None)
         for i, call in enumerate(self.calls):
             if self._statement[call] is not call:
                 continue
@@ -173,7 +175,7 @@ class Code:
                 before = None
             note = call.note or note
             lines = [*self._lines_of(i, call), *self._freed(i)]
-            if self._warns and call.errors and call.errors != usual[0][0]:
+            if self._warns and call.errors and call.errors != usual:
                 if call.errors != before:
                     settings = ", ".join(
                         f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"
@@ -198,9 +200,9 @@ class Code:
             if call.operation == "setitem":
                 return [f"{name}[{writer.key(key)}] = {writer.operand(value)}"]
             return [f"{writer.function('add.at')}({writer.listed((whole, key, value))})"]
-        if len(call.outs) > 1:
+        if len(call.outs) > 1 or call.operation == "numbers":
             text = writer.call(call)[0]
-            return [f"{', '.join(map(self._named, call.outs))} = {text}"]
+            return [f"{', '.join(map(self._named, call.outs))}{',' * (len(call.outs) == 1)} = {text}"]
         (out,) = call.outs
         reused = self._reusable(i, call)
         if reused is not None:

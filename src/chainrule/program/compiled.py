@@ -12,7 +12,7 @@ from chainrule.program.arrays import Recorded
 from chainrule.program.build import MISS, Program, built, parameter_names
 from chainrule.program.numbers import Number
 from chainrule.program.recording import NotReplayableError
-from chainrule.program.signature import key_of, leaves, value_key
+from chainrule.program.signature import key_of, leaves
 from chainrule.validation import check_function
 
 # How many programs one function keeps.
@@ -25,13 +25,13 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
     values of all else that is hashable. Ints and floats of Python's own stay arguments as far as arithmetic uses them;
     one that decides the program, by a comparison or as a length, is part of the signature too. Results are those of
-    f, in memory of their own; a number is an array of shape ().
+    f, in memory of their own; a number of NumPy's is an array of shape ().
 
-    What only runs at recording: prints and other side effects, random draws (with a warning), and names that f looks
-    up outside itself. Arrays that f closes over are read anew at each call: the object is kept, not its elements. But a
-    number that is read out of one, as `W.max()`, lists and attributes are fixed: pass as an argument what changes.
+    What f reaches outside itself, as variables, lists, attributes and arrays, may change: arrays are read anew at each
+    call, and where anything else is another than it was, f is recorded anew. f itself may not change it. Only at
+    recording are there prints, and random draws (with a warning).
 
-    f may branch on its other arguments, and not on what is in an array: a TypeError names the line. With
+    f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
 
     The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets
@@ -51,6 +51,10 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
                 out = fast[0](*args)
             except AssertionError:
                 return f(*args)  # a branch inside the engine goes another way
+            except Exception:
+                if programs.handles:
+                    return f(*args)
+                raise
             if out is not MISS:
                 return out
         return programs.run(args, kwargs)
@@ -76,6 +80,7 @@ class _Programs:
             _misses
         ]  # the program that ran last, with the checks of its signature
         self.signatures: list[str] = []
+        self.handles = False  # whether f handles errors, which a program does not
         self._warned: set[str] = set()
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -96,6 +101,10 @@ class _Programs:
             return program.run(*args, *kwargs.values())
         except AssertionError:
             return self._f(*args, **kwargs)
+        except Exception:
+            if self.handles:
+                return self._f(*args, **kwargs)
+            raise
 
     def source(self, *args: Any, **kwargs: Any) -> str:
         """Return the program for these arguments as Python."""
@@ -123,31 +132,24 @@ class _Programs:
             return self._recorded(key, args, kwargs) if program is MISS else program
 
     def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        key = key_of((args, kwargs))
         try:
-            hash(key)
+            return key_of((args, kwargs))
         except TypeError:
             named = {**dict(zip(parameter_names(self._f, len(args)), args, strict=True)), **kwargs}
             for leaf in (leaf for name, x in named.items() for leaf in leaves(x, name)):
                 try:
-                    hash(key_of(leaf.value))
-                except TypeError:
+                    key_of(leaf.value)
+                except TypeError as error:
                     raise TypeError(
                         f"compile: argument {leaf.name} is of type {type(leaf.value).__name__}, which is neither an "
-                        "array nor hashable"
+                        f"array nor a value that stays as it is: {error}"
                     ) from None
             raise
-        return key
 
     def _known(self, key: Any, args: Any, kwargs: Any) -> Any:
-        numbers: list[Any] | None = None
+        found = pytree.flat((args, kwargs))
         for program in self._by_key.get(key, ()):
-            if program is None or not program.pinned:
-                same = True
-            else:
-                numbers = pytree.flat((args, kwargs)) if numbers is None else numbers
-                same = all(value_key(numbers[i]) == value for i, value in program.pinned.items())
-            if same and (program is None or program.is_current()):
+            if program is None or (program.holds_for(found) and program.is_current()):
                 return program
         return MISS
 
@@ -155,6 +157,7 @@ class _Programs:
         program: Program | None
         try:
             program = built(self._f, args, kwargs)
+            self.handles |= program.handles
         except NotReplayableError as error:
             if self._on_branch == "error":
                 raise

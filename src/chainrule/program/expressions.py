@@ -44,6 +44,8 @@ class Writer:
         if operation.startswith("."):
             bracketed = f"({self.listed(args[1:])})" if args[1:] else ""
             return f"{self.operand(args[0], ATOM)}{operation}{bracketed}", ATOM
+        if operation == "numbers":
+            return f"{self.object(args[0], 'numbers')}({self.listed(args[1:])})", ATOM
         if operation == "getitem":
             return f"{self.operand(args[0], ATOM)}[{self.key(args[1])}]", ATOM
         if operation == "abs" and not hasattr(call.outs[0].value, "dtype"):

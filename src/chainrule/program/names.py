@@ -5,25 +5,14 @@ whenever a call is noted; those of the backward pass say whose gradient a value 
 """
 
 import functools
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from chainrule.program.recording import Call, Variable
+from chainrule.program.recording import Call, Variable, is_of_caller
 
 _PACKAGE = str(Path(__file__).parents[1])
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
-# Whose local variables give no names: this package, and other installed and standard ones.
-_LIBRARIES = (
-    _PACKAGE,
-    str(Path(np.__file__).parents[1]),
-    str(Path(os.__file__).parent),
-    "<frozen",
-    "<__array",
-)
 # Of this package, what names its values as the notes do.
 _MATHEMATICS = (str(Path(_PACKAGE, "models")), str(Path(_PACKAGE, "explain", "code.py")))
 _MOST = 2000  # calls; a longer program is not read
@@ -91,7 +80,12 @@ class Names:
                     self._know(item, variable_of(item))
                 continue
             variable = variable_of(x)
-            if variable is not None and variable.name is None and name.isidentifier():
+            if (
+                variable is not None
+                and variable.name is None
+                and name.isidentifier()
+                and not name.startswith("__")
+            ):
                 variable.name = name
                 self._know(x, variable)
 
@@ -117,4 +111,4 @@ def _kind(code: Any) -> str:
         return str(code.co_name)
     if code.co_filename.startswith(_MATHEMATICS):
         return "own"
-    return "" if code.co_filename.startswith(_LIBRARIES) or code.co_name == "<module>" else "own"
+    return "own" if is_of_caller(code) and code.co_name != "<module>" else ""

@@ -53,20 +53,39 @@ class Number:
         return found
 
 
+def numbers_of(f: Callable[..., tuple[Any, ...]], *args: Any) -> tuple[Any, ...]:
+    """Return f(*args), a tuple of numbers or None: where an argument is a Number, a program calls f at each replay."""
+    given = [x for x in args if type(x) is Number]
+    values = f(*(x.value if type(x) is Number else x for x in args))
+    if not given:
+        return values
+    recording, sources = given[0].recording, frozenset[int]().union(*(x.sources for x in given))
+    call = recording.add("numbers", f, (f, *(x.variable if type(x) is Number else x for x in args)), {})
+    call.outs += [Variable(x, call) for x in values]
+    return tuple(
+        None if x is None else Number(x, y, recording, sources)
+        for x, y in zip(values, call.outs, strict=True)
+    )
+
+
 def _computed(run: Callable[..., Any], symbol: str, *operands: Any) -> Any:
-    first = next(x for x in operands if type(x) is Number)
-    value = run(*(x.value if type(x) is Number else x for x in operands))
+    numbers = [x for x in operands if type(x) is Number]
+    try:
+        value = run(*(x.value if type(x) is Number else x for x in operands))
+    except ArithmeticError:
+        for x in numbers:
+            x.pinned()
+        raise
     if type(value) not in (int, float):
         # A complex number, such as a root of a negative one.
-        for x in operands:
-            if type(x) is Number:
-                x.pinned()
+        for x in numbers:
+            x.pinned()
         return value
-    sources = frozenset().union(*(x.sources for x in operands if type(x) is Number))
+    sources = frozenset().union(*(x.sources for x in numbers))
     variables = tuple(x.variable if type(x) is Number else x for x in operands)
-    call = first.recording.add(symbol, run, variables, {})
+    call = numbers[0].recording.add(symbol, run, variables, {})
     call.outs.append(Variable(value, call))
-    return Number(value, call.outs[0], first.recording, sources)
+    return Number(value, call.outs[0], numbers[0].recording, sources)
 
 
 def _binary(name: str, reflected: bool) -> Callable[..., Any]:
@@ -91,6 +110,18 @@ def _comparison(name: str) -> Callable[..., Any]:
     return method
 
 
+def _bitwise(name: str, reflected: bool) -> Callable[..., Any]:
+    run = divmod if name == "divmod" else getattr(operator, f"__{name}__")
+
+    def method(self: Number, other: Any) -> Any:
+        if hasattr(other, "dtype") or is_transformed(other):
+            return NotImplemented
+        own, its = self.pinned(), other.pinned() if type(other) is Number else other
+        return run(its, own) if reflected else run(own, its)
+
+    return method
+
+
 def _read(name: str) -> Callable[..., Any]:
     def method(self: Number, *args: Any) -> Any:
         return getattr(self.pinned(), name)(*args)
@@ -103,7 +134,23 @@ for _name in _BINARY:
     setattr(Number, f"__r{_name}__", _binary(_name, True))
 for _name in _COMPARISONS:
     setattr(Number, f"__{_name}__", _comparison(_name))
-for _name in ("bool", "float", "int", "hash", "repr", "str", "format", "round", "trunc", "floor", "ceil"):
+for _name in ("and", "or", "xor", "lshift", "rshift", "divmod"):
+    setattr(Number, f"__{_name}__", _bitwise(_name, False))
+    setattr(Number, f"__r{_name}__", _bitwise(_name, True))
+for _name in (
+    "bool",
+    "float",
+    "int",
+    "hash",
+    "repr",
+    "str",
+    "format",
+    "round",
+    "trunc",
+    "floor",
+    "ceil",
+    "invert",
+):
     setattr(Number, f"__{_name}__", _read(f"__{_name}__"))
 for _name, _method in {
     "__index__": lambda self: operator.index(self.pinned()),

@@ -4,6 +4,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,22 @@ _OF_SEVERAL = {
         "where",
     ),
 }
+_OF_SEVERAL |= {
+    *(
+        "average",
+        "choose",
+        "convolve",
+        "corrcoef",
+        "correlate",
+        "cov",
+        "digitize",
+        "ediff1d",
+        "gradient",
+        "histogram",
+    ),
+    *("insert", "interp", "lstsq", "nanpercentile", "nanquantile", "percentile"),
+    *("polyadd", "polyfit", "polysub", "polyval", "quantile", "tensorsolve", "trapezoid", "vdot"),
+}
 # Those of two operands, which are no ufuncs in every library.
 _OF_TWO = {
     *(
@@ -88,8 +105,9 @@ _OF_TWO = {
 }
 _OF_NONE = {"arange", "empty", "eye", "ones", "zeros"}
 _SETTINGS = ("axis", "axes", "axisa", "axisb", "axisc", "n", "indexing", "mode", "shape")
+_MASKS = ("initial", "where")  # arrays, also beside settings
 # Functions whose answers are Python's own.
-_ANSWERS = {"allclose", "array_equal", "count_nonzero"}
+_ANSWERS = {"allclose", "array_equal", "array_equiv", "count_nonzero"}
 # Functions that take numbers of Python's among their arrays; ufuncs do so too.
 _OF_NUMBERS = {"asarray", "clip", "full", "full_like", "where"}
 # Functions whose answers are known without the values.
@@ -122,16 +140,18 @@ class Namespace:
         """Note a call of a universal function."""
         if any(is_transformed(x) for x in inputs):
             return NotImplemented
-        recording = _recording_of(inputs)
+        recording: Any = _recording_of(inputs)
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
         if "out" in settings or method == "at":
-            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
+            raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         special = sys.modules.get(
             "cupyx.scipy.special" if "cupy" in self._library.__name__ else "scipy.special"
         )
         if getattr(special, path, None) is ufunc:
             path = f"special.{path}"
         elif _at(self._library, path) is not ufunc:
+            if _is_readable((inputs, settings)):
+                return getattr(ufunc, method)(*_values(inputs), **_values(settings))
             raise not_followed(recording, path)
         if method != "__call__":
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
@@ -143,13 +163,16 @@ class Namespace:
         path = f"{part}.{function.__name__}" if part else function.__name__
         if path in _ABOUT_TYPES:
             return function(*_values(args), **_values(kwargs))
-        if path in _SHAPED_BY_VALUES:
-            raise refused(recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
-        if path in _ANSWERS:
-            raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
         if kwargs.get("out") is not None:
-            raise TypeError(f"compile: numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        if path not in _ALLOWED or _at(self._library, path) is not function:
+            raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
+        is_followed = path in _ALLOWED and _at(self._library, path) is function
+        if path in _SHAPED_BY_VALUES or path in _ANSWERS or not is_followed:
+            if _is_readable((args, kwargs)):
+                return function(*_values(args), **_values(kwargs))
+            if path in _SHAPED_BY_VALUES:
+                raise refused(recording, f"the shape of numpy.{path}", "Write it with masks and xp.where")
+            if path in _ANSWERS:
+                raise refused(recording, f"numpy.{path}", "Compute with an array, such as (x == y).all()")
             raise not_followed(recording, f"numpy.{path}")
         return _at(self, path)(*args, **kwargs)
 
@@ -165,8 +188,8 @@ class Namespace:
             plain = getattr(importlib.import_module("array_api_compat.numpy"), name, None)
         if plain is None:
             raise AttributeError(f"{self.__dict__.get('__name__')} has no {name!r}")
-        if name in ("linalg", "fft"):
-            found: Any = Namespace(plain, f"{name}.", self)
+        if isinstance(plain, ModuleType):
+            found: Any = Namespace(plain, f"{self._part}{name}.", self._whole)
         elif not callable(plain) or isinstance(plain, type) or name.startswith("_"):
             found = plain
         elif name in _ABOUT_TYPES and not self._part:
@@ -190,6 +213,8 @@ class Namespace:
             if path == "asarray" and isinstance(args[0], Recorded) and _keeps(args[0], **kwargs):
                 return args[0]
             if path in _SHAPED_BY_VALUES or (path == "where" and len(args) == 1):
+                if _is_readable((args, kwargs)):
+                    return plain(*_values(args), **_values(kwargs))
                 raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
             if not is_ufunc(plain) and any(map(_is_unknown, _settings(path, args, kwargs))):
                 raise refused(
@@ -228,21 +253,30 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
 
 def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return the arguments of a function that are no arrays."""
-    name, given = path.rpartition(".")[2], [*args, *kwargs.values()]
+    name, given = path.rpartition(".")[2], [*args, *(x for k, x in kwargs.items() if k not in _MASKS)]
     if name in _OF_NONE:
         return given
     if name in _OF_SEVERAL or name in _OF_TWO:
         return [kwargs[key] for key in _SETTINGS if key in kwargs]
     if name == "full":
         return [*args[:1], kwargs.get("shape")]
-    return given[2:] if name == "linspace" else given[1:]
+    return given[2:] if name.endswith("space") else given[1:]
 
 
 def _is_unknown(x: Any) -> bool:
     """Say whether there is an array in x whose elements are not the same at every replay."""
     if isinstance(x, list | tuple):
         return any(map(_is_unknown, x))
-    return isinstance(x, Recorded) and not x.variable.known
+    return isinstance(x, Recorded) and not x.is_readable()
+
+
+def _is_readable(x: Any) -> bool:
+    """Say whether no array in x depends on an argument; the numbers in it decide the program from here on."""
+    if isinstance(x, dict):
+        x = tuple(x.values())
+    if isinstance(x, list | tuple):
+        return all(map(_is_readable, x))
+    return fixed(x) is x or type(x) is Number if not isinstance(x, Recorded) else x.is_readable()
 
 
 def _recording_of(x: Any) -> Recording | None:
@@ -269,7 +303,12 @@ def _note(
     else:
         args = (*fixed(args[:1]), *args[1:]) if of_numbers else fixed(args)
     kwargs = {name: fixed(x) for name, x in kwargs.items()}
-    out = run(*_values(args), **_values(kwargs))
+    try:
+        out = run(*_values(args), **_values(kwargs))
+    except (ArithmeticError, np.linalg.LinAlgError, IndexError) as error:
+        if any(map(_is_unknown, (args, *kwargs.values()))):
+            refused(recording, f"the {type(error).__name__} of {operation}", "Handle it outside the function")
+        raise
     call = recording.add(operation, run, _noted(recording, args), _noted(recording, kwargs))
     return _wrapped(recording, space, out, call)
 

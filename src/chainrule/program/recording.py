@@ -5,7 +5,9 @@ which shapes and dtypes are known.
 """
 
 import contextlib
+import functools
 import linecache
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +20,16 @@ _PACKAGE = str(Path(__file__).parents[1])
 _HERE = (
     str(Path(__file__).parent),
     str(Path(_PACKAGE, "autodiff", "traced.py")),
+    str(Path(_PACKAGE, "numpy_names", "array.py")),
     str(Path(np.__file__).parent),
+)
+# This package, and other installed and standard ones.
+_LIBRARIES = (
+    _PACKAGE,
+    str(Path(np.__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    "<frozen",
+    "<__array",
 )
 
 
@@ -120,11 +131,13 @@ class Recording:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.constants: dict[int, Variable] = {}
+        self.read: dict[int, Any] = {}  # constants whose values the function read
         self._contents: dict[int, int] = {}
         self.pinned: set[int] = set()
         self.stale: set[Variable] = set()  # views of what was changed since
         self.pending: Variable | None = None  # the x[key] + a of x[key] += a, which has to be assigned next
         self.viewed: set[Variable] = set()  # whose memory another may share
+        self.handles = False  # whether the function handles errors
         self.refusal: Exception | None = None
         self.open = True
         self.names: Any = None  # is told of each call, to name what exists
@@ -139,16 +152,42 @@ class Recording:
     def constant(self, array: Any) -> Variable:
         """Return the variable of an array that did not come from an argument. The array itself is kept."""
         if id(array) not in self.constants:
-            self.constants[id(array)] = self.input("constant", array)
+            self.outside(array)
             self._contents[id(array)] = _contents(array)
-        elif _contents(array) != self._contents[id(array)]:
+        elif id(array) in self._contents and _contents(array) != self._contents[id(array)]:
             self.refuse_changes()
         return self.constants[id(array)]
 
+    def outside(self, array: Any) -> Variable:
+        """Return the variable of an array outside the function, which gets it as a recorded one."""
+        if id(array) not in self.constants:
+            self.constants[id(array)] = self.input("constant", array)
+        return self.constants[id(array)]
+
+    def reads(self, variable: Variable) -> bool:
+        """Say whether a value depends on no argument, and if so note the constants of which it was read."""
+        found, waiting = {variable}, [variable]
+        while waiting:
+            new = set(waiting.pop().call.inputs) - found
+            found |= new
+            waiting += new
+        if any(x.call.operation == "argument" for x in found):
+            return False
+        for x in found:
+            if x.call.operation == "constant" and id(x.value) not in self.read:
+                self.read[id(x.value)] = x.value
+                self._contents.setdefault(id(x.value), _contents(x.value))
+        return True
+
+    def refuse(self, text: str) -> "NotReplayableError":
+        """Return an error, which is raised when the function returns even where it is handled there."""
+        self.refusal = self.refusal or NotReplayableError(f"compile: {text}")
+        return NotReplayableError(f"compile: {text}")
+
     def refuse_pending(self) -> None:
         """Raise TypeError for a view that was changed in place, and with it the array that it is a view of."""
-        raise TypeError(
-            "compile: y = x[key]; y += a changes a part of x through a view, which is not followed. Write x[key] += a"
+        raise self.refuse(
+            "y = x[key]; y += a changes a part of x through a view, which is not followed. Write x[key] += a"
         )
 
     def views_of(self, variable: Variable) -> set[Variable]:
@@ -162,9 +201,9 @@ class Recording:
     def refuse_changes(self) -> None:
         """Raise TypeError where a constant was changed since the recording met it, which no replay would do."""
         for key, variable in self.constants.items():
-            if _contents(variable.value) != self._contents[key]:
-                raise TypeError(
-                    f"compile: an array of shape {tuple(variable.value.shape)} that is no argument was changed in "
+            if key in self._contents and _contents(variable.value) != self._contents[key]:
+                raise self.refuse(
+                    f"an array of shape {tuple(variable.value.shape)} that is no argument was changed in "
                     "place while the function ran, which is not followed. Make a new array, or pass it in"
                 )
 
@@ -179,8 +218,8 @@ class Recording:
         if not is_fresh(call):
             self.viewed.update(call.inputs)
         if self.stale and self.stale.intersection(call.inputs):
-            raise TypeError(
-                "compile: a view was used after the array that it is a view of was changed in place, which is not "
+            raise self.refuse(
+                "a view was used after the array that it is a view of was changed in place, which is not "
                 "followed. Take x[key] anew"
             )
         self.calls.append(call)
@@ -188,10 +227,10 @@ class Recording:
 
 
 def _contents(array: Any) -> int:
-    """Return a hash of the elements of a NumPy array, of a large one some million; others are on a device."""
+    """Return a hash of the elements of a NumPy array; others are on a device."""
     if not isinstance(array, np.ndarray) or array.dtype == object:
         return 0
-    return hash((array if array.size < 1 << 20 else array.flat[:: array.size >> 20]).tobytes())
+    return hash(array.tobytes())
 
 
 _thread = threading.local()
@@ -236,22 +275,24 @@ class NotReplayableError(TypeError):
 
 def refused(recording: Any, what: str, instead: str) -> NotReplayableError:
     """Return the error about a value that the program would be built on; the recording keeps it."""
-    error = NotReplayableError(
-        f"compile: {what} at {_line()} depends on the values of an array, and a program is the same for all values. "
+    return recording.refuse(  # type: ignore[no-any-return]
+        f"{what} at {_line()} depends on the values of an array, and a program is the same for all values. "
         f'{instead}, or compile with on_branch="eager"'
     )
-    recording.refusal = recording.refusal or error
-    return error
 
 
 def not_followed(recording: Any, name: str) -> NotReplayableError:
     """Return the error about a function of which it is not known whether a program may have it."""
-    error = NotReplayableError(
-        f"compile: {name} at {_line()} is not followed. Write it with the functions of the array API standard, or "
+    return recording.refuse(  # type: ignore[no-any-return]
+        f"{name} at {_line()} is not followed. Write it with the functions of the array API standard, or "
         'compile with on_branch="eager"'
     )
-    recording.refusal = recording.refusal or error
-    return error
+
+
+@functools.cache
+def is_of_caller(code: Any) -> bool:
+    """Say whether code is neither of this package nor of an installed or a standard library."""
+    return not code.co_filename.startswith(_LIBRARIES)
 
 
 def is_own_branch() -> bool:

@@ -1,12 +1,24 @@
 """Signatures: what of the arguments a program holds for, and the code that takes arguments apart and checks them."""
 
+import dataclasses
+import decimal
+import enum
+import fractions
+import types
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from chainrule.validation import check_array_class
 
-# What the checks call, under names that no argument has.
-CHECKED_WITH = {"__type": type, "__len": len, "__tuple": tuple}
+# Values that are told apart by their text: 0.0 and -0.0 differ, and NaN is itself.
+_BY_TEXT = (float, complex, fractions.Fraction, decimal.Decimal)
+# Classes of values that never change and hold nothing that does.
+_ATOMS = {
+    *(type(None), bool, int, str, bytes, range, type(...), *_BY_TEXT),
+    *(types.BuiltinFunctionType, types.CodeType, np.ufunc),
+}
 
 
 class Leaf(NamedTuple):
@@ -42,23 +54,78 @@ def kind_of(x: Any) -> str:
 def key_of(tree: Any) -> Any:
     """Return what two calls must have in common to be computed by one program, numbers of Python's own left out."""
     if isinstance(tree, dict):
-        return type(tree), tuple((name, key_of(item)) for name, item in tree.items())
+        return type(tree), tuple((exact(name), key_of(item)) for name, item in tree.items())
     if isinstance(tree, list | tuple):
         return type(tree), tuple(map(key_of, tree))
     kind = kind_of(tree)
     if kind == "array":
         return type(tree), tuple(tree.shape), tree.dtype, str(getattr(tree, "device", ""))
-    if kind == "number":
-        return type(tree)
-    return type(tree), value_key(tree)
+    return type(tree) if kind == "number" else exact(tree)
+
+
+def exact(x: Any) -> Any:
+    """Return what only a value of the same type, with the same effect on a program, has."""
+    return type(x), value_key(x)
+
+
+def is_atom(x: Any) -> bool:
+    """Say whether x is a value that never changes, and holds nothing that does."""
+    return type(x) in _ATOMS or isinstance(x, np.generic | np.dtype | enum.Enum)
 
 
 def value_key(x: Any) -> Any:
-    """Return a value that decides a program, as what it is equal to: 0.0 and -0.0 differ, and NaN is itself."""
-    return x.hex() if type(x) is float else repr(x) if type(x) is complex else x
+    """Return a value that decides a program, as what it is equal to: 0.0 and -0.0 differ, and NaN is itself.
+
+    An object is equal to itself alone, and so is what has values of other types. TypeError for what is not hashable.
+    """
+    if type(x) in _BY_TEXT:
+        return repr(x)
+    if type(x) in (tuple, frozenset):
+        return type(x)(map(exact, x))
+    hash(x)
+    if dataclasses.is_dataclass(x) and not isinstance(x, type) and not _is_itself(x):
+        return tuple(exact(getattr(x, field.name)) for field in dataclasses.fields(x))
+    if hasattr(type(x), "__next__"):
+        raise TypeError(f"what a {type(x).__name__} gives differs from call to call")
+    return x if is_atom(x) or _is_itself(x) else _Same(x)
+
+
+def same_objects(*found: Any) -> tuple[int, ...]:
+    """Return for each array the place of the first that is the same object."""
+    first: dict[int, int] = {}
+    return tuple(first.setdefault(id(x), i) for i, x in enumerate(found) if hasattr(x, "dtype"))
+
+
+def _is_itself(x: Any) -> bool:
+    """Say whether an object is equal to no other."""
+    return getattr(type(x), "__eq__", None) is getattr(object, "__eq__", None)
+
+
+class _Same:
+    """A key that is equal where it stands for the same object."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __hash__(self) -> int:
+        return id(self.x)
+
+    def __eq__(self, other: Any) -> bool:
+        return type(other) is _Same and other.x is self.x
 
 
 # --- The same as code: arguments taken apart, and checked on the way ---
+
+
+def _exact_or_none(x: Any) -> Any:
+    try:
+        return exact(x)
+    except TypeError:
+        return None
+
+
+# What the checks call, under names that no argument has.
+CHECKED_WITH = {"__type": type, "__len": len, "__list": list, "__tuple": tuple, "__exact": _exact_or_none}
 
 
 class Unpacking:
@@ -81,7 +148,10 @@ class Unpacking:
             self._leaf(tree, name)
         elif kind == "dict":
             keys = self._object(tuple(tree))
-            self._expect(f"__type({name}) is {self._object(type(tree))} and __tuple({name}) == {keys}")
+            same = f"__list({name}) == {list(tree)!r}"
+            if not all(type(key) is str for key in tree):
+                same = f"__exact(__tuple({name})) == {self._object(exact(tuple(tree)))}"
+            self._expect(f"__type({name}) is {self._object(type(tree))} and {same}")
             for i, (key, item) in enumerate(tree.items()):
                 self.argument(item, f"{name}[{key!r}]" if type(key) in (str, int) else f"{name}[{keys}[{i}]]")
         else:
@@ -122,7 +192,8 @@ class Unpacking:
         kind = self._object(type(x))
         if kind_of(x) == "array":
             self._expect(
-                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} and {name}.shape == {x.shape}"
+                f"__type({name}) is {kind} and {name}.dtype is {self._object(x.dtype)} "
+                f"and {name}.shape == {tuple(x.shape)}"
             )
             if hasattr(x, "device") and str(x.device) != "cpu":
                 self._expect(f"{name}.device == {self._object(x.device)}")
@@ -130,10 +201,11 @@ class Unpacking:
             self._expect(f"__type({name}) is {kind}")
         elif type(x) is float:
             self._expect(f"__type({name}) is {kind} and {name}.hex() == {x.hex()!r}")
-        elif x is None or type(x) in (bool, type):
-            self._expect(f"{name} is {self._object(x)}")
-        else:
+        elif type(x) in (int, str):
             self._expect(f"__type({name}) is {kind} and {name} == {self._object(x)}")
+        else:
+            # An equal value may be another object.
+            self._expect(f"{name} is {self._object(x)} or __exact({name}) == {self._object(exact(x))}")
 
     def _line(self, line: str) -> None:
         self.lines.append(line)

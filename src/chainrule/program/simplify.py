@@ -68,7 +68,7 @@ def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
             out.call = new
         kept.append(new)
     outs = [resolve(y) for y in results]
-    return Simplified(_alive(kept, outs), outs)
+    return Simplified(_alive(kept, outs, recording.handles), outs)
 
 
 def _name_alike(call: Call, first: Call) -> None:
@@ -152,14 +152,24 @@ def _part(x: Any) -> Any:
     return f"{type(x).__name__} {x!r}"
 
 
-def _alive(calls: list[Call], results: list[Variable]) -> list[Call]:
-    """Return the calls that the results and the guards need."""
+def _alive(calls: list[Call], results: list[Variable], handles: bool) -> list[Call]:
+    """Return the calls that the results and the guards need, and those whose errors decide what the function does."""
     needed, kept = set(results), []
     for call in reversed(calls):
-        if call.operation == "guard" or needed.intersection(call.outs):
+        if call.operation == "guard" or needed.intersection(call.outs) or _may_raise(call, handles):
             kept.append(call)
             needed.update(call.inputs)
     return kept[::-1]
+
+
+def _may_raise(call: Call, handles: bool) -> bool:
+    """Say whether a call may raise an error for some values, as far as the function handles errors."""
+    if call.errors and "raise" in call.errors:
+        return True
+    of_numbers = not any(hasattr(y.value, "dtype") for y in call.outs)
+    return handles and (
+        call.operation.startswith("linalg.") or (of_numbers and call.operation in ("/", "//", "%", "**"))
+    )
 
 
 # --- Whose memory ---

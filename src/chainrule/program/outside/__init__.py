@@ -1,0 +1,1 @@
+"""What a function reaches outside itself: found, compared at later calls, and handed over as recorded arrays."""

@@ -1,0 +1,76 @@
+"""What the code of a function may do, as far as its instructions say."""
+
+import dis
+import functools
+import types
+from typing import Any, NamedTuple
+
+_PASSED = ("CACHE", "PRECALL", "PUSH_NULL", "RESUME", "COPY_FREE_VARS", "EXTENDED_ARG")
+_OF_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
+# What gives other numbers at each call where it is given no seed, and what always does.
+_SEEDED = {"default_rng", "RandomState", "SeedSequence", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
+_UNSEEN = {"eval", "exec", "globals", "__import__", "import_module"}
+_UNSEEDED = {"SystemRandom", "urandom", "randbits", "token_bytes", "uuid4"}
+
+
+class Usage(NamedTuple):
+    """What a function and those inside it do.
+
+    globals     the global names that they look up or assign
+    attributes  all the names that they use of modules and objects
+    loaded      the variables outside each of them that they read
+    read        those of them of which they do more than call `append`
+    identity    whether they ask if one object is another
+    types       whether they ask for the type of an object other than `self`
+    unseen      names by which they may reach what no name in the code tells
+    handles     whether they handle errors
+    draws       whether they draw random numbers without a seed
+    """
+
+    globals: frozenset[str] = frozenset()
+    attributes: frozenset[str] = frozenset()
+    loaded: frozenset[str] = frozenset()
+    read: frozenset[str] = frozenset()
+    identity: bool = False
+    types: bool = False
+    unseen: frozenset[str] = frozenset()
+    handles: bool = False
+    draws: bool = False
+
+    def __or__(self, other: Any) -> "Usage":
+        return Usage(*(mine | its for mine, its in zip(self, other, strict=True)))
+
+
+@functools.lru_cache(maxsize=4096)
+def usage(code: types.CodeType | None) -> Usage:
+    """Return what a function does, by its code."""
+    if code is None:
+        return Usage()
+    steps = [x for x in dis.get_instructions(code) if x.opname not in _PASSED]
+    names, loaded, read, own = frozenset(code.co_names), set[str](), set[str](), set[str]()
+    identity, types, draws = "id" in names, False, bool(names & _UNSEEDED)
+    for before, x, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
+        if x.opname in _OF_GLOBALS:
+            own.add(x.argval)
+        if x.opname in _LOADS:
+            loaded.add(x.argval)
+            if after is None or after.opname not in ("LOAD_METHOD", "LOAD_ATTR") or after.argval != "append":
+                read.add(x.argval)
+        identity |= x.opname == "IS_OP" and (before is None or before.opname != "LOAD_CONST")
+        if x.argval == "type" and x.opname in _OF_GLOBALS:
+            types |= after is None or (after.opname != "LOAD_CONST" and after.argval != "self")
+        draws |= str(x.argval) in _SEEDED and after is not None and after.opname == "CALL" and after.arg == 0
+    found = Usage(
+        frozenset(own),
+        names,
+        frozenset(loaded),
+        frozenset(read),
+        identity,
+        types,
+        names & _UNSEEN,
+        bool(code.co_exceptiontable),
+        draws,
+    )
+    inner = (usage(x) for x in code.co_consts if isinstance(x, type(code)))
+    return functools.reduce(Usage.__or__, inner, found)

@@ -1,0 +1,481 @@
+"""What a program could replay wrongly: whatever changes between calls gives the numbers of f, or an error."""
+
+import collections
+import dataclasses
+import functools
+import itertools
+import math
+import random
+import types
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+
+X = np.arange(6.0).reshape(2, 3) / 7
+RATE = 2.0
+TABLE = np.arange(3.0)
+module = types.ModuleType("a_module_of_the_callers")
+module.W = np.arange(3.0)
+RATES = {"rate": 2.0}
+
+
+def own(value):
+    """A case's array, of more than 512 bytes."""
+    return np.full(1000, float(value))
+
+
+# Each case gives a function, its arguments, and a change after which it is called again.
+
+
+def number_of_an_array():
+    W = np.array([1.0, 2.0])
+    return lambda x: x * W.max() + W[0], (X,), lambda: W.__setitem__(slice(None), 5.0)
+
+
+def float_of_an_array():
+    W = np.array([1.0, 2.0])
+    return lambda x: x * float(W[1]), (X,), lambda: W.__setitem__(1, 5.0)
+
+
+def branch_on_an_array():
+    W = np.array([1.0, 2.0])
+    return lambda x: x if W[0] > 0 else -x, (X,), lambda: W.__setitem__(0, -1.0)
+
+
+def one_element_of_many():
+    W = own(1)
+    return lambda x: x * float((W * 2).sum()), (X,), lambda: W.__setitem__(77, 5.0)
+
+
+def function_that_is_not_followed():
+    W = own(1)
+    return lambda x: x * np.histogram(W, 2)[0][0], (X,), lambda: W.__setitem__(77, 5.0)
+
+
+def table_by_argument():
+    W, rows = np.arange(12.0).reshape(4, 3), np.array([0, 1])
+    return lambda x: W[x] * 2, (rows,), lambda: W.__setitem__(0, 9.0)
+
+
+def shape_by_an_array():
+    n = np.array(2)
+    return lambda x: np.broadcast_to(x, (int(n), *x.shape)) * 1, (X,), lambda: n.__setitem__((), 3)
+
+
+def item_of_a_list():
+    rates = [2.0]
+    return lambda x: x * rates[0], (X,), lambda: rates.__setitem__(0, 3.0)
+
+
+def length_of_a_list():
+    terms = [1.0]
+    return lambda x: x * len(terms), (X,), lambda: terms.append(1.0)
+
+
+def item_of_a_dict():
+    return lambda x: x * RATES["rate"], (X,), lambda: RATES.update(rate=RATES["rate"] + 1)
+
+
+def attribute():
+    settings = types.SimpleNamespace(rate=2.0)
+    return lambda x: x * settings.rate, (X,), lambda: setattr(settings, "rate", 3.0)
+
+
+class Model:
+    scale = np.ones(3)
+
+    def __init__(self):
+        self.W, self.rate = np.arange(3.0), 2.0
+
+    def __call__(self, x):
+        return x * self.W * self.rate + float(self.W[1])
+
+
+def attribute_of_the_callable():
+    model = Model()
+    return model, (X,), lambda: setattr(model, "rate", 3.0)
+
+
+def array_of_a_method():
+    model = Model()
+    return model.__call__, (X,), lambda: model.W.__setitem__(1, 3.0)
+
+
+def array_of_a_class():
+    model = Model()
+    return lambda x: x * float(model.scale[0]), (X,), lambda: Model.scale.__setitem__(0, Model.scale[0] + 1)
+
+
+class Slots:
+    __slots__ = ("W", "rate")
+
+    def __init__(self):
+        self.W, self.rate = np.ones(3), 2.0
+
+
+def array_in_a_slot():
+    slots = Slots()
+    return lambda x: x * float(slots.W[0]), (X,), lambda: slots.W.__setitem__(0, 3.0)
+
+
+def number_in_a_slot():
+    slots = Slots()
+    return lambda x: x * slots.rate, (X,), lambda: setattr(slots, "rate", 3.0)
+
+
+def array_of_a_module():
+    return lambda x: x * float(module.W[1]), (X,), lambda: module.W.__setitem__(1, module.W[1] + 1)
+
+
+def number_of_a_module():
+    module.rate = 2.0
+    return lambda x: x * module.rate, (X,), lambda: setattr(module, "rate", 3.0)
+
+
+def keyword_only_default():
+    W = np.ones(3)
+
+    def f(x, *, scale=W):
+        return x * float(scale[0])
+
+    return f, (X,), lambda: W.__setitem__(0, 3.0)
+
+
+def array_in_a_deque():
+    W = collections.deque([np.ones(3)])
+    return lambda x: x * float(W[0][0]), (X,), lambda: W[0].__setitem__(0, 3.0)
+
+
+def array_in_a_cache():
+    @functools.lru_cache
+    def table():
+        return np.ones(3)
+
+    return lambda x: x * float(table()[0]) + table(), (X,), lambda: table().__setitem__(0, 3.0)
+
+
+def attribute_by_name():
+    module.rate = 2.0
+    return lambda x: x * getattr(module, "ra" + "te"), (X,), lambda: setattr(module, "rate", 3.0)
+
+
+def name_outside():
+    def change():
+        global RATE  # noqa: PLW0603
+        RATE += 1.0
+
+    return lambda x: x * RATE, (X,), change
+
+
+def helper_outside():
+    def helper(x):
+        return x * scale[0]
+
+    scale = [2.0]
+    return lambda x: helper(x) + 1, (X,), lambda: scale.__setitem__(0, 3.0)
+
+
+def variable_of_a_closure():
+    rate = 2.0
+
+    def change():
+        nonlocal rate
+        rate = 3.0
+
+    return lambda x: x * rate, (X,), change
+
+
+def gradient_of_a_closure():
+    W = np.ones(3)
+    return cr.grad(lambda x: (x * W.max() ** 2).sum()), (X,), lambda: W.__setitem__(0, 3.0)
+
+
+class Setting:
+    def __init__(self):
+        self.rate = 2.0
+
+
+def attribute_of_an_argument():
+    setting = Setting()
+    return lambda x, s: x * s.rate, (X, setting), lambda: setattr(setting, "rate", 3.0)
+
+
+def array_of_an_argument():
+    model = Model()
+    return lambda x, m: m(x), (X, model), lambda: model.W.__setitem__(1, 3.0)
+
+
+CHANGES = [
+    *(number_of_an_array, float_of_an_array, branch_on_an_array, one_element_of_many),
+    *(function_that_is_not_followed, table_by_argument, shape_by_an_array, item_of_a_list, length_of_a_list),
+    *(item_of_a_dict, attribute, attribute_of_the_callable, array_of_a_method, array_of_a_class),
+    *(array_in_a_slot, number_in_a_slot, array_of_a_module, number_of_a_module, keyword_only_default),
+    *(
+        attribute_by_name,
+        array_in_a_deque,
+        array_in_a_cache,
+        name_outside,
+        helper_outside,
+        variable_of_a_closure,
+    ),
+    *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
+]
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_changes_outside_is_seen(case):
+    f, args, change = case()
+    g = cr.compile(f)
+    np.testing.assert_array_equal(g(*args), f(*args))
+    np.testing.assert_array_equal(g(*args), f(*args))
+    change()
+    np.testing.assert_array_equal(g(*args), f(*args))
+    np.testing.assert_array_equal(g(*args), f(*args))
+
+
+# --- What f changes ---
+
+count, log = 0, []
+
+
+def counts(x):
+    global count  # noqa: PLW0603
+    count += 1
+    return x * count
+
+
+def sets_an_attribute(x, s=Setting()):  # noqa: B008
+    s.rate += 1
+    return x * s.rate
+
+
+def fills_a_buffer(x, buffer=np.zeros(3)):  # noqa: B008
+    buffer[:] = 3
+    return x * buffer
+
+
+def fills_an_array_of_a_class(x):
+    Model.scale[:] = 3
+    return x * Model.scale
+
+
+def keeps(x, kept=[1.0]):  # noqa: B006
+    kept.append(x)
+    return x * len(kept)
+
+
+def changes_a_large_array(x):
+    own = np.zeros(5_000_000, "int8")
+    y = x[:1, 0].astype("int8") + own
+    own[3] = 3
+    return x + (y + own)[3]
+
+
+class Asks:
+    def method(self, x):
+        return x * 2 if type(x) is np.ndarray else x * 3
+
+
+asks = Asks()
+
+
+@functools.singledispatch
+def dispatched(x):
+    return x
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: asks.method(x),
+        lambda x: dispatched(x),
+        lambda x: x * globals()["RATE"],
+    ],
+)
+def test_what_cannot_be_seen_is_refused(f):
+    with pytest.raises(TypeError, match="is not followed"):
+        cr.compile(f)(X)
+
+
+def test_lists_and_dicts_among_the_arguments_stay_as_they_are():
+    def f(params, x):
+        params["W"] = params["W"] - x
+        return x
+
+    with pytest.raises(TypeError, match="a list or a dict among the arguments"):
+        cr.compile(f)({"W": X}, X)
+
+
+@pytest.mark.parametrize(
+    "f", [counts, sets_an_attribute, fills_a_buffer, fills_an_array_of_a_class, keeps, changes_a_large_array]
+)
+def test_what_f_changes_outside_is_refused(f):
+    with pytest.raises(TypeError, match="compile: "):
+        cr.compile(f)(X)
+
+
+def test_a_list_that_only_grows_is_no_input():
+    def f(x):
+        log.append(1)
+        return x * 2
+
+    g = cr.compile(f)
+    g(X), g(X)
+    assert len(log) == 1
+
+
+def test_a_closure_may_lead_back_to_its_function():
+    W = np.ones(3)
+
+    def f(x, n):
+        return f(x * W, n - 1) if n else x
+
+    g = cr.compile(f)
+    np.testing.assert_array_equal(g(X, 3), f(X, 3))
+    W[:] = 2
+    np.testing.assert_array_equal(g(X, 3), f(X, 3))
+
+
+# --- Which argument is which ---
+
+
+def swallows(operation):
+    def f(x, *more):
+        try:
+            return operation(x, *more)
+        except Exception:
+            return x * 0
+
+    return f
+
+
+def silent(x):
+    try:
+        with np.errstate(all="raise"):
+            np.log(x)
+    except FloatingPointError:
+        return x * 0
+    return x + 5
+
+
+def singular(x):
+    try:
+        np.linalg.inv(x)
+    except np.linalg.LinAlgError:
+        return x * 0
+    return x + 5
+
+
+def quotient(x, n):
+    try:
+        1 / n
+    except ZeroDivisionError:
+        return x * 0
+    return x * 1
+
+
+def hidden(x):
+    with np.errstate(all="raise"):
+        try:
+            y = np.log(x)
+        except FloatingPointError:
+            y = x * 3
+    return y
+
+
+POSITIVE, NEGATIVE = np.eye(2) + 1, np.zeros((2, 2))
+# A function, and arguments one after the other.
+CALLS = [
+    (lambda a, b: a * 3 if a is b else a + b, [(X, X), (X, X + 1), (X, X)]),
+    (lambda x, n: x * 2 if type(n) is int else x * 3, [(X, 2), (X, 2.0)]),
+    (lambda x, n: x * 2 if isinstance(n, int) else x * 3, [(X, 2), (X, 2.0)]),
+    (lambda x: x * 2 if isinstance(x, np.ndarray) else x * 3, [(X,)]),
+    (lambda x: x * 2 if type(x) is np.ndarray else x * 3, [(X,)]),
+    (
+        lambda x, s: x * 2 if type(next(iter(s))) is int else x * 3,
+        [(X, frozenset([1])), (X, frozenset([1.0]))],
+    ),
+    (lambda x, s: x * s.imag + math.copysign(1, s.imag), [(X, complex(1, 0.0)), (X, complex(1, -0.0))]),
+    (lambda x, s: x * 2 if s is True else x * 3, [(X, True), (X, 1), (X, 1.0)]),
+    (lambda d: next(d[k] * 2 if type(k) is int else d[k] for k in d), [({1: X},), ({True: X},), ({1.0: X},)]),
+    (swallows(divmod), [(X, 2.0)]),
+    (swallows(lambda x, n, m: x * (n & m)), [(X, 6, 3), (X, 5, 3)]),
+    (swallows(lambda x, n: x * divmod(n, 4)[1]), [(X, 6), (X, 5)]),
+    (swallows(lambda x: x.strides[0] * x), [(X,)]),
+    (swallows(np.linalg.inv), [(POSITIVE,), (NEGATIVE,)]),
+    (swallows(np.linalg.inv), [(NEGATIVE,), (POSITIVE,)]),
+    (silent, [(POSITIVE,), (NEGATIVE,)]),
+    (silent, [(NEGATIVE,), (POSITIVE,)]),
+    (hidden, [(POSITIVE,), (NEGATIVE,)]),
+    (singular, [(POSITIVE,), (NEGATIVE,)]),
+    (singular, [(NEGATIVE,), (POSITIVE,)]),
+    (quotient, [(X, 1), (X, 0)]),
+    (quotient, [(X, 0), (X, 1)]),
+    (lambda __MISS, __type=1: __MISS * 2 * __type, [(X,), (X, 2), (X, 2.0)]),
+    (lambda np, np_: np * np_, [(X, X)]),
+    (lambda x, n: (x, n * 2, n), [(X, 2), (X, 2.5), (X, 3)]),
+]
+
+
+REFUSED = {12}
+
+
+@pytest.mark.parametrize("case", range(len(CALLS)))
+def test_every_call_gives_the_numbers_of_f_or_an_error(case):
+    f, calls = CALLS[case]
+    g, given = cr.compile(f), 0
+    for args in calls:
+        expected = f(*args)
+        try:
+            out = g(*args)
+        except TypeError as error:
+            assert "compile: " in str(error)  # noqa: PT017
+        else:
+            given += 1
+            if isinstance(out, tuple):
+                assert list(map(type, out)) == list(map(type, expected))
+                assert not np.shares_memory(out[0], args[0])
+                out, expected = out[1:], expected[1:]
+            np.testing.assert_array_equal(out, expected)
+    assert given or case in REFUSED
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    rate: float
+
+
+def test_equal_values_of_the_callers_classes_share_a_program():
+    g = cr.compile(lambda x, config: x * config.rate)
+    for rate in (2.0, 2.0, 3.0, 2.0):
+        np.testing.assert_array_equal(g(X, Config(rate)), X * rate)
+    assert len(g.signatures) == 2
+
+
+def test_iterators_are_refused():
+    with pytest.raises(TypeError, match="differs from call to call"):
+        cr.compile(lambda x, it: x * next(it))(X, iter([1, 2]))
+    steps = itertools.count()
+    with pytest.raises(TypeError, match="other values at each call"):
+        cr.compile(lambda x: x * next(steps))(X)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: x + np.random.default_rng().normal(), lambda x: x + random.random()],
+)
+def test_random_draws_warn(f):
+    with pytest.warns(RuntimeWarning, match="drew random numbers"):
+        cr.compile(f)(X)
+
+
+def test_arrays_that_a_function_closes_over_cost_no_look_at_them():
+    W = np.ones((1000, 3))
+    g = cr.compile(lambda x: x @ W.T)
+    g(X)
+    W[500] = 3
+    np.testing.assert_array_equal(g(X), X @ W.T)
+    assert "W" in g.source(X)
+    assert len(g.signatures) == 1
