@@ -441,16 +441,17 @@ def owned(g: Array, xp: Any, taken: set[int]) -> Array:
             g = np.asarray(g)
         elif is_transformed(g):
             return g
-    if id(g) in taken or _is_view(g):
+        elif _is_view(g):
+            taken.add(id(g))
+    if id(g) in taken or getattr(g, "base", None) is not None:
         g = xp.asarray(g, copy=True)
     taken.add(id(g))
     return g
 
 
 def _is_view(x: Any) -> bool:
-    """Say whether the memory of a plain array is another's, in NumPy's, CuPy's, PyTorch's and strict arrays."""
-    x = getattr(x, "_array", x)
-    return getattr(x, "base", None) is not None or getattr(x, "_base", None) is not None
+    """Say whether the memory of a PyTorch or a strict array is another's."""
+    return getattr(x, "_base", None) is not None or getattr(getattr(x, "_array", x), "base", None) is not None
 
 
 def _copied(y: Any) -> Any:
