@@ -108,6 +108,7 @@ def test_items_rows_and_parts():
 def test_transforms_inside_of_each_other_keep_their_levels():
     # x d/dy (x + y) is x: an inner transform takes the outer one's array as a constant.
     both_orders(lambda x: np.sum(x * cr.grad(lambda y: np.sum(x + y))(x)), X)
+    both_orders(lambda x: np.sum(cr.grad(lambda y: np.sum(np.hypot(x, y) + np.heaviside(x, y)))(x)), X)
     both_orders(lambda x: np.sum(cr.vmap(lambda a: np.sum(a * x))(np.stack([x, x]))), X)
     got = cr.vmap(lambda x: cr.vjp(lambda z: np.sin(z) * W, x)[1](x)[0])(X)
     np.testing.assert_allclose(got, np.cos(X) * W * X, rtol=1e-14)
