@@ -118,6 +118,12 @@ def test_transforms_inside_of_each_other_keep_their_levels():
     np.testing.assert_allclose(got, np.cos(X) * W * X * 2, rtol=1e-14)
 
 
+def test_the_mask_of_a_constant_goes_back_through_positions_of_a_batch():
+    joined = lambda x: np.median(np.concatenate([np.ones(2), x]), axis=(-1,), keepdims=True)  # noqa: E731
+    second = cr.grad(lambda x: np.sum(np.cos(cr.grad(lambda x: np.sum(np.sin(joined(x))))(x))))
+    np.testing.assert_allclose(cr.vmap(second)(X), [second(x) for x in X], rtol=1e-14)
+
+
 def test_constants_of_a_batch():
     got = cr.vmap(cr.grad(lambda x: np.sum(cr.stop_gradient(x) * x)))(X)
     np.testing.assert_array_equal(got, X)
