@@ -180,7 +180,12 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
         # Without a scattered sum: one row per element, one column per place.
         there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=device_of(g))
         y = xp.sum(xp.where(there, xp.reshape(g, (-1, 1)), 0), axis=0, dtype=_counting(xp, g.dtype))
-    return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
+
+    def pullback(h: Array) -> Array:
+        # NumPy's own take would ask batched positions for their numbers.
+        return xp.reshape(output(take, xp, h, xp.reshape(positions, (-1,)), axis=0), shape)
+
+    return y, (pullback,)
 
 
 @rule("main", flow="selects")

@@ -66,7 +66,8 @@ class Assignable(ArrayMethods):
     def __getitem__(self, key: Any) -> Any:
         key = self._plain_key(key)
         y = self._item(key)
-        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(part is ... for part in _parts(key)):
+        # `in` would ask a batched index whether it is `...`.
+        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(p is ... for p in _parts(key)):
             return y  # a number of NumPy's
         return note_view(y, self, operator.methodcaller("_item", key))
 
