@@ -742,3 +742,15 @@ def test_a_step_with_its_update_is_one_program_for_all_steps(name):
         for a, b in zip(pytree.flat(mine), pytree.flat(its), strict=True):
             np.testing.assert_array_equal(a, b)
     assert len(compiled.signatures) == 1
+
+
+def test_a_step_of_a_network_compiles():
+    net = cr.MLP([3, 5, 4, 2], output="softmax")
+    params, y = net.init(seed=0, dtype="float32"), np.array([0, 1])
+    step = cr.compile(net.cost_and_gradients)
+    assert "np.where(H" not in step.source(params, X.astype("float32"), y)
+    for k in (1, 2):
+        args = params, (X * k).astype("float32"), y
+        for a, b in zip(pytree.flat(step(*args)), pytree.flat(net.cost_and_gradients(*args)), strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)

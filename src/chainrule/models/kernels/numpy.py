@@ -65,9 +65,17 @@ class NumpyOps(Ops):
         return hit.astype(dtype)
 
 
-def relu(xp: object, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
+class RecordedOps(Ops):
+    """The operations of a network while a program of NumPy's calls is recorded."""
+
+    def gate(self, gate: Gate) -> Callable[..., Any]:
+        """Return the gate in its quickest spelling."""
+        return relu if gate is activations.relu else gate
+
+
+def relu(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """The gate relu; np.maximum of a Z (512, 256) takes 16 us with an array of zeros, and 41 us with the number 0."""
-    H = np.maximum(Z, np.zeros(Z.shape[-1:], Z.dtype))
+    H = xp.maximum(Z, xp.zeros(Z.shape[-1:], dtype=Z.dtype))
     return H, (partial(_through_relu, H),)
 
 
