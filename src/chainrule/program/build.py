@@ -73,8 +73,8 @@ class Program:
         return not self.watches or self.outside.unchanged()
 
 
-def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
-    """Return the program of f for arguments like these."""
+def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
+    """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
     statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
     outside = Outside([f, *statics])
     with started() as recording:
@@ -101,7 +101,7 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     library = _LIBRARIES.get(base.__name__, "xp")
     while library in names:
         library += "_"
-    code = Code(plan.calls, plan.results, library, arguments, names)
+    code = Code(plan.calls, plan.results, library, arguments, names, fused)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
     program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, outside)
@@ -273,6 +273,7 @@ def _load(
             *(["", *given] if given else []),
             "",
             "",
+            *code.kernels.lines,
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),
         ]
@@ -280,6 +281,7 @@ def _load(
     exact = _returned(out, code, exact=True, objects=objects)
     last = f"return {exact}"
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
+    exec("\n".join(code.kernels.lines), scope)
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if __len(__args) != {count}: return __MISS"] + (

@@ -19,7 +19,7 @@ from chainrule.validation import check_function
 MOST = 64
 
 
-def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
+def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = True) -> Any:
     """Return f as a function that records the array calls of f once per signature, and then replays them.
 
     The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
@@ -34,6 +34,9 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
 
+    On CuPy chains of elementwise calls are one kernel each, whose results may differ by a rounding from those of f;
+    `fused=False` leaves the calls as they are.
+
     The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets
     all programs. Raises TypeError for arguments that are neither arrays, numbers nor hashable, and for results that are
     no arrays or numbers.
@@ -41,7 +44,7 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     check_function("compile", f)
     if on_branch not in ("error", "eager"):
         raise ValueError(f'compile: expected on_branch="error" or "eager"; got {on_branch!r}')
-    programs = _Programs(f, on_branch)
+    programs = _Programs(f, on_branch, fused)
     fast = programs.fast
 
     @functools.wraps(f)
@@ -72,8 +75,8 @@ def _misses(*args: Any) -> Any:
 class _Programs:
     """The programs of one function, by signature."""
 
-    def __init__(self, f: Callable[..., Any], on_branch: str) -> None:
-        self._f, self._on_branch = f, on_branch
+    def __init__(self, f: Callable[..., Any], on_branch: str, fused: bool) -> None:
+        self._f, self._on_branch, self._fused = f, on_branch, fused
         self._lock = threading.RLock()
         self._by_key: dict[Any, list[Program | None]] = {}  # None: f runs itself
         self.fast: list[Callable[..., Any]] = [
@@ -156,7 +159,7 @@ class _Programs:
     def _recorded(self, key: Any, args: Any, kwargs: Any) -> Program | None:
         program: Program | None
         try:
-            program = built(self._f, args, kwargs)
+            program = built(self._f, args, kwargs, self._fused)
             self.handles |= program.handles
         except NotReplayableError as error:
             if self._on_branch == "error":
