@@ -25,7 +25,9 @@ def network(xp):
 
 def step(xp, dtype, rate):
     def f(w, x):
-        cost = lambda w: (xp.where(x > 0, xp.exp(-w * x) / (1 + x * x), 2 * w) ** 2).sum()
+        def cost(w):
+            return (xp.where(x > 0, xp.exp(-w * x) / (1 + x * x), 2 * w) ** 2).sum()
+
         J, dw = cr.value_and_grad(cost)(w)
         return J, w - rate * 2 * dw * (1 + w * w), xp.sqrt(w * w + 1) > x
 
