@@ -70,12 +70,17 @@ class RecordedOps(Ops):
 
     def gate(self, gate: Gate) -> Callable[..., Any]:
         """Return the gate in its quickest spelling."""
-        return relu if gate is activations.relu else gate
+        return _recorded_relu if gate is activations.relu else gate
 
 
-def relu(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
+def _recorded_relu(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
+    H = xp.maximum(Z, 0)
+    return H, (partial(_through_relu, H),)
+
+
+def relu(xp: object, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """The gate relu; np.maximum of a Z (512, 256) takes 16 us with an array of zeros, and 41 us with the number 0."""
-    H = xp.maximum(Z, xp.zeros(Z.shape[-1:], dtype=Z.dtype))
+    H = np.maximum(Z, np.zeros(Z.shape[-1:], Z.dtype))
     return H, (partial(_through_relu, H),)
 
 
