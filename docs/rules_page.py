@@ -20,12 +20,25 @@ beyond it. This page is written from the gates' own texts by `python docs/rules_
 - **gate**: the function has a local gradient of its own, in `src/chainrule/gates/`.
 - **composed**: it is written in the others, and its gradient follows from the chain rule.
 - **constant**: its results are integers, booleans or constant between jumps; no gradient flows.
-- **no rule**: constants and complex numbers pass through; for a traced array it is an error that says so.
+- **no rule**: constants pass through; for a traced array it is an error that says so.
 
 Where all arrays are constants, as `x > 0` and `stop_gradient(x)` are, each function of NumPy's is NumPy's own, with a
 rule or without: `np.median(stop_gradient(x))`, `np.flatnonzero(x > 0)`; `out=` and `np.copyto` then write into the
 constant. Of a traced array `round(x)`, `x.argsort()` and other such methods give constants, and `f"{x:.3f}"` shows a
 number; `x.item()`, `x.tolist()` and `pickle` raise, as `float(x)` does. `copy.deepcopy(x)` is traced like `x`.
+
+`import chainrule.numpy as np` has all of NumPy's names. On plain arguments they are NumPy's own; on traced, batched and
+recorded arrays they are those of this page, and a list of such arrays is an array: `np.array([[x, 1], [2, y]])`,
+`np.full(3, x)`, `np.mean([x, y])`, `np.r_[x, 0.0]`. Arrays of CuPy, JAX and Dask go to their own library's functions,
+those of PyTorch to the ones of this page. NumPy itself does not ask what is in a list: with `import numpy as np` a list
+of traced arrays is an error, which names this import. `xp.asarray([x, y])` is an array in every `differentiable(xp)` and
+`batched(xp)`.
+
+A traced array in the place of a number answers as the number: `np.isscalar(x)`, `isinstance(x, float)` and
+`isinstance(x, numbers.Real)` are what they are for the Python float or the NumPy scalar. `isinstance(x, np.ndarray)` is
+False; ask for `np.ndim(x)` or `x.shape` instead. An operator leaves an operand whose class has operators of its own,
+such as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
+standard's, of matrices alone. NumPy's C code does not ask the array in `A.dot(x)` of a plain `A`: write `A @ x`.
 
 `batched(xp)` has the same functions for every element of a batch at once: [Batches](vmap.md).
 
@@ -75,11 +88,30 @@ of `maximum`, `minimum` and `clip` for all their operands where one is NaN, and 
 losses. `fmax` and `fmin` pass over one NaN; `nan_to_num` has slope 0 where it replaces; `sort` moves a NaN, and its
 gradient, as any number.
 
+NumPy's functions have its values, dtypes and shapes. What answers with places, counts or truth is constant: `argwhere`,
+`digitize`, `np.histogram` without weights. `median`, `percentile` and `quantile`, by all 13 methods, share among equal
+elements as `sort` does and have a slope in q where they interpolate; `unique` shares too. A mask `where=` gives 0 to
+what it leaves out, and the functions that begin with `nan` give 0 to NaN. At its points `interp` has the slope on their
+right, at the last one that on its left, and 0 beyond; it has slopes in all three arguments. `heaviside` has slope 0 in
+its first argument. `linalg.lstsq` and `polyfit` are right where the rank does not change. A list of traced numbers is
+an array wherever the function itself is reached. Methods of universal functions, `np.add.reduce(x)`, `accumulate`,
+`reduceat` and `outer`, are followed for every function of two numbers that is. Under `vmap` and `compile` a result
+whose shape depends on values, as that of `unique`, is an error. What changes an array in place, `np.put(x, i, v)` and
+its kin, is item assignment.
+
 On a GPU an error would cost a wait for the device at each call. With CuPy `linalg.inv` and `linalg.solve` of a
 singular matrix give infinities and NaN and `linalg.cholesky` of a matrix that is not positive definite gives NaN, where
 NumPy raises; an index out of range counts on from the other end, so check indices on the host.
 
-Complex numbers have no gradients here, and neither has `fft`.
+The gradient in a complex z is dL/dRe(z) + i dL/dIm(z), the direction of steepest ascent: [Complex numbers](complex.md).
+A gate that is holomorphic has one rule for real and for complex numbers. `jacobian` gives dy/dz for it, and an error
+where y depends on the conjugate of z as well. A complex result has no gradient, and `grad` says so. Activations, costs,
+`logsumexp` and most special functions have rules for real numbers alone, and complex ones are a TypeError; `sigmoid`
+takes both. `sign` is constant for real numbers and has a slope for complex ones. Vectors of complex matrices, in
+`linalg.eigh`, `linalg.svd` and `linalg.eig`, are found up to a phase: the gradient of what depends on it is NaN.
+Eigenvalues of matrices without as many vectors have no slope: NaN.
+
+The transforms of `fft`, of all lengths, norms and axes, have gradients of every order: each is the adjoint of another.
 
 `check_gradients` and `chainrule check` hold gradients against central differences, by steps relative to each number.
 A slope may differ from the numeric one by 1e-5 of the larger, and by the error of the numeric one, which is measured:
@@ -131,7 +163,10 @@ def rows(part: str) -> list[tuple[str, str, Callable | None]]:
 
 def numpys_own() -> list[str]:
     """Return NumPy's names that are outside the standard, each as code."""
-    return [f"`{name}`" for name in sorted({*FUNCTIONS, *UFUNCS} - vars(cr.differentiable(np)).keys())]
+    asked = {
+        name for name, f in FUNCTIONS.items() if f.__module__ != "chainrule.numpy_names.functions.creation"
+    }
+    return [f"`{name}`" for name in sorted({*asked, *UFUNCS} - vars(cr.differentiable(np)).keys())]
 
 
 def special_table() -> str:

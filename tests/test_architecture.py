@@ -13,14 +13,15 @@ SOURCE = Path(chainrule.__file__).parent
 # From the rock up. A room (a folder, or a module of the root) imports rooms of lower storeys alone, and stands
 # directly above the highest of them.
 STOREYS = (
-    {"validation", "pytree", "gates", "data"},
+    {"validation", "pytree", "gates"},
     {"backend", "numpy_names"},
-    {"autodiff", "models", "program"},
-    {"functions", "special", "explain", "optim", "batching"},
-    {"cluster"},
+    {"autodiff", "models", "program", "data"},
+    {"functions", "numpy", "special", "explain", "optim", "batching"},
+    {"cluster", "scipy"},
     {"training"},
     {"estimators", "cli"},
     {"__init__", "__main__"},
+    {"autograd"},
 )
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 FILES = sorted(SOURCE.rglob("*.py"))

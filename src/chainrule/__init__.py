@@ -1,13 +1,15 @@
 """Forward and backward propagation, written once for NumPy and CuPy."""
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from chainrule import functions, special
 from chainrule.autodiff.custom_gate import gate
 from chainrule.autodiff.gradcheck import check_gradients
-from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.namespace import at, differentiable
 from chainrule.autodiff.remat import checkpoint
 from chainrule.autodiff.transforms import (
+    elementwise_grad,
     grad,
     hvp,
     jvp,
@@ -26,6 +28,7 @@ from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L1, L2, ElasticNet
 
 if TYPE_CHECKING:
+    from chainrule import numpy as numpy
     from chainrule import optim as optim
     from chainrule import optim as optimizers  # the older name
     from chainrule.estimators import LogisticRegression as LogisticRegression
@@ -42,12 +45,14 @@ __all__ = [
     "LogisticRegression",
     "MLPClassifier",
     "MLPRegressor",
+    "at",
     "backward",
     "batched",
     "check_gradients",
     "checkpoint",
     "compile",
     "differentiable",
+    "elementwise_grad",
     "explain",
     "functions",
     "gate",
@@ -58,6 +63,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "logistic",
+    "numpy",
     "optim",
     "optimizers",
     "special",
@@ -76,10 +82,8 @@ _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 def __getattr__(name: str) -> Any:
     """Import what not every program needs when it is first asked for; the estimators need scikit-learn too."""
-    if name in ("optim", "optimizers"):
-        import chainrule.optim
-
-        return chainrule.optim
+    if name in ("numpy", "optim", "optimizers"):
+        return importlib.import_module(f"chainrule.{'numpy' if name == 'numpy' else 'optim'}")
     if name == "compile":
         from chainrule.program.compiled import compile as compiled
 

@@ -18,7 +18,11 @@ def main() -> None:
         if error.name is None or error.name.partition(".")[0] == "chainrule":
             raise
         sys.exit(f'chainrule: the commands need the package {error.name}; pip install "chainrule[app]"')
-    app(prog_name="chainrule")
+    try:
+        app(prog_name="chainrule")
+    except OSError as error:
+        # Of --help, too, the output may not be writable.
+        sys.exit(f"chainrule: {error}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ def check_array_class(kind: type[Any]) -> None:
             raise TypeError(f"expected a plain array; got a {base.__name__}, {why}")
 
 
+def is_refused(kind: type[Any]) -> bool:
+    """Say whether `check_array_class` refuses a class."""
+    return any((base.__module__.partition(".")[0], base.__name__) in _NOT_ARRAYS for base in kind.__mro__)
+
+
 def check_array(x: Any) -> None:
     """Raise TypeError for an instance of np.ndarray whose class `check_array_class` refuses."""
     if isinstance(x, np.ndarray):

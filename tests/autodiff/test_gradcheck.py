@@ -12,7 +12,11 @@ from chainrule.autodiff import namespace
 from chainrule.gates import RULES
 from tests.contract.operations import OPERATIONS, Operation
 
-TABLES = {"": [RULES[part] for part in ("main", "beyond", "internal")], "linalg.": [RULES["linalg"]]}
+TABLES = {
+    "": [RULES[part] for part in ("main", "beyond", "internal")],
+    "linalg.": [RULES["linalg"]],
+    "fft.": [RULES["fft"]],
+}
 PULLBACKS = [
     (prefix + name, table, name, which)
     for prefix, tables in TABLES.items()

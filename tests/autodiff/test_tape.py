@@ -357,20 +357,14 @@ class TestRefusals:
             with pytest.raises(TypeError, match="numpy"):
                 cr.vjp(f, np.ones((2, 2)))
 
-    @pytest.mark.parametrize("x", [np.array([1, 2]), np.array([True]), np.array([1j]), 3, True, 1j], ids=repr)
-    def test_what_is_not_real_floating_is_named(self, x: Any):
-        with pytest.raises(
-            TypeError, match=r"argument 'weights'.*expected an array of a real floating dtype"
-        ):
+    @pytest.mark.parametrize("x", [np.array([1, 2]), np.array([True]), 3, True], ids=repr)
+    def test_what_is_not_floating_is_named(self, x: Any):
+        with pytest.raises(TypeError, match=r"argument 'weights'.*expected an array of a floating dtype"):
             cr.grad(lambda data, weights: weights, argnums=1)(np.ones(2), x)
 
     def test_a_nested_argument_is_named(self):
         with pytest.raises(TypeError, match=r"argument 'params'\[0\]\['W'\]"):
             cr.grad(lambda params: 1.0)([{"W": np.ones(2, int)}])
-
-    def test_complex_results_of_traced_arrays(self):
-        with pytest.raises(TypeError, match="complex"):
-            cr.vjp(lambda x: x * 1j, np.ones(2))
 
     def test_complex_constants_pass_through(self):
         space = cr.differentiable(np)
@@ -420,7 +414,7 @@ class TestOneRecorder:
             "array_api_compat",
             "chainrule.gates.helpers",
             "chainrule.gates.types",
-            "chainrule.numpy_names.array",
+            "chainrule.numpy_names.assignment",
             "chainrule.numpy_names.names",
             "numpy",
         }

@@ -1,6 +1,7 @@
 """The transforms: what each returns, for which arguments, and what it refuses."""
 
 import collections
+import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
@@ -511,3 +512,89 @@ class TestManyItems:
         _, back = cr.vjp(lambda x: x[key], X)
         key[:] = [2, 2]
         assert back(np.ones(2))[0].tolist() == [1, 1, 0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    w: Any
+    name: str
+    power: int = 3
+    more: Any = None
+
+
+def powers(model: Model) -> Any:
+    return np.sum(model.w**model.power)
+
+
+class TestSettingsInATree:
+    """None, whole numbers and strings beside arrays in a nested argument get None."""
+
+    def test_a_frozen_dataclass(self):
+        found = cr.grad(powers)(Model(X, "cubes", more=[np.ones(2), 1]))
+        assert (found.w.tolist(), found.name, found.power) == ([3, 12, 3], None, None)
+        assert found.more[0].tolist() == [0, 0]
+        assert found.more[1] is None
+
+    def test_a_named_tuple_and_none(self):
+        value, (layer, nothing) = cr.value_and_grad(lambda p: np.sum(p[0].W ** p[0].b))([Layer(X, 3), None])
+        assert value == 8
+        assert layer.W.tolist() == [3, 12, 3]
+        assert (layer.b, nothing) == (None, None)
+
+    def test_every_transform(self):
+        def f(p: Any) -> Any:
+            return p[0] ** p[1]
+
+        tree, diagonal = [X, 3], np.diag([3.0, 12.0, 3.0])
+        assert cr.jvp(f, (tree,), ([np.ones(3), None],))[1].tolist() == [3, 12, 3]
+        for mode in ("reverse", "forward"):
+            rows, nothing = cr.jacobian(f, mode=mode)(tree)
+            assert rows.tolist() == diagonal.tolist()
+            assert nothing is None
+        assert cr.hessian(lambda p: np.sum(f(p)))(tree)[0][0].tolist() == np.diag(6 * X).tolist()
+        many = cr.vmap(cr.grad(lambda p: np.sum(f(p))), in_axes=([0, None],))([np.stack([X, X]), 3])
+        assert many[0].tolist() == [[3, 12, 3]] * 2
+
+    @pytest.mark.parametrize(("tree", "name"), [([1, 2], 0), ([1.0, np.ones(2, int)], 1), ([None], 0)])
+    def test_integers_that_may_be_meant_as_numbers_are_refused(self, tree: Any, name: int):
+        with pytest.raises(TypeError, match=rf"argument 'p'\[{name}\]: expected an array"):
+            cr.grad(lambda p: p[0])(tree)
+
+    def test_an_array_needs_a_tangent(self):
+        with pytest.raises(TypeError, match="expected a tangent for each array; got None"):
+            cr.jvp(powers, (Model(X, ""),), (Model(None, None, None),))
+
+
+class TestHasAux:
+    def test_more_results_leave_as_plain_arrays(self):
+        def f(x: Any) -> Any:
+            return np.sum(x**3), {"squares": x**2, "name": "cubes"}
+
+        (value, more), g = cr.value_and_grad(f, has_aux=True)(X)
+        assert (value, more["name"], g.tolist()) == (8, "cubes", [3, 12, 3])
+        assert type(more["squares"]) is np.ndarray
+        assert cr.grad(f, has_aux=True)(X)[1]["squares"].tolist() == [1, 4, 1]
+
+    def test_one_result_is_refused(self):
+        with pytest.raises(TypeError, match=r"return \(result, more\)"):
+            cr.grad(cubes, has_aux=True)(X)
+
+
+class TestElementwiseGrad:
+    def test_to_any_order_and_of_several(self):
+        assert cr.elementwise_grad(cr.elementwise_grad(lambda x: x**3))(X).tolist() == [6, 12, -6]
+        by_x, by_y = cr.elementwise_grad(lambda x, y: x * y, (0, 1))(X, 2 * X)
+        assert (by_x.tolist(), by_y.tolist()) == ([2, 4, -2], X.tolist())
+        assert cr.elementwise_grad(np.exp)(0.0) == 1
+
+    @pytest.mark.parametrize(
+        ("f", "x", "error", "words"),
+        [
+            (np.sum, X, ValueError, r"return the argument's shape \(3,\)"),
+            (lambda p: p[0], [X], TypeError, "expected an array; got list"),
+            (lambda x: x, np.ones(2, int), TypeError, "real floating"),
+        ],
+    )
+    def test_what_is_not_elementwise_is_refused(self, f: Any, x: Any, error: type[Exception], words: str):
+        with pytest.raises(error, match=words):
+            cr.elementwise_grad(f)(x)

@@ -45,6 +45,28 @@ def numbers(libraries):
     return [library.num_threads for library in libraries]
 
 
+def _noted(failures, run, at):
+    try:
+        run(at)
+    except AssertionError as error:
+        failures.append((at, error))
+
+
+def is_free(lock):
+    """Return whether another thread could take the lock."""
+    taken = []
+
+    def take():
+        taken.append(lock.acquire(blocking=False))
+        if taken[0]:
+            lock.release()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    thread.join()
+    return taken[0]
+
+
 @pytest.fixture
 def two_threads():
     """Two threads for every BLAS here, which are then as before."""
@@ -123,7 +145,47 @@ class TestLimit:
             raise AssertionError("the block was not to be entered")
         assert numbers(libraries) == [4, 4]
         assert not limit.held
-        assert not limit.lock.locked()
+        assert is_free(limit.lock)
+
+    def test_a_signal_handler_may_enter_a_block_at_any_line_of_another(self):
+        code = [getattr(threads._Limit, name).__code__ for name in ("to_one_thread", "_leave")]
+
+        def run(at):
+            """Run a block with another inside, entered before line number `at`; return how many lines were run."""
+            limit, library, lines = threads._Limit(), Library(), 0
+
+            def trace(frame, event, argument):
+                nonlocal lines
+                if frame.f_code not in code:
+                    return None
+                if event == "line":
+                    lines += 1
+                    if lines == at:
+                        sys.settrace(None)
+                        with limit.to_one_thread([library]):
+                            assert library.num_threads == 1
+                return trace
+
+            tracer_before = sys.gettrace()
+            sys.settrace(trace)
+            try:
+                with limit.to_one_thread([library]):
+                    seen = library.num_threads
+            finally:
+                sys.settrace(tracer_before)
+            assert seen == 1
+            assert library.num_threads == 4
+            assert not limit.held
+            assert is_free(limit.lock)
+            return lines
+
+        for at in range(1, run(0) + 1):
+            failures = []
+            thread = threading.Thread(target=_noted, args=[failures, run, at], daemon=True)
+            thread.start()
+            thread.join(AT_MOST)
+            assert not thread.is_alive(), f"the handler waits for its own thread at line {at}"
+            assert not failures, failures
 
     def test_a_child_of_a_fork_has_its_threads_and_a_free_lock(self):
         limit, library = threads._Limit(), Library()
@@ -131,7 +193,7 @@ class TestLimit:
         left_by_the_parent.__enter__()
         limit.lock.acquire()
         limit.after_fork()
-        assert not limit.lock.locked()
+        assert is_free(limit.lock)
         assert library.num_threads == 4
         with limit.to_one_thread([library]):
             assert library.num_threads == 1

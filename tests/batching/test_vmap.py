@@ -38,7 +38,7 @@ def test_one_call_of_f_serves_the_whole_batch():
 @pytest.mark.parametrize("to", [0, 1, 2, -1, -2, -3])
 def test_axes_of_arguments_and_of_results(axis: int, to: int):
     x = RANDOM.normal(size=(2, 3, 4))
-    got = cr.vmap(lambda a: np.cumsum(a, axis=0), axis, to)(x)
+    got = cr.vmap(lambda a: np.cumsum(a, axis=0), axis, np.int64(to))(x)
     expected = np.stack([np.cumsum(a, axis=0) for a in np.moveaxis(x, axis, 0)], axis=to)
     np.testing.assert_allclose(got, expected, rtol=1e-15)
 
@@ -86,11 +86,29 @@ def test_what_comes_back_is_the_callers_own():
         y = cr.vmap(f)(x)
         y[:] = 0
         np.testing.assert_array_equal(x, X)
+    shared = np.arange(3.0)
+    cr.vmap(lambda x: shared, out_axes=None)(X)[:] = 7
+    np.testing.assert_array_equal(shared, np.arange(3.0))
     same = cr.vmap(lambda x: (x, x, 1.0))(X)
     same[0][:] = 0
     same[2][0] = 7
     np.testing.assert_array_equal(same[1], X)
     assert list(same[2]) == [7, 1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("library", ["torch", "array_api_strict"])
+def test_views_of_other_libraries_are_copied(library: str):
+    xp = pytest.importorskip(library)
+    x = xp.asarray(X)
+    results = [
+        *(cr.vmap(f)(x) for f in (lambda x: x[:2], lambda x: x[None, :])),
+        cr.vmap(lambda x: 1.0)(x),
+        cr.grad(lambda x: x.__array_namespace__().sum(x))(x),
+    ]
+    for y in results:
+        y[0, ...] = 7
+    np.testing.assert_array_equal(np.asarray(x), X)
+    assert float(results[2][1]) == float(results[3][1, 0]) == 1
 
 
 def test_batches_of_batches():
@@ -103,6 +121,20 @@ def test_batches_of_batches():
         X, np.zeros((5, 3), int)
     )
     np.testing.assert_allclose(table, X + W[0, 0], rtol=1e-14)
+
+
+def test_an_index_of_an_outer_batch():
+    cubes, keys = RANDOM.normal(size=(4, 3, 3)), np.array([[0, 2], [1, 1]])
+    for f in (
+        lambda x, k: x[k],
+        lambda x, k: x[k, k],
+        cr.grad(lambda x, k: np.sum(x[k] ** 3)),
+        cr.hessian(lambda x, k: np.sum(x[k] ** 3)),
+    ):
+        got = cr.vmap(lambda k, f=f: cr.vmap(f, (0, None))(cubes, k))(keys)
+        np.testing.assert_allclose(got, np.stack([[f(x, k) for x in cubes] for k in keys]), rtol=1e-14)
+    outside = cr.grad(lambda c: np.sum(cr.vmap(lambda k: cr.vmap(lambda x: x[k] ** 2)(c))(keys)))(cubes)
+    np.testing.assert_allclose(outside, 2 * cubes * [[[1.0], [2.0], [1.0]]], rtol=1e-14)
 
 
 def test_a_batch_of_length_0_and_elements_of_shape_empty():
@@ -125,6 +157,10 @@ def test_a_batch_of_length_0_and_elements_of_shape_empty():
         lambda x: np.flip(x),
         lambda x: np.repeat(x, 2),
         lambda x: np.roll(x, 1),
+        np.fft.fftn,
+        *(lambda x, f=f: f(x, axis=0) for f in (np.sum, np.argmax, np.all, np.squeeze, np.cumsum)),
+        lambda x: np.repeat(x, 2, axis=0),
+        lambda x: np.take(x, [0], axis=0),
     ):
         np.testing.assert_array_equal(cr.vmap(f)(X[:, 0]), [f(x) for x in X[:, 0]])
 
@@ -158,6 +194,21 @@ def test_arrays_of_other_libraries(library: str):
     expected = (np.linalg.norm(X @ W, axis=1), X[np.arange(5), [0, 2, 1, 1, 0]], X[:, 1:], X.sum(1))
     for y, wanted in zip(got, expected, strict=True):
         np.testing.assert_allclose(np.asarray(y), wanted, rtol=1e-5)
+
+
+def test_gradients_of_a_batch_of_torch():
+    torch = pytest.importorskip("torch")
+    for f in (
+        lambda xp, x: xp.sort(x) ** 2,
+        lambda xp, x: xp.repeat(x, 2) ** 2,
+        lambda xp, x: xp.concat([x[:, None], x[:, None] ** 2], axis=None) ** 2,
+    ):
+        gradients = []
+        for library in (np, torch):
+            xp = cr.batched(library)
+            total = lambda X, f=f, xp=xp: xp.sum(cr.vmap(lambda x: f(xp, x))(X))  # noqa: E731
+            gradients.append(cr.grad(total)(library.asarray(X)))
+        np.testing.assert_allclose(gradients[1], gradients[0], rtol=1e-12)
 
 
 # --- Indices ---
@@ -245,6 +296,18 @@ NUMPY = [
     lambda x: x.astype("float32") + np.float32(1),
     lambda x: 1 - x if len(x) == 3 else x,
     lambda x: np.stack(list(x)),
+    lambda x: np.clip(x.astype(int), 0.5, None),
+    lambda x: np.clip(x.astype("float32"), x, 1.0),
+    lambda x: np.rint(x.astype("int8")),
+    lambda x: np.heaviside(np.round(x), 0.5) + np.frexp(x)[0],
+    lambda x: np.tril(x[0]) - np.triu(x[1], 1),
+    lambda x: np.isin(np.round(x), [0, 1], invert=True),
+    lambda x: np.isin([[0.0, 1.0]], test_elements=np.round(x)),
+    lambda x: np.searchsorted([-1.0, 0.0, 1.0], x, side="right"),
+    lambda x: np.searchsorted(np.sort(x[0]), x[1]),
+    lambda x: x[0].searchsorted([0.5], sorter=np.arange(4)),
+    lambda x: np.linalg.matrix_rank(x, rtol=np.array([0.1, 0.3, 0.5, 0.7, 0.9])),
+    lambda x: np.linalg.matrix_rank(x, tol=np.abs(x[0])),
 ]
 
 
@@ -390,7 +453,7 @@ def test_what_is_no_array_and_no_function(call: Any, what: str):
 
 def test_a_matrix_is_asked_for_where_an_element_is_a_vector():
     # The batch's own axis is none of the matrix's.
-    for f in (np.linalg.inv, np.linalg.det, np.matrix_transpose, np.tril, np.trace, lambda x: x.mT):
+    for f in (np.linalg.inv, np.linalg.det, np.matrix_transpose, np.trace, lambda x: x.mT):
         with pytest.raises((ValueError, IndexError)):
             cr.vmap(f)(np.ones((3, 3)))
 

@@ -173,3 +173,68 @@ def test_an_interrupt_while_the_commands_are_loaded_is_no_fault():
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert (ended.returncode, ended.stderr) == (130, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("command", ["devices", "--help", "explain a a=1", "devices --json"])
+def test_output_that_cannot_be_written_is_told_in_a_line(command):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "chainrule", *command.split()],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("chainrule: ")
+    assert "No space left on device" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_what_was_learnt_is_kept_where_the_output_cannot_be_written(table, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "chainrule",
+        "train",
+        table,
+        "--label",
+        "species",
+        "--out",
+        tmp_path / "run",
+    ]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == 1
+    assert "the standard output cannot be written" in ended.stderr
+    assert {file.name for file in (tmp_path / "run").iterdir()} == OUTPUTS - {"mistakes.png"}
+
+
+def test_a_picture_whose_path_has_a_sign_of_equality_is_a_sample(pictures, tmp_path):
+    answer("train", pictures, "--image-size", 4, "--steps", 3, "--out", tmp_path / "run")
+    (tmp_path / "label=3").mkdir()
+    picture = next((pictures / "dark").iterdir()).rename(tmp_path / "label=3" / "d.png")
+    assert "(explained)" in answer("explain", tmp_path / "run", picture)
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_there(table, tmp_path, monkeypatch):
+    answer("train", table, "--label", "species", "--steps", 3, "--out", tmp_path / "run")
+    denied = PermissionError(13, "Permission denied")
+    for name in ("open", "read_bytes"):
+        monkeypatch.setattr(Path, name, lambda path, *arguments: (_ for _ in ()).throw(denied))
+    for result in (chainrule("train", table), chainrule("predict", tmp_path / "run", table)):
+        assert result.exit_code == 1
+        assert "no permission" in result.stderr
+        assert "ask for it (chmod), or name a copy of your own" in result.stderr
+
+
+def test_a_name_gives_no_commands_to_the_terminal(tmp_path):
+    rows = [[n, -n, ("\x1b[31mred\x07", "\x9bgreen")[n % 2]] for n in range(20)]
+    path = written(tmp_path / "a.csv", ["a", "b", "label"], rows)
+    told = answer("train", path, "--steps", 3, "--out", tmp_path / "run")
+    told += answer("predict", tmp_path / "run", written(tmp_path / "b.csv", ["a", "b"], [[1, -1], [2, -2]]))
+    assert "\\x1b[31mred\\x07" in told
+    assert "\\x9bgreen" in told
+    assert not {"\x1b", "\x07", "\x9b"} & set(told)

@@ -72,11 +72,12 @@ def test_a_run_killed_goes_on_bit_for_bit_as_if_it_had_not_been(three_kinds, tmp
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
-def test_a_run_interrupted_goes_on_bit_for_bit_as_if_it_had_not_been(three_kinds, tmp_path):
+@pytest.mark.parametrize("end", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_run_interrupted_goes_on_bit_for_bit_as_if_it_had_not_been(three_kinds, tmp_path, end):
     command = [three_kinds, "--hidden", 30, "--epochs", 3000, "--patience", 3000, "--learning-rate", 0.0001]
     process = start(*command, "--out", tmp_path / "run")
     time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, end))
     text, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     done = json.loads((tmp_path / "run" / "report.json").read_text())["steps"]
@@ -88,6 +89,50 @@ def test_a_run_interrupted_goes_on_bit_for_bit_as_if_it_had_not_been(three_kinds
     assert "resume:   after step " in text
     answer("train", *further, "--out", tmp_path / "whole")
     assert_same(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_folder_serves_one_run_at_a_time_and_loses_what_a_killed_one_left_half_written(
+    three_kinds, tmp_path
+):
+    out = tmp_path / "run"
+    process = start(three_kinds, "--hidden", 30, "--epochs", 10**6, "--patience", 10**6, "--out", out)
+    result = chainrule("train", three_kinds, "--steps", 1, "--out", out)
+    assert result.exit_code == 1
+    assert (
+        "got one that another run is writing to; wait for that run, or name another folder" in result.stderr
+    )
+    process.kill()
+    process.communicate()
+    for name in (".model.safetensors.ab_d3f9h.part", ".hidden.part"):
+        (out / name).write_bytes(b"half")
+    answer("train", three_kinds, "--steps", 1, "--out", out)
+    assert [file.name for file in out.iterdir() if file.name.startswith(".")] == [".hidden.part"]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda out: out.symlink_to("nowhere"), "got a link to nothing"),
+        (
+            lambda out: (out / "model.safetensors").mkdir(parents=True),
+            "got one where model.safetensors is a folder",
+        ),
+        (lambda out: out.write_text("a file"), "got a file"),
+    ],
+)
+def test_a_place_that_cannot_take_the_results_is_refused_before_the_learning(
+    three_kinds, tmp_path, made, said
+):
+    made(tmp_path / "run")
+    result = chainrule("train", three_kinds, "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_run_that_comes_to_nothing_leaves_no_folder(tmp_path):
+    assert chainrule("train", tmp_path / "nowhere.csv", "--out", tmp_path / "run").exit_code == 1
+    assert not (tmp_path / "run").exists()
 
 
 def test_more_steps_are_taken_from_a_finished_run_in_its_rhythm(three_kinds, tmp_path):

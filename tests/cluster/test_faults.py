@@ -201,3 +201,21 @@ def test_workers_end_with_the_block_and_share_the_processors_out():
         assert {address.split(":")[1] for address in found} == {"//127.0.0.1"}
     left = [process for process in ours.children(recursive=True) if process not in before]
     assert [p for p in left if "resource_tracker" not in " ".join(p.cmdline())] == []
+
+
+def test_a_server_of_another_kind_is_no_scheduler():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+            pytest.raises(ClusterError, match="no scheduler answers there"),
+            connected(scheduler=address),
+        ):
+            pass

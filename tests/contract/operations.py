@@ -105,6 +105,25 @@ def signless(xp: Any, V: Any) -> Any:
     return V * V
 
 
+def turned(xp: Any, x: Any) -> Any:
+    """Complex numbers made of real ones, in the dtype that goes with theirs."""
+    return xp.astype(x, xp.complex64 if x.dtype == xp.float32 else xp.complex128) * (1 + 2j) + (0.5 - 1j)
+
+
+def parts(xp: Any, z: Any) -> Any:
+    """The real and the imaginary part, for tests that square and add results."""
+    return xp.stack([xp.real(z), xp.imag(z)])
+
+
+_FFT: dict[str, dict[str, Any]] = {
+    "fft": {"n": 4, "norm": "ortho"},
+    "ifft": {"n": 2, "axis": 0},
+    "fftn": {"norm": "forward"},
+    "ifftn": {"s": (3, 4), "axes": (1, 0)},
+    "fftshift": {},
+    "ifftshift": {"axes": (1,)},
+}
+
 OPERATIONS = [
     Operation("abs", _call("abs"), (apart(),), elementwise=True, empty=((0, 2),)),
     unary("acos", -0.9, 0.9),
@@ -135,6 +154,7 @@ OPERATIONS = [
     unary("exp", -2, 2),
     unary("expm1", -2, 2),
     binary("hypot", apart(), apart()),
+    one("imag", "", lambda xp, x: xp.imag(turned(xp, x)), elementwise=True),
     unary("log", 0.3, 3),
     unary("log10", 0.3, 3),
     unary("log1p", -0.6, 3),
@@ -176,8 +196,11 @@ OPERATIONS = [
     # slopes that are gates themselves
     one("cbrt", "", lambda xp, x: xp._cbrt(x), apart(), elementwise=True),
     one("complement", "", lambda xp, x: xp._complement(x), elementwise=True),
+    one("direction", "complex", lambda xp, x: parts(xp, xp.sign(turned(xp, x)))),
     one("direction", "", lambda xp, x: xp._direction(x), apart(), elementwise=True),
     Operation("over", lambda xp, x, d: xp._over(x, d), (uniform(-2, 2), apart()), elementwise=True),
+    Operation("share", lambda xp, x, y: xp._share(x, y), (uniform(-2, 2), uniform(-2, 2)), elementwise=True),
+    one("share", "of-scalar", lambda xp, x: xp._share(0.5, x, base=2), elementwise=True),
     *(
         Operation(
             "power_log",
@@ -256,6 +279,29 @@ OPERATIONS = [
         lambda xp, x: x[beside(xp, x, [0, 1, 0, -1]), beside(xp, x, [2, 0, 2, 1])],
     ),
     Operation(
+        "convolve_vectors",
+        lambda xp, a, v: xp._convolve_vectors(a, v),
+        (uniform(-2, 2, (4,)), uniform(-2, 2, (3,))),
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[:, 1].set(v),
+        (uniform(-2, 2), uniform(-2, 2, (2,))),
+        "basic",
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[beside(xp, x, [0, -1, 1])].set(v),
+        (uniform(-2, 2, (2, 3)), uniform(-2, 2, (3, 1))),
+        "repeated",
+    ),
+    Operation(
+        "assigned",
+        lambda xp, x, v: x.at[x > 0].set(xp.sum(v)),
+        (apart(), uniform(-2, 2, (2,))),
+        "mask",
+    ),
+    Operation(
         "scatter",
         lambda xp, g: xp._scatter(g, keys=((slice(None), 1),), shape=(2, 3)),
         (uniform(-2, 2, (2,)),),
@@ -328,6 +374,32 @@ OPERATIONS = [
         for i in (0, 2)
     ),
     one("linalg.svdvals", "", lambda xp, x: xp.linalg.svdvals(x), general(2, 2, 3)),
+    one("linalg.eig", "values", lambda xp, x: parts(xp, xp.linalg.eig(turned(xp, x))[0]), general(2, 2)),
+    one("linalg.eig", "vectors", lambda xp, x: xp.abs(xp.linalg.eig(turned(xp, x))[1]), general(2, 2)),
+    one("linalg.eigvals", "", lambda xp, x: parts(xp, xp.linalg.eigvals(turned(xp, x))), general(2, 2)),
+    # Fourier transforms
+    *(
+        one(f"fft.{name}", "", lambda xp, x, f=name: parts(xp, getattr(xp.fft, f)(turned(xp, x), **_FFT[f])))
+        for name in ("fft", "ifft", "fftn", "ifftn", "fftshift", "ifftshift")
+    ),
+    *(
+        one(f"fft.{name}", label, lambda xp, x, f=name, n=n: getattr(xp.fft, f)(turned(xp, x), **n))
+        for name, label, n in (
+            ("irfft", "", {}),
+            ("irfft", "longer", {"n": 5, "norm": "forward"}),
+            ("irfftn", "", {"s": (3, 3), "axes": (1, 0)}),
+            ("hfft", "", {"n": 3, "axis": 0}),
+        )
+    ),
+    *(
+        one(f"fft.{name}", label, lambda xp, x, f=name, n=n: parts(xp, getattr(xp.fft, f)(x, **n)))
+        for name, label, n in (
+            ("rfft", "", {}),
+            ("rfft", "shorter", {"n": 2, "norm": "ortho"}),
+            ("rfftn", "", {"s": (3, 4), "axes": (0, 1)}),
+            ("ihfft", "", {}),
+        )
+    ),
     # activations and costs
     unary("sigmoid", -3, 3),
     unary("log_sigmoid", -3, 3),

@@ -23,8 +23,8 @@ def function(operation: Operation, at: Place) -> Any:
 
 def test_every_gate_has_a_row():
     names = {
-        f"linalg.{name}" if part == "linalg" else name
-        for part in ("main", "linalg", "beyond", "internal")
+        f"{part}.{name}" if part in ("linalg", "fft") else name
+        for part in ("main", "linalg", "fft", "beyond", "internal")
         for name, kind, _ in standard.functions(part)
         if kind in ("gate", "composed")
     }

@@ -209,7 +209,7 @@ def test_a_gather_accumulates(here: Place, xp: Any):
         assert here.numpy(cr.grad(lambda x, f=gather: xp.sum(f(x)))(x)).tolist() == [3.0, 0.0, 1.0]
 
 
-@pytest.mark.parametrize("dtype", ["int64", "bool", "complex128"])
+@pytest.mark.parametrize("dtype", ["int64", "bool"])
 def test_what_has_no_gradient_is_a_type_error_that_names_the_argument(here: Place, xp: Any, dtype: str):
     with pytest.raises(TypeError, match=rf"argument 'y'.*{dtype}"):
         cr.grad(lambda x, y: xp.sum(x), argnums=1)(here.array([1.0]), here.array([1], dtype))

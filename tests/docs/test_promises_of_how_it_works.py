@@ -8,9 +8,9 @@ import chainrule as cr
 x = np.array([1.5, -0.5, 2.0])
 
 
-@pytest.mark.parametrize("value", [np.array([1, 2]), np.array([True]), np.array([1j]), 3, 2j])
-def test_integers_booleans_and_complex_numbers_are_refused_by_name(value):
-    with pytest.raises(TypeError, match=r"'x'.*(int|bool|complex)"):
+@pytest.mark.parametrize("value", [np.array([1, 2]), np.array([True]), 3])
+def test_integers_and_booleans_are_refused_by_name(value):
+    with pytest.raises(TypeError, match=r"'x'.*(int|bool)"):
         cr.grad(lambda x: np.sum(x))(value)
 
 

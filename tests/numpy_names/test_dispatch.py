@@ -321,7 +321,7 @@ class TestConstantsAlone:
         for f in (
             lambda x: np.copyto(np.zeros(3), x),
             lambda x: np.add(x, 1.0, out=cr.stop_gradient(x)),
-            np.median,
+            np.frexp,
         ):
             with pytest.raises(TypeError, match="numpy"):
                 cr.grad(f)(V)

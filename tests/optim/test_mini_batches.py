@@ -367,6 +367,22 @@ class TestResume:
             longer = recipe | {"steps": recipe["steps"] + more}
             assert_same(by_recipe(longer, resume=data.draw(st.sampled_from(snapshots))), by_recipe(longer))
 
+    @given(recipe=recipes(), more=st.integers(0, 20), data=st.data())
+    @settings(deadline=None, max_examples=120)
+    def test_from_a_snapshot_between_looks_too(self, recipe, more, data):
+        snapshots = []
+        by_recipe(recipe, on_snapshot=snapshots.append, snapshot_due=lambda: True)
+        longer = recipe | {"steps": recipe["steps"] + more}
+        whole = by_recipe(longer)
+        if not snapshots:
+            return
+        one = data.draw(st.sampled_from(snapshots))
+        if one.rows and one.step >= longer["steps"]:
+            with pytest.raises(ValueError, match="to go on from a snapshot between two looks"):
+                by_recipe(longer, resume=one)
+        else:
+            assert_same(by_recipe(longer, resume=one), whole)
+
     @given(recipe=recipes(), after=st.integers(1, 40), data=st.data())
     @settings(deadline=None, max_examples=120)
     def test_a_run_that_was_asked_to_stop_goes_on_as_if_it_had_not_been(self, recipe, after, data):

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,13 +13,15 @@ from chainrule import pytree
 from chainrule.optim.descent import Report, Snapshot
 from chainrule.training import checkpoint
 from chainrule.training.checkpoint import (
+    FORMAT,
+    VERSION,
     Checkpointer,
     CheckpointError,
     fingerprint,
     load_checkpoint,
     save_checkpoint,
 )
-from chainrule.training.storage import checksum, read_tensors
+from chainrule.training.storage import checksum, read_tensors, write_tensors
 
 SETTINGS = {"data": "some", "dtype": "float64", "learning_rate": 0.1, "net": {"sizes": [2, 3]}, "steps": 100}
 
@@ -83,6 +86,52 @@ def test_a_snapshot_comes_back_bit_for_bit(device, dtype, tmp_path):
     saved = snapshot(device, dtype)
     save_checkpoint(tmp_path / "c", saved, SETTINGS)
     assert_same(load(tmp_path / "c", device, dtype), saved)
+
+
+def test_a_snapshot_between_looks_comes_back_bit_for_bit(device, dtype, tmp_path):
+    saved = snapshot(device, dtype, pending=device.asarray(np.array([0.1, 0.2], dtype)), rows=(4, 3))
+    save_checkpoint(tmp_path / "c", saved, SETTINGS)
+    found = load(tmp_path / "c", device, dtype)
+    assert_same(found, saved)
+    assert device.to_numpy(found.pending).tobytes() == np.array([0.1, 0.2], dtype).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"rows": (1,)}, "not as many rows as pending costs"),
+        ({"pending": np.ones(2), "rows": (1, 1), "step": SETTINGS["steps"]}, "ask for more steps"),
+    ],
+)
+def test_one_between_looks_that_does_not_fit_is_refused(cpu, tmp_path, more, said):
+    save_checkpoint(tmp_path / "c", snapshot(cpu, **more), SETTINGS)
+    assert said in refusal(tmp_path / "c", cpu)
+
+
+def test_a_number_of_a_checkpoint_that_no_float_holds_is_refused(cpu, tmp_path):
+    save_checkpoint(tmp_path / "c", snapshot(cpu), SETTINGS)
+    tensors, metadata = read_tensors(tmp_path / "c", FORMAT, VERSION, ValueError)
+    about = re.sub('"float": "[^"]*"', '"float": "0x1p999999999"', metadata["about"], count=1)
+    assert about != metadata["about"]
+    write_tensors(tmp_path / "c", tensors, metadata | {"about": about, "checksum": checksum(about, tensors)})
+    assert "got one that is damaged" in refusal(tmp_path / "c", cpu)
+
+
+def test_a_checkpoint_is_due_between_reports_after_a_minute(cpu, tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    with Checkpointer(tmp_path / "c", SETTINGS) as keeper:
+        assert not keeper.due()
+        now[0] += 59
+        assert not keeper.due()
+        now[0] += 2
+        assert keeper.due()
+        keeper(snapshot(cpu))
+        assert not keeper.due()
+        now[0] += 61
+        assert keeper.due()
+        keeper.spent = 40.0
+        assert not keeper.due(), "writing has taken more than a tenth of the time"
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

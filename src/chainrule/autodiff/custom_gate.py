@@ -12,6 +12,7 @@ from chainrule.gates import FLOWS
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import note_flow
 from chainrule.gates.types import Array, Pullback
+from chainrule.numpy_names.assignment import note_unknown_views
 from chainrule.numpy_names.coercion import as_operands
 from chainrule.validation import check_function
 
@@ -40,7 +41,7 @@ def gate(rule: Callable[..., Any]) -> Callable[..., Any]:
         out = space._record(checked, arrays, settings)
         for y in out if isinstance(out, tuple) else (out,):
             refuse_captured(f"gate {rule.__name__}", y)
-        return out
+        return note_unknown_views(out, arrays, f"gate {rule.__name__}")
 
     @functools.wraps(rule)
     def checked(xp: Any, *arrays: Any, **settings: Any) -> Any:

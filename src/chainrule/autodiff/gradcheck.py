@@ -11,6 +11,7 @@ from chainrule.autodiff.judging import Difference, Judge
 from chainrule.autodiff.traced import plain_value
 from chainrule.autodiff.transforms import jvp, vjp
 from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.helpers import is_complex, real_product
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import is_array
 from chainrule.validation import check_function, whole_number
@@ -36,11 +37,12 @@ def check_gradients(
 ) -> None:
     """Compare the gradients of f at args with central differences, (f(x + h) - f(x - h)) / 2h.
 
-    f takes and returns arrays or nested lists, tuples and dicts of them; it is run in float64 on the
-    device of args. Its results are summed with random weights; each array of up to 64 elements is moved
-    element by element. A larger one is moved in a random direction, and where the slopes along that differ by
-    more than rounding, halves of the direction lead to an element. Forward mode is checked in one random
-    direction of all arrays. With order=2 the gradient itself is checked too, and so on.
+    f takes and returns arrays or nested lists, tuples and dicts of them; it is run in float64 and complex128 on the
+    device of args. Its results are summed with random weights; each array of up to 64 elements is moved element by
+    element. A larger one is moved in a random direction, and where the slopes along that differ by more than rounding,
+    halves of the direction lead to an element. Forward mode is checked in one random direction of all arrays. With
+    order=2 the gradient itself is checked too, and so on. A complex array is one of real and imaginary parts, along a
+    new last axis.
 
     Each element moves in proportion to its size, a 0 to the median size of its array, by several steps that are
     extrapolated where one does not do. Slopes may differ by rtol of the larger one, 1e-5 unless given, by the error
@@ -138,8 +140,12 @@ class _FunctionCheck:
     def __init__(self, f: Callable[..., Any], args: Any, rtol: float, atol: float, seed: int) -> None:
         self.f, self.args = f, args
         self.random = np.random.default_rng(seed)
-        self.names = [name for name, _ in pytree.leaves(args, "args")]
-        self.arrays = pytree.flat(args)
+        self.leaves = pytree.flat(args)
+        self.arrays = list(map(_as_pairs, self.leaves))
+        self.names = [
+            name if pairs is x else f"{name} as (real, imag)"
+            for (name, x), pairs in zip(pytree.leaves(args, "args"), self.arrays, strict=True)
+        ]
         out, _ = vjp(f, *args)
         self.weights = pytree.mapped(self._random_like, pytree.mapped(_plain, out))
         self.flat_weights = pytree.flat(self.weights)
@@ -153,13 +159,13 @@ class _FunctionCheck:
 
     def reverse(self) -> None:
         judge, analytic = self._judge("reverse"), pytree.flat(self.gradient(*self.args))
-        for which, (name, x, g) in enumerate(zip(self.names, self.arrays, analytic, strict=True)):
+        for which, (name, x, g) in enumerate(zip(self.names, self.leaves, analytic, strict=True)):
             if g.shape != x.shape or g.dtype != x.dtype:
                 raise AssertionError(
                     f"check_gradients: {name} has shape {x.shape} and dtype {x.dtype}; "
                     f"its gradient came with shape {g.shape} and dtype {g.dtype}"
                 )
-            _fail_at(judge.array(which, to_numpy(g).ravel(), _EVERY_ELEMENT, 0)[1])
+            _fail_at(judge.array(which, to_numpy(_as_pairs(g)).ravel(), _EVERY_ELEMENT, 0)[1])
 
     def forward(self) -> None:
         _fail_at(self._judge("forward").direction("forward", self._rate, _EVERY_ELEMENT))
@@ -169,18 +175,27 @@ class _FunctionCheck:
         return Judge(self.differences, names, self.random, self.rtol, self.atol, kinks_pass=False)
 
     def _rate(self, direction: Direction) -> float:
-        tangents = (direction.get(i, x * 0) for i, x in enumerate(self.arrays))
-        return self._weighed(jvp(self.f, self.args, pytree.rebuilt(self.args, tangents))[1])
+        tangents = self._as_args([direction.get(i, x * 0) for i, x in enumerate(self.arrays)])
+        return self._weighed(jvp(self.f, self.args, tangents)[1])
 
     def _value(self, arrays: list[Array]) -> float:
-        return self._weighed(self.f(*pytree.rebuilt(self.args, iter(arrays))))
+        return self._weighed(self.f(*self._as_args(arrays)))
+
+    def _as_args(self, arrays: list[Array]) -> Any:
+        leaves = (
+            _of_pairs(x) if like.dtype != x.dtype else x for like, x in zip(self.leaves, arrays, strict=True)
+        )
+        return pytree.rebuilt(self.args, leaves)
 
     def _weighed(self, out: Any) -> float:
         return sum(_dot(w, _plain(y)) for w, y in zip(self.flat_weights, pytree.flat(out), strict=True))
 
     def _random_like(self, x: Array) -> Array:
+        xp = namespace(x)
         values = self.random.standard_normal(tuple(x.shape))
-        return namespace(x).asarray(values, dtype=x.dtype, device=x.device)
+        if is_complex(xp, x):
+            values = values + 1j * self.random.standard_normal(tuple(x.shape))
+        return xp.asarray(values, dtype=x.dtype, device=x.device)
 
 
 def _fail_at(difference: Difference | None) -> None:
@@ -202,7 +217,7 @@ def _of_floating_arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> tupl
     if not moving:
         kinds = ", ".join(str(getattr(x, "dtype", type(x).__name__)) for x in pytree.flat(args))
         raise TypeError(
-            f"check_gradients: expected an argument with an array of a real floating dtype; got {kinds or 'none'}. "
+            f"check_gradients: expected an argument with an array of a floating dtype; got {kinds or 'none'}. "
             "Write 3.0 for 3"
         )
 
@@ -215,19 +230,33 @@ def _of_floating_arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> tupl
 
 def _plain(x: Any) -> Any:
     """Return the array under every level, and a number of Python's as an array."""
-    return np.asarray(x) if isinstance(x, int | float) else plain_value(x)
+    x = plain_value(x)
+    return np.asarray(x) if isinstance(x, int | float | complex) else x
 
 
 def _dot(a: Array, b: Array) -> float:
-    return float(namespace(a).sum(a * b))
+    xp = namespace(a, b)
+    return float(xp.sum(real_product(xp, a, b)))
+
+
+def _as_pairs(x: Array) -> Array:
+    """Return complex numbers as pairs (real, imag) along a new last axis, and real ones as they are."""
+    xp = namespace(x)
+    return xp.stack([xp.real(x), xp.imag(x)], axis=-1) if is_complex(xp, x) else x
+
+
+def _of_pairs(x: Array) -> Array:
+    xp = namespace(x)
+    x = xp.astype(x, xp.complex128)
+    return x[..., 0] + x[..., 1] * 1j
 
 
 def _is_floating(x: Any) -> bool:
-    return is_array(x) and bool(namespace(x).isdtype(x.dtype, "real floating"))
+    return is_array(x) and bool(namespace(x).isdtype(x.dtype, ("real floating", "complex floating")))
 
 
 def _float64(x: Any) -> Any:
-    if isinstance(x, float):
+    if isinstance(x, float | complex):
         return np.asarray(x)
     xp = namespace(x) if _is_floating(x) else None
-    return xp.astype(x, xp.float64) if xp else x
+    return xp.astype(x, xp.complex128 if is_complex(xp, x) else xp.float64) if xp else x

@@ -80,10 +80,13 @@ class Masks:
             alive = before = self._alive.get(result)
             if pullback is not None:
                 # A gate that moves elements moves those of the mask: what it hands anything to is alive.
+                dtype = getattr(
+                    result.dtype, "own", result.dtype
+                )  # that of complex numbers is in a ComplexType
                 if alive is None:
-                    alive = xp.ones(result.shape, dtype=result.dtype, device=device)
-                elif result.dtype:
-                    alive = xp.astype(alive, result.dtype)
+                    alive = xp.ones(result.shape, dtype=dtype, device=device)
+                elif dtype:
+                    alive = xp.astype(alive, dtype)
                 alive = plain_value(pullback(alive))
                 if type(alive) is Cotangents:
                     total = alive if total is None else total + alive

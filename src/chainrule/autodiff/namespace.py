@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import check_settings, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
@@ -19,6 +20,8 @@ from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.assignment import At, note_all_views
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 # How the function of a name is made, by the kind that gates/standard.py has for it.
@@ -51,7 +54,7 @@ class Namespace:
         self._base = base
         # What gates are handed where no argument is traced at a lower level.
         self._lower = base if base is np else LowerNamespace(base)
-        self._floating: dict[Any, bool] = {}
+        self._tape_dtypes: dict[Any, Any] = {}
         # NumPy's protocols; _by_ufunc keeps the functions that were looked up before.
         self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
         self._numpy_function = functools.partial(dispatch.function, self)
@@ -87,6 +90,7 @@ class Namespace:
             setattr(self, name, made)
         for name, gate in RULES["internal"].items():
             setattr(self, f"_{name}", wrappers.unnamed(self, gate))
+        note_all_views(self)
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
         """Return what the namespace shows as `name`: a seam for subclasses that watch what runs.
@@ -124,16 +128,30 @@ class Namespace:
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
         return result if is_own else Traced(result, self)
 
+    def _tape_dtype(self, dtype: Any) -> Any:
+        """Return what a node of the tape has as its dtype: a real one itself, and None for what has no gradient."""
+        try:
+            return self._tape_dtypes[dtype]
+        except KeyError:
+            real, complex = (self._base.isdtype(dtype, f"{kind} floating") for kind in ("real", "complex"))
+            self._tape_dtypes[dtype] = dtype if real else ComplexType(dtype) if complex else None
+        return self._tape_dtypes[dtype]
+
+    def _made(self, result: Any) -> Any:
+        """Return plain results in memory of this package's as constants, whose items may be set."""
+        result = self._wrap(result)
+        for x in result if isinstance(result, list | tuple) else (result,):
+            x.own = True
+        return result
+
     def _is_floating(self, dtype: Any) -> bool:
         """Say whether arrays of this dtype have gradients."""
-        if dtype not in self._floating:
-            self._floating[dtype] = self._base.isdtype(dtype, "real floating")
-        return self._floating[dtype]
+        return self._tape_dtype(dtype) is not None
 
     def stop_gradient(self, x: Array) -> Array:
         """Return x as a constant; that of a traced array is a copy, which may be changed in place."""
         if is_traced(x):
-            return self._wrap(self._plain.asarray(plain_value(x), copy=True))
+            return self._made(self._plain.asarray(plain_value(x), copy=True))
         return self._wrap(x)
 
     def asarray(self, obj: Any, /, *, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Any:
@@ -142,15 +160,18 @@ class Namespace:
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
             return self.positive(x) if copy and x is obj else x
-        wrappers.refuse_traced("asarray", (obj,), "chainrule.differentiable(xp).stack")
+        if holds_transformed(obj):
+            return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
-        return self._wrap(self._plain.asarray(unwrapped(obj), dtype=dtype, device=device, copy=copy))
+        obj = unwrapped(obj)
+        made = self._made if copy or not hasattr(obj, "dtype") else self._wrap
+        return made(self._plain.asarray(obj, dtype=dtype, device=device, copy=copy))
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
         """Return an array like x filled with one constant."""
         wrappers.refuse_traced("full_like", (fill_value,), "broadcast_to")
         result = self._plain.full_like(plain_value(x), plain_value(fill_value), dtype=dtype, device=device)
-        return self._wrap(result)
+        return self._made(result)
 
 
 class SubNamespace:
@@ -262,3 +283,36 @@ def first_space(arrays: Sequence[Any]) -> Any:
 def plain_namespace(x: Any) -> Any:
     """Return the namespace of an array below every level of it, such as NumPy itself."""
     return space_of(x)._base
+
+
+def at(x: Any) -> At:
+    """Return what takes a key: at(x)[key].set(v) is x with v at key, at(x)[key].add(v) with v added there.
+
+    x is an array of any library and stays as it is. Of several v for one element `set` takes the last, and `add` adds
+    them all. Raises TypeError where the dtype of x has no room for v.
+    """
+    return At(x) if is_transformed(x) else At(space_of(x)._wrap(x), leave=_plain_if_constant)
+
+
+def _plain_if_constant(x: Any) -> Any:
+    return plain_value(x) if type(x) is Traced and not x.level else x
+
+
+_running = threading.local()
+
+
+def call_followed(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Return f(*args, **kwargs), inside which arrays are followed."""
+    depth = getattr(_running, "depth", 0)
+    _running.depth = depth + 1
+    try:
+        return f(*args, **kwargs)
+    finally:
+        _running.depth = depth
+
+
+def made_here(x: Any) -> Any:
+    """Return an array that was just made: inside a function whose gradient is taken, as one whose items may be set."""
+    if not getattr(_running, "depth", 0) or is_transformed(x) or not hasattr(x, "dtype"):
+        return x
+    return space_of(x)._made(x)

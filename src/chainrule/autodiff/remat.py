@@ -10,7 +10,8 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import first_space, plain_namespace
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
-from chainrule.gates.helpers import highest, innermost
+from chainrule.gates import ADJOINT
+from chainrule.gates.helpers import highest, innermost, is_complex
 from chainrule.gates.types import Array
 from chainrule.validation import check_function
 
@@ -73,6 +74,7 @@ def checkpoint(f: Callable[..., Any]) -> Callable[..., Any]:
             return out, tuple(pullback_to(i) if i in traced else None for i in places)
 
         rule.__name__ = name
+        ADJOINT.add(rule)
         return first_space([leaves[i] for i in traced])._record(rule, [leaves[i] for i in places], {})
 
     return rerun
@@ -87,8 +89,10 @@ def _fingerprints(out: Any) -> list[tuple[Any, Any]]:
 
 
 def _fingerprint(y: Any) -> tuple[Any, Any]:
-    y = np.asarray(y) if isinstance(y, int | float) else y
+    y = np.asarray(y) if isinstance(y, int | float | complex) else y
     xp = plain_namespace(y)
+    if is_complex(xp, y):
+        y = xp.stack([xp.real(y), xp.imag(y)])
     floating = xp.isdtype(y.dtype, "real floating")
     # As far as another order of the sums inside f moves its results, where these are independent.
     tolerance = 100 * float(xp.finfo(y.dtype).eps) if floating else 0.0

@@ -17,11 +17,19 @@ import numpy as np
 
 from chainrule.autodiff.masks import Masks
 from chainrule.autodiff.traced import Traced, is_traced, plain_value
-from chainrule.gates import PARTIAL, SELECTING
-from chainrule.gates.helpers import highest, is_transformed, output, top_of, unbroadcast
+from chainrule.gates import ADJOINT, PARTIAL, REAL, SELECTING
+from chainrule.gates.helpers import (
+    conjugate,
+    highest,
+    is_complex,
+    is_transformed,
+    output,
+    top_of,
+    unbroadcast,
+)
 from chainrule.gates.indexing import getitem, scatter
 from chainrule.gates.types import Array, Cotangents, Gate, Pullback
-from chainrule.numpy_names.coercion import as_operands
+from chainrule.numpy_names.coercion import as_operands, is_foreign
 from chainrule.validation import check_array_class
 
 # The level of `variable`; those of transforms are above it.
@@ -41,7 +49,7 @@ class Node:
     """One gate's place on the tape: for each traced argument its node and the pullback to it.
 
     What the pullbacks close over is what is kept. A node refers to earlier nodes only, so there are no
-    cycles, and a graph dies with the last array that refers to it.
+    cycles, and a graph dies with the last array that refers to it. For complex numbers `dtype` is a ComplexType.
     """
 
     __slots__ = ("dtype", "edges", "gate", "grad", "shape", "watched")
@@ -54,6 +62,19 @@ class Node:
     grad: tuple[Array, list[bool]]  # with whether it still holds; set by `backward` alone
 
 
+class ComplexType:
+    """What a node has as the dtype of complex numbers.
+
+    It is no array's dtype, so that operations on complex numbers fail the comparisons by which real ones stay on the
+    short way, and real numbers pay nothing for them.
+    """
+
+    __slots__ = ("own",)
+
+    def __init__(self, own: Any) -> None:
+        self.own = own
+
+
 Edges = Sequence[tuple[Node, Pullback]]
 Watched = tuple[tuple[Any, bytes], ...]
 
@@ -63,20 +84,48 @@ def _traced(
 ) -> Traced:
     """Return a value as an array with a node of its own. No other function makes nodes."""
     dtype = value.dtype
-    if gate is not None and dtype is not edges[0][0].dtype and not space._is_floating(dtype):
-        raise TypeError(
-            f"{gate.__name__}: traced real arrays gave {dtype}; only real floating results have "
-            "a gradient here. Use chainrule.stop_gradient on what need not be traced"
-        )
+    if gate is not None and dtype is not edges[0][0].dtype and space._tape_dtype(dtype) is not dtype:
+        dtype, edges = _of_unlike_dtype(space, gate, dtype, edges)
     # Node has no __init__, whose call would take longer than setting its slots here.
     node = Node()
     node.edges, node.shape, node.dtype, node.watched, node.gate = edges, value.shape, dtype, watched, gate
     return Traced(value, space, level, node)
 
 
-def leaf(value: Array, space: Any, level: int) -> Traced:
-    """Return a value as an array with no gate behind it, to whose node a backward pass at `level` leads."""
-    return _traced(value, space, level, (), watch(plain_value(value)))
+def leaf(value: Array, space: Any, level: int, dtype: Any) -> Traced:
+    """Return a value as an array with no gate behind it, to whose node a backward pass at `level` leads.
+
+    `dtype` is what the space notes for that of the value.
+    """
+    x = _traced(value, space, level, (), watch(plain_value(value)))
+    x.node.dtype = dtype
+    return x
+
+
+def _of_unlike_dtype(space: Any, gate: Gate, dtype: Any, edges: Edges) -> tuple[Any, Edges]:
+    """Return what a node has as its dtype, and its edges, those of complex results as adjoints."""
+    noted = space._tape_dtype(dtype)
+    if noted is None:
+        raise TypeError(
+            f"{gate.__name__}: traced floating arrays gave {dtype}; only floating results have "
+            "a gradient. Use chainrule.stop_gradient on what need not be traced"
+        )
+    if type(noted) is not ComplexType:
+        return noted, edges
+    if gate in REAL:
+        raise TypeError(f"{gate.__name__}: its gradient is known for real numbers alone; got {dtype}")
+    if gate not in ADJOINT:
+        edges = [(parent, _adjoint(space, pullback)) for parent, pullback in edges]
+    return noted, edges
+
+
+def _adjoint(space: Any, pullback: Pullback) -> Pullback:
+    """Return the pullback of a holomorphic gate, g times its derivative, as g times the conjugate of that.
+
+    This is the adjoint under the product Re(conj(a) b), whose gradient is dL/dRe + i dL/dIm.
+    """
+    xp = space._lower
+    return lambda g: conjugate(xp, pullback(xp.conj(g)))
 
 
 # --- Forward: record a gate ---
@@ -102,7 +151,7 @@ def record(
             # An array of another transform, which runs inside those of the others.
             return space._wrap(top.record(gate, arrays, settings))
     if not level:
-        return space._wrap((plain or _computed(gate, space._base))(*operands, **settings))
+        return space._made((plain or _computed(gate, space._base))(*operands, **settings))
     result, pullbacks = gate(xp, *operands, **settings)
     edges: Any = []
     watched: Watched = ()
@@ -115,7 +164,7 @@ def record(
     if not edges:
         return space._wrap(result)
     if isinstance(result, tuple):
-        return _several_traced(result, space, level, edges, watched, gate in PARTIAL)
+        return _several_traced(result, space, level, edges, watched, gate)
     if gate is getitem:
         edges = _item_edges(space, arrays[0], settings["key"], edges)
     return _traced(result, space, level, edges, watched, gate)
@@ -165,6 +214,8 @@ def check_operand(x: Any) -> None:
     if is_transformed(x):
         return
     check_array_class(type(x))
+    if is_foreign(x):
+        return  # a rule of one's own may take it, and operators leave it to its class
     _checked.add(type(x))
     if isinstance(x, np.ndarray):
         _watchable.add(type(x))
@@ -195,11 +246,14 @@ def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
 # --- Forward: several results of one gate, several items of one array ---
 
 
-def _several_traced(
-    results: Any, space: Any, level: int, edges: Edges, watched: Watched, partial: bool
-) -> Any:
+def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched: Watched, gate: Gate) -> Any:
     """Return several results as traced: one node leads back from all of them, and each has one that picks it."""
     like = [(r.shape, r.dtype, r.device) for r in results]
+    partial, kinds = gate in PARTIAL, {is_complex(space._base, r) for r in results}
+    if True in kinds and gate not in ADJOINT:
+        if len(kinds) > 1:
+            raise TypeError(f"{gate.__name__}: expected its results to be all real or all complex; got both")
+        edges = [(parent, _adjoint_of_several(space, pullback)) for parent, pullback in edges]
     xp = space if any(type(r) is Traced for r in results) else space._lower
 
     def of_all(pullback: Pullback) -> Pullback:
@@ -222,7 +276,14 @@ def _several_traced(
     everything = [(parent, of_all(pullback)) for parent, pullback in edges]
     whole = _traced(Cotangents([]), space, level, everything, watched).node
     items = [_traced(r, space, level, ((whole, picking(i)),), ()) for i, r in enumerate(results)]
+    for item in items:
+        item.node.dtype = space._tape_dtype(item.dtype)
     return type(results)(*items) if hasattr(results, "_fields") else tuple(items)
+
+
+def _adjoint_of_several(space: Any, pullback: Callable[[Any], Array]) -> Callable[[Any], Array]:
+    xp = space._lower
+    return lambda gs: conjugate(xp, pullback(tuple(None if g is None else xp.conj(g) for g in gs)))
 
 
 def _item_edges(space: Any, x: Traced, key: Any, edges: Edges) -> Edges:
@@ -288,7 +349,7 @@ def _recorder_of_one(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
                     check_settings(gate, settings)
                 result, (back,) = gate(xp, value, **settings)
                 if isinstance(result, tuple):
-                    return _several_traced(result, space, x.level, ((x.node, back),), (), gate in PARTIAL)
+                    return _several_traced(result, space, x.level, ((x.node, back),), (), gate)
                 return _traced(result, space, x.level, ((x.node, back),), (), gate)
         return record(space, gate, (x,), settings, plain)
 
@@ -389,8 +450,16 @@ def _fitted(space: Any, g: Array, node: Node) -> Array:
     xp = g.space if is_transformed(g) else space._base
     if g.shape != node.shape:
         g = unbroadcast(xp, g, node.shape)
-    same = g.dtype is node.dtype or g.dtype == node.dtype
-    return g if same else xp.astype(g, node.dtype)
+    return g if g.dtype is node.dtype else _cast(xp, g, node.dtype)
+
+
+def _cast(xp: Any, g: Array, dtype: Any) -> Array:
+    """Return a gradient in the dtype of a node: that of a real operand beside complex ones is the real part."""
+    if type(dtype) is ComplexType:
+        dtype = dtype.own
+    elif is_complex(xp, g):
+        g = xp.real(g)
+    return g if g.dtype is dtype or g.dtype == dtype else xp.astype(g, dtype)
 
 
 def add(g: Array, share: Array) -> Array:

@@ -5,7 +5,8 @@ standard or, with a leading underscore, under those that the engine gave it.
 """
 
 import copy
-import operator
+import math
+import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,8 +15,14 @@ import numpy as np
 
 from chainrule.gates.helpers import highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.array import ArrayMethods
-from chainrule.numpy_names.names import INSTEAD
+from chainrule.numpy_names.assignment import (
+    Assignable,
+    may_give_views,
+    note_unknown_views,
+    root_of,
+    without_views,
+)
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD, VIEWS
 
 
 def level_of(x: Any) -> int:
@@ -61,7 +68,28 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
-class Traced(ArrayMethods):
+def _in_the_place_of(number: type, own: type | None = None) -> type:
+    """Return the class that a traced number answers with: a kind of float or complex, or registered as a number."""
+    made = type("TracedNumber", (own or object,), {})
+    if own is None:
+        number.register(made)  # type: ignore[attr-defined]
+    return made
+
+
+# What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
+_NUMBERS: dict[type, type] = {
+    np.float64: _in_the_place_of(numbers.Real, float),
+    np.complex128: _in_the_place_of(numbers.Complex, complex),
+    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
+    np.complex64: _in_the_place_of(numbers.Complex),
+    np.int64: _in_the_place_of(numbers.Integral),
+}
+
+
+_METHODS = ("item", "tolist")  # the conversions that are written behind the array
+
+
+class Traced(Assignable):
     """An array whose operations are recorded, or, at level 0, a constant among such arrays.
 
     `is_traced(x)` tells the first; `type(x) is Traced` holds for both, the arrays of a differentiable namespace.
@@ -70,15 +98,25 @@ class Traced(ArrayMethods):
     methods. Comparisons give constants, so `if x > 0:` works.
     """
 
-    __slots__ = ("__weakref__", "level", "node", "space", "taken", "value")
+    __slots__ = (
+        *("__weakref__", "level", "node", "origin", "own", "space", "taken", "value", "view_of"),
+        "views",
+    )
 
     taken: Any  # the node that the items taken from this array share; set by the tape alone
+    origin: Any  # the node that an argument had before `x += a` gave it another
 
     def __init__(self, value: Array, space: Any, level: int = 0, node: Any = None) -> None:
         self.value = value
         self.space = space
         self.level = level
         self.node = node
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # So that code which asks for a number takes the same branch as for the plain one.
+        value = self.value
+        return value.__class__ if type(value) is Traced else _NUMBERS.get(type(value), Traced)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"
@@ -130,21 +168,30 @@ class Traced(ArrayMethods):
     @property
     def size(self) -> Any:
         """The number of elements."""
-        return self.value.size
+        return math.prod(self.value.shape)  # PyTorch's arrays have a method of the name
 
     @property
     def device(self) -> Any:
         """The device that the value lies on."""
         return plain_value(self).device
 
-    def __getitem__(self, key: Any) -> Any:
-        key = self._plain_key(key)
+    def _item(self, key: Any) -> Any:
         other = highest(key if isinstance(key, tuple) else (key,))
         if other is not None and other.level > self.level:
             return self.space._wrap(other.space._getitem(self, key=key))
-        return (
-            self.space._getitem(self, key=key) if self.level else Traced(plain_value(self)[key], self.space)
-        )
+        return self.space._getitem(self, key=key) if self.level else self.space._made(plain_value(self)[key])
+
+    def _become(self, new: Any) -> None:
+        if self.level and not self.node.edges and not hasattr(self, "origin"):
+            self.origin = self.node
+        if type(new) is Traced:
+            self.value, self.level, self.node, self.space = new.value, new.level, new.node, new.space
+        else:
+            self.value, self.level, self.node = new, 0, None
+        self.taken = False
+
+    def _is_own(self) -> bool:
+        return bool(self.node.edges) if self.level else getattr(self, "own", False)
 
     def _plain_key(self, key: Any) -> Any:
         """Return a key with Python's integers, and copies of arrays, which the caller may change before backward."""
@@ -159,22 +206,14 @@ class Traced(ArrayMethods):
             return key
         return self.space._base.asarray(key, copy=True) if hasattr(key, "dtype") else copy.deepcopy(key)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self.level or getattr(value, "level", 0):
-            raise TypeError(
-                "item assignment: a traced array cannot be changed in place. Write "
-                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
-            )
-        plain_value(self)[unwrapped(key)] = unwrapped(value)
-
     def __bool__(self) -> bool:
         return bool(plain_value(self))
 
-    def __index__(self) -> int:
-        return operator.index(self._converted("index"))
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
+        plain = self._converted("numpy.asarray")
+        if copy is not True:
+            root_of(self).own = False  # from here on its memory may be another's too
+        return self.space._as_numpy(plain, dtype, copy)
 
     def __dlpack__(
         self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: Any = None
@@ -200,21 +239,19 @@ class Traced(ArrayMethods):
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
 
-    def item(self, *place: Any) -> Any:
-        """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
-        return self._converted("item", method=True).item(*place)
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
-        return self._converted("tolist", method=True).tolist()
-
-    def _converted(self, to: str, method: bool = False) -> Any:
+    def _converted(self, to: str) -> Any:
         if self.level:
             constant = "chainrule.stop_gradient(x)"
+            written = f"{constant}.{to}()" if to in _METHODS else f"{to}({constant})"
             raise TypeError(
                 f"{to}(): this array is traced, and its gradient would be lost. Compute with the array itself, "
-                f"or write {f'{constant}.{to}()' if method else f'{to}({constant})'} where no gradient is meant to flow"
-                + (". To make one array of several write xp.stack" if to == "numpy.asarray" else "")
+                f"or write {written} where no gradient is meant to flow"
+                + (f". {FROM_LISTS}" if to == "numpy.asarray" else "")
+                + (
+                    "; an array of chainrule.numpy.zeros takes it as an item"
+                    if to in ("float", "numpy.asarray")
+                    else ""
+                )
             )
         return plain_value(self)
 
@@ -223,14 +260,17 @@ class Traced(ArrayMethods):
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
+        if method == "at":
+            return self._ufunc_at(ufunc, *inputs)
         if not self.level and self._is_alone((*inputs, *settings.values())):
             return self._plain_call(getattr(ufunc, method), inputs, settings)
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if not self.level and self._is_alone((*args, *kwargs.values())):
+        if not self.level and function.__name__ not in VIEWS and self._is_alone((*args, *kwargs.values())):
             return self._plain_call(function, args, kwargs)
-        return self.space._numpy_function(function, args, kwargs)
+        result = self.space._numpy_function(function, args, kwargs)
+        return result if may_give_views(function, args) else without_views(result, args)
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
         """Say whether a constant is among constants, and its library has the functions of NumPy's names."""
@@ -242,7 +282,7 @@ class Traced(ArrayMethods):
         result = function(*unwrapped(args), **{name: unwrapped(value) for name, value in kwargs.items()})
         out = kwargs.get("out")
         if out is None:
-            return self._as_constants(result)
+            return note_unknown_views(self._as_constants(result), args, f"numpy.{function.__name__}")
         return out[0] if isinstance(out, tuple) and len(out) == 1 else out
 
     def _as_constants(self, result: Any) -> Any:
@@ -251,7 +291,7 @@ class Traced(ArrayMethods):
             return type(result)(*items) if hasattr(result, "_fields") else type(result)(items)
         # CuPy's arrays have no __array_namespace__.
         is_array = hasattr(result, "dtype") and hasattr(result, "shape")
-        return Traced(result, self.space) if is_array else result
+        return self.space._made(result) if is_array else result
 
 
 def _of_the_array(name: str) -> property:

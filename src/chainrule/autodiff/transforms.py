@@ -9,37 +9,42 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import plain_namespace, space_of
-from chainrule.autodiff.tape import Node, backward_pass, leaf, new_level
+from chainrule.autodiff.namespace import call_followed, plain_namespace, space_of
+from chainrule.autodiff.tape import ComplexType, Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import is_complex, is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
 
 Argnums = int | Sequence[int]
-_NUMBERS = (int, complex)  # a tuple, since int | complex would be built at each call
 
 
-def grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """Return the function that gives the gradient of f, an array of shape (), in its arguments.
 
-    f(*args, **kwargs) may take arrays and nested lists, tuples and dicts of arrays; the gradient is nested as the
-    argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and devices of its arrays. It is 0
-    where f returns a number of Python's own. Raises TypeError for an argument that is not of a real floating dtype,
-    and for a result that is not a scalar.
+    f(*args, **kwargs) may take arrays and nested lists, tuples, dicts and dataclasses of arrays; the gradient is nested
+    as the argument `argnums` (a tuple of gradients for several), with the shapes, dtypes and devices of its arrays. It
+    is 0 where f returns a number of Python's own. That of a complex z is dL/dRe(z) + i dL/dIm(z). None, whole numbers
+    and strings beside arrays in a nested argument are settings, and get None. With `has_aux` f returns (result, more),
+    and the function gives (gradient, more). Raises TypeError for an argument that is not of a floating dtype, and for a
+    result that is not a scalar, or complex.
     """
-    both = value_and_grad(f, argnums)
+    both = value_and_grad(f, argnums, has_aux)
 
     @functools.wraps(f)
     def gradient(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
+        value, its = both(*args, **kwargs)
+        return (its, value[1]) if has_aux else its
 
     return gradient
 
 
-def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
-    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`."""
+def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """Return the function that gives (f(...), gradient) with one run of f; arguments and errors as for `grad`.
+
+    With `has_aux` f returns (result, more), and so f(...) is, its arrays without levels.
+    """
     check_function("grad", f)
     several = isinstance(argnums, tuple | list)
     asked: Any = argnums if several else (argnums,)
@@ -50,7 +55,9 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
         numbers = _argument_numbers("grad", asked, len(args))
         level = new_level()
         traced, given, leaves = traced_arguments("grad", f, args, numbers, level)
-        out = f(*traced, **kwargs)
+        whole = out = call_followed(f, traced, kwargs)
+        if has_aux:
+            out = _first_of_two(f, whole)
         check_result("grad", f, out, level)
         shape = getattr(out, "shape", () if type(out) in (int, float) else None)
         if shape != ():
@@ -59,12 +66,65 @@ def value_and_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[...,
                 f"grad: expected {name_of(f)} to return one number, an array of shape (); got {got}. "
                 "Take xp.sum or xp.mean of it, or use chainrule.vjp or chainrule.jacobian"
             )
-        seeds = [(out, ones_for(out))] if level_of(out) == level else []
+        followed = level_of(out) == level
+        if not followed or type(out.node.dtype) is ComplexType:
+            refuse_complex_result("grad", f, out)
+        seeds = [(out, ones_for(out))] if followed else []
         gradients = _owned_gradients("grad", gradients_at(leaves, seeds), leaves, given, seeds)
         nested = nested_as([args[i] for i in numbers], gradients)
-        return _without_level(out, level, given), nested if several else nested[0]
+        return _without_level(whole, level, given), nested if several else nested[0]
 
     return both
+
+
+def _first_of_two(f: Callable[..., Any], out: Any) -> Any:
+    if not (isinstance(out, tuple) and len(out) == 2):
+        raise TypeError(
+            f"grad: expected {name_of(f)} to return (result, more) for has_aux=True; got {type(out).__name__}"
+        )
+    return out[0]
+
+
+def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..., Any]:
+    """Return the function that gives the derivative of each element of f in the same element of an argument.
+
+    f computes each element of its result from those elements of its arguments alone: of a function that mixes
+    elements, the sum of each column of the Jacobian is returned. Several `argnums` give a tuple. Raises TypeError for
+    arguments as `grad` does, and for a result that is not real; ValueError for one that is not shaped as the argument.
+    """
+    check_function("elementwise_grad", f)
+    several = isinstance(argnums, tuple | list)
+    asked: Any = argnums if several else (argnums,)
+
+    @functools.wraps(f)
+    def derivative(*args: Any, **kwargs: Any) -> Any:
+        numbers = _argument_numbers("elementwise_grad", asked, len(args))
+
+        def of_chosen(*chosen: Any) -> Any:
+            given = dict(zip(numbers, chosen, strict=True))
+            out = f(*[given.get(i, x) for i, x in enumerate(args)], **kwargs)
+            for x in chosen:
+                _check_elementwise(f, x, out)
+            return out
+
+        out, pullback = vjp(of_chosen, *[args[i] for i in numbers])
+        found = pullback(space_of(out).ones_like(out) if hasattr(out, "dtype") else 1.0)
+        return found if several else found[0]
+
+    return derivative
+
+
+def _check_elementwise(f: Callable[..., Any], x: Any, out: Any) -> None:
+    shape, expected = getattr(out, "shape", ()), getattr(x, "shape", None)
+    if expected is None:
+        raise TypeError(f"elementwise_grad: expected an array; got {type(x).__name__}")
+    if shape != expected:
+        raise ValueError(
+            f"elementwise_grad: expected {name_of(f)} to return the argument's shape {expected}; got {shape}. "
+            "Use chainrule.grad or chainrule.jacobian for a function that mixes elements"
+        )
+    if hasattr(out, "dtype") and not space_of(out)._is_floating(out.dtype):
+        raise TypeError(f"elementwise_grad: expected {name_of(f)} to return real numbers; got {out.dtype}")
 
 
 @on_their_gpu
@@ -76,7 +136,7 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
     check_function("vjp", f)
     level = new_level()
     traced, given, leaves = traced_arguments("vjp", f, primals, range(len(primals)), level)
-    out = f(*traced)
+    out = call_followed(f, traced, {})
     outs = pytree.flat(out)
     for y in outs:
         if not hasattr(y, "dtype") and not isinstance(y, int | float | complex):
@@ -97,9 +157,9 @@ def vjp(f: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], Any]
 def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """Return f(*primals) and the rate at which it changes as the primals move along the tangents.
 
-    Tangents are shaped as the primals, and the rate as the result. Forward mode is the transpose of the pullback,
-    which is linear in g. Raises TypeError for primals or tangents that are not in a tuple, ValueError for a tangent
-    of another shape.
+    Tangents are shaped as the primals, with None for settings, and the rate as the result. Forward mode is the
+    transpose of the pullback, which is linear in g. Raises TypeError for primals or tangents that are not in a tuple,
+    ValueError for a tangent of another shape.
     """
     check_function("jvp", f)
     for name, items in (("primals", primals), ("tangents", tangents)):
@@ -113,15 +173,19 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     moving = pytree.flat(primals)
     moves = pytree.along(list(tangents), list(primals), "jvp: tangents")
     for x, t in zip(moving, moves, strict=True):
-        if np.shape(plain_value(x)) != np.shape(plain_value(t)):
+        if t is None:
+            if not isinstance(x, _SETTINGS):
+                raise TypeError("jvp: expected a tangent for each array; got None, which settings have")
+        elif np.shape(plain_value(x)) != np.shape(plain_value(t)):
             raise ValueError(
                 f"jvp: expected a tangent of shape {np.shape(plain_value(x))}; got {np.shape(plain_value(t))}"
             )
     # As constants of the namespace, the primals keep the pullbacks there too: these can then be traced in g.
-    constants = pytree.mapped(_wrapped, tuple(primals))
+    values = [x if t is None else _wrapped(x) for x, t in zip(moving, moves, strict=True)]
+    constants = pytree.rebuilt(tuple(primals), iter(values))
     out, pullback = vjp(f, *constants)
     outs = [_wrapped(y) for y in pytree.flat(out)]
-    # A result that is not of a real floating dtype does not move, and its pullback is not asked.
+    # A result that is not of a floating dtype does not move, and its pullback is not asked.
     still = {i: y.space.zeros_like(y) for i, y in enumerate(outs) if not y.space._is_floating(y.dtype)}
 
     def whole(values: Iterable[Any]) -> Any:
@@ -129,8 +193,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
         return pytree.rebuilt(out, iter([still[i] if i in still else next(others) for i in range(len(outs))]))
 
     seeds = [y.space.ones_like(y) for i, y in enumerate(outs) if i not in still]
-    _, push = vjp(lambda *gs: pytree.flat(pullback(whole(gs))), *seeds)
-    rate = whole(push([_wrapped(t) for t in moves]))
+    _, push = vjp(lambda *gs: [g for g in pytree.flat(pullback(whole(gs))) if g is not None], *seeds)
+    rate = whole(push([_wrapped(t) for t in moves if t is not None]))
     # Copies: a rate may be the tangent itself or another rate, and a value a primal.
     return pytree.mapped(_copied, (as_given(out, moving), as_given(rate, moving)))  # type: ignore[no-any-return]
 
@@ -176,57 +240,73 @@ def argument_number(who: str, argnum: Any, count: int) -> int:
     return i % count
 
 
-# --- Their leaves: arrays in nested lists, tuples and dicts ---
+# --- Their leaves: arrays in nested lists, tuples, dicts and dataclasses ---
+
+_SETTINGS = (type(None), int, str, np.integer, np.bool_)
 
 
 def traced_arguments(
     who: str, f: Callable[..., Any], args: Sequence[Any], numbers: Iterable[int], level: int
-) -> tuple[list[Any], list[Any], list[Traced]]:
-    """Return the arguments with the leaves of some traced at a level, these leaves as given, and as traced."""
-    traced, given, leaves = list(args), [], []
+) -> tuple[list[Any], list[Any], list[Traced | None]]:
+    """Return the arguments with the leaves of some traced at a level, these leaves as given, and as traced.
+
+    A setting in a nested argument, which has no gradient, is None among the last.
+    """
+    traced, given = list(args), []
+    leaves: list[Traced | None] = []
     for i in numbers:
         arrays = pytree.flat(args[i])
         try:
-            mine = [traced_leaf(x, level) for x in arrays]
-        except TypeError as error:
-            raise TypeError(f"{who}: {_name_of_untraceable(f, i, args[i])}: {error}") from None
+            mine: list[Any] = [traced_leaf(x, level) for x in arrays]
+            new = mine
+        except TypeError:
+            mine = _beside_settings(who, _argument_name(f, i), args[i], level)
+            new = [x if its is None else its for x, its in zip(arrays, mine, strict=True)]
         given += arrays
         leaves += mine
-        traced[i] = pytree.rebuilt(args[i], iter(mine))
+        traced[i] = pytree.rebuilt(args[i], iter(new))
     return traced, given, leaves
+
+
+def _beside_settings(who: str, name: str, tree: Any, level: int) -> list[Traced | None]:
+    """Return the leaves traced, and None for settings; TypeError for other leaves and where all are settings."""
+    arrays = not all(isinstance(x, _SETTINGS) for x in pytree.flat(tree))
+    mine: list[Traced | None] = []
+    for where, x in pytree.leaves(tree, name):
+        try:
+            mine.append(None if arrays and isinstance(x, _SETTINGS) else traced_leaf(x, level))
+        except TypeError as error:
+            raise TypeError(f"{who}: {where}: {error}") from None
+    return mine
 
 
 def traced_leaf(x: Any, level: int) -> Traced:
     """Return an array as traced at a level; TypeError for what has no gradient."""
     if not (plain := type(x) is np.ndarray):
-        if type(x) is float:
-            x = np.asarray(x)
+        if type(x) in (float, complex):
+            x = np.asarray(x)[()]
         elif hasattr(x, "as_array"):  # a number that a program takes
             x = x.as_array()
-    space = None if not plain and isinstance(x, _NUMBERS) else space_of(x)
-    if space is None or not space._is_floating(x.dtype):
+    space = None if not plain and isinstance(x, int) and not is_transformed(x) else space_of(x)
+    noted = None if space is None else space._tape_dtype(x.dtype)
+    if space is None or noted is None:
         kind = type(x).__name__ if space is None else str(x.dtype)
         raise TypeError(
-            f"expected an array of a real floating dtype, which has gradients; got {kind}. "
+            f"expected an array of a floating dtype, which has gradients; got {kind}. "
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
     if not plain and is_transformed(x):
         x = space._wrap(x)
-    return leaf(x, space, level)
+    return leaf(x, space, level, noted)
 
 
-def _name_of_untraceable(f: Callable[..., Any], i: int, tree: Any) -> str:
-    """Return the name of the leaf of argument i that has no gradient, such as argument 'params'[0]['W']."""
+def _argument_name(f: Callable[..., Any], i: int) -> str:
+    """Return how messages call argument i, such as argument 'params'."""
     try:
         names = list(inspect.signature(f).parameters)
     except (TypeError, ValueError):
         names = []
-    for name, x in pytree.leaves(tree, f"argument {names[i]!r}" if i < len(names) else f"argument {i}"):
-        try:
-            traced_leaf(x, 0)
-        except TypeError:
-            return name
-    raise AssertionError("unreachable: one leaf has no gradient")
+    return f"argument {names[i]!r}" if i < len(names) else f"argument {i}"
 
 
 def nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
@@ -238,7 +318,7 @@ def nested_as(trees: Sequence[Any], values: Iterable[Any]) -> tuple[Any, ...]:
 # --- From results back to the leaves ---
 
 
-def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
+def gradients_at(leaves: Sequence[Traced | None], seeds: Iterable[tuple[Traced, Array]]) -> list[Any]:
     """Return the gradient at each leaf from pairs of a result and its gradient; None where none arrives."""
     roots: dict[Any, list[tuple[Node, Array]]] = {}
     for out, seed in seeds:
@@ -246,7 +326,7 @@ def gradients_at(leaves: Sequence[Traced], seeds: Iterable[tuple[Traced, Array]]
     total: dict[Node, Array] = {}
     for space, its in roots.items():
         total |= backward_pass(space, its)
-    return [total.get(x.node) for x in leaves]
+    return [None if x is None else total.get(getattr(x, "origin", x.node)) for x in leaves]
 
 
 def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
@@ -269,6 +349,16 @@ def check_result(who: str, f: Callable[..., Any], out: Any, level: int) -> None:
                 f"{who}: expected {name_of(f)} to return a number or an array of numbers; got {kind}, in which "
                 "gradients cannot be followed. Return the array that it holds"
             )
+
+
+def refuse_complex_result(who: str, f: Callable[..., Any] | None, out: Any) -> None:
+    """Raise TypeError for a complex number, which has no gradient: no direction makes it larger."""
+    dtype = getattr(out, "dtype", None)
+    if dtype is not None and space_of(out)._base.isdtype(dtype, "complex floating"):
+        raise TypeError(
+            f"{who}: expected {'a' if f is None else f'{name_of(f)} to return a'} real number; got {dtype}. Take its "
+            "real part or its absolute value, or use chainrule.vjp, chainrule.jvp or chainrule.jacobian"
+        )
 
 
 def refuse_level(who: str, g: Array, level: int) -> None:
@@ -299,7 +389,7 @@ def _seed(out: Any, g: Any) -> Array:
         )
     space = out.space
     if not hasattr(g, "dtype"):
-        if not isinstance(g, int | float):
+        if not isinstance(g, int | float | (complex if is_complex(space._base, out) else int)):
             raise TypeError(
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
@@ -309,7 +399,7 @@ def _seed(out: Any, g: Any) -> Array:
         g = out.value.space.asarray(g, device=out.device)
     if g.dtype == out.dtype:
         return _copied(g)  # the caller may change it, and pull it back again
-    if not space.isdtype(g.dtype, ("bool", "integral", "real floating")):
+    if is_complex(space._base, g) and not is_complex(space._base, out):
         raise TypeError(f"vjp: expected a gradient of real numbers; got {g.dtype}")
     return (g.space if is_transformed(g) else space._base).astype(g, out.dtype)
 
@@ -320,14 +410,20 @@ def _seed(out: Any, g: Any) -> Array:
 def _owned_gradients(
     who: str,
     found: Sequence[Any],
-    leaves: Sequence[Traced],
+    leaves: Sequence[Traced | None],
     given: Sequence[Any],
     seeds: Iterable[tuple[Any, Array]],
-) -> list[Array]:
-    """Return the gradients found at the leaves, zeros for None, none sharing memory with another or a seed."""
+) -> list[Any]:
+    """Return the gradients found at the leaves, zeros for None, none sharing memory with another or a seed.
+
+    None for a setting, which is no leaf.
+    """
     taken = {id(seed) for _, seed in seeds}
     results = []
     for g, x, array in zip(found, leaves, given, strict=True):
+        if x is None:
+            results.append(None)
+            continue
         if g is None:
             g = x.space._base.zeros(x.shape, dtype=x.dtype, device=x.device)
         if type(g) is Traced:
@@ -345,10 +441,16 @@ def owned(g: Array, xp: Any, taken: set[int]) -> Array:
             g = np.asarray(g)
         elif is_transformed(g):
             return g
-    if id(g) in taken or getattr(g, "base", None) is not None:
+    if id(g) in taken or _is_view(g):
         g = xp.asarray(g, copy=True)
     taken.add(id(g))
     return g
+
+
+def _is_view(x: Any) -> bool:
+    """Say whether the memory of a plain array is another's, in NumPy's, CuPy's, PyTorch's and strict arrays."""
+    x = getattr(x, "_array", x)
+    return getattr(x, "base", None) is not None or getattr(x, "_base", None) is not None
 
 
 def _copied(y: Any) -> Any:
@@ -381,5 +483,5 @@ def _wrapped(x: Any) -> Any:
     """Return a number or an array as a constant of its differentiable namespace."""
     if type(x) is Traced:
         return x
-    x = np.asarray(x) if isinstance(x, int | float) else x
+    x = np.asarray(x) if isinstance(x, int | float | complex) else x
     return Traced(x, space_of(x))

@@ -4,7 +4,13 @@ import threading
 
 from chainrule.autodiff.tape import VARIABLE_LEVEL, backward_pass
 from chainrule.autodiff.traced import Traced, level_of
-from chainrule.autodiff.transforms import ones_for, owned, refuse_level, traced_leaf
+from chainrule.autodiff.transforms import (
+    ones_for,
+    owned,
+    refuse_complex_result,
+    refuse_level,
+    traced_leaf,
+)
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.gates.types import Array, Cotangents
 
@@ -15,7 +21,7 @@ _calls = threading.local()
 def variable(array: Array) -> Traced:
     """Return an array to compute with, whose .value and .grad can be asked for after `backward`.
 
-    Raises TypeError for what is not an array of a real floating dtype or a Python float.
+    Raises TypeError for what is not an array of a floating dtype or a number of Python's, a float or complex.
     """
     try:
         return traced_leaf(array, VARIABLE_LEVEL)
@@ -29,7 +35,7 @@ def backward(out: Traced) -> None:
 
     Every variable and every intermediate result then has it as .grad, shaped as its .value. The gradients of an earlier
     call can no longer be asked for: .grad of an array that this call did not reach is an AttributeError. Raises
-    TypeError where `out` was not computed from a variable or is not of shape ().
+    TypeError where `out` was not computed from a variable, is not of shape () or is complex.
     """
     if level_of(out) != VARIABLE_LEVEL:
         raise TypeError(
@@ -40,6 +46,7 @@ def backward(out: Traced) -> None:
             f"backward: expected one number, an array of shape (); got shape {out.shape}. "
             "Take xp.sum or xp.mean of it"
         )
+    refuse_complex_result("backward", None, out)
     found = backward_pass(out.space, [(out.node, ones_for(out))], keep=True)
     getattr(_calls, "latest", [True])[0] = False
     _calls.latest = holds = [True]

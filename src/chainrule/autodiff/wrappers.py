@@ -7,7 +7,7 @@ from typing import Any
 
 from chainrule.autodiff.traced import any_traced, is_traced, plain_value, unwrapped
 from chainrule.gates import composed as composed_functions
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import is_complex, is_transformed
 from chainrule.gates.types import Array
 
 Function = Callable[..., Any]
@@ -29,7 +29,7 @@ def constant(space: Any, _: None, plain: Function) -> Function:
 
     @functools.wraps(plain)
     def function(*args: Any, **kwargs: Any) -> Any:
-        return space._wrap(plain(*map(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
+        return space._made(plain(*map(unwrapped, args), **{k: unwrapped(v) for k, v in kwargs.items()}))
 
     return function
 
@@ -112,11 +112,6 @@ def _astype(space: Any, recorded: Function, plain: Function) -> Function:
     def astype(x: Array, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:
         settings = {"copy": copy} if device is None else {"copy": copy, "device": device}
         if is_traced(x) and not space._is_floating(dtype):
-            if space.isdtype(dtype, "complex floating"):
-                raise TypeError(
-                    f"astype: a traced array cannot become {dtype}: complex numbers have no gradient here. "
-                    "Use chainrule.stop_gradient(x) first"
-                )
             return space._wrap(space._plain.astype(plain_value(x), dtype, **settings))
         return recorded(x, dtype, **settings)
 
@@ -135,12 +130,23 @@ def _linspace(space: Any, recorded: Function, plain: Function) -> Function:
     return function
 
 
+def _sign(space: Any, recorded: Function, plain: Function) -> Function:
+    """Make sign, which is constant for real numbers and has a slope for complex ones."""
+
+    @functools.wraps(recorded)
+    def sign(x: Array, /) -> Any:
+        return space._direction(x) if is_complex(space._base, x) else recorded(x)
+
+    return sign
+
+
 # Each takes (space, the recorded function, the plain function).
 ADAPTERS: dict[str, Callable[[Any, Function, Function], Function]] = {
     "astype": _astype,
     "clip": _clip,
     "concat": _of_a_list,
     "linspace": _linspace,
+    "sign": _sign,
     "stack": _of_a_list,
 }
 

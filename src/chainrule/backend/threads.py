@@ -104,7 +104,8 @@ class _Limit:
     """The BLAS libraries of this process that are held to one thread, by their files."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        # A signal handler may enter a block while its thread is on the way into another.
+        self.lock = threading.RLock()
         self.held: dict[str, _Held] = {}
 
     @contextmanager
@@ -115,8 +116,11 @@ class _Limit:
                 for library in libraries:
                     # Noted before it is changed, so that Ctrl-C between two of these lines leaves nothing behind.
                     entered.append(library)
-                    held = self.held.setdefault(library.filepath, _Held(library, library.num_threads, set()))
-                    held.blocks.add(block)
+                    # A block of a signal handler comes and goes between two of these lines.
+                    if held := self.held.get(library.filepath):
+                        held.blocks.add(block)
+                    else:
+                        self.held[library.filepath] = _Held(library, library.num_threads, {block})
                     _set_threads(library, 1)
             yield
         finally:
@@ -134,7 +138,7 @@ class _Limit:
         if not held.blocks or getattr(library, "threading_layer", "") == "openmp":
             _set_threads(library, held.before)
         if not held.blocks:
-            del self.held[library.filepath]
+            self.held.pop(library.filepath, None)
 
     def after_fork(self) -> None:
         """Give a child process its threads back: the blocks were those of its parent's threads."""

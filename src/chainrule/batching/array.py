@@ -7,23 +7,34 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
+from chainrule.numpy_names.coercion import is_foreign
+from chainrule.numpy_names.names import FROM_LISTS
 
 
 class NoSingleValueError(TypeError):
     """Raised where Python asks a batched array for one number, and the batch has many."""
 
 
-class Batched(ArrayMethods):
+# What to write where Python or NumPy asks for one number or one array.
+_INSTEAD = {
+    "bool": "xp.where(condition, x, y), which computes both branches",
+    "index": "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch",
+    "numpy.asarray": f"xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(). {FROM_LISTS}",
+}
+
+
+class Batched(Assignable):
     """An array of a batched namespace: at a level above 0 its `value` has the batch as axis 0.
 
     At level 0 it is a constant, the same for the whole batch, and its value has no hidden axis. Raises TypeError where
     Python asks for the value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
     """
 
-    __slots__ = ("__weakref__", "level", "space", "value")
+    __slots__ = ("__weakref__", "level", "own", "space", "value", "view_of", "views")
 
     def __init__(self, value: Array, space: Any, level: int = 0) -> None:
         self.value, self.space, self.level = value, space, level
@@ -74,30 +85,26 @@ class Batched(ArrayMethods):
         """The device that the value lies on."""
         return self.value.device
 
-    def __getitem__(self, key: Any) -> Any:
+    def _item(self, key: Any) -> Any:
         return self.space._getitem(self, key=key)
 
-    def __setitem__(self, key: Any, value: Any) -> None:
-        keys = key if isinstance(key, tuple) else (key,)
-        key = tuple(map(without_constants, keys)) if isinstance(key, tuple) else without_constants(key)
-        value = without_constants(value)
-        if self.level or highest((*keys, value)) is not None:
-            raise TypeError(
-                "item assignment: a batched array cannot be changed in place. Write "
-                "x = xp.where(mask, value, x), or build the parts and join them with xp.concat or xp.stack"
-            )
-        self.value[key] = value
+    def _plain_key(self, key: Any) -> Any:
+        return without_constants(key)
+
+    def _become(self, new: Any) -> None:
+        if type(new) is Batched:
+            self.value, self.level, self.space = new.value, new.level, new.space
+        else:
+            self.value, self.level = new, 0
+
+    def _is_own(self) -> bool:
+        return getattr(self, "own", False)
 
     def __bool__(self) -> bool:
-        return bool(self._converted("bool", "xp.where(condition, x, y), which computes both branches"))
-
-    def __index__(self) -> int:
-        advice = "xp.take(x, i, axis=0) for x[i]; shapes must be the same for the whole batch"
-        return self._converted("index", advice).__index__()  # type: ignore[no-any-return]
+        return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        advice = "xp.take(table, x, axis=0) for table[x], with xp = x.__array_namespace__(), or xp.stack for a list"
-        return self.space._as_numpy(self._converted("numpy.asarray", advice), dtype, copy)
+        return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
         given = {name: value for name, value in settings.items() if value is not None}
@@ -106,21 +113,12 @@ class Batched(ArrayMethods):
     def __dlpack_device__(self) -> Any:
         return self.value.__dlpack_device__()
 
-    def item(self) -> Any:
-        """Return the number of a constant of shape () as Python's own; TypeError for a batch."""
-        return self._converted("item").item()
-
-    def tolist(self) -> Any:
-        """Return the elements of a constant as numbers in nested lists; TypeError for a batch."""
-        return self._converted("tolist").tolist()
-
     def __reduce__(self) -> Any:
         return without_constants, (self._converted("pickle.dumps"),)
 
-    def _converted(
-        self, to: str, instead: str = "the functions of its namespace, x.__array_namespace__()"
-    ) -> Array:
+    def _converted(self, to: str) -> Array:
         if self.level:
+            instead = _INSTEAD.get(to, "the functions of its namespace, x.__array_namespace__()")
             raise NoSingleValueError(
                 f"{to}(): inside vmap this array has a value for each of {self.value.shape[0]} elements of the batch, "
                 f"and no single one. Write {instead}"
@@ -131,14 +129,26 @@ class Batched(ArrayMethods):
         known = self.space._by_ufunc.get(ufunc)
         if known is not None and method == "__call__" and not settings:
             return known(*inputs)
+        if method == "at":
+            return self._ufunc_at(ufunc, *inputs)
         if method == "reduce" and ufunc.__name__ == "add":
             # Gates write add.reduce where NumPy has it: it is NumPy's sum without the checks before it.
             return self.space.sum(*inputs, **{"axis": 0, **settings})
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return self.space._numpy_function(function, args, kwargs)
+        result = self.space._numpy_function(function, args, kwargs)
+        return result if may_give_views(function, args) else without_views(result, args)
 
+
+def _deferring(name: str) -> Any:
+    """Return an operator that leaves an operand of a foreign class to that class."""
+    own = getattr(ArrayMethods, name)
+    return lambda self, other: NotImplemented if is_foreign(other) else own(self, other)
+
+
+for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__matmul__"):
+    setattr(Batched, _name, _deferring(_name))
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
 _PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})

@@ -60,7 +60,9 @@ class Batch:
         """Return arrays as arrays of this batch; tuples keep their names."""
         if isinstance(result, list | tuple):
             return pytree.mapped(self.wrap, result)
-        return Batched(result, self.space, self.level)
+        made = Batched(result, self.space, self.level)
+        made.own = True
+        return made
 
 
 # --- The families ---
@@ -86,12 +88,30 @@ def of_matrices(b: Batch, f: Family, x: Batched, *others: Any, **settings: Any) 
     return f(x.value, *others, **settings)
 
 
+def triangle(b: Batch, f: Family, x: Batched, /, **settings: Any) -> Any:
+    """The triangle of matrices; a vector is repeated as the rows of one, as NumPy does."""
+    if x.ndim != 1:
+        return of_matrices(b, f, x, **settings)
+    n = x.shape[0]
+    return f(b.xp.broadcast_to(x.value[:, None, :], (b.n, n, n)), **settings)
+
+
+def with_tolerance(b: Batch, f: Family, x: Any, /, **settings: Any) -> Any:
+    """A function of stacks of matrices, and of a tolerance for each matrix, which may be batched."""
+    x = b.wrap(b.full(x))
+    settings = {k: b.xp.asarray(v) if isinstance(v, list | tuple) else v for k, v in settings.items()}
+    ndim = max([x.ndim - 2, *(getattr(v, "ndim", 0) for v in settings.values())])
+    settings = {k: b.with_axes(v, ndim) for k, v in settings.items()}
+    return of_matrices(b, f, b.wrap(b.with_axes(x, ndim + 2)), **settings)
+
+
 def reduction(
     b: Batch, f: Family, x: Batched, *, axis: Any = None, keepdims: bool = False, **settings: Any
 ) -> Any:
     """Reduced over axes, or over all of them."""
     if axis is None or not x.ndim:
-        _axes(b, axis, x.ndim)
+        # NumPy lets arrays of shape () be reduced along an axis that they do not have.
+        _axes(b, axis, x.ndim or 1)
         y = f(b.xp.reshape(x.value, (b.n, x.size)), axis=1, **settings)
         return b.xp.reshape(y, (b.n, *(1,) * x.ndim)) if keepdims else y
     return f(x.value, axis=_axes(b, axis, x.ndim), keepdims=keepdims, **settings)
@@ -105,8 +125,9 @@ def along(name: str = "axis", default: Any = None, without: str = "all") -> Fami
 
     def family(b: Batch, f: Family, x: Batched, *others: Any, **settings: Any) -> Any:
         axis = settings.pop(name, default)
-        if axis is None and (without == "a row" or not x.ndim):
-            y = f(b.flat(x), *others, **{name: 1}, **settings)
+        if (axis is None and not x.ndim) or (without == "a row" and (axis is None or not x.ndim)):
+            _axes(b, axis, 1)
+            y = f(b.flat(x), *others, **{name: (1,) if name == "axes" else 1}, **settings)
             return y if b.name == "repeat" else b.xp.reshape(y, x.value.shape)
         if axis is None:
             sizes = settings.get("s")
@@ -118,9 +139,9 @@ def along(name: str = "axis", default: Any = None, without: str = "all") -> Fami
 
 def of_a_vector(b: Batch, f: Family, x: Batched, *, axis: Any = None, **settings: Any) -> Any:
     """Along an axis, which may be left out for a vector alone."""
-    if axis is None and x.ndim != 1:
+    if axis is None and x.ndim > 1:
         raise ValueError(f"{b.name}: expected an axis for an array of shape {x.shape}")
-    return f(x.value, axis=_axes(b, axis or 0, x.ndim), **settings)
+    return f(x.value if x.ndim else b.flat(x), axis=_axes(b, axis or 0, x.ndim or 1), **settings)
 
 
 def of_classes(b: Batch, f: Family, z: Any, y: Any, /) -> Any:
@@ -179,7 +200,8 @@ def expand_dims(b: Batch, f: Family, x: Batched, /, axis: Any = 0) -> Any:
 
 def squeeze(b: Batch, f: Family, x: Batched, /, axis: Any) -> Any:
     """Axes of length 1 removed."""
-    return f(x.value, axis=_axes(b, axis, x.ndim))
+    axes = _axes(b, axis, x.ndim or 1)
+    return f(x.value, axis=axes) if x.ndim else x.value
 
 
 def moveaxis(b: Batch, f: Family, x: Batched, source: Any, destination: Any, /) -> Any:

@@ -80,8 +80,9 @@ def _axes_before(ndim: int, parts: tuple[Any, ...], first: int) -> int:
 
 def take(b: Batch, f: Family, x: Any, indices: Any, /, *, axis: int | None = None) -> Any:
     """The elements along an axis at indices, each of which may be batched."""
-    if axis is None and x.ndim != 1:
+    if axis is None and x.ndim > 1:
         raise ValueError(f"take: expected an axis for an array of shape {x.shape}")
+    x = x if x.ndim else x[None]
     xp, along = b.xp, axis_number("take", axis or 0, x.ndim)
     if not b.holds(indices):
         return f(x.value, indices, axis=along + 1)
@@ -118,6 +119,22 @@ def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tupl
         share = _put(b, b.xp.broadcast_to(b.full(g), at.shape), at, size)
         total = share if total is None else total + share
     return b.xp.reshape(total, (b.n, *shape))
+
+
+def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
+    """x with v at key: at positions in one long vector, wherever the key is more than integers and slices."""
+    parts, full = _parts(key), b.full(x)
+    if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):
+        key = (slice(None), *parts)
+        return f(full, b.with_axes(v, full[key].ndim - 1), key=key)
+    shape, size, n = tuple(x.shape), math.prod(x.shape), b.n
+    at = _positions(b, shape, full.device, key)
+    if not any(map(b.holds, parts)):
+        at = b.xp.broadcast_to(at, (n, *at.shape))
+    v = b.xp.broadcast_to(b.with_axes(v, at.ndim - 1), at.shape)
+    at = at + b.xp.reshape(b.xp.arange(n, device=full.device) * size, (n, *(1,) * (at.ndim - 1)))
+    long = f(b.xp.reshape(full, (-1,)), b.xp.reshape(v, (-1,)), key=b.xp.reshape(at, (-1,)))
+    return b.xp.reshape(long, (n, *shape))
 
 
 def _parts(key: Any) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from chainrule.backend import memory
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, NoSingleValueError, without_constants
 from chainrule.batching.namespace import batched
-from chainrule.gates.helpers import below_constants
+from chainrule.gates.helpers import below_constants, is_complex, somewhere
 from chainrule.gates.types import Array
 from chainrule.validation import check_function, whole_number
 
@@ -45,8 +45,10 @@ def jacobian(
     place of each of its arrays as x. The mode "reverse" carries the rows back from the results, in time that grows
     with f(x).size; "forward" the columns on from x, in time that grows with x.size. `chunk` rows or columns share one
     pass; None takes as many as keep the arrays of a pass near 256 MiB. A rule of a user that asks for single numbers
-    gets the rows one by one. Raises TypeError where f returns what is no array, and MemoryError, before anything is
-    computed, for derivatives of more bytes than the host has free.
+    gets the rows one by one. Of complex results they are dy/dx; those of a real y in a complex x are gradients,
+    dy/dRe + i dy/dIm. Raises TypeError where f returns what is no array, and where a complex y depends on the conjugate
+    of x as well as on x; MemoryError, before anything is computed, for derivatives of more bytes than the host has
+    free.
     """
     check_function("jacobian", f)
     if mode not in ("reverse", "forward"):
@@ -59,26 +61,43 @@ def jacobian(
         i = argument_number("jacobian", argnums, len(args))
         # The batch is below what is traced: its elements are rows of one gradient.
         rows_level, level = new_level(), new_level()
-        traced, given, leaves = traced_arguments("jacobian", f, args, [i], level)
+        traced, given, found = traced_arguments("jacobian", f, args, [i], level)
+        leaves = [x for x in found if x is not None]
         out = f(*traced, **kwargs)
-        results = pytree.flat(out)
+        results = _arrays_of(f, out)
         for y in results:
             check_result("jacobian", f, y, level)
-            if not hasattr(y, "shape"):
-                raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
         _check_size(results, leaves)
         if mode == "reverse":
             rows = [_of_result(y, leaves, level, rows_level, step) for y in results]
         else:
 
             def of_leaves(*values: Any) -> Any:
-                return f(*args[:i], pytree.rebuilt(args[i], iter(values)), *args[i + 1 :], **kwargs)
+                new = [x if y is None else y for x, y in zip(given, _beside_none(found, values), strict=True)]
+                moved = f(*args[:i], pytree.rebuilt(args[i], iter(new)), *args[i + 1 :], **kwargs)
+                return _arrays_of(f, moved)
 
-            rows = _of_arguments(of_leaves, given, results, rows_level, step)
-        blocks = [block for its in rows for block in nested_as([args[i]], its)]
-        return as_given(pytree.rebuilt(out, iter(blocks)), given)
+            moving = [x for x, leaf in zip(given, found, strict=True) if leaf is not None]
+            rows = _of_arguments(of_leaves, moving, results, rows_level, step)
+        blocks = (nested_as([args[i]], _beside_none(found, its))[0] for its in rows)
+        return as_given(pytree.rebuilt(out, iter(_beside_none(pytree.flat(out), blocks))), given)
 
     return matrix
+
+
+def _arrays_of(f: Callable[..., Any], out: Any) -> list[Any]:
+    """Return the arrays of a result, which may have None beside them, as the gradient of settings is."""
+    found = [y for y in pytree.flat(out) if y is not None or out is None]
+    for y in found:
+        if not hasattr(y, "shape"):
+            raise TypeError(f"jacobian: expected {name_of(f)} to return arrays; got {type(y).__name__}")
+    return found
+
+
+def _beside_none(places: Sequence[Any], values: Iterable[Any]) -> list[Any]:
+    """Return the next value for each place, and None where there is None."""
+    values = iter(values)
+    return [None if place is None else next(values) for place in places]
 
 
 def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None) -> Callable[..., Any]:
@@ -93,10 +112,13 @@ def hessian(f: Callable[..., Any], argnums: int = 0, *, chunk: int | None = None
 def _check_size(results: Sequence[Array], leaves: Sequence[Traced]) -> None:
     """Raise MemoryError for derivatives that the memory of the host cannot hold."""
     elements = sum(math.prod(y.shape) for y in results) * sum(math.prod(x.shape) for x in leaves)
-    needed, free = elements * _bytes(leaves[0]) if leaves else 0, memory.free_bytes()
-    if needed > free and plain_namespace(leaves[0]) is np:
+    needed = elements * _bytes(leaves[0]) if leaves else 0
+    # What fits into one pass needs no look at the system's files. The slices of more are there once more as they are
+    # joined.
+    if needed > _PASS and 2 * needed > (free := memory.free_bytes()) and plain_namespace(leaves[0]) is np:
         raise MemoryError(
-            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, and {free / 2**30:.3g} GiB are free. "
+            f"jacobian: {elements} derivatives need {needed / 2**30:.3g} GiB, twice as they are joined, and "
+            f"{free / 2**30:.3g} GiB are free. "
             "Use chainrule.vjp or chainrule.jvp for their products with vectors"
         )
 
@@ -114,15 +136,31 @@ def _of_result(
     """Return all derivatives of an array of the result, an array for each leaf."""
     shapes = [(*y.shape, *x.shape) for x in leaves]
     if level_of(y) != level or not y.size:
-        return [_zeros(x, shape) for x, shape in zip(leaves, shapes, strict=True)]
+        return [
+            _zeros(y if hasattr(y, "dtype") and is_complex(plain_namespace(y), y) else x, shape)
+            for x, shape in zip(leaves, shapes, strict=True)
+        ]
     # Each element is picked by its index: so the others are masked, and do not turn a slope that is infinite for them
     # into NaN.
-    space, elements = y.space, y.space.reshape(y, (-1,))
+    space = y.space
+    elements = y if y.ndim == 1 else space.reshape(y, (-1,))
 
     def rows(places: Any) -> list[Array]:
         element = elements[places]
-        found = gradients_at(leaves, [(element, ones_for(element))])
-        return [space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)]
+
+        def pulled(factor: complex) -> list[Array]:
+            found = gradients_at(leaves, [(element, ones_for(element) * factor)])
+            return [space.zeros_like(x.value) if g is None else g for x, g in zip(leaves, found, strict=True)]
+
+        if not is_complex(space._base, y):
+            return pulled(1)
+        pairs = zip(leaves, pulled(1), pulled(1j), strict=True)
+        return [
+            space.conj(_of_both_parts(space, a, b))
+            if is_complex(x.space._base, x)
+            else _complex(space, y, a, b)
+            for x, a, b in pairs
+        ]
 
     if step is None:
         a_row = sum(math.prod(node.shape or ()) for node in nodes_behind(y.node)) * _bytes(y)
@@ -168,7 +206,14 @@ def _of_argument(
     def columns(places: Any) -> list[Array]:
         here = space.equal(space.arange(n, device=x.device), places)
         direction = space.reshape(space.astype(here, x.dtype), x.shape)
-        return pytree.flat(jvp(f, (x,), (direction,))[1])
+        rates = pytree.flat(jvp(f, (x,), (direction,))[1])
+        if not is_complex(space._base, x):
+            return rates
+        turned = pytree.flat(jvp(f, (x,), (direction * 1j,))[1])
+        return [
+            _of_both_parts(space, a, b) if is_complex(space._base, a) else _complex(space, x, a, b)
+            for a, b in zip(rates, turned, strict=True)
+        ]
 
     size = n + sum(math.prod(y.shape) for y in results)
     stacked = _in_batches(columns, x, n, level, step or max(1, _PASS // (256 * size)))
@@ -176,6 +221,31 @@ def _of_argument(
         space.reshape(space.moveaxis(block, 0, -1), shape)
         for block, shape in zip(stacked, shapes, strict=True)
     ]
+
+
+# --- Complex numbers: a slope along the real axis and one along the imaginary axis ---
+
+
+def _complex(space: Any, like: Array, real: Array, imag: Array) -> Array:
+    """Return complex numbers in the dtype of an array from their parts."""
+    return space.astype(real, like.dtype) + space.astype(imag, like.dtype) * 1j
+
+
+def _of_both_parts(space: Any, a: Array, b: Array) -> Array:
+    """Return the derivative d from the slopes a = d + k along 1 and b = i (d - k) along i.
+
+    k is the derivative in the conjugate. Raises TypeError where it is not 0, as it is for a holomorphic function.
+    """
+    d, k = (a - b * 1j) / 2, (a + b * 1j) / 2
+    if 0 not in a.shape:
+        much = 1000 * float(space.finfo(a.dtype).eps) * space.max(space.abs(a) + space.abs(b))
+        if somewhere(space, space.abs(k) > much):
+            raise TypeError(
+                "jacobian: a complex result depends on the conjugate of a complex argument as well, so that no one "
+                "complex number is its derivative. Use chainrule.vjp or chainrule.jvp, or give real and imaginary "
+                "parts as arguments of their own"
+            )
+    return d
 
 
 # --- Both: slices of a batch of basis vectors ---

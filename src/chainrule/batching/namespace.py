@@ -14,15 +14,18 @@ from chainrule.autodiff.namespace import differentiable
 from chainrule.backend.namespaces import namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
-from chainrule.batching.families import Batch
-from chainrule.batching.table import CONSTANT, OF_PLACES, OF_SEVERAL, WRITTEN, rows
+from chainrule.batching.families import Batch, elementwise
+from chainrule.batching.table import CONSTANT, OF_SETTINGS, OF_SEVERAL, WRITTEN, rows
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
+from chainrule.numpy_names.assignment import note_all_views
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
 Function = Callable[..., Any]
 _OF_A_LIST = ("concat", "stack")  # functions whose gates take the arrays one by one
+_OF_A_SET = ("isin", "searchsorted")  # functions of an array and a set, for which NumPy has names of its own
 
 
 class Namespace:
@@ -38,7 +41,6 @@ class Namespace:
         self.__name__ = f"batched({getattr(base, '__name__', base)})"
         self.__array_api_version__ = base.__array_api_version__
         self._base = base
-        self._numpy_ufunc = functools.partial(dispatch.ufunc, self)
         self._numpy_function = functools.partial(dispatch.function, self)
         self._by_ufunc: dict[Any, Function] = {}
         self._by_gate: dict[Gate, Function] = {}
@@ -52,7 +54,8 @@ class Namespace:
         ):
             for name, kind, function, family in rows(part):
                 if hasattr(below, name):
-                    self._enter(room, part, name, kind, function, family, getattr(below, name))
+                    own = _clip if name == "clip" and base is np else getattr(below, name)
+                    self._enter(room, part, name, kind, function, family, own)
         self.full_like = _described(
             self._like("full_like", plain.full_like), None, plain.full_like, "full_like"
         )
@@ -60,6 +63,7 @@ class Namespace:
             for name, kind, function, family in rows(part):
                 shown = name if part == "beyond" else f"_{name}"
                 self._enter(room, part, shown, kind, function, family, _of_gate(kind, function))
+        note_all_views(self)
 
     def _enter(
         self, room: Any, part: str, name: str, kind: str, function: Any, family: Any, plain: Any
@@ -102,19 +106,26 @@ class Namespace:
             return pytree.mapped(self._wrap, result)
         return result if is_transformed(result) or not hasattr(result, "dtype") else Batched(result, self)
 
+    def _made(self, result: Any) -> Any:
+        """Return an array that was made here as a constant, whose items may be set."""
+        result = self._wrap(result)
+        result.own = True
+        return result
+
     # --- How the functions are made ---
 
     def _of_family(self, part: str, name: str, family: Function, plain: Function) -> Function:
         """Make the function that computes a batch by its family."""
-        several, takes_places = family in OF_SEVERAL, family in OF_PLACES
+        several, takes_settings = family in OF_SEVERAL, family in OF_SETTINGS
 
         def function(*args: Any, **settings: Any) -> Any:
             args, settings, top = _operands(args, settings)
             if type(top) is not Batched:
                 return self._wrap(_home(top, part, name, plain)(*args, **settings))
-            below = of_batch([_value_below(x, top.level) for x in args])
+            arrays = (*args, *settings.values()) if takes_settings else args
+            below = of_batch([_value_below(x, top.level) for x in arrays])
             batch = Batch(top, below.space if below is not None else self._base, name)
-            if settings and not takes_places and of_batch(settings.values()) is not None:
+            if settings and not takes_settings and of_batch(settings.values()) is not None:
                 _refuse_settings(name, settings)
             if not several and (
                 not batch.holds(args[0]) or (len(args) > 1 and of_batch(args[1:]) is not None)
@@ -148,7 +159,7 @@ class Namespace:
             args, settings, top = _operands(args, settings)
             if top is not None:
                 _refuse_settings(name, settings)
-            return self._wrap(plain(*args, **settings))
+            return self._made(plain(*args, **settings))
 
         return function
 
@@ -163,13 +174,21 @@ class Namespace:
                     f"{name}: got a batched array to fill with; write xp.broadcast_to(value, x.shape)"
                 )
             if not is_transformed(x):
-                return self._wrap(plain(x, *fill, dtype=dtype, device=device))
+                return self._made(plain(x, *fill, dtype=dtype, device=device))
             dtype, device = x.dtype if dtype is None else dtype, x.device if device is None else device
-            return self._wrap(create(tuple(x.shape), *fill, dtype=dtype, device=device))
+            return self._made(create(tuple(x.shape), *fill, dtype=dtype, device=device))
 
         return function
 
     # --- What the batched array and the gates ask for ---
+
+    def _numpy_ufunc(self, ufunc: Any, method: str, inputs: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Run a universal function: on NumPy's arrays itself, element by element; else the function of its name."""
+        by_elements = self._base is np and getattr(ufunc, "signature", "") is None
+        if not by_elements or method != "__call__" or settings:
+            return dispatch.ufunc(self, ufunc, method, inputs, settings)
+        self._by_ufunc[ufunc] = run = self._of_family("", ufunc.__name__, elementwise, ufunc)
+        return run(*inputs)
 
     def _record(self, gate: Gate, arrays: Sequence[Any], settings: dict[str, Any]) -> Any:
         """Run a gate for the batch: by the family of its name, or else on the batched arrays."""
@@ -203,8 +222,8 @@ class Namespace:
             return self.positive(x) if copy and x is obj else x
         if is_transformed(obj):
             return obj.space.asarray(obj, dtype=dtype, device=device, copy=copy)
-        if of_batch((obj,)) is not None:
-            raise TypeError("asarray: expected numbers; got arrays of a batch among them. Write xp.stack")
+        if holds_transformed(obj):
+            return array_of(self, obj, dtype, device)
         check_array_class(type(obj))
         return Batched(self._base.asarray(obj, dtype=dtype, device=device, copy=copy), self)
 
@@ -220,7 +239,7 @@ def _operands(args: Any, settings: dict[str, Any]) -> tuple[tuple[Any, ...], dic
 
 def _home(top: Any, part: str, name: str, plain: Function) -> Function:
     """Return the function of a name in the namespace of an array, or the plain one."""
-    if top is None:
+    if top is None or not part:
         return plain
     room = getattr(top.space, part) if part in ("linalg", "fft") else top.space
     return getattr(room, name)  # type: ignore[no-any-return]
@@ -243,6 +262,11 @@ def _of_gate(kind: str, function: Function) -> Function:
     return plain
 
 
+def _clip(x: Array, /, min: Any = None, max: Any = None) -> Any:
+    """Return NumPy's own, in the dtype of all; that of compat has the dtype of x."""
+    return np.clip(x, min, max)
+
+
 def _about_dtypes(plain: Function) -> Function:
     def function(*args: Any, **settings: Any) -> Any:
         return plain(*map(innermost, args), **settings)
@@ -262,7 +286,10 @@ def _refuse_settings(name: str, settings: dict[str, Any]) -> None:
 def _described(made: Function, function: Function | None, plain: Function, name: str) -> Function:
     """Give a function the name, text and signature of its gate, less the leading xp, or of the plain function."""
     if function is None:
-        return functools.wraps(plain)(made)
+        made = functools.wraps(plain)(made)
+        if name in _OF_A_SET:
+            made.__signature__ = _by_place(getattr(np, name), 2)  # type: ignore[attr-defined]
+        return made
     made.__name__ = made.__qualname__ = function.__name__
     made.__doc__ = function.__doc__
     parameters = list(inspect.signature(function).parameters.values())[1:]
@@ -270,6 +297,14 @@ def _described(made: Function, function: Function | None, plain: Function, name:
         parameters[0] = parameters[0].replace(name="arrays", kind=inspect.Parameter.POSITIONAL_ONLY)
     made.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return made
+
+
+def _by_place(function: Function, count: int) -> inspect.Signature:
+    """Return the signature of a function of NumPy's whose first arguments have places alone, and no names."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    first = [p.replace(kind=inspect.Parameter.POSITIONAL_ONLY) for p in parameters[:count]]
+    return signature.replace(parameters=[*first, *parameters[count:]])
 
 
 _by_base: dict[int, Namespace] = {}

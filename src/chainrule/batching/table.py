@@ -25,9 +25,11 @@ _ROWS: tuple[tuple[Any, str], ...] = (
     (of.reduction, "all any argmax argmin count_nonzero logsumexp max mean min prod std sum var vector_norm"),
     (
         of.of_matrices,
-        "cholesky det diagonal eig eigh eigvals eigvalsh inv matrix_norm matrix_power matrix_rank matrix_transpose "
-        "pinv qr slogdet svd svdvals trace tril triu",
+        "cholesky det diagonal eig eigh eigvals eigvalsh inv matrix_norm matrix_power matrix_transpose qr slogdet "
+        "svd svdvals trace",
     ),
+    (of.with_tolerance, "matrix_rank pinv"),
+    (of.triangle, "tril triu"),
     (of.along(default=-1), "argsort fft hfft ifft ihfft irfft log_softmax rfft softmax sort"),
     (of.along(), "flip unit"),
     (of.along(without="a row"), "repeat roll"),
@@ -43,6 +45,7 @@ _ROWS: tuple[tuple[Any, str], ...] = (
             *(products.concat, products.matmul, products.solve, products.stack, products.tile),
             *(products.unstack, products.vecdot),
             *(indexing.getitem, indexing.put, indexing.scatter, indexing.take, indexing.take_along_axis),
+            indexing.assigned,
         )
     ),
     (CONSTANT, "empty_like ones_like zeros_like"),
@@ -58,7 +61,7 @@ _NO_FAMILY = {
     ),
 }
 # The families whose settings are keys and places, which may be batched too.
-OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter)
+OF_PLACES = (indexing.getitem, indexing.put, indexing.scatter, indexing.assigned)
 # The families of several arrays, each of which may be batched; in others the first argument alone may be.
 OF_SEVERAL = (
     *(
@@ -66,13 +69,16 @@ OF_SEVERAL = (
         of.of_classes,
         of.search,
         of.membership,
+        of.with_tolerance,
         products.concat,
         products.matmul,
         products.solve,
     ),
     *(products.stack, products.vecdot, indexing.getitem, indexing.put, indexing.scatter, indexing.take),
-    indexing.take_along_axis,
+    *(indexing.take_along_axis, indexing.assigned),
 )
+# The families whose settings may be batched: keys, places and tolerances.
+OF_SETTINGS = (*OF_PLACES, of.with_tolerance)
 
 
 def family_of(name: str, kind: str, function: Callable[..., Any] | None) -> Any:

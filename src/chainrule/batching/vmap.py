@@ -5,8 +5,11 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from chainrule import pytree
 from chainrule.autodiff.tape import new_level
+from chainrule.autodiff.transforms import owned
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.batching.array import Batched, without_constants
 from chainrule.batching.namespace import batched, namespace_of
@@ -101,8 +104,9 @@ def _mapped_leaves(tree: Any, axes: Axes, name: str) -> Iterator[tuple[str, Any,
 
 def _with_axes(tree: Any, axes: Axes, name: str, what: str) -> Iterator[tuple[str, Any, int | None]]:
     """Yield each leaf of a tree with its name and its axis, where `axes` may stop at any level of the tree."""
-    if axes is None or (isinstance(axes, int) and not isinstance(axes, bool)):
-        yield from ((where, x, axes) for where, x in pytree.leaves(tree, name))
+    if axes is None or (isinstance(axes, int | np.integer) and not isinstance(axes, bool)):
+        axis = None if axes is None else int(axes)
+        yield from ((where, x, axis) for where, x in pytree.leaves(tree, name))
     elif isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
         for key, item in tree.items():
             yield from _with_axes(item, axes[key], f"{name}[{key!r}]", what)
@@ -162,6 +166,8 @@ def _left(
     name: str,
 ) -> Any:
     """Return a result with the batch along an axis; None leaves a result that is the same for all elements."""
+    if y is None and name != "result":
+        return None  # such as the gradient of a setting in a nested argument
     y = without_constants(y)
     if is_transformed(y) and y.level > level:
         raise TypeError(
@@ -175,7 +181,8 @@ def _left(
         if not hasattr(y, "dtype"):
             y = base.asarray(y, device=first.device)
         if axis is None:
-            return y
+            # It may be an array of f's own surroundings.
+            return y if is_transformed(y) else base.asarray(y, copy=True)
         xp = y.space if is_transformed(y) else base
         y = Batched(xp.broadcast_to(y, (n, *y.shape)), batched(base), level)
     if axis is None:
@@ -187,15 +194,7 @@ def _left(
     value = y.value
     xp = value.space if is_transformed(value) else base
     value = xp.moveaxis(value, 0, place) if place else value
-    return value if is_transformed(value) else _owned(value, xp, given)
-
-
-def _owned(y: Array, xp: Any, given: set[int]) -> Array:
-    """Return y, or a copy where its memory is another's: what the caller gets is the caller's own."""
-    if id(y) in given or getattr(y, "base", None) is not None:
-        y = xp.asarray(y, copy=True)
-    given.add(id(y))
-    return y
+    return value if is_transformed(value) else owned(value, xp, given)
 
 
 def _name(f: Callable[..., Any]) -> str:

@@ -9,7 +9,8 @@ import typer
 from chainrule import data
 from chainrule.autodiff import gradcheck
 from chainrule.backend.device import get_device
-from chainrule.cli.console import DeviceOption, ModelArgument, faults_told, load, out, tell
+from chainrule.cli.console import DeviceOption, MemoryOption, ModelArgument, faults_told, load, out, tell
+from chainrule.data.limits import at_most
 from chainrule.models import objective
 from chainrule.training.model_file import Model
 
@@ -29,6 +30,7 @@ def check(
     ] = 64,
     label: Annotated[str | None, typer.Option(help="The label column of a .csv file.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of rows and elements.", min=0)] = 0,
+    memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Compare the gradients that the model learns by with finite differences of its cost, in float64.
@@ -38,7 +40,7 @@ def check(
 
     Examples: chainrule check chainrule-run | chainrule check cats photos/
     """
-    with faults_told():
+    with faults_told(), at_most(memory):
         place, model = get_device(device), load(model_path)
         raw, y = _labelled(path, model, label)
         chosen = np.random.default_rng(seed).permutation(len(y))[:rows]

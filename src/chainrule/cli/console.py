@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import IO, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -15,6 +16,7 @@ from chainrule.backend.device import VARIABLE, DeviceError
 from chainrule.optim import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
 from chainrule.training.model_file import Model, ModelError, load_model
+from chainrule.training.report.artifacts import FILES
 
 
 class _Console(Console):
@@ -25,12 +27,47 @@ class _Console(Console):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Output:
+    """The standard output, which keeps the first fault of a write, such as a full disk, and then takes no more."""
+
+    fault: OSError | None = None
+
+    def write(self, text: str) -> int:
+        self._kept(lambda: sys.stdout.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._kept(sys.stdout.flush)
+
+    def _kept(self, action: Callable[[], object]) -> None:
+        if self.fault is None:
+            try:
+                action()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                self.fault = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stdout, name)
+
+
 # No emoji: :x: in a path or an option is printed as it is.
-out = _Console(highlight=False, soft_wrap=True, emoji=False)
+_output = _Output()
+out = _Console(file=cast(IO[str], _output), highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
+]
+MemoryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--memory",
+        help="Gigabytes that an array or a picture of the data may take. Default: 0.27, or 20 times its file where "
+        "that is more, and no more than are free.",
+        min=0,
+    ),
 ]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="What train left: the folder, or its model.safetensors.")
@@ -44,19 +81,25 @@ def load(path: Path) -> Model:
 
 def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
-    above = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK):
-        got = "one that cannot be written to" if above.is_dir() else "a file"
-        raise data.DataError(
-            f"--out {folder}: expected a folder for the results, got {got}; name another one"
-        )
+    places = (folder, *folder.absolute().parents)
+    above = next(place for place in places if place.exists() or place.is_symlink())
+    in_place = [name for name in ("checkpoint.safetensors", *FILES) if (folder / name).is_dir()]
+    if above.is_dir() and os.access(above, os.W_OK) and not in_place:
+        return
+    got = "a link to nothing" if above.is_symlink() else "a file"
+    if above.is_dir():
+        got = f"one where {in_place[0]} is a folder" if in_place else "one that cannot be written to"
+    raise data.DataError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
 
 
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Print an error that the user can mend as one line, and exit with status 1 or 2; any other error is raised."""
+    _output.fault = None
     try:
         yield
+        if _output.fault is not None:
+            raise OSError(f"the standard output cannot be written ({_output.fault})")
     except BrokenPipeError:
         # The reader of the output has gone; typer ends the program without a message.
         raise
@@ -81,9 +124,17 @@ def faults_told() -> Iterator[None]:
 
 def complain(error: Exception, console: Console = err) -> None:
     """Print an error in a line, on the error stream unless another console is given."""
-    console.print(f"chainrule: {error}", markup=False)
+    console.print(f"chainrule: {printable(str(error))}", markup=False)
 
 
 def tell(what: str, fact: str) -> None:
     """Print a fact under its heading."""
-    out.print(f"{what + ':':10}{fact}", markup=False)
+    out.print(f"{what + ':':10}{printable(fact)}", markup=False)
+
+
+def printable(text: str) -> str:
+    """Return a text whose control characters are written out: in a name they would be commands to the terminal."""
+    return "".join(
+        c if c == "\n" or unicodedata.category(c) != "Cc" else c.encode("unicode_escape").decode()
+        for c in text
+    )

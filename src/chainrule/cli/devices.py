@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from chainrule.backend.device import choice, survey
@@ -15,11 +14,11 @@ from chainrule.backend.threads import THREAD_VARIABLES
 from chainrule.cli.console import faults_told, out
 
 
+@faults_told()
 def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """Show which devices work here, which is chosen and why, and what is missing for the others."""
-    with faults_told():
-        chosen, why = choice()
-        findings = survey()
+    chosen, why = choice()
+    findings = survey()
     asked = {name: os.environ.get(name, "not set") for name in THREAD_VARIABLES}
     about = {
         "chosen": chosen.name,
@@ -51,7 +50,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
         table.add_row(
             f.name + (" (chosen)" if f.name == chosen.name else ""), "yes" if f.device else "no", facts
         )
-    Console(highlight=False).print(table, markup=False)
+    out.print(table, markup=False, soft_wrap=False)
     out.print(f"chosen: {chosen.name}, {why}", markup=False)
     out.print(f"chainrule {about['chainrule']}, array-api-compat {about['array-api-compat']}", markup=False)
     out.print(f"Python {about['python']} on {about['system']}", markup=False)

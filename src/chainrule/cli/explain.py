@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule import data, pytree
+from chainrule import data
 from chainrule.backend.device import get_device, use_device
-from chainrule.cli.console import DeviceOption, faults_told, load, out, tell
+from chainrule.cli.console import DeviceOption, MemoryOption, faults_told, load, out, tell
 from chainrule.cli.predict import rows_of
+from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
@@ -55,6 +56,7 @@ def explain(
         typer.Option("--class", help="For a model: the class to explain. Default: the likeliest class."),
     ] = None,
     row: Annotated[int, typer.Option(help="For a file of rows: the number of the row, from 1.", min=1)] = 1,
+    memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Show a computation gate by gate, with the value and the gradient at every node.
@@ -64,14 +66,14 @@ def explain(
 
     Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
     """
-    with faults_told(), use_device(device) if device else nullcontext():
+    with faults_told(), at_most(memory), use_device(device) if device else nullcontext():
         given = rest or []
         if first and not given and Path(first).is_dir():
             raise ValueError(
                 f"explain: the model in {first} is explained by one sample; "
                 "name a picture, or a .csv or .npz file of rows"
             )
-        if len(given) == 1 and "=" not in given[0] and Path(first).exists():
+        if len(given) == 1 and Path(first).exists() and ("=" not in given[0] or Path(given[0]).exists()):
             graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png)
         else:
             alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
@@ -106,14 +108,21 @@ def _values(first: str, given: list[str]) -> dict[str, Any]:
 def _number_or_list(name: str, text: str) -> Any:
     try:
         value = json.loads(text) if text.lstrip().startswith("[") else float(text)
-    except (ValueError, RecursionError):
-        value = None
-    numbers = pytree.flat(value)
-    if not numbers or not all(type(x) in (int, float) and math.isfinite(x) for x in numbers):
+        sound = _is_finite(value)
+    except (ArithmeticError, ValueError, RecursionError):
+        sound = False
+    if not sound:
         raise ValueError(
             f"explain: {name} must be a finite number or a list of them, such as [1,2,3], got {text!r}"
         )
     return value
+
+
+def _is_finite(value: Any) -> bool:
+    """Return whether a value is a finite number, or a list of such values that is not empty."""
+    if isinstance(value, list):
+        return bool(value) and all(map(_is_finite, value))
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Path | None) -> Graph:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from chainrule.cli.console import DeviceOption, faults_told
+from chainrule.cli.console import DeviceOption, MemoryOption, faults_told
 from chainrule.data import formats_help
 from chainrule.training.config import Help, Options
 
@@ -41,6 +41,7 @@ class TrainOptions(Options):
         float, Help("Share of the rows to hold out where the data bring no held-out rows.")
     ] = 0.2
     image_size: Annotated[int, Help("Side in pixels to which a folder's pictures are brought.", least=1)] = 64
+    memory: MemoryOption = None
     chunk_rows: Annotated[
         int | None,
         Help(

@@ -9,7 +9,16 @@ import typer
 
 from chainrule import data
 from chainrule.backend.device import get_device
-from chainrule.cli.console import DeviceOption, ModelArgument, complain, faults_told, load
+from chainrule.cli.console import (
+    DeviceOption,
+    MemoryOption,
+    ModelArgument,
+    complain,
+    faults_told,
+    load,
+    printable,
+)
+from chainrule.data.limits import at_most
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model
 
@@ -23,6 +32,7 @@ def predict(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list, with the probability of every class.")
     ] = False,
+    memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
     """Print the class of each picture and its probability, one line each.
@@ -30,7 +40,7 @@ def predict(
     A .csv file (with the columns that the model learnt from) or an .npz file (with X) has a line for each row. An
     input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
     """
-    with faults_told():
+    with faults_told(), at_most(memory):
         place, model = get_device(device), load(model_path)
         answers: list[dict[str, Any]] = []
         failed = False
@@ -50,7 +60,8 @@ def predict(
                 answers.append(answer)
                 if not as_json:
                     where = f"{path}:{row}" if many else str(path)
-                    print(f"{where}\t{answer['class']}\t{answer['probability']:.4f}")
+                    told = (where, answer["class"], f"{answer['probability']:.4f}")
+                    print("\t".join(map(printable, told)))
         if as_json:
             print(json.dumps(answers, indent=1))
         if failed:

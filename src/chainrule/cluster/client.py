@@ -96,8 +96,9 @@ def _interrupts_ignored() -> Iterator[None]:
 def _client_of(scheduler: str) -> Iterator[Any]:
     try:
         client = distributed.Client(scheduler)
-    except (OSError, ValueError, TypeError) as error:
-        # A malformed address, or missing settings of TLS, raise ValueError or TypeError.
+    except (OSError, ValueError, TypeError, MemoryError) as error:
+        # A malformed address, or missing settings of TLS, raise ValueError or TypeError. Dask takes the first bytes of
+        # another server's answer for the length of a message, and that may be more than there is memory.
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
         ) from error

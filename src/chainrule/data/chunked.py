@@ -123,7 +123,7 @@ def _in_h5(path: Path) -> dict[str, list[Any]]:
         own = {key: hdf5.own_dataset(path, file, key) for key in file}
         # Names are few, and kept whole.
         return {
-            key: [x[...]] if x.dtype.kind == "O" else [_Stored(path, key, x.shape, x.dtype)]
+            key: [hdf5.whole(path, key, x)] if x.dtype.kind == "O" else [_Stored(path, key, x.shape, x.dtype)]
             for key, x in own.items()
         }
 

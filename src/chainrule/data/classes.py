@@ -22,7 +22,8 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
     else:
         classes = train.classes
         _fit_together(raw, names, train)
-    y = np.array([classes.index(name) for name in names], dtype=np.int64)[inverse]
+    number = {name: k for k, name in enumerate(classes)}
+    y = np.array([number[name] for name in names], dtype=np.int64)[inverse]
     return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features)
 
 
@@ -80,6 +81,7 @@ def _fit_together(raw: Raw, names: list[str], train: Dataset) -> None:
         raise differs("values of type", train.X.dtype, raw.X.dtype)
     if raw.classes is not None and raw.classes != train.classes:
         raise differs("the classes", some(train.classes), some(raw.classes))
-    unknown = [name for name in names if name not in train.classes]
+    known = set(train.classes)
+    unknown = [name for name in names if name not in known]
     if unknown:
         raise differs("the classes", some(train.classes), f"{some(unknown)} too")

@@ -23,6 +23,16 @@ def some(names: Any) -> str:
     return f"{shown}, ... ({len(names)} in all)" if len(names) > 10 else shown
 
 
+def no_permission(file: object) -> DataError:
+    """Return the DataError for a file or folder that this user may not read."""
+    return fault(
+        file,
+        "a file or folder that you may read",
+        "no permission",
+        "ask for it (chmod), or name a copy of your own",
+    )
+
+
 @contextmanager
 def faults_named(path: Path) -> Iterator[None]:
     """Turn any error that a reader raises on broken bytes into a DataError that names the file."""
@@ -30,6 +40,8 @@ def faults_named(path: Path) -> Iterator[None]:
         yield
     except (DataError, ImportError):
         raise
+    except PermissionError as error:
+        raise no_permission(error.filename or path) from error
     except Exception as error:
         # The errors of h5py, zipfile and zlib on broken bytes have no common type.
         got = f"a fault on reading it ({type(error).__name__}: {error})"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial, wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -84,9 +84,16 @@ class Data:
         """Where parameters are kept that learn from these rows."""
         return Place.home_of(self.X)
 
-    @cached_property
+    @property
     def rows(self) -> Rows:
         """The rows as a run takes them: on their device, or in chunks."""
+        # Not by cached_property: until Python 3.12 it has a lock, which a fork amid fits may leave closed in the child.
+        made: Rows | None = vars(self).get("_rows")
+        if made is None:
+            made = vars(self)["_rows"] = self._as_rows()
+        return made
+
+    def _as_rows(self) -> Rows:
         if in_chunks(self.X):
             from chainrule.cluster import ChunkedRows
 

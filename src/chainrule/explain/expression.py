@@ -12,12 +12,17 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
+import numpy as np
+
 from chainrule.autodiff.traced import Traced
 from chainrule.explain.notation import NOTATION
 
 # More than anybody reads, and far less than the parser's own limits, which end the process.
 _LONGEST = 4000
 _DEEPEST = 300
+_MOST_NUMBERS = 10**7
+# No array of NumPy has more.
+_MOST_AXES = 64
 
 
 @final
@@ -132,6 +137,11 @@ class Expression:
             return space.negative(x) if isinstance(x, Traced) else -x
         if not any(isinstance(x, Traced) for x in operands):
             operands[0] = space.number(operands[0])
+        size = _size_of_result(node, operands)
+        if size > _MOST_NUMBERS:
+            raise ValueError(
+                f"explain: {self._part(node)} would have {size} numbers; {_MOST_NUMBERS} are the most"
+            )
         try:
             result = _result(node, space, operands)
         except ValueError as error:
@@ -259,8 +269,9 @@ def _fault_of_call(node: ast.Call, known: Collection[str]) -> str:
     for keyword in node.keywords:
         if keyword.arg != "axis" or not function.axis or len(node.args) > 1:
             return "the only setting is axis, as in axis=0, of sum, mean and other reductions"
-        if _integer(keyword.value) is None:
-            return "axis must be a whole number"
+        axis = _integer(keyword.value)
+        if axis is None or abs(axis) > _MOST_AXES:
+            return "axis must be a whole number, that of an axis"
     return "" if len(node.keywords) < 2 else "axis is given twice"
 
 
@@ -305,6 +316,18 @@ def _result(node: ast.expr, space: Any, operands: list[Any]) -> Any:
     assert isinstance(node.func, ast.Name)
     settings = {"axis": _integer(node.keywords[0].value)} if node.keywords else {}
     return FUNCTIONS[node.func.id].run(space, *operands, **settings)
+
+
+def _size_of_result(node: ast.expr, operands: list[Any]) -> int:
+    """Return how many numbers the operands make, where they are spread over each other; 0 where they do not fit."""
+    shapes = [x.shape for x in operands if isinstance(x, Traced)]
+    try:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
+            rows, columns = shapes[0][:-1], shapes[1][-1:] if len(shapes[1]) > 1 else ()
+            return int(math.prod(rows) * math.prod(columns))
+        return math.prod(np.broadcast_shapes(*shapes))
+    except (IndexError, ValueError):
+        return 0
 
 
 def _is_number(x: Any) -> bool:

@@ -119,6 +119,7 @@ NOTATION: dict[str, Notation] = {
     "exp": Notation(("v",), call=1),
     "expm1": Notation(("(v + 1)",), call=1),
     "hypot": Notation(("(x / v)", "(y / v)"), js=("", "x / (v || 1)", "y / (v || 1)"), call=2),
+    "imag": Notation(("0",), js=("0",)),
     "log": Notation(("(1 / x)",), call=1),
     "log10": Notation(("(1 / (x * log(10)))",), call=1),
     "log1p": Notation(("(1 / (1 + x))",), call=1),

@@ -71,7 +71,9 @@ class Recorder(Namespace):
         """Return a copy of an array as an input named `name`; integers and booleans are not traced."""
         value = self._base.asarray(plain_value(x), copy=True)
         traced = traced and self._is_floating(value.dtype)
-        entered = leaf(value, self, self._level) if traced else Traced(value, self)
+        entered = (
+            leaf(value, self, self._level, self._tape_dtype(value.dtype)) if traced else Traced(value, self)
+        )
         self._names[self._keep(entered, "input", (), (), {})] = name
         return entered
 

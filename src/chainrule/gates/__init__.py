@@ -11,13 +11,16 @@ every plain array allows a traced one on its right.
 from chainrule.gates import activations as activations
 from chainrule.gates import composed as composed
 from chainrule.gates import elementwise as elementwise
+from chainrule.gates import fourier as fourier
 from chainrule.gates import indexing as indexing
 from chainrule.gates import linear_algebra as linear_algebra
 from chainrule.gates import losses as losses
 from chainrule.gates import manipulation as manipulation
 from chainrule.gates import statistical as statistical
+from chainrule.gates.standard import ADJOINT as ADJOINT
 from chainrule.gates.standard import COMPOSED as COMPOSED
 from chainrule.gates.standard import FLOWS as FLOWS
 from chainrule.gates.standard import PARTIAL as PARTIAL
+from chainrule.gates.standard import REAL as REAL
 from chainrule.gates.standard import RULES as RULES
 from chainrule.gates.standard import SELECTING as SELECTING

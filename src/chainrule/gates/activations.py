@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.elementwise import sech_squared
-from chainrule.gates.helpers import axes_of, is_transformed, kept_shape, nothing, output, total
+from chainrule.gates.helpers import axes_of, is_complex, is_transformed, kept_shape, nothing, output, total
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
 
@@ -20,21 +20,21 @@ def sigmoid(xp: Any, z: Array, /) -> tuple[Array, tuple[Pullback]]:
     return from_tail(tail, positive), (pullback,)
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def log_sigmoid(xp: Any, z: Array, /) -> Result:
     """log s(z), with no logarithm of 0; its slope s(-z), with no difference of numbers near 1."""
     y, (slope,) = softplus(xp, -z)
     return -y, (slope,)
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def softplus(xp: Any, z: Array, /) -> Result:
     """log(1 + e^z), whose slope is s(z)."""
     tail, e, positive = sigmoid_parts(xp, z)
     return xp.where(positive > 0, z, 0) + xp.log1p(e), (lambda g: g * from_tail(tail, positive),)
 
 
-@rule("beyond", flow="picks")
+@rule("beyond", flow="picks", real=True)
 def relu(xp: Any, x: Array, /) -> Result:
     """The positive part of x; the slope at 0 is 0."""
     # The gradient of xp.maximum shares ties, so for a traced x this rule is recorded and not that of xp.maximum.
@@ -42,14 +42,14 @@ def relu(xp: Any, x: Array, /) -> Result:
     return y, (lambda g: xp.where(y > 0, g, nothing(xp, y, g)),)
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def leaky_relu(xp: Any, x: Array, /, *, slope: float = 0.01) -> Result:
     """x, and `slope` times x where x <= 0 (Maas et al., ICML 2013)."""
     on = x > 0
     return xp.where(on, x, x * slope), (lambda g: xp.where(on, g, g * (slope + xp.sign(x) * 0)),)
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
     """x, and alpha (e^x - 1) where x <= 0 (Clevert et al., ICLR 2016)."""
     on = x > 0
@@ -57,7 +57,7 @@ def elu(xp: Any, x: Array, /, *, alpha: float = 1.0) -> Result:
     return xp.where(on, x, alpha * xp.expm1(tail)), (lambda g: xp.where(on, g, g * (alpha * xp.exp(tail))),)
 
 
-@rule("beyond")
+@rule("beyond", real=True)
 def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False) -> Result:
     """log(sum e^x), whose slope is the softmax."""
     kept = kept_shape(x.shape, axis)
@@ -73,7 +73,7 @@ def logsumexp(xp: Any, x: Array, /, *, axis: Axes = None, keepdims: bool = False
     return (y if keepdims else xp.reshape(y, rest)), (pullback,)
 
 
-@rule("beyond")
+@rule("beyond", real=True)
 def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = e^x / sum e^x along an axis: dx = y (g - sum(g y))."""
     e, others, top, _ = exponentials(xp, x, axis)
@@ -88,7 +88,7 @@ def softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     return y, (pullback,)
 
 
-@rule("beyond")
+@rule("beyond", real=True)
 def log_softmax(xp: Any, x: Array, /, *, axis: Axes = -1) -> Result:
     """y = x - log(sum e^x): dx = g - e^y sum(g)."""
     e, others, top, peak = exponentials(xp, x, axis)
@@ -104,7 +104,7 @@ def sigmoid_parts(xp: Any, z: Array) -> tuple[Array, Array, Array]:
     """Return s(-|z|), e^-|z| and 1 where z >= 0, else 0, with no exponential of a positive number."""
     # By a sign, which is quicker than xp.where. And not by xp.abs, whose slope at z = 0 is 0: that of either branch
     # is the slope of s there, at every order.
-    positive = xp.astype(z >= 0, z.dtype)
+    positive = xp.astype((xp.real(z) if is_complex(xp, z) else z) >= 0, z.dtype)
     sign = 1 - 2 * positive
     e = xp.exp(sign * z)
     return e / (1 + e), e, positive

@@ -4,7 +4,7 @@ import math
 import operator
 from typing import Any
 
-from chainrule.gates.helpers import axis_number
+from chainrule.gates.helpers import axis_number, conjugate
 from chainrule.gates.standard import composed
 from chainrule.gates.types import Array, Axes
 
@@ -195,7 +195,7 @@ def vecdot(xp: Any, x1: Array, x2: Array, /, *, axis: int = -1) -> Array:
     x1, x2 = (xp.moveaxis(x, axis_number("vecdot", axis, x.ndim), -1) for x in (x1, x2))
     if x1.shape[-1] != x2.shape[-1]:
         raise ValueError(f"vecdot: expected vectors of equal lengths; got {x1.shape[-1]} and {x2.shape[-1]}")
-    return xp.sum(x1 * x2, axis=-1)
+    return xp.sum(conjugate(xp, x1) * x2, axis=-1)
 
 
 @composed("beyond")

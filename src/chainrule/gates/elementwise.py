@@ -4,10 +4,9 @@ The gradient of an operand that was broadcast may have the shape of the result: 
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import is_transformed, nothing, output
+from chainrule.gates.helpers import conjugate, is_complex, is_transformed, nothing, output, real_product
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
@@ -21,7 +20,7 @@ def abs(xp: Any, x: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def acos(xp: Any, x: Array, /) -> Result:
     """acos' = -1 / sqrt(1 - x^2)."""
-    return xp.acos(x), (lambda g: -g / xp.sqrt(output(complement, xp, x)),)
+    return xp.acos(x), (lambda g: -g / _root_of_complement(xp, x),)
 
 
 @rule("main", flow="elementwise")
@@ -39,13 +38,20 @@ def add(xp: Any, x1: Array, x2: Array, /) -> Result:
 @rule("main", flow="elementwise")
 def asin(xp: Any, x: Array, /) -> Result:
     """asin' = 1 / sqrt(1 - x^2)."""
-    return xp.asin(x), (lambda g: g / xp.sqrt(output(complement, xp, x)),)
+    return xp.asin(x), (lambda g: g / _root_of_complement(xp, x),)
 
 
 @rule("main", flow="elementwise")
 def asinh(xp: Any, x: Array, /) -> Result:
     """asinh' = 1 / sqrt(1 + x^2), by hypot so that x^2 does not overflow."""
-    return xp.asinh(x), (lambda g: g / xp.hypot(x, 1.0),)
+
+    def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            # On both sides of its branch cuts, which the roots share.
+            return g / (xp.sqrt(1 + x * 1j) * xp.sqrt(1 - x * 1j))
+        return g / xp.hypot(x, 1.0)
+
+    return xp.asinh(x), (pullback,)
 
 
 @rule("main", flow="elementwise")
@@ -53,6 +59,8 @@ def atan(xp: Any, x: Array, /) -> Result:
     """atan' = 1 / (1 + x^2), by hypot so that x^2 does not overflow."""
 
     def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            return g / (1 + x * 1j) / (1 - x * 1j)
         r = xp.hypot(x, 1.0)
         return g / r / r
 
@@ -100,7 +108,7 @@ def clip(xp: Any, x: Array, min: Array = None, max: Array = None, /) -> Result:
 @rule("main", flow="moves")
 def conj(xp: Any, x: Array, /) -> Result:
     """The conjugate, which is x for a real x."""
-    return xp.conj(x), (lambda g: g,)
+    return xp.conj(x), (lambda g: conjugate(xp, g),)
 
 
 @rule("main", flow="elementwise")
@@ -149,6 +157,16 @@ def hypot(xp: Any, x1: Array, x2: Array, /) -> Result:
     return y, (lambda g: g * output(over, xp, x1, y), lambda g: g * output(over, xp, x2, y))
 
 
+@rule("main", flow="moves")
+def imag(xp: Any, x: Array, /) -> Result:
+    """The imaginary part, which is 0 for a real x."""
+
+    def pullback(g: Array) -> Array:
+        return xp.astype(g, x.dtype) * 1j if is_complex(xp, x) else xp.zeros_like(g)
+
+    return xp.imag(x), (pullback,)
+
+
 @rule("main", flow="elementwise")
 def log(xp: Any, x: Array, /) -> Result:
     """log' = 1 / x."""
@@ -177,7 +195,7 @@ def log2(xp: Any, x: Array, /) -> Result:
 def logaddexp(xp: Any, x1: Array, x2: Array, /) -> Result:
     """log(e^x1 + e^x2): the slopes are s(x1 - x2) and s(x2 - x1), s the sigmoid."""
     y = xp.logaddexp(x1, x2)
-    return y, tuple(lambda g, xs=xs: g * _share(xp, y, xp.exp, *xs) for xs in ((x1, x2), (x2, x1)))
+    return y, tuple(lambda g, xs=xs: g * output(share, xp, *xs) for xs in ((x1, x2), (x2, x1)))
 
 
 @rule("main", flow="picks")
@@ -229,7 +247,7 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     y = xp.pow(x1, x2)
 
     def base(g: Array) -> Array:
-        if isinstance(x2, int | float):
+        if isinstance(x2, int | float | complex) and not is_transformed(x2):
             return xp.zeros_like(g) if x2 == 0 else g * x2 * xp.pow(x1, x2 - 1)
         # The derivative of this pullback in x2 is x1^-1 where x2 is 0; so the power is replaced at 0^-1 alone, and
         # its factor by 0 without a slope.
@@ -240,7 +258,8 @@ def pow(xp: Any, x1: Array, x2: Array, /) -> Result:
     def exponent(g: Array) -> Array:
         if hasattr(x1, "dtype"):
             return g * output(power_log, xp, x1, x2)
-        return g * y * math.log(x1) if x1 > 0 else g * output(power_log, xp, xp.full_like(y, x1), x2)
+        is_positive = not isinstance(x1, complex) and x1 > 0
+        return g * y * math.log(x1) if is_positive else g * output(power_log, xp, xp.full_like(y, x1), x2)
 
     return y, (base, exponent)
 
@@ -345,10 +364,21 @@ def complement(xp: Any, x: Array, /) -> Result:
     return (1 - x) * (1 + x), (lambda g: g * (-2 * x),)
 
 
-@rule("internal", flow="elementwise")
+@rule("internal", flow="elementwise", adjoint=True)
 def direction(xp: Any, x: Array, /) -> Result:
-    """The sign of x, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN."""
-    return xp.sign(x), (lambda g: g * xp.where(x == 0, math.nan, xp.zeros_like(x)),)
+    """The sign u = x / |x|, which is the slope of |x|; at 0 it is 0 and has no slope itself: NaN.
+
+    Of a complex x it moves across its own direction alone, by the share (g - Re(g conj(u)) u) / |x|.
+    """
+    u = xp.sign(x)
+
+    def pullback(g: Array) -> Array:
+        if is_complex(xp, x):
+            size = xp.abs(x)
+            return (g - real_product(xp, g, u) * u) / xp.where(size == 0, math.nan, size)
+        return g * xp.where(x == 0, math.nan, xp.zeros_like(x))
+
+    return u, (pullback,)
 
 
 @rule("internal", flow="elementwise")
@@ -362,8 +392,8 @@ def logaddexp2(xp: Any, x1: Array, x2: Array, /) -> Result:
         y = output(logaddexp2, xp, x1, x2)
     else:
         y = xp.maximum(x1, x2)
-        y = y + xp.log1p(power(-xp.abs(_gap(xp, y, x1, x2)))) * (1 / math.log(2))
-    return y, tuple(lambda g, xs=xs: g * _share(xp, y, power, *xs) for xs in ((x1, x2), (x2, x1)))
+        y = y + xp.log1p(power(-xp.abs(_gap(xp, x1, x2)))) * (1 / math.log(2))
+    return y, tuple(lambda g, xs=xs: g * output(share, xp, *xs, base=2) for xs in ((x1, x2), (x2, x1)))
 
 
 @rule("internal", flow="elementwise")
@@ -383,7 +413,8 @@ def power_log(xp: Any, x1: Array, x2: Array, /, *, n: int = 1) -> Result:
     y = xp.pow(x1, x2)
     # The logarithm of small integers would be one of a short floating type.
     base = x1 if x1.dtype == y.dtype else xp.astype(x1, y.dtype)
-    factor = xp.log(xp.where(xp.logical_and(x1 == 0, x2 > 0), 1, base))
+    vanishes = xp.logical_and(x1 == 0, (xp.real(x2) if is_complex(xp, x2) else x2) > 0)
+    factor = xp.log(xp.where(vanishes, 1, base))
     for _ in range(n):
         y = y * factor
 
@@ -400,9 +431,20 @@ def sech_squared(xp: Any, x: Array, /) -> Result:
     if is_transformed(x):
         y = output(sech_squared, xp, x)
     else:
-        sech = sech_of(xp, x, xp.tanh(x))
+        if is_complex(xp, x):
+            e = xp.exp(xp.where(xp.real(x) > 0, -x, x))
+            sech = 2 * e / (1 + e * e)
+        else:
+            sech = sech_of(xp, x, xp.tanh(x))
         y = sech * sech
     return y, (lambda g: g * (-2 * xp.tanh(x) * y),)
+
+
+def _root_of_complement(xp: Any, x: Array) -> Array:
+    """Return sqrt(1 - x^2), for complex numbers by two roots, which share its branch cuts and do not overflow."""
+    if is_complex(xp, x):
+        return xp.sqrt(1 - x) * xp.sqrt(1 + x)
+    return xp.sqrt(output(complement, xp, x))
 
 
 def sech_of(xp: Any, x: Array, y: Array) -> Array:
@@ -410,16 +452,24 @@ def sech_of(xp: Any, x: Array, y: Array) -> Array:
     return xp.exp(-xp.abs(x)) * (1 + xp.abs(y))
 
 
-def _share(xp: Any, like: Array, power: Callable[[Array], Array], own: Array, other: Array) -> Array:
-    """Return the part that the power of one number has in the sum of both."""
-    gap = _gap(xp, like, own, other)
+@rule("internal", flow="elementwise")
+def share(xp: Any, own: Array, other: Array, /, *, base: int | None = None) -> Result:
+    """b^own / (b^own + b^other), the slope of logaddexp, b = e without a base; its slope is both shares times log b."""
+    gap = _gap(xp, own, other)
     positive = gap >= 0
-    e = power(xp.where(positive, -gap, gap))
-    return xp.where(positive, 1, e) / (1 + e)
+    below = xp.where(positive, -gap, gap)
+    e = xp.exp(below) if base is None else xp.pow(float(base), below)
+    y = xp.where(positive, 1, e) / (1 + e)
+
+    def slope(g: Array) -> Array:
+        return g * (y * output(share, xp, other, own, base=base) * math.log(base or math.e))
+
+    return y, (slope, lambda g: -slope(g))
 
 
-def _gap(xp: Any, like: Array, x1: Array, x2: Array) -> Array:
+def _gap(xp: Any, x1: Array, x2: Array) -> Array:
     """Return x1 - x2; two equal infinities have no difference, and count as any two equal numbers."""
+    like = x1 if hasattr(x1, "dtype") else x2
     x1, x2 = (x if hasattr(x, "dtype") else xp.full_like(like, x) for x in (x1, x2))
     level = xp.logical_and(x1 == x2, xp.isinf(x1))
     return xp.where(level, 0, x1) - xp.where(level, 0, x2)

@@ -81,6 +81,29 @@ def wider(xp: Any, dtype: Any) -> tuple[int, Any]:
     return _wider[key]
 
 
+_complex: dict[Any, bool] = {}
+
+
+def is_complex(xp: Any, x: Any) -> bool:
+    """Say whether x is a complex number or an array of them."""
+    if not hasattr(x, "dtype"):
+        return isinstance(x, complex)
+    key = type(x.dtype), x.dtype
+    if key not in _complex:
+        _complex[key] = bool(xp.isdtype(x.dtype, "complex floating"))
+    return _complex[key]
+
+
+def conjugate(xp: Any, x: Array) -> Array:
+    """Return the conjugate of x, and x itself where it is real."""
+    return xp.conj(x) if is_complex(xp, x) else x
+
+
+def real_product(xp: Any, g: Array, x: Array) -> Array:
+    """Return Re(g conj(x)), element by element: the product of g and x as points of the plane."""
+    return xp.real(g * xp.conj(x)) if is_complex(xp, x) else g * x
+
+
 def nothing(xp: Any, y: Array, g: Array) -> Array:
     """Return what a selection hands to what it did not pick: 0, and NaN beside a NaN in its result y.
 
@@ -167,6 +190,11 @@ def axis_number(name: str, axis: int, ndim: int) -> int:
         had = f"one from {-ndim} to {ndim - 1}" if ndim else "none, for an array of shape ()"
         raise IndexError(f"{name}: got axis {axis}; expected {had}")
     return operator.index(axis) % ndim
+
+
+def adjoint(xp: Any, x: Array) -> Array:
+    """Return the conjugate transpose of x, which is the transpose of a real x."""
+    return conjugate(xp, xp.matrix_transpose(x))
 
 
 def transposed(xp: Any, x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Gathering, its adjoint scattering, and sorting.
+"""Gathering, its adjoint scattering, writing, and sorting.
 
 An element that was gathered twice gets the sum of both gradients. The standard has no function for such a sum; `put`
 and `scatter` compute it. Their own pullbacks gather, so gradients of gradients pass through them too.
@@ -19,6 +19,84 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     # A plain array would ask a transformed one for its numbers.
     y = x[key] if top is None or is_transformed(x) else top.space._getitem(x, key=key)
     return y, (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
+
+
+@rule("internal", flow="selects")
+def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
+    """x with v at key, in the dtype of x; of several v for one element the last counts."""
+    shape, top, distinct = v.shape, top_of((x, v, *_parts(key))), _picks_once(xp, key)
+    if top is not None:
+        y = top.record(assigned, (x, v), {"key": key})
+    else:
+        # One of the two may be noted by a recording, of which the other is a constant.
+        home = getattr(x, "space", getattr(v, "space", xp))
+        y = _put_in(home, home.asarray(x, copy=True), v, key) if distinct else _last_put_in(home, x, v, key)
+
+    def of_x(g: Array) -> Array:
+        zero = (g.space if is_transformed(g) else xp).zeros((), dtype=g.dtype, device=g.device)
+        return output(assigned, xp, g, zero, key=key)
+
+    def of_v(g: Array) -> Array:
+        picked = g[key] if distinct else xp.where(_are_last(xp, _places(xp, g, key)), g[key], 0)
+        # NumPy takes a v with more axes than x[key], all of length 1.
+        return picked if len(shape) <= picked.ndim else xp.reshape(picked, shape)
+
+    return y, (of_x, of_v)
+
+
+def _put_in(xp: Any, y: Array, v: Array, key: Any) -> Array:
+    """Return y, an array of our own, with v at a key that picks no element twice."""
+    v = v if v.dtype == y.dtype else xp.astype(v, y.dtype)
+    if (at := getattr(y, "at", None)) is not None:
+        return at[key].set(v)  # JAX, whose arrays take no items
+    v = xp.reshape(v, v.shape[v.ndim - y[key].ndim :]) if v.ndim > y[key].ndim else v
+    if any(part is None for part in _parts(key)):
+        # The standard has new axes in what is read alone.
+        v = xp.broadcast_to(v, y[key].shape)
+        key = _without_new_axes(key)
+        v = xp.reshape(v, y[key].shape)
+    y[key] = v
+    return y
+
+
+def _last_put_in(xp: Any, x: Array, v: Array, key: Any) -> Array:
+    """Return x with v at a key that may pick an element twice: what is written last stays."""
+    places = _places(xp, x, key)
+    v = xp.reshape(v, v.shape[v.ndim - places.ndim :]) if v.ndim > places.ndim else v
+    v = xp.reshape(xp.broadcast_to(v, places.shape), (-1,))
+    flat, size, last = xp.reshape(x, (-1,)), math.prod(x.shape), xp.reshape(_are_last(xp, places), (-1,))
+    places = xp.reshape(places, (-1,))
+    if hasattr(x, "at") or hasattr(x, "index_add") or hasattr(xp.add, "at"):
+        # All others are written to one place more, which is then left out.
+        room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=x.device)])
+        y = xp.reshape(_put_in(xp, room, v, xp.where(last, places, size))[:-1], x.shape)
+    else:
+        # Where arrays take no items at indices, the sum at a place is that of one v and zeros.
+        there = put(xp, xp.astype(last, xp.float32), positions=places, size=size)[0]
+        v = put(xp, xp.where(last, v, 0), positions=places, size=size)[0]
+        y = xp.reshape(xp.where(there > 0, xp.astype(v, x.dtype), flat), x.shape)
+    if getattr(getattr(x, "flags", None), "c_contiguous", True):
+        return y
+    return _put_in(xp, xp.asarray(x, copy=True), y, ...)  # whose axes lie as those of x
+
+
+def _places(xp: Any, x: Array, key: Any) -> Array:
+    """Return which elements x[key] picks, by their places in a row of all."""
+    return xp.reshape(xp.arange(math.prod(x.shape), device=x.device), x.shape)[key]
+
+
+def _are_last(xp: Any, places: Array) -> Array:
+    """Say of each place whether no later one, in a row of all, is the same."""
+    flat = xp.reshape(places, (-1,))
+    order = xp.argsort(flat, stable=True)
+    ranked = xp.take(flat, order)
+    ends = xp.concat([ranked[1:] != ranked[:-1], xp.ones_like(ranked[:1] == ranked[:1])])
+    return xp.reshape(xp.take(ends, xp.argsort(order)), places.shape)
+
+
+def _picks_once(xp: Any, key: Any) -> bool:
+    """Say whether a key picks no element twice, as far as its kind tells."""
+    return _is_basic(key) or (hasattr(key, "dtype") and key.dtype == xp.bool)
 
 
 @rule("internal", flow="moves")
@@ -46,11 +124,12 @@ def _taking(key: Any) -> Pullback:
 
 def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
     """Return y, an array of our own, with g added at key; `new` says that y is 0 there."""
+    if (at := getattr(y, "at", None)) is not None:
+        return at[key].add(g)  # JAX, whose arrays take no items
     if _is_basic(key):
-        if key is None or (isinstance(key, tuple) and None in key):
+        if None in _parts(key):
             # The standard has new axes in what is read alone.
-            key = tuple(part for part in key or () if part is not None)
-            key = key if ... in key else (*key, ...)
+            key = _without_new_axes(key)
             g = xp.reshape(g, y[key].shape)
         if new:
             y[key] = g
@@ -59,9 +138,18 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         add_at(y, key, g)
     else:
-        positions = xp.reshape(xp.arange(y.size, device=y.device), y.shape)[key]
-        y = y + xp.reshape(put(xp, g, positions=positions, size=y.size)[0], y.shape)
+        positions = xp.reshape(xp.arange(math.prod(y.shape), device=y.device), y.shape)[key]
+        y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
     return y
+
+
+def _parts(key: Any) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _without_new_axes(key: Any) -> tuple[Any, ...]:
+    parts = tuple(part for part in _parts(key) if part is not None)
+    return parts if ... in parts else (*parts, ...)
 
 
 @rule("internal", flow="moves")
@@ -71,6 +159,15 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     top = top_of((g, positions))
     if top is not None:
         y = top.record(put, (g,), {"positions": positions, "size": size})
+    elif hasattr(g, "at"):
+        y = (
+            xp.zeros((size,), dtype=_counting(xp, g.dtype))
+            .at[xp.reshape(positions, (-1,))]
+            .add(xp.reshape(g, (-1,)))
+        )
+    elif hasattr(g, "index_add"):
+        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
+        y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
         add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
@@ -138,7 +235,8 @@ def sort(xp: Any, x: Array, /, *, axis: int = -1, descending: bool = False, stab
 
 def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     """Replace each element of g by its mean over the elements whose values in the sorted y are equal."""
-    if g.size == 0:
+    # PyTorch's arrays have a method of the name `size`.
+    if not (size := math.prod(g.shape)):
         return g
     rows, values = xp.moveaxis(g, axis, -1), xp.moveaxis(y, axis, -1)
     new = xp.concat(
@@ -146,8 +244,8 @@ def _shared_among_equals(xp: Any, g: Array, y: Array, axis: int) -> Array:
     )
     run = xp.reshape(xp.cumulative_sum(xp.reshape(xp.astype(new, xp.int64), (-1,))) - 1, (-1,))
     flat = xp.reshape(rows, (-1,))
-    totals = output(put, xp, flat, positions=run, size=g.size)
-    members = output(put, xp, xp.ones_like(flat), positions=run, size=g.size)
+    totals = output(put, xp, flat, positions=run, size=size)
+    members = output(put, xp, xp.ones_like(flat), positions=run, size=size)
     means = xp.take(totals, run, axis=0) / xp.take(members, run, axis=0)
     return xp.moveaxis(xp.reshape(means, rows.shape), -1, axis)
 

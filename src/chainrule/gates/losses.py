@@ -8,7 +8,7 @@ from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """-(y log s(z) + (1 - y) log(1 - s(z))), element by element, from the logits z.
 
@@ -21,7 +21,7 @@ def sigmoid_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     return losses, (lambda g: g * ((positive - y) + (1 - 2 * positive) * tail), lambda g: -g * z)
 
 
-@rule("beyond")
+@rule("beyond", real=True)
 def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """-sum(y log softmax(z)) over the last axis, from the logits z (..., k) and the shares y (..., k).
 
@@ -39,7 +39,7 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     )
 
 
-@rule("beyond", flow="elementwise")
+@rule("beyond", flow="elementwise", real=True)
 def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """max(0, 1 - t z), element by element, for targets t of -1 and 1; the slope at the margin is 0.
 
@@ -53,7 +53,7 @@ def hinge(xp: Any, z: Array, t: Array, /) -> tuple[Array, tuple[Pullback, Pullba
     )
 
 
-@rule("beyond")
+@rule("beyond", real=True)
 def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullback, Pullback]]:
     """The sum over wrong classes of max(0, 1 + z_wrong - z_right), for z (..., k) and rows y with one 1.
 

@@ -1,5 +1,6 @@
 """Gates that move elements and change none: each pullback moves the gradient back."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,9 @@ def broadcast_to(xp: Any, x: Array, /, shape: tuple[int, ...]) -> Result:
 def concat(xp: Any, /, *arrays: Array, axis: int | None = 0) -> Result:
     """Arrays joined along an axis; each gets its stretch of the gradient."""
     shapes = [x.shape for x in arrays]
-    ends = _ends([x.size if axis is None else x.shape[axis_number("concat", axis, x.ndim)] for x in arrays])
+    ends = _ends(
+        [math.prod(x.shape) if axis is None else x.shape[axis_number("concat", axis, x.ndim)] for x in arrays]
+    )
 
     def stretch(i: int) -> Pullback:
         part = slice(ends[i], ends[i + 1])
@@ -77,7 +80,7 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
     """Elements repeated; each gets the sum of the gradients of its copies."""
     # NumPy lets an array of shape () be repeated along an axis that it does not have.
     along = None if axis is None or not x.shape else axis_number("repeat", axis, x.ndim)
-    shape, n = x.shape, x.size if along is None else x.shape[along]
+    shape, n = x.shape, math.prod(x.shape) if along is None else x.shape[along]
     if isinstance(repeats, int):
         before, after = ((), ()) if along is None else (shape[:along], shape[along + 1 :])
         split, at = (*before, n, int(repeats), *after), len(before) + 1

@@ -1,10 +1,11 @@
 """The table of what each function of a differentiable namespace is.
 
 A gate enters itself under its own name, with a decorator that returns it unchanged: `@rule("main")` for the namespace
-itself, `@rule("linalg")` for its linalg. `@composed("main")` does the same for a function that is written in the others
-and needs no rule. WITHOUT_RULE has the rest of the standard.
+itself, `@rule("linalg")` and `@rule("fft")` for its parts. `@composed("main")` does the same for a function that is
+written in the others and needs no rule. WITHOUT_RULE has the rest of the standard.
 """
 
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -12,8 +13,8 @@ from chainrule.gates.types import Gate
 
 # By the part of the namespace. "beyond" is what the standard does not have, also found in chainrule.functions;
 # "internal" is what has no name there: the operations of the array object, and the adjoints of gathering.
-RULES: dict[str, dict[str, Gate]] = {"main": {}, "linalg": {}, "beyond": {}, "internal": {}}
-COMPOSED: dict[str, dict[str, Callable[..., Any]]] = {"main": {}, "linalg": {}, "beyond": {}}
+RULES: dict[str, dict[str, Gate]] = {"main": {}, "linalg": {}, "fft": {}, "beyond": {}, "internal": {}}
+COMPOSED: dict[str, dict[str, Callable[..., Any]]] = {"main": {}, "linalg": {}, "fft": {}, "beyond": {}}
 
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -33,14 +34,25 @@ SELECTING: set[Gate] = set()
 PARTIAL: set[Gate] = set()
 
 
-def rule(*parts: str, flow: str | None = None, partial: bool = False) -> Callable[[_F], _F]:
-    """Enter a gate in parts of the namespace, and how it passes its gradient on."""
+# Gates whose pullbacks are right for complex results as they are written: those of "moves" and its kin, and those with
+# complex rules of their own. Of others, which are holomorphic, the tape conjugates g on the way in and the answer on
+# the way out. Weak, because gates of checkpointed functions come and go.
+ADJOINT: weakref.WeakSet[Gate] = weakref.WeakSet()
+# Gates whose formulas hold for real numbers alone.
+REAL: set[Gate] = set()
+
+
+def rule(
+    *parts: str, flow: str | None = None, partial: bool = False, adjoint: bool = False, real: bool = False
+) -> Callable[[_F], _F]:
+    """Enter a gate in parts of the namespace, how it passes its gradient on, and how it takes complex numbers."""
     enter = _entering(RULES, parts)
 
     def with_flow(gate: _F) -> _F:
         note_flow(gate, flow)
-        if partial:
-            PARTIAL.add(gate)
+        for noted, its in ((partial, PARTIAL), (adjoint, ADJOINT), (real, REAL)):
+            if noted:
+                its.add(gate)
         return enter(gate)
 
     return with_flow
@@ -50,6 +62,8 @@ def note_flow(gate: Gate, flow: str | None) -> None:
     """Note how a gate passes its gradient on."""
     if flow:
         FLOWS[gate] = flow
+    if flow not in (None, "elementwise"):
+        ADJOINT.add(gate)
     if flow in ("selects", "picks"):
         SELECTING.add(gate)
 
@@ -121,7 +135,6 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
         "full": "creation",
         "ones": "creation",
         "zeros": "creation",
-        "imag": "no rule",
         "nextafter": "no rule",
         "unique_all": "no rule",
         "unique_counts": "no rule",
@@ -154,24 +167,10 @@ WITHOUT_RULE: dict[str, dict[str, str]] = {
     },
     "linalg": {
         "matrix_rank": "constant",
-        "eig": "no rule",
-        "eigvals": "no rule",
     },
     "fft": {
         "fftfreq": "creation",
         "rfftfreq": "creation",
-        "fft": "no rule",
-        "ifft": "no rule",
-        "fftn": "no rule",
-        "ifftn": "no rule",
-        "rfft": "no rule",
-        "irfft": "no rule",
-        "rfftn": "no rule",
-        "irfftn": "no rule",
-        "hfft": "no rule",
-        "ihfft": "no rule",
-        "fftshift": "no rule",
-        "ifftshift": "no rule",
     },
 }
 

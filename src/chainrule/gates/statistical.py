@@ -10,6 +10,7 @@ from chainrule.gates.helpers import (
     kept_shape,
     nonzero,
     output,
+    real_product,
     total,
     wider,
 )
@@ -60,7 +61,7 @@ def std(
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims), (pullback,)
 
 
-@rule("internal")
+@rule("internal", adjoint=True)
 def unit(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
     """x over its length along axes; where the length is 0, 0 without a slope: NaN."""
     if is_transformed(x):
@@ -75,7 +76,7 @@ def unit(xp: Any, x: Array, /, *, axis: Axes = None) -> Result:
         y = length = x
 
     def pullback(g: Array) -> Array:
-        across = g - total(xp, g * y, axis, keepdims=True) * y
+        across = g - total(xp, real_product(xp, g, y), axis, keepdims=True) * y
         return across / xp.where(length == 0, math.nan, length)
 
     return y, (pullback,)

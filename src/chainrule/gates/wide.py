@@ -67,10 +67,10 @@ def _earlier(xp: Any, x: Wide, step: int, start: float) -> Wide:
     """Return x moved `step` places on along the last axis, with `start` in the places that become free."""
     m, k = x
     step = min(step, m.shape[-1])
-    free = xp.zeros_like(m[..., :step])
+    rest = m.shape[-1] - step
     return (
-        xp.concat([free + start, m[..., : m.shape[-1] - step]], axis=-1),
-        xp.concat([free, k[..., : m.shape[-1] - step]], axis=-1),
+        xp.concat([xp.zeros_like(m[..., :step]) + start, m[..., :rest]], axis=-1),
+        xp.concat([xp.zeros_like(k[..., :step]), k[..., :rest]], axis=-1),
     )
 
 

@@ -13,7 +13,6 @@ with lambda dOmega added to dW_l (and db_l). The gates are those that the tape w
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, final
 
 from chainrule.backend.device import Device, get_device
@@ -101,13 +100,16 @@ class MLP:
                 f"MLP: penalty must be L1(...), L2(...), ElasticNet(...) or None, got {self.penalty!r}"
             )
         object.__setattr__(self, "pieces", whole_number("MLP", "pieces", self.pieces, 1))
+        pieces = self.pieces if ACTIVATIONS[self.activation].pieces else 1
+        wide = [n * pieces for n in sizes[1:-1]] + [sizes[-1]]
+        shapes = [((n_in, n_out), (n_out,)) for n_in, n_out in zip(sizes[:-1], wide, strict=True)]
+        object.__setattr__(self, "_shapes", shapes)
 
-    @cached_property
+    @property
     def shapes(self) -> list[tuple[tuple[int, int], tuple[int]]]:
         """The shapes of (W, b) of each layer."""
-        pieces = self.pieces if ACTIVATIONS[self.activation].pieces else 1
-        wide = [n * pieces for n in self.sizes[1:-1]] + [self.sizes[-1]]
-        return [((n_in, n_out), (n_out,)) for n_in, n_out in zip(self.sizes[:-1], wide, strict=True)]
+        found: list[tuple[tuple[int, int], tuple[int]]] = vars(self)["_shapes"]
+        return found
 
     def init(
         self,

@@ -1,9 +1,9 @@
-"""NumPy's functions for arrays of any library, written in the functions of the array API standard.
+"""NumPy's names for arrays of any library.
 
-NumPy calls them through its dispatch protocols: `np.kron(a, b)` on traced arrays runs `kron` of this folder.
+NumPy calls its functions through dispatch protocols: `np.kron(a, b)` on traced arrays runs `kron` of `functions`.
 """
 
-from chainrule.numpy_names import einsum, functions, linear_algebra, shapes
+from chainrule.numpy_names import functions
 
-# Importing a module enters its functions in the tables of `names`.
-__all__ = ["einsum", "functions", "linear_algebra", "shapes"]
+# Importing the functions enters them in the tables of `names`.
+__all__ = ["functions"]

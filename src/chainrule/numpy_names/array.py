@@ -1,48 +1,30 @@
 """Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
 
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from chainrule.gates.helpers import innermost
+from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
 
 
-class ArrayMethods:
-    """The standard's array object, and NumPy's commonest methods, of an array whose namespace is `space`.
+class ArrayObject:
+    """What an array of any namespace of ours is to Python: it has a length, rows and, where it has one value, a number.
 
-    It computes nothing. A class that stands on it has a `space`, a `shape` and an `ndim`, and items by x[key].
+    A class that stands on it has a `shape`, items by x[key], and `_converted(to)`: the plain array, or a TypeError
+    where there is no single one.
     """
 
     __slots__ = ()
 
-    __array_priority__ = 1000.0  # CuPy then leaves `array + x` to us
     __hash__ = None  # type: ignore[assignment]
 
-    space: Any
     shape: Any
-    ndim: Any
     __getitem__: Callable[..., Any]
-    _converted: Callable[
-        ..., Any
-    ]  # the plain array, for Python's own numbers; TypeError where there is no single one
-    __array_function__: Callable[..., Any]
-
-    @property
-    def T(self) -> Any:
-        """The transpose of a matrix."""
-        if self.ndim != 2:
-            raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
-        return self.space.matrix_transpose(self)
-
-    @property
-    def mT(self) -> Any:
-        """The transpose of each matrix in a stack."""
-        return self.space.matrix_transpose(self)
-
-    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
-        """Return a copy on another device."""
-        return self.space._to_device(self, device, stream=stream)
+    _converted: Callable[..., Any]
 
     def __len__(self) -> int:
         if not self.shape:
@@ -62,6 +44,50 @@ class ArrayMethods:
 
     def __complex__(self) -> complex:
         return complex(self._converted("complex"))
+
+    def __index__(self) -> int:
+        return operator.index(self._converted("index"))
+
+    def item(self, *place: Any) -> Any:
+        """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
+        return self._converted("item").item(*place)
+
+    def tolist(self) -> Any:
+        """Return the elements of a constant as numbers in nested lists; TypeError for a traced array."""
+        return self._converted("tolist").tolist()
+
+
+class ArrayMethods(ArrayObject):
+    """The standard's array object, and NumPy's commonest methods, of an array whose namespace is `space`.
+
+    It computes nothing. A class that stands on it has a `space`, a `shape` and an `ndim`, and items by x[key].
+    """
+
+    __slots__ = ()
+
+    __array_priority__ = 1000.0  # CuPy then leaves `array + x` to us
+
+    space: Any
+    ndim: Any
+    __array_function__: Callable[..., Any]
+
+    @property
+    def T(self) -> Any:
+        """The array with its axes in reverse order; where the library follows the standard's rule, a matrix alone."""
+        if self.ndim == 2:
+            return self.space.matrix_transpose(self)
+        if not hasattr(innermost(self), "transpose"):
+            raise ValueError(f"T: expected a matrix, 2 axes; got shape {self.shape}. Use mT or permute_dims")
+        return self.space.permute_dims(self, tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> Any:
+        """The transpose of each matrix in a stack."""
+        return self.space.matrix_transpose(self)
+
+    def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
+        """Return a copy on another device."""
+        return self.space._to_device(self, device, stream=stream)
 
     def __copy__(self) -> Any:
         return self.space.asarray(self, copy=True)
@@ -98,36 +124,49 @@ class ArrayMethods:
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype, which may be named as NumPy names it."""
-        if isinstance(dtype, str | type):
-            dtype = getattr(self.space._base, np.dtype(dtype).name)
-        return self.space.astype(self, dtype, copy=copy)
+        return self.space.astype(self, dtype_of(self.space, dtype), copy=copy)
 
     def __add__(self, other: Any) -> Any:
-        return self.space.add(self, other)
+        try:
+            return self.space.add(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __radd__(self, other: Any) -> Any:
         return self.space.add(other, self)
 
     def __sub__(self, other: Any) -> Any:
-        return self.space.subtract(self, other)
+        try:
+            return self.space.subtract(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rsub__(self, other: Any) -> Any:
         return self.space.subtract(other, self)
 
     def __mul__(self, other: Any) -> Any:
-        return self.space.multiply(self, other)
+        try:
+            return self.space.multiply(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rmul__(self, other: Any) -> Any:
         return self.space.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return self.space.divide(self, other)
+        try:
+            return self.space.divide(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rtruediv__(self, other: Any) -> Any:
         return self.space.divide(other, self)
 
     def __matmul__(self, other: Any) -> Any:
-        return self.space.matmul(self, other)
+        try:
+            return self.space.matmul(self, other)
+        except ForeignOperandError:
+            return NotImplemented
 
     def __rmatmul__(self, other: Any) -> Any:
         return self.space.matmul(other, self)
@@ -163,7 +202,9 @@ def _one_or_all(given: tuple[Any, ...]) -> Any:
 def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
     if reflected:
         return lambda self, other: getattr(self.space, name)(other, self)
-    return lambda self, *other: getattr(self.space, name)(self, *other)
+    return lambda self, *other: (
+        NotImplemented if other and is_foreign(other[0]) else getattr(self.space, name)(self, *other)
+    )
 
 
 def _numpy_method(name: str) -> Callable[..., Any]:

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from chainrule.numpy_names.coercion import as_operand, integers, lengths
-from chainrule.numpy_names.names import FUNCTIONS, SPECIAL, STANDARD_ARGUMENTS, STANDARD_NAMES, UFUNCS
+from chainrule.numpy_names.names import (
+    FUNCTIONS,
+    SPECIAL,
+    STANDARD_ARGUMENTS,
+    STANDARD_NAMES,
+    UFUNC_METHODS,
+    UFUNCS,
+)
 
 __all__ = ["as_numpy", "function", "integers", "ufunc"]
 
@@ -18,7 +25,20 @@ __all__ = ["as_numpy", "function", "integers", "ufunc"]
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
         (
-            *("axis", "axes", "axis1", "axis2", "axisa", "axisb", "axisc", "destination", "k", "n", "offset"),
+            *(
+                "axis",
+                "axes",
+                "s",
+                "axis1",
+                "axis2",
+                "axisa",
+                "axisb",
+                "axisc",
+                "destination",
+                "k",
+                "n",
+                "offset",
+            ),
             *("shift", "source"),
         ),
         integers,
@@ -71,10 +91,14 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
             "gradient is not known. Give it a rule with chainrule.gate"
         )
     full = f"numpy.{name}" if library == "numpy" else name
-    if method != "__call__" or settings:
+    settings = {key: value for key, value in settings.items() if not _is_default(key, value)}
+    of_method = UFUNC_METHODS.get(method)
+    if "out" in settings or (settings and of_method is None) or (method != "__call__" and of_method is None):
         _refuse(name, full, method, inputs, settings)
     own = UFUNCS.get(name) or SPECIAL.get(name)
     run = functools.partial(own, space) if own else _standard(space, STANDARD_NAMES.get(name, name), full)
+    if of_method is not None:
+        return of_method(space, name, run, *inputs, **settings)
     space._by_ufunc[kernel] = run
     return run(*inputs)
 
@@ -104,14 +128,18 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
     """Call a function of FUNCTIONS, which has NumPy's names for its arguments."""
     names, by_place = _argument_names(own)
     for name, value in kwargs.items():
-        if name not in names and not _is_default(name, value):
+        if name not in names and "kwargs" not in names and "kw" not in names and not _is_default(name, value):
             written = " and write xp.astype on the result" if name == "dtype" else ""
             raise TypeError(
                 f"{full}: {name}= cannot be traced; leave it out{written}. "
                 f"What can be traced takes {', '.join(names)}"
             )
     args = [*map(_converted, by_place, args), *args[len(by_place) :]]
-    kwargs = {k: _converted(k, v) for k, v in kwargs.items() if k in names and v is not np._NoValue}
+    kwargs = {
+        k: _converted(k, v)
+        for k, v in kwargs.items()
+        if (k in names or names[-1].startswith("kw")) and v is not np._NoValue
+    }
     try:
         return own(space, *args, **kwargs)
     except TypeError:

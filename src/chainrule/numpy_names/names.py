@@ -57,6 +57,34 @@ METHODS = (
     ),
     "trace",
 )
+# The functions whose results may be views of an argument; those of all others are copies.
+VIEWS = frozenset(
+    (
+        *(
+            "array_split",
+            "astype",
+            "atleast_1d",
+            "atleast_2d",
+            "atleast_3d",
+            "broadcast_arrays",
+            "broadcast_to",
+        ),
+        *(
+            "diag",
+            "diagonal",
+            "dsplit",
+            "einsum",
+            "expand_dims",
+            "flip",
+            "fliplr",
+            "flipud",
+            "hsplit",
+            "imag",
+        ),
+        *("matrix_transpose", "moveaxis", "permute_dims", "ravel", "real", "reshape", "rollaxis", "rot90"),
+        *("sliding_window_view", "split", "squeeze", "swapaxes", "transpose", "unstack", "vsplit"),
+    )
+)
 # What to write instead of those that change the array in place, or give its memory.
 INSTEAD = {
     "byteswap": "x.astype(dtype)",
@@ -68,10 +96,16 @@ INSTEAD = {
     "sort": "numpy.sort(x)",
     "view": "x.astype(dtype)",
 }
+# For the error where NumPy's C code makes an array of what it does not ask: of a list of traced arrays, in A.dot(x).
+FROM_LISTS = (
+    "To make one array of several write `import chainrule.numpy as np`, or xp.stack; for A.dot(x) write A @ x"
+)
 
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 UFUNCS: dict[str, Callable[..., Any]] = {}
+# The methods of universal functions but `at`, each f(xp, the name of the function, what runs it, *arrays, **settings).
+UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 # Those of scipy.special, which chainrule.special enters.
 SPECIAL: dict[str, Callable[..., Any]] = {}
 

@@ -65,6 +65,7 @@ def descend(
     min_improvement: float = 0.0,
     on_report: Callable[[Report], None] | None = None,
     on_snapshot: Callable[[Snapshot], None] | None = None,
+    snapshot_due: Callable[[], bool] | None = None,
     stop: Callable[[], bool] | None = None,
     state: State | None = None,
     resume: Snapshot | None = None,
@@ -88,13 +89,16 @@ def descend(
     - `on_report` is called with a Report, and `on_snapshot`, where `report_every` divides the step, with a Snapshot. A
       later call with `resume` set to the snapshot and all else equal, or more steps, goes on from there bit for bit.
 
+    `snapshot_due` is called between looks too, after every step; where it returns True, `on_snapshot` has a Snapshot.
+
     With `compile` the cost and the update are compiled, as by `chainrule.compile`: with one program for all steps of
     full batches, and one for each size of batch. The numbers are those without it, and so is a run that resumes.
 
     With `validate` the parameters with the lowest validation are returned. `stop` is called after every step; where it
     returns True the run ends there.
 
-    Raises ValueError for settings out of range, and for a cost of several numbers.
+    Raises ValueError for settings out of range, for a cost of several numbers, and for a `resume` between two looks
+    with no step left to take.
     """
     sampled = batches is not None
     _check_settings(steps, report_every, tol, sampled, patience, min_improvement)
@@ -102,6 +106,10 @@ def descend(
     update = optimizer.update
     if compile:
         cost_and_gradients, update = compiled(cost_and_gradients), compiled(update, on_branch="eager")
+    if resume is not None and resume.rows and resume.step >= steps:
+        raise ValueError(
+            f"descend: expected more than {resume.step} steps, to go on from a snapshot between two looks, got {steps}"
+        )
     keep_freed_memory()
     run = resume or Snapshot(0, params, optimizer.init(params) if state is None else state, params)
     monitor = Monitor(
@@ -117,8 +125,8 @@ def descend(
     )
     step, params, state = run.step, run.params, run.state
     stopped = monitor.verdict() if step < steps else ""
-    # A run that resumes begins at a look that has been taken.
-    looked, gradients = resume is not None, None
+    # A run that resumes where a look is due begins after that look.
+    looked, gradients = resume is not None and step % report_every == 0, None
     while True:
         if not stopped and step >= steps:
             stopped = "steps"
@@ -143,6 +151,8 @@ def descend(
         step += 1
         if stop and stop():
             stopped = "asked"
+        if snapshot_due and step % report_every and snapshot_due():
+            monitor.snapshot(step, params, state)
 
 
 def _one_of(optimizer: Optimizer | None, learning_rate: float | None) -> Optimizer:

@@ -14,7 +14,7 @@ from chainrule.backend.namespaces import namespace, to_numpy
 from chainrule.gates.types import Array
 from chainrule.optim.descent import CostAndGradients, Descent
 from chainrule.optim.monitor import DivergenceError, Report
-from chainrule.optim.optimizers import Params
+from chainrule.optim.optimizers import Params, refuse_complex
 from chainrule.validation import check_scalar_cost
 
 
@@ -158,6 +158,7 @@ class _Vector:
     def __init__(self, params: Params) -> None:
         self.params = params
         leaves = pytree.flat(params)
+        refuse_complex("lbfgs", params)
         self.xp = namespace(*leaves)
         self.dtype, self.device = self.xp.result_type(*leaves), leaves[0].device
         self.dtypes = [leaf.dtype for leaf in leaves]

@@ -47,6 +47,7 @@ class Snapshot:
     best, since                   the best report by its watched number, and how many reports came after it
     rises, start, previous        how often in a row the cost has risen, from which cost, to which
     history                       all reports so far
+    pending, rows                 the k costs since the last look (k,), None where k is 0, and the rows of each
     """
 
     step: int
@@ -59,6 +60,8 @@ class Snapshot:
     start: float = math.inf
     previous: float = math.inf
     history: tuple[Report, ...] = field(default=(), repr=False)
+    pending: Array | None = field(default=None, repr=False)
+    rows: tuple[int, ...] = field(default=(), repr=False)
 
 
 class DivergenceError(ArithmeticError):
@@ -89,14 +92,16 @@ class Monitor:
     min_improvement: float
     on_report: Callable[[Report], None] | None
     on_snapshot: Callable[[Snapshot], None] | None
-    pending: list[Array] = field(default_factory=list)
-    rows: list[int] = field(default_factory=list)
     safe: Params = ()
-    # Not in `run`, whose tuple would be copied at every look.
+    # Not in `run`, whose tuples would be copied at every step.
     history: list[Report] = field(init=False)
+    pending: list[Array] = field(init=False)
+    rows: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.history = list(self.run.history)
+        self.history, self.rows = list(self.run.history), list(self.run.rows)
+        self.pending = [] if self.run.pending is None else list(self.run.pending)
+        self.safe = self.run.params
 
     def add(self, cost: Array, params: Params, rows: int = 1) -> None:
         """Keep a cost (), the mean of so many rows, and the parameters that it is of, until the next look."""
@@ -115,10 +120,17 @@ class Monitor:
         self._keep(report, params)
         if self.on_report:
             self.on_report(report)
-        if due and self.on_snapshot:
-            history = tuple(self.history)
-            self.on_snapshot(replace(self.run, step=step, params=params, state=state, history=history))
+        if due:
+            self.snapshot(step, params, state)
         return self.verdict()
+
+    def snapshot(self, step: int, params: Params, state: State) -> None:
+        """Give a Snapshot of the run before step `step`, where one is taken."""
+        if self.on_snapshot:
+            xp = namespace(*pytree.flat(params))
+            run = replace(self.run, step=step, params=params, state=state, history=tuple(self.history))
+            pending = xp.stack([xp.asarray(cost) for cost in self.pending]) if self.pending else None
+            self.on_snapshot(replace(run, pending=pending, rows=tuple(self.rows)))
 
     def verdict(self) -> str:
         """Return why the run should end after its last report, or ""; "" too where there is none."""

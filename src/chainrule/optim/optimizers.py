@@ -27,6 +27,7 @@ from chainrule.backend.fusion import fused, of_each, parts, whole
 from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import namespace
+from chainrule.gates.helpers import is_complex
 from chainrule.gates.types import Array
 from chainrule.optim.schedules import Schedule, as_schedule, positive_number
 from chainrule.program.numbers import numbers_of
@@ -253,6 +254,7 @@ def _clipped_update(
     optimizer: Optimizer, largest_norm: float, gradients: Params, state: State, params: Params
 ) -> tuple[Params, State]:
     leaves = pytree.along(gradients, params, "gradients")
+    refuse_complex("clipped", params)
     xp = namespace(*leaves)
     vector = whole(xp, leaves)
     vectors = leaves if vector is None else [vector]
@@ -309,6 +311,8 @@ def _init(who: str, kept: tuple[str, ...], params: Params) -> State:
     for name, p in pytree.leaves(params, "params"):
         if not hasattr(p, "dtype"):
             raise TypeError(f"{who}: expected {name} to be an array, got {type(p).__name__}")
+    if "square" in kept:
+        refuse_complex(who, params)
     # Not p * 0, which would keep a NaN.
     zeros = [namespace(p).zeros_like(p) for p in pytree.flat(params)] if kept else []
     return {"step": 0} | {name: tuple(zeros) for name in kept}
@@ -344,6 +348,16 @@ def _update(
 def _numbers_at(schedule: Schedule, numbers: _Numbers, step: int) -> tuple[float | None, ...]:
     # A Python number, because NumPy's scalars would widen float32.
     return numbers(float(schedule(step)), step)
+
+
+def refuse_complex(who: str, params: Params) -> None:
+    """Raise TypeError for complex parameters, whose squares are no sizes."""
+    for name, p in pytree.leaves(params, "params"):
+        if is_complex(namespace(p), p):
+            raise TypeError(
+                f"{who}: expected {name} to be real, got {p.dtype}; give its real and its imaginary part, or use "
+                "gradient_descent, momentum or nesterov"
+            )
 
 
 def _check_gradients(who: str, old: Sequence[Array], leaves: Sequence[Array], params: Params) -> None:

@@ -6,12 +6,14 @@ itself, such as a branch, is refused: the program would hold for that value alon
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from chainrule.gates.helpers import is_transformed
+from chainrule.numpy_names.array import ArrayObject
+from chainrule.numpy_names.names import FROM_LISTS
 from chainrule.program.numbers import Number
 from chainrule.program.recording import (
     Recording,
@@ -31,7 +33,7 @@ SYMBOLS = {
 _UNARY = {"neg": "u-", "abs": "abs", "invert": "~", "pos": "positive"}
 
 
-class Recorded:
+class Recorded(ArrayObject):
     """An array whose operations are noted: the standard's array object, with NumPy's dispatch protocols.
 
     `value` is the array of the library, and `variable` what it is in the program. Each library has a class of its
@@ -42,7 +44,6 @@ class Recorded:
 
     space: Any  # the recorded namespace
     __array_priority__ = 2000.0
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Any, variable: Variable, recording: Recording) -> None:
         self.value, self.variable, self.recording = value, variable, recording
@@ -111,16 +112,6 @@ class Recorded:
         if old in recording.viewed:
             recording.stale |= recording.views_of(old) - {self.variable}
 
-    def __len__(self) -> int:
-        if not self.shape:
-            raise TypeError("len(): an array of shape () has no length")
-        return int(self.shape[0])
-
-    def __iter__(self) -> Iterator[Any]:
-        if not self.shape:
-            raise TypeError("iteration over an array of shape ()")
-        return (self[i] for i in range(self.shape[0]))
-
     def __bool__(self) -> bool:
         if self.variable.known:
             return bool(self.value)
@@ -146,14 +137,23 @@ class Recorded:
         self.recording.add("guard", None, (self.variable, value), {})
         return value
 
+    def _converted(self, to: str) -> Any:
+        if self.variable.known:
+            return self.value
+        if to in ("float", "int") and is_own_branch():
+            return self._guarded(float(self.value) if to == "float" else int(self.value))
+        if self.is_readable():
+            return self.value
+        raise refused(self.recording, f"{to}(x)", "Compute with the array itself")
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.is_readable():
             return np.array(self.value, dtype=dtype)
         raise refused(
             self.recording,
             "numpy.asarray",
-            "Compute with the array itself; join several with xp.stack, and for A[x] of another array A write "
-            "xp.take(A, x, axis=0) with xp = x.__array_namespace__()",
+            "Compute with the array itself; for A[x] of another array A write xp.take(A, x, axis=0) with "
+            f"xp = x.__array_namespace__(). {FROM_LISTS}",
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
@@ -243,13 +243,7 @@ def _method(name: str) -> Callable[..., Any]:
 
 def _refusing(name: str) -> Callable[..., Any]:
     def method(self: Recorded, *args: Any) -> Any:
-        if self.variable.known:
-            return getattr(self.value, name)(*args)
-        if name in ("__float__", "__int__") and is_own_branch():
-            return self._guarded(getattr(self.value, name)())
-        if self.is_readable():
-            return getattr(self.value, name)(*args)
-        raise refused(self.recording, f"{name.strip('_')}(x)", "Compute with the array itself")
+        return getattr(self._converted(name.strip("_")), name)(*args)
 
     method.__name__ = name
     return method
@@ -312,9 +306,7 @@ for _name in (
     *("trace", "var"),
 ):
     setattr(Recorded, _name, _method(_name))
-for _name in ("float", "int", "complex", "index"):
-    setattr(Recorded, f"__{_name}__", _refusing(f"__{_name}__"))
-for _name in ("item", "tolist", "tobytes", "__format__", "__contains__", "__dlpack__"):
+for _name in ("tobytes", "__format__", "__contains__", "__dlpack__"):
     setattr(Recorded, _name, _refusing(_name))
 for _name in SYMBOLS:
     setattr(Recorded, f"__{_name}__", _operator(_name, False))

@@ -4,6 +4,7 @@ import functools
 import importlib
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,22 @@ _OF_SEVERAL = {
         "where",
     ),
 }
+_OF_SEVERAL |= {
+    *(
+        "average",
+        "choose",
+        "convolve",
+        "corrcoef",
+        "correlate",
+        "cov",
+        "digitize",
+        "ediff1d",
+        "gradient",
+        "histogram",
+    ),
+    *("insert", "interp", "lstsq", "nanpercentile", "nanquantile", "percentile"),
+    *("polyadd", "polyfit", "polysub", "polyval", "quantile", "tensorsolve", "trapezoid", "vdot"),
+}
 # Those of two operands, which are no ufuncs in every library.
 _OF_TWO = {
     *(
@@ -88,8 +105,9 @@ _OF_TWO = {
 }
 _OF_NONE = {"arange", "empty", "eye", "ones", "zeros"}
 _SETTINGS = ("axis", "axes", "axisa", "axisb", "axisc", "n", "indexing", "mode", "shape")
+_MASKS = ("initial", "where")  # arrays, also beside settings
 # Functions whose answers are Python's own.
-_ANSWERS = {"allclose", "array_equal", "count_nonzero"}
+_ANSWERS = {"allclose", "array_equal", "array_equiv", "count_nonzero"}
 # Functions that take numbers of Python's among their arrays; ufuncs do so too.
 _OF_NUMBERS = {"asarray", "clip", "full", "full_like", "where"}
 # Functions whose answers are known without the values.
@@ -170,8 +188,8 @@ class Namespace:
             plain = getattr(importlib.import_module("array_api_compat.numpy"), name, None)
         if plain is None:
             raise AttributeError(f"{self.__dict__.get('__name__')} has no {name!r}")
-        if name in ("linalg", "fft"):
-            found: Any = Namespace(plain, f"{name}.", self)
+        if isinstance(plain, ModuleType):
+            found: Any = Namespace(plain, f"{self._part}{name}.", self._whole)
         elif not callable(plain) or isinstance(plain, type) or name.startswith("_"):
             found = plain
         elif name in _ABOUT_TYPES and not self._part:
@@ -235,14 +253,14 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
 
 def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return the arguments of a function that are no arrays."""
-    name, given = path.rpartition(".")[2], [*args, *kwargs.values()]
+    name, given = path.rpartition(".")[2], [*args, *(x for k, x in kwargs.items() if k not in _MASKS)]
     if name in _OF_NONE:
         return given
     if name in _OF_SEVERAL or name in _OF_TWO:
         return [kwargs[key] for key in _SETTINGS if key in kwargs]
     if name == "full":
         return [*args[:1], kwargs.get("shape")]
-    return given[2:] if name == "linspace" else given[1:]
+    return given[2:] if name.endswith("space") else given[1:]
 
 
 def _is_unknown(x: Any) -> bool:

@@ -20,6 +20,7 @@ _PACKAGE = str(Path(__file__).parents[1])
 _HERE = (
     str(Path(__file__).parent),
     str(Path(_PACKAGE, "autodiff", "traced.py")),
+    str(Path(_PACKAGE, "numpy_names", "array.py")),
     str(Path(np.__file__).parent),
 )
 # This package, and other installed and standard ones.

@@ -34,7 +34,7 @@ def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
     PyTorch and CuPy have some functions of whole orders alone.
     """
     given = as_arrays(items)
-    return [items[0], *given[1:]] if rule in _OF_ORDER and isinstance(items[0], int | float) else given
+    return [items[0], *given[1:]] if rule in _OF_ORDER and type(items[0]) in (int, float) else given
 
 
 def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:

@@ -128,7 +128,9 @@ _WHOLE: dict[Gate, tuple[Gate, Gate, int]] = {jv: (j0, j1, 1), iv: (i0, i1, -1),
 
 def _of_order(gate: Gate, xp: Any, v: Any, x: Array) -> Array:
     """Return the value of a gate by its library; for small whole v from orders 0 and 1 where that has no other."""
-    small = isinstance(v, int | float) and float(v).is_integer() and abs(v) <= _SMALL
+    small = (
+        isinstance(v, int | float) and not is_transformed(v) and float(v).is_integer() and abs(v) <= _SMALL
+    )
     if not small or is_transformed(x) or special_function(xp, gate.__name__):
         return library(gate, xp, v, x)
     v = int(v)

@@ -15,12 +15,12 @@ from chainrule.special.table import as_arrays, refuse_complex
 
 def softmax(x: Array, axis: Axes = None) -> Array:
     """Return e^x over its sum along axes, of all elements unless they are given: the shape of x."""
-    return _run(activations.softmax, *_floats([x]), axis=axis)
+    return _run(activations.softmax, *floats([x]), axis=axis)
 
 
 def log_softmax(x: Array, axis: Axes = None) -> Array:
     """Return x - log(sum e^x) along axes, of all elements unless they are given: the shape of x."""
-    return _run(activations.log_softmax, *_floats([x]), axis=axis)
+    return _run(activations.log_softmax, *floats([x]), axis=axis)
 
 
 def logsumexp(
@@ -30,7 +30,7 @@ def logsumexp(
 
     With return_sign, return log |sum b e^a| and the sign of the sum; without, NaN where the sum is negative.
     """
-    a, *weights = _floats([a] if b is None else [a, b])
+    a, *weights = floats([a] if b is None else [a, b])
     if not weights:
         y = _run(activations.logsumexp, a, axis=axis, keepdims=True)
         space = first_space((y,))
@@ -58,7 +58,7 @@ def multigammaln(a: Array, d: int) -> Array:
 
     It is the sum of log gamma(a - j / 2) over j < d, and d (d - 1) / 4 log pi (DLMF 35.3.4).
     """
-    (a,), d = _floats([a]), operator.index(d)
+    (a,), d = floats([a]), operator.index(d)
     y = d * (d - 1) / 4 * math.log(math.pi) + _run(gammaln, a)
     for j in range(1, d):
         y = y + _run(gammaln, a - j / 2)
@@ -101,7 +101,7 @@ def _sum_of(xp: Any, a: Array, b: Array, axis: Axes) -> tuple[Array, Array, Arra
     return e, xp.sum(b * e, axis=axis, keepdims=True), peak
 
 
-def _floats(items: Sequence[Any]) -> list[Array]:
+def floats(items: Sequence[Any]) -> list[Array]:
     """Return arrays, lists and numbers as arrays of numbers that are not whole by their dtype."""
     arrays = as_arrays(items)
     space = first_space(arrays)

@@ -34,10 +34,12 @@ _KINDS = {
     "start": float,
     "previous": float,
     "history": tuple,
+    "rows": tuple,
 }
 
-# The share of a run's time that its checkpoints may take.
+# The share of a run's time that its checkpoints may take, and the seconds after which one is due between reports too.
 _SHARE = 0.1
+_SECONDS = 60.0
 
 
 class CheckpointError(ValueError):
@@ -88,7 +90,7 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, dev
         _check_kinds(snapshot)
     except KeyError as error:
         raise refused(f"got one without {error}") from error
-    except (AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, IndexError, RecursionError, TypeError, ValueError) as error:
         raise refused(f"got one that is damaged ({error})") from error
     # Ours go through JSON too, as those of the file did.
     ours: Settings = json.loads(json.dumps(settings))
@@ -104,6 +106,8 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, dev
             f"got one after step {snapshot.step}, later than the {settings['steps']} steps of this run",
             "ask for more steps, or start anew without --resume",
         )
+    if snapshot.rows and snapshot.step == settings["steps"]:
+        raise refused(f"got one between two reports, after all {snapshot.step} steps", "ask for more steps")
     for name, like in {"params": params, "best_params": params, "state": state}.items():
         fault = _misfit(getattr(snapshot, name), like, name)
         if fault:
@@ -149,13 +153,21 @@ class Checkpointer:
     ) -> None:
         self.path, self.settings, self.on_fault = path, settings, on_fault
         self.begun, self.spent = time.monotonic(), 0.0
+        self.written = self.begun
         self.pending: Snapshot | None = None
 
     def __call__(self, snapshot: Snapshot) -> None:
         """Write this snapshot, or hold it until there is time."""
         self.pending = snapshot
-        if self.spent <= _SHARE * (time.monotonic() - self.begun):
+        if self._has_time():
             self._write()
+
+    def due(self) -> bool:
+        """Return whether the last checkpoint is a minute old, and there is time for another."""
+        return time.monotonic() - self.written >= _SECONDS and self._has_time()
+
+    def _has_time(self) -> bool:
+        return self.spent <= _SHARE * (time.monotonic() - self.begun)
 
     def __enter__(self) -> "Checkpointer":
         return self
@@ -174,7 +186,8 @@ class Checkpointer:
                 if self.on_fault:
                     self.on_fault(error)
                 self.on_fault = None
-            self.spent += time.monotonic() - started
+            self.written = time.monotonic()
+            self.spent += self.written - started
             self.pending = None
 
 
@@ -216,6 +229,8 @@ def _check_kinds(snapshot: Snapshot) -> None:
             raise ValueError(f"{name} is no {kind.__name__}")
     if not all(isinstance(report, Report) for report in reports):
         raise ValueError("history and best are not reports")
+    if len(snapshot.rows) != (0 if snapshot.pending is None else snapshot.pending.shape[0]):
+        raise ValueError("there are not as many rows as pending costs")
 
 
 def _misfit(part: Any, like: Any, name: str) -> str:

@@ -154,5 +154,5 @@ def load_model(path: Path) -> Model:
         )
     except KeyError as error:
         raise refused(f"got one without {error}") from error
-    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError) as error:
         raise refused(f"got one with an entry malformed ({error})") from error

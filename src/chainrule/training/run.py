@@ -83,6 +83,7 @@ class Run:
                 patience=config.patience,
                 on_report=on_report,
                 on_snapshot=on_snapshot,
+                snapshot_due=on_snapshot.due,
                 stop=stop,
                 resume=snapshot,
             )

@@ -1,14 +1,49 @@
 """Files that are either whole or not there: each is written beside its path, then renamed."""
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# What `write_bytes` leaves where its process is killed.
+_PART = re.compile(r"\..+\.[a-z0-9_]{8}\.part")
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder of results for this process inside the block: another run that asks for it gets an OSError.
+
+    The folder is made, and parts of files that a killed process left in it are removed; where the block leaves nothing
+    in a folder that was made, the folder goes again. The lock dies with its process.
+    """
+    made = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            busy = f"--out {folder}: expected a folder of its own for each run, got one that another run is writing to"
+            raise OSError(f"{busy}; wait for that run, or name another folder") from error
+        except OSError:
+            pass  # some file systems know no locks
+        for entry in folder.iterdir():
+            if _PART.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
+        if made:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -66,9 +101,14 @@ def read_tensors(
 
     again = "train it again, or name another file"
     try:
+        path.open("rb").close()  # safetensors calls a file that may not be read one that is not there
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except PermissionError as error:
+        raise refused(
+            "got no permission to read it", "ask for it (chmod), or name a copy of your own"
+        ) from error
     except (SafetensorError, OSError, TypeError) as error:
         raise refused(f"got a file that is broken or of another kind ({error})", again) from error
     if metadata.get("format") != form:

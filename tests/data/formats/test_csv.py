@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from chainrule.data import DataError, load
+from chainrule.data.formats import csv as csv_format
 from tests.helpers.format_files import Make, assert_refused, edited, write_csv
 
 
@@ -140,3 +141,47 @@ def test_semicolons_get_the_right_remedy(tmp_path):
     path.write_text("a;b;label\n1;2;x\n")
     with pytest.raises(DataError, match="separate cells by commas"):
         load(path)
+
+
+class _Counted(str):
+    """A name that counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        _Counted.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+@pytest.mark.parametrize("step", ["read", "read_rows", "names twice"])
+def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_square(
+    tmp_path, monkeypatch, step
+):
+    def comparisons(columns):
+        half = columns // 2 if step == "names twice" else columns
+        names = [f"c{k % half}" for k in range(columns)]
+        path = write_csv(tmp_path / "wide.csv", ",".join([*names, "label"]), ",".join(["1"] * (columns + 1)))
+        records = csv_format._records
+
+        def counted(path, text):
+            for line, cells in records(path, text):
+                yield line, [_Counted(cell) for cell in cells]
+
+        monkeypatch.setattr(csv_format, "_records", counted)
+        monkeypatch.setattr(_Counted, "strip", lambda self: _Counted(str.strip(self)))
+        _Counted.compared = 0
+        match step:
+            case "read":
+                csv_format.read(path, "label")
+            case "read_rows":
+                csv_format.read_rows(path, tuple(names), columns)
+            case _:
+                with pytest.raises(DataError, match="more than once"):
+                    csv_format._opened(path)
+        monkeypatch.undo()
+        return _Counted.compared
+
+    few, many = comparisons(200), comparisons(2000)
+    assert 0 < many <= 11 * few

@@ -155,7 +155,7 @@ def test_transparency_is_laid_on_white_and_every_depth_becomes_8_bits(tmp_path, 
 
 
 def test_a_picture_too_large_to_be_one_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(DataError, match=r"a\.png: .*DecompressionBomb"):
         data.read_image(write_picture(tmp_path / "a.png"), ImageShape(1, 1, 3))
 

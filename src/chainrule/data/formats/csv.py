@@ -3,6 +3,7 @@
 import csv
 import io
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,7 +42,8 @@ def read_rows(path: Path, features: tuple[str, ...], n: int) -> np.ndarray:
     header, records = _opened(path)
     if not features and len(header) != n:
         raise fault(path, f"{n} columns as the model learnt", f"{len(header)}", "give those columns alone")
-    missing = [name for name in features if name not in header]
+    known = set(header)
+    missing = [name for name in features if name not in known]
     if missing:
         raise fault(path, f"the columns {some(features)}", f"none called {some(missing)}", "add them")
     return _numbers(path, header, records, features or tuple(header))[0]
@@ -74,9 +76,9 @@ def _opened(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
     if "" in header:
         got = f"none for column {header.index('') + 1}"
         raise fault(here, "a name for each column", got, "name it or drop it (pandas: to_csv(index=False))")
-    if len(set(header)) < len(header):
-        twice = some([name for name in dict.fromkeys(header) if header.count(name) > 1])
-        raise fault(here, "distinct names of columns", f"{twice} more than once", "rename or drop one")
+    twice = [name for name, times in Counter(header).items() if times > 1]
+    if twice:
+        raise fault(here, "distinct names of columns", f"{some(twice)} more than once", "rename or drop one")
     return header, records
 
 
@@ -88,7 +90,8 @@ def _numbers(
     label: int = 0,
 ) -> tuple[np.ndarray, list[int], list[str]]:
     """Return the columns `features` as X (m, n), and for each row its line and its cell in column number `label`."""
-    at = [header.index(name) for name in features]
+    place = {name: k for k, name in enumerate(header)}
+    at = [place[name] for name in features]
     values, lines, labels = array("d"), [], []
     for line, cells in records:
         if len(cells) != len(header):

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.data.dataset import plane_order
 from chainrule.data.errors import fault, faults_named, needs_app, some
 from chainrule.data.formats.reader import Raw, Reader, check_file, check_labels, image_shape, suffixed
+from chainrule.data.limits import check_room
 
 
 @contextmanager
@@ -32,6 +33,14 @@ def own_dataset(path: Path, file: Any, key: str) -> Any:
     if not own or file[key].is_virtual or file[key].external:
         raise fault(path, f"{key} as a dataset in the file itself", "a group or a link", "copy it in")
     return file[key]
+
+
+def whole(path: Path, key: str, dataset: Any) -> np.ndarray:
+    """Return all of a dataset. Raises DataError for one that claims far more than the file holds."""
+    # A dataset of chunks that were never written takes no room in a file, and is full of one number.
+    check_room(path, key, dataset.size * dataset.dtype.itemsize, path.stat().st_size)
+    read: np.ndarray = dataset[...]
+    return read
 
 
 def class_names(path: Path, listed: np.ndarray | None) -> tuple[str, ...]:
@@ -86,7 +95,7 @@ def _rows(path: Path, *parts: str) -> Raw:
         if missing:
             remedy = "have X and y read in chunks, by --chunk-rows" if "X" in file else f"add {some(missing)}"
             raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), remedy)
-        pictures, y, listed = (own_dataset(path, file, key)[...] for key in keys)
+        pictures, y, listed = (whole(path, key, own_dataset(path, file, key)) for key in keys)
         if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape:
             got = f"{pictures.dtype} {pictures.shape}"
             raise fault(path, f"{keys[0]} as uint8 (m, h, w, 3)", got, "store RGB pictures of one size")

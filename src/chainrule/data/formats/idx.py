@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.data.dataset import plane_order
 from chainrule.data.errors import AGAIN, fault, faults_named
 from chainrule.data.formats.reader import Raw, Reader, check_labels, image_shape
+from chainrule.data.limits import check_room
 
 _NAME = re.compile(r"(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?")
 _GZIP = b"\x1f\x8b"
@@ -96,6 +97,7 @@ def _array(path: Path, dimensions: int) -> np.ndarray:
         # Before room is made for the sizes that a damaged header claims.
         if size > held * (_MOST_UNPACKED if packed else 1):
             raise fault(path, expected, f"{'a gzip file of only ' if packed else ''}{held}", AGAIN)
+        check_room(path, sizes, size, held)
         room = np.empty(size + 1, np.uint8)
         filled = _fill(path, packed, room)
         if filled != size:

@@ -1,14 +1,17 @@
 """Archives of arrays: .npz files. Nothing in them is unpickled."""
 
 import io
+import math
 import zipfile
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from chainrule.data.dataset import plane_order
-from chainrule.data.errors import AGAIN, fault, some
+from chainrule.data.errors import AGAIN, DataError, fault, some
 from chainrule.data.formats.reader import Raw, Reader, check_labels, check_samples, image_shape, suffixed
+from chainrule.data.limits import check_room
 
 
 def read(path: Path) -> tuple[Raw, Raw | None]:
@@ -88,10 +91,24 @@ def _check_count(path: Path, found: int) -> None:
         raise fault(path, f"an archive with {counted} arrays, as it ends with", f"{found}", AGAIN)
 
 
+def npy_bytes(file: IO[bytes]) -> int:
+    """Return how many bytes the array of an open .npy file takes in memory, by its header."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return math.prod(shape) * dtype.itemsize
+
+
 def _read_array(path: Path, archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    with archive.open(f"{key}.npy") as file:
+    member = f"{key}.npy"
+    with archive.open(member) as file:
         try:
+            held = archive.getinfo(member).compress_size
+            check_room(path, key, npy_bytes(file), min(held, path.stat().st_size))
+            file.seek(0)
             values = np.lib.format.read_array(file, allow_pickle=False)
+        except DataError:
+            raise
         except ValueError as error:
             got = f"one that cannot be read ({error})"
             raise fault(path, f"{key} as a plain array of numbers or text", got, "save it as such") from error

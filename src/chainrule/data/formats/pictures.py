@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape, plane_order
-from chainrule.data.errors import DataError, fault, needs_app
+from chainrule.data.errors import DataError, fault, needs_app, no_permission
 from chainrule.data.formats.reader import Raw, Reader
+from chainrule.data.limits import check_room
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
@@ -37,12 +38,18 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         if not content:
             raise fault(path, "a picture", "an empty file", remedy)
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+                width, height = picture.size
+            # A picture may be laid on white, in four bytes a pixel.
+            check_room(path, f"a picture of {width} x {height} pixels", 4 * width * height, len(content))
             return _pixels(content, image)
     except DataError:
         raise
     except FileNotFoundError:
         raise fault(path, "a picture", "no such file", "check the path") from None
+    except PermissionError:
+        raise no_permission(path) from None
     except UnidentifiedImageError:
         known = ", ".join(_FORMATS)
         raise fault(path, f"a picture ({known})", "content of another kind or cut short", remedy) from None

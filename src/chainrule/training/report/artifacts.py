@@ -17,6 +17,12 @@ from chainrule.training.report.elements import Figure
 from chainrule.training.run_report import RunReport
 from chainrule.training.storage import write_bytes, write_json
 
+# All that a run may leave beside its checkpoint.
+FILES = (
+    *("model.safetensors", "report.json", "history.csv"),
+    *("cost.png", "weights.png", "mistakes.png", "report.html"),
+)
+
 
 def save(
     out: Path,

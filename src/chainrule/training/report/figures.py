@@ -34,7 +34,7 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
     left.set(title="cost", xlabel="step", ylim=(0, None))
     gradients = [report.largest_gradient for report in history]
     right.plot(steps, gradients, color=ORANGE, marker=marker, markersize=3)
-    right.set(title="largest |gradient|", xlabel="step", yscale="log")
+    right.set(title="largest |gradient|", xlabel="step", yscale="log" if any(gradients) else "linear")
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)

@@ -3,6 +3,7 @@
 Each takes the namespace, then NumPy's arguments; the arrays may be of any library.
 """
 
+import functools
 import itertools
 import math
 import operator
@@ -10,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import axis_number
+from chainrule.gates.helpers import axis_number, innermost
 from chainrule.gates.types import Array
-from chainrule.numpy_names.coercion import as_arrays
-from chainrule.numpy_names.names import numpy_name
+from chainrule.numpy_names.coercion import as_array, as_arrays, lengths
+from chainrule.numpy_names.names import FUNCTIONS, numpy_name
 from chainrule.validation import whole_number
 
 
@@ -198,11 +199,106 @@ def diff(xp: Any, a: Array, n: int = 1, axis: int = -1, prepend: Any = None, app
 
 
 @numpy_name()
-def ravel(xp: Any, a: Array, order: str = "C") -> Array:
-    """Return all elements in a row."""
-    if order != "C":
-        raise TypeError(f"numpy.ravel: order={order!r} cannot be traced; leave it out, or transpose first")
-    return xp.reshape(a, (-1,))
+def ravel(xp: Any, a: Any, order: str = "C") -> Array:
+    """Return all elements in a row: the last index (C) or the first (F) changes fastest; A, K: as they lie."""
+    return xp.reshape(as_array(xp, a), (-1,)) if order == "C" else reshape(xp, a, (-1,), order)
+
+
+@numpy_name("reshape")
+def reshape(xp: Any, a: Any, shape: Any, order: str = "C", *, copy: bool | None = None) -> Array:
+    """Return the same elements in another shape, read and written in an order as `ravel` has it."""
+    a, shape = as_array(xp, a), lengths(shape)
+    if _order_in_memory("reshape", a, order) == "C":
+        return xp.reshape(a, shape, copy=copy)
+    reversed_axes = xp.permute_dims(a, tuple(range(a.ndim))[::-1])
+    return xp.permute_dims(xp.reshape(reversed_axes, shape[::-1], copy=copy), tuple(range(len(shape)))[::-1])
+
+
+def _order_in_memory(name: str, a: Array, order: str) -> str:
+    """Return C or F, also where the order of the elements in memory is asked for."""
+    if order in ("C", "F"):
+        return order
+    flags = getattr(innermost(a), "flags", None)
+    if order not in ("A", "K") or flags is None:
+        raise ValueError(
+            f"numpy.{name}: expected order= 'C' or 'F', or 'A' or 'K' of NumPy's arrays; got {order!r}"
+        )
+    if not flags.c_contiguous and not flags.f_contiguous and order == "K":
+        raise TypeError(
+            f"numpy.{name}: order='K' of an array with gaps in memory cannot be traced; write 'C' or 'F'"
+        )
+    return "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+
+
+@numpy_name()
+def resize(xp: Any, a: Any, new_shape: Any) -> Array:
+    """Return an array of another shape, with the elements over and over."""
+    row, shape = xp.reshape(as_array(xp, a), (-1,)), lengths(new_shape)
+    places = np.resize(np.arange(row.shape[0]), math.prod(shape))
+    return xp.reshape(xp.take(row, xp.asarray(places, device=row.device), axis=0), shape)
+
+
+@numpy_name()
+def rollaxis(xp: Any, a: Array, axis: int, start: int = 0) -> Array:
+    """Return the array with an axis before the one at `start`."""
+    axis = axis_number("numpy.rollaxis", axis, a.ndim)
+    start = start + a.ndim if start < 0 else start
+    return xp.moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@numpy_name("lib.stride_tricks.sliding_window_view")
+def sliding_window_view(
+    xp: Any, x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Array:
+    """Return a copy of all windows of a shape, with their places along the axes of x and their elements behind."""
+    x, widths = as_array(xp, x), lengths(window_shape)
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if len(axes) != len(widths):
+        raise ValueError(
+            f"numpy.lib.stride_tricks.sliding_window_view: expected a width for each axis; got {widths} for {axes}"
+        )
+    for along, width in zip(axes, widths, strict=True):
+        along = axis_number("numpy.lib.stride_tricks.sliding_window_view", along, x.ndim)
+        n = x.shape[along] - width + 1
+        if n < 1 or width < 0:
+            raise ValueError(
+                f"numpy.lib.stride_tricks.sliding_window_view: expected windows from 0 to {x.shape[along]} long; got "
+                f"{width}"
+            )
+        places = np.reshape(np.arange(n)[:, None] + np.arange(width), -1)
+        windows = xp.take(x, xp.asarray(places, device=x.device), axis=along)
+        x = xp.reshape(windows, (*x.shape[:along], n, width, *x.shape[along + 1 :]))
+        x = xp.moveaxis(x, along + 1, -1)
+    return x
+
+
+@numpy_name()
+def block(xp: Any, arrays: Any) -> Array:
+    """Return arrays in nested lists as one: the innermost lists along the last axis, each list around along another."""
+    depth = _depth(arrays)
+    ndim = max(depth, *(x.ndim for x in as_arrays(xp, _leaves(arrays))))
+
+    def joined(part: Any, axis: int) -> Array:
+        if not isinstance(part, list):
+            return atleast(xp, as_arrays(xp, [part, *_leaves(arrays)])[0], ndim)
+        return xp.concat([joined(x, axis + 1) for x in part], axis=axis)
+
+    return joined(arrays, -depth)
+
+
+def _leaves(arrays: Any) -> list[Any]:
+    return [x for part in arrays for x in _leaves(part)] if isinstance(arrays, list) else [arrays]
+
+
+def _depth(arrays: Any) -> int:
+    if not isinstance(arrays, list):
+        return 0
+    depths = {_depth(part) for part in arrays}
+    if len(depths) != 1:
+        raise ValueError(
+            f"numpy.block: expected lists of one depth, none of them empty; got depths {sorted(depths)}"
+        )
+    return 1 + depths.pop()
 
 
 @numpy_name()
@@ -293,21 +389,71 @@ def diagflat(xp: Any, v: Array, k: int = 0) -> Array:
 
 
 @numpy_name()
-def pad(xp: Any, array: Array, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Array:
-    """Return the array with constants before and after it along each axis."""
-    if mode != "constant":
-        raise TypeError(f"numpy.pad: mode={mode!r} cannot be traced; join the parts with numpy.concatenate")
-    widths, fills = np.asarray(pad_width), np.asarray(constant_values)
+def pad(
+    xp: Any,
+    array: Any,
+    pad_width: Any,
+    mode: str = "constant",
+    *,
+    constant_values: Any = 0,
+    end_values: Any = 0,
+    stat_length: Any = None,
+    reflect_type: str = "even",
+) -> Array:
+    """Return the array with elements before and after it along each axis, in any mode of NumPy's but a function."""
+    array, widths = as_array(xp, array), np.asarray(pad_width)
     if widths.dtype.kind not in "iu" or np.any(widths < 0):
         raise ValueError(
             f"numpy.pad: expected whole numbers from 0 up, one for all sides, (before, after), or such a pair for "
             f"each axis; got {pad_width!r}"
         )
-    widths, fills = (np.broadcast_to(x, (array.ndim, 2)).tolist() for x in (widths, fills))
-    for i in range(array.ndim):
-        parts = [array]
-        for side, at in ((0, 0), (1, 2)):
-            shape = tuple(widths[i][side] if j == i else n for j, n in enumerate(array.shape))
-            parts.insert(at, xp.full(shape, fills[i][side], dtype=array.dtype, device=array.device))
-        array = xp.concat(parts, axis=i)
+    if mode not in ("constant", "empty", "linear_ramp", *_PICKING, *_STATISTICS):
+        raise ValueError(f"numpy.pad: expected a mode of NumPy's by its name; got {mode!r}")
+    ends = {"constant": constant_values, "linear_ramp": end_values, "empty": 0}.get(mode, stat_length)
+    settings = np.broadcast_to(np.asarray(ends), (array.ndim, 2)).tolist()
+    for i, sides in enumerate(np.broadcast_to(widths, (array.ndim, 2)).tolist()):
+        if not any(sides):
+            continue
+        if mode in _PICKING:
+            array = _continued(xp, array, i, sides, mode, reflect_type)
+        else:
+            parts = [_end(xp, array, i, side, sides[side], mode, settings[i][side]) for side in (0, 1)]
+            array = xp.concat([parts[0], array, parts[1]], axis=i)
     return array
+
+
+_PICKING = ("edge", "reflect", "symmetric", "wrap")
+_STATISTICS = {"maximum": "max", "minimum": "min", "mean": "mean", "median": "median"}
+
+
+def _continued(xp: Any, x: Array, axis: int, sides: list[int], mode: str, kind: str) -> Array:
+    """Return x continued along an axis with its own elements, or, reflected oddly, with differences of them."""
+    n = x.shape[axis]
+    if not n:
+        raise ValueError(
+            f"numpy.pad: expected elements along axis {axis} for mode={mode!r}; got shape {x.shape}"
+        )
+    if mode in ("reflect", "symmetric") and kind == "odd":
+        # Each element of the result is a sum of elements of x, with weights that NumPy finds for the unit vectors.
+        weights = np.pad(np.eye(n), ((0, 0), sides), mode, reflect_type="odd")  # type: ignore[call-overload]
+        matrix = xp.asarray(weights, dtype=x.dtype, device=x.device)
+        return xp.moveaxis(xp.matmul(xp.moveaxis(x, axis, -1), matrix), -1, axis)
+    places = np.pad(np.arange(n), sides, mode)  # type: ignore[call-overload]
+    return xp.take(x, xp.asarray(places, device=x.device), axis=axis)
+
+
+def _end(xp: Any, x: Array, axis: int, side: int, width: int, mode: str, setting: Any) -> Array:
+    """Return the elements that are put before (side 0) or after (1) x along an axis."""
+    shape = tuple(width if i == axis else n for i, n in enumerate(x.shape))
+    if mode in ("constant", "empty"):
+        return xp.full(shape, setting, dtype=x.dtype, device=x.device)
+    before, n = (slice(None),) * axis, x.shape[axis]
+    if mode in _STATISTICS:
+        count = n if setting is None else min(setting, n)
+        near = x[(*before, slice(0, count) if side == 0 else slice(n - count, n), ...)]
+        reduced = getattr(xp, _STATISTICS[mode], None) or functools.partial(FUNCTIONS["median"], xp)
+        return xp.broadcast_to(reduced(near, axis=axis, keepdims=True), shape)
+    edge = x[(*before, slice(0, 1) if side == 0 else slice(n - 1, n), ...)]
+    ramp = xp.arange(width, dtype=x.dtype, device=x.device) / max(width, 1)
+    ramp = xp.flip(ramp) if side else ramp
+    return setting + (edge - setting) * xp.reshape(ramp, (*(1,) * axis, -1, *(1,) * (x.ndim - axis - 1)))

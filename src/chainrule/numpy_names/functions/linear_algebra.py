@@ -1,13 +1,14 @@
 """NumPy's products and norms, as far as the standard does not have them."""
 
 import functools
+import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number
+from chainrule.gates.helpers import axis_number, somewhere
 from chainrule.gates.types import Array
-from chainrule.numpy_names.coercion import as_arrays
+from chainrule.numpy_names.coercion import as_array, as_arrays
+from chainrule.numpy_names.functions.shapes import atleast
 from chainrule.numpy_names.names import numpy_name
-from chainrule.numpy_names.shapes import atleast
 
 
 @numpy_name()
@@ -127,3 +128,98 @@ def norm(xp: Any, x: Array, ord: Any = None, axis: Any = None, keepdims: bool = 
 def svd(xp: Any, a: Array, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """Return U, S, Vh of the singular value decomposition, or S alone where compute_uv is false."""
     return xp.linalg.svd(a, full_matrices=full_matrices) if compute_uv else xp.linalg.svdvals(a)
+
+
+@numpy_name("linalg.qr")
+def qr(xp: Any, a: Any, mode: str = "reduced") -> Any:
+    """Return Q and R of the QR decomposition, or R alone in the mode "r"."""
+    if mode == "r":
+        return xp.linalg.qr(as_array(xp, a), mode="reduced")[1]
+    return xp.linalg.qr(as_array(xp, a), mode=mode)
+
+
+@numpy_name("linalg.eigh")
+def eigh(xp: Any, a: Any, UPLO: str = "L") -> Any:
+    """Return eigenvalues and eigenvectors of symmetric matrices, of which the lower or the upper half is read."""
+    return xp.linalg.eigh(_lower(xp, "eigh", a, UPLO))
+
+
+@numpy_name("linalg.eigvalsh")
+def eigvalsh(xp: Any, a: Any, UPLO: str = "L") -> Array:
+    """Return eigenvalues of symmetric matrices, of which the lower or the upper half is read."""
+    return xp.linalg.eigvalsh(_lower(xp, "eigvalsh", a, UPLO))
+
+
+def _lower(xp: Any, name: str, a: Any, half: str) -> Array:
+    """Return matrices whose lower half is the one that is asked for."""
+    if half.upper() not in ("L", "U"):
+        raise ValueError(f"numpy.linalg.{name}: expected UPLO= 'L' or 'U'; got {half!r}")
+    a = as_array(xp, a)
+    return a if half.upper() == "L" else xp.matrix_transpose(_conjugate(xp, a))
+
+
+def _conjugate(xp: Any, x: Array) -> Array:
+    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
+
+
+@numpy_name("linalg.pinv")
+def pinv(xp: Any, a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
+    """Return pseudo-inverses; singular values below rcond, or rtol, times the largest count as 0."""
+    rtol = rcond if rtol is None else rtol
+    return xp.linalg.pinv(as_array(xp, a), **({} if rtol is None else {"rtol": rtol}))
+
+
+@numpy_name("linalg.lstsq")
+def lstsq(xp: Any, a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
+    """Return the shortest x of the least |b - a x|, the squares of that length, the rank of a and its singular values.
+
+    The squares are left out, as in NumPy, where a has not more rows than columns or not the full rank.
+    """
+    a, b = as_arrays(xp, (a, b))
+    m, n = a.shape
+    eps = float(xp.finfo(xp.result_type(a, b)).eps)
+    rcond = eps * max(m, n) if rcond is None else eps if rcond == -1 else rcond
+    s = xp.linalg.svdvals(a)
+    rank = xp.count_nonzero(s > rcond * s[:1])
+    x = xp.matmul(xp.linalg.pinv(a, rtol=rcond), b)
+    squares = xp.zeros((0,), dtype=s.dtype, device=s.device)
+    if m > n and not somewhere(xp, rank < n):
+        r = b - xp.matmul(a, x)
+        squares = xp.sum(xp.real(r * _conjugate(xp, r)), axis=0, keepdims=b.ndim == 1)
+    return x, squares, xp.astype(rank, xp.int32), s
+
+
+@numpy_name("linalg.cond")
+def cond(xp: Any, x: Any, p: Any = None) -> Array:
+    """Return condition numbers of matrices in a norm of order p, the spectral one unless it is given."""
+    x = as_array(xp, x)
+    if p in (None, 2, -2):
+        s = xp.linalg.svdvals(x)
+        return s[..., -1] / s[..., 0] if p == -2 else s[..., 0] / s[..., -1]
+    return xp.linalg.matrix_norm(x, ord=p) * xp.linalg.matrix_norm(xp.linalg.inv(x), ord=p)
+
+
+@numpy_name("linalg.tensorsolve")
+def tensorsolve(xp: Any, a: Any, b: Any, axes: Any = None) -> Array:
+    """Return x of a x = b, summed over all axes of x, the last of a, or those of a that `axes` puts last."""
+    a, b = as_arrays(xp, (a, b))
+    if axes is not None:
+        a = xp.permute_dims(a, (*(i for i in range(a.ndim) if i not in axes), *axes))
+    shape = a.shape[b.ndim :]
+    n = math.prod(shape)
+    return xp.reshape(xp.linalg.solve(xp.reshape(a, (-1, n)), xp.reshape(b, (-1,))), shape)
+
+
+@numpy_name("linalg.tensorinv")
+def tensorinv(xp: Any, a: Any, ind: int = 2) -> Array:
+    """Return the inverse of a as a map from its last axes to its first `ind`."""
+    a = as_array(xp, a)
+    n = math.prod(a.shape[ind:])
+    return xp.reshape(xp.linalg.inv(xp.reshape(a, (n, -1))), (*a.shape[ind:], *a.shape[:ind]))
+
+
+@numpy_name()
+def vdot(xp: Any, a: Any, b: Any) -> Array:
+    """Return the sum of products of all elements, those of a conjugated."""
+    a, b = (xp.reshape(x, (-1,)) for x in as_arrays(xp, (a, b)))
+    return xp.matmul(_conjugate(xp, a), b)

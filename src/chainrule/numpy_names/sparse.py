@@ -1,0 +1,59 @@
+"""Products of a sparse matrix of SciPy's or CuPy's, a constant, with arrays of any library."""
+
+from typing import Any
+
+from chainrule.gates.helpers import is_transformed, output
+from chainrule.gates.indexing import scatter
+from chainrule.gates.types import Array, Result
+
+
+def is_sparse(x: Any) -> bool:
+    """Say whether x is a sparse matrix or a sparse array."""
+    return hasattr(x, "tocoo") and hasattr(x, "nnz")
+
+
+def sparse_product(xp: Any, x: Array, /, *, A: Any) -> Result:
+    """y = A x with a constant A, x a vector or a matrix: dx = A^T dy."""
+    if hasattr(x, "node"):  # traced
+        y = output(sparse_product, xp, x, A=A)
+    elif is_transformed(x) or not _is_of_its_library(A, x):
+        y = _by_elements(xp, x, A)
+    else:
+        y = A @ x
+    return y, (lambda g: output(sparse_product, xp, g, A=A.T),)
+
+
+def _is_of_its_library(A: Any, x: Array) -> bool:
+    return type(x).__module__.partition(".")[0] == {"scipy": "numpy", "cupyx": "cupy"}.get(
+        type(A).__module__.partition(".")[0]
+    )
+
+
+def _by_elements(xp: Any, x: Array, A: Any) -> Array:
+    """Return A x as the sum of the elements of A, times those of x, at their rows."""
+    A = A.tocoo()
+    rows, columns, data = (xp.asarray(part, device=x.device) for part in (A.row, A.col, A.data))
+    if x.ndim == 2:
+        data = data[:, None]
+    shares = xp.take(x, columns, axis=0) * data
+    return output(scatter, xp, shares, keys=(rows,), shape=(A.shape[0], *x.shape[1:]))
+
+
+def product(x1: Any, x2: Any) -> Array:
+    """Return x1 @ x2, of which one is sparse and the other an array of a transformed namespace."""
+    A, x = checked(x1, x2)
+    space = x.space
+    if A is x1 or x.ndim == 1:
+        return space._record(sparse_product, (x,), {"A": A if A is x1 else A.T})
+    return space.matrix_transpose(space._record(sparse_product, (space.matrix_transpose(x),), {"A": A.T}))
+
+
+def checked(x1: Any, x2: Any) -> tuple[Any, Array]:
+    """Return the sparse one of two factors, and the other; ValueError for shapes that do not fit."""
+    left, right = x1.shape, x2.shape
+    A, x = (x1, x2) if is_sparse(x1) else (x2, x1)
+    if len(A.shape) != 2 or x.ndim not in (1, 2) or left[-1] != right[0]:
+        raise ValueError(
+            f"expected a sparse matrix, and a vector or a matrix that fits it; got shapes {left} and {right}"
+        )
+    return A, x

@@ -1,0 +1,167 @@
+"""Operators, methods and questions of Python's on arrays of our namespaces, answered as for the plain array."""
+
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from tests.numpy_names.test_dispatch import STACK, A, V, numbers_and_slopes
+
+
+class Foreign:
+    """A class with operators of its own, which keeps what it was given."""
+
+    def __radd__(self, x: Any) -> Any:
+        return ("add", x)
+
+    def __rmatmul__(self, x: Any) -> Any:
+        return ("matmul", x)
+
+    def __rpow__(self, x: Any) -> Any:
+        return ("pow", x)
+
+    def __lt__(self, x: Any) -> Any:
+        return ("lt", x)
+
+
+class TestForeignOperands:
+    OPERATORS: tuple[tuple[str, Callable[[Any, Any], Any]], ...] = (
+        ("add", lambda x, y: x + y),
+        ("matmul", lambda x, y: x @ y),
+        ("pow", lambda x, y: x**y),
+        ("lt", lambda x, y: x > y),
+    )
+
+    @pytest.mark.parametrize(("name", "f"), OPERATORS)
+    @pytest.mark.parametrize("constant", [False, True])
+    def test_the_class_takes_the_operator_over(self, name: str, f: Callable[[Any, Any], Any], constant: bool):
+        x = cr.variable(V)
+        x = cr.stop_gradient(x) if constant else x
+        assert f(x, Foreign()) == (name, x) or f(x, Foreign())[1] is x
+
+    @pytest.mark.parametrize(("name", "f"), OPERATORS)
+    def test_in_a_batch(self, name: str, f: Callable[[Any, Any], Any]):
+        seen = []
+        cr.vmap(lambda x: seen.append(f(x, Foreign())) or x)(A)
+        assert seen[0][0] == name
+
+    def test_without_an_operator_of_its_own_it_is_pythons_error(self):
+        for x in (cr.variable(V), cr.stop_gradient(cr.variable(V))):
+            with pytest.raises(TypeError, match="unsupported operand"):
+                x - Foreign()
+            with pytest.raises(TypeError, match="got an object of the class Foreign"):
+                np.multiply(x, Foreign())
+
+    def test_what_it_gives_back_is_followed(self):
+        class Shift:
+            def __radd__(self, x: Any) -> Any:
+                return x * 3.0
+
+        assert cr.grad(lambda x: np.sum(x + Shift()))(V).tolist() == [3, 3, 3]
+
+    def test_a_rule_of_ones_own_takes_it(self):
+        scaled = cr.gate(lambda xp, x, by: (x * by["factor"], (lambda g: g * by["factor"], None)))
+        assert cr.grad(lambda x: np.sum(scaled(x, {"factor": 2.0})))(V).tolist() == [2, 2, 2]
+
+    def test_a_dataarray_holds_the_traced_array(self):
+        xarray = pytest.importorskip("xarray")
+        weights = xarray.DataArray(V, dims="a")
+        assert cr.grad(lambda x: np.sum((x * weights).data ** 2))(V) == pytest.approx(2 * V**3)
+
+    @pytest.mark.parametrize("y", [[1.0, 2.0, 3.0], (1, 2, 3), 2, np.float32(2), V, np.int64(1)])
+    def test_lists_and_numbers_are_none(self, y: Any):
+        np.testing.assert_array_equal((cr.variable(V) + y).value, V + y)
+        np.testing.assert_array_equal((y + cr.variable(V)).value, y + V)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: x.T, lambda x: x.T @ np.ones(x.shape[0]), lambda x: (x.T * 2).T, lambda x: x[0].T]
+)
+@pytest.mark.parametrize("x", [V, A, STACK], ids=["vector", "matrix", "stack"])
+def test_the_transpose_is_numpys(f: Callable[[Any], Any], x: np.ndarray):
+    numbers_and_slopes(f, x)
+    np.testing.assert_allclose(cr.vmap(f)(np.stack([x, 2 * x])), [f(x), f(2 * x)])
+
+
+def test_the_transpose_is_the_standards_where_the_library_has_that():
+    x = cr.get_device("strict").asarray([1.0, 2.0])
+    with pytest.raises(ValueError, match="expected a matrix"):
+        cr.grad(lambda x: x.T[0])(x)
+
+
+class TestNumbers:
+    QUESTIONS: tuple[Callable[[Any], Any], ...] = (
+        np.isscalar,
+        lambda x: isinstance(x, float),
+        lambda x: isinstance(x, int | float),
+        lambda x: isinstance(x, numbers.Real),
+        lambda x: isinstance(x, numbers.Integral),
+        lambda x: isinstance(x, list | tuple | dict),
+        np.ndim,
+    )
+
+    @pytest.mark.parametrize("f", [lambda x: x, lambda x: x * 2, np.sum])
+    @pytest.mark.parametrize("x", [2.0, np.float64(2), np.float32(2), np.array(2.0), np.ones(1)])
+    def test_a_traced_number_answers_as_the_plain_one(self, x: Any, f: Callable[[Any], Any]):
+        traced = []
+
+        def asked(x: Any) -> Any:
+            traced.append([ask(f(x)) for ask in self.QUESTIONS])
+            return np.sum(x)
+
+        cr.grad(lambda x: np.sum(cr.grad(asked)(x) * x))(x)
+        assert traced == [[ask(f(x)) for ask in self.QUESTIONS]]
+
+    def test_it_keeps_its_gradient_in_the_branch_of_numbers(self):
+        def f(x: Any) -> Any:
+            return x * x if np.isscalar(x) and isinstance(x, float) else np.nan
+
+        assert cr.grad(f)(3.0) == 6
+        assert cr.grad(cr.grad(lambda x: f(x) * x))(3.0) == 18
+
+    def test_exponents_that_are_traced_keep_their_gradients_at_every_order(self):
+        # d/da of a^p log a, at p = a.
+        a = 1.5
+        slope = cr.grad(lambda a: cr.grad(lambda p: a**p)(a * 1.0))(a)
+        assert slope == pytest.approx(a**a * ((np.log(a) + 1) * np.log(a) + 1 / a))
+        assert cr.hessian(lambda p: 2.0**p)(1.5) == pytest.approx(2**1.5 * np.log(2) ** 2)
+
+    def test_in_a_batch_chainrule_numpy_answers(self):
+        answers = []
+        cr.vmap(lambda x: answers.append([cr.numpy.isscalar(x[0]), cr.numpy.isscalar(x)]) or x)(A)
+        assert answers == [[True, False]]
+
+
+class TestKeysOfPandas:
+    @pytest.mark.parametrize("kind", ["mask", "places", "index", "masked array", "in a tuple"])
+    def test_they_pick_what_numpy_picks_at_every_order(self, kind: str):
+        pandas = pytest.importorskip("pandas")
+        key = {
+            "mask": pandas.Series([True, False, True], index=[7, 8, 9]),
+            "places": pandas.Series([2, 0, 0]),
+            "index": pandas.Index([2, 0]),
+            "masked array": pandas.array([True, False, True]),
+            "in a tuple": (pandas.Series([2, 0]),),
+        }[kind]
+        numbers_and_slopes(lambda x: x[key], V)
+        curved = cr.hessian(lambda x: np.sum(x[key] ** 3))(V)
+        times = np.zeros(3)
+        np.add.at(times, np.asarray(key[0] if isinstance(key, tuple) else key), 1.0)
+        np.testing.assert_allclose(curved, np.diag(6 * V * times))
+        np.testing.assert_array_equal(cr.vmap(lambda x: x[key])(A), [row[key] for row in A])
+        np.testing.assert_array_equal(cr.compile(lambda x: x[key])(V), V[key])
+
+
+def test_what_numpys_c_code_does_not_ask_says_what_to_write():
+    with pytest.raises(TypeError, match=r"for A\.dot\(x\) write A @ x"):
+        A.dot(cr.variable(V))
+
+
+@pytest.mark.parametrize("transform", [cr.grad, cr.vmap, cr.compile])
+def test_one_value_is_asked_for_in_one_way(transform: Callable[..., Any]):
+    for ask in (float, int, complex, lambda x: x.item(), lambda x: x.tolist(), lambda x: [1, 2][x]):
+        with pytest.raises(TypeError):
+            transform(lambda x, ask=ask: (ask(x[0]), x[1])[1])(A[0] if transform is not cr.vmap else A)

@@ -1,0 +1,138 @@
+"""scipy.linalg with gradients: SciPy's values, gradients to the second order, batches, programs and devices."""
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+import chainrule as cr
+from chainrule.scipy import linalg
+
+rng = np.random.default_rng(0)
+A, B, b = rng.normal(size=(3, 3)) + 3 * np.eye(3), rng.normal(size=(3, 2)), rng.normal(size=3)
+S, P = A @ A.T, A.T @ A + np.eye(3)
+
+
+def symmetric(X):
+    return (X + X.T) / 2
+
+
+def squared(result):
+    """Return what does not depend on the signs of vectors."""
+    w, V = result
+    return w, V * V
+
+
+# For each function: what to do with a module that has it, and the arrays.
+CALLS = {
+    "solve_triangular": (lambda la, A, b: la.solve_triangular(A, b), A, b),
+    "solve_triangular lower": (lambda la, A, b: la.solve_triangular(A, b, lower=True), A, B),
+    "solve_triangular trans": (lambda la, A, b: la.solve_triangular(A, b, trans=1), A, B),
+    "solve_triangular C": (lambda la, A, b: la.solve_triangular(A, b, "C", lower=True), A, b),
+    "solve_triangular unit": (lambda la, A, b: la.solve_triangular(A, b, unit_diagonal=True), A, B),
+    "solve_triangular all": (lambda la, A, b: la.solve_triangular(A, b, 1, True, True), A, b),
+    "cho_solve": (lambda la, A, b: la.cho_solve(la.cho_factor(symmetric(A)), b), S, b),
+    "cho_solve lower": (lambda la, A, b: la.cho_solve(la.cho_factor(symmetric(A), lower=True), b), S, B),
+    "lu_solve": (lambda la, A, b: la.lu_solve(la.lu_factor(A[::-1]), b), A, b),
+    "lu_solve trans": (lambda la, A, b: la.lu_solve(la.lu_factor(A[::-1]), b, trans=1), A, B),
+    "lu_factor": (lambda la, A: la.lu_factor(A[::-1])[0], A),
+    "solve": (lambda la, A, b: la.solve(A, b), A, b),
+    "solve sym": (lambda la, A, b: la.solve(A, b, assume_a="sym", lower=True), A, B),
+    "solve pos": (lambda la, A, b: la.solve(A, b, assume_a="pos"), S, b),
+    "solve transposed": (lambda la, A, b: la.solve(A, b, transposed=True), A, B),
+    "inv": (lambda la, A: la.inv(A), A),
+    "det": (lambda la, A: la.det(A), A),
+    "pinv": (lambda la, A: la.pinv(A), B),
+    "cholesky": (lambda la, A: la.cholesky(symmetric(A)), S),
+    "cholesky lower": (lambda la, A: la.cholesky(symmetric(A), lower=True), S),
+    "qr": (lambda la, A: la.qr(A), A),
+    "qr economic": (lambda la, A: la.qr(A, mode="economic"), B),
+    "qr r": (lambda la, A: la.qr(A, mode="r")[0], A),
+    "svd": (lambda la, A: la.svd(A, full_matrices=False)[1], B),
+    "svdvals": (lambda la, A: la.svdvals(A), A),
+    "eigh": (lambda la, A: squared(la.eigh(A, lower=False)), S),
+    "eigh b": (lambda la, A, B: squared(la.eigh(A, B)), S, P),
+    "eigvalsh": (lambda la, A, B: la.eigvalsh(A, B), S, P),
+    "norm": (lambda la, A: la.norm(A, 1), A),
+    "expm": (lambda la, A: la.expm(A), A / 3),
+    "sqrtm": (lambda la, A: la.sqrtm(A), S),
+    "logm": (lambda la, A: la.logm(A), S),
+    "block_diag": (lambda la, A, b: la.block_diag(A, b, 2.0), A, b),
+    "toeplitz": (lambda la, b: la.toeplitz(b), b),
+    "toeplitz r": (lambda la, b, r: la.toeplitz(b, r), b, B[0]),
+}
+
+
+def total(result):
+    return sum(np.sum(np.sin(x)) for x in (result if isinstance(result, tuple) else (result,)))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_values_are_those_of_scipy_and_gradients_those_of_differences(name):
+    f, *arrays = CALLS[name]
+    ours, theirs = f(linalg, *arrays), f(scipy.linalg, *arrays)
+    for x, y in zip(*((r if isinstance(r, tuple) else (r,)) for r in (ours, theirs)), strict=True):
+        np.testing.assert_allclose(
+            x, y if "cho" not in name or "solve" in name else np.asarray(y), atol=1e-12
+        )
+    cr.check_gradients(lambda *xs: total(f(linalg, *xs)), *arrays, order=2)
+
+
+def test_every_function_has_a_row():
+    assert {name.split()[0] for name in CALLS} | {"cho_factor"} == set(linalg.__all__)
+
+
+@pytest.mark.parametrize("name", ["solve_triangular unit", "cho_solve", "expm", "sqrtm", "logm", "toeplitz"])
+def test_batches_and_programs(name):
+    f, *arrays = CALLS[name]
+    slope = cr.grad(lambda *xs: total(f(linalg, *xs)))
+    batch = [np.stack([x, 2 * x]) for x in arrays]
+    each = np.stack([slope(*arrays), slope(*(2 * x for x in arrays))])
+    np.testing.assert_allclose(cr.vmap(slope)(*batch), each, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(cr.compile(slope)(*arrays), each[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "name", ["solve_triangular trans", "cho_solve", "expm", "sqrtm", "logm", "toeplitz r"]
+)
+def test_on_every_device_in_float32(name, device):
+    f, *arrays = CALLS[name]
+    slopes = cr.grad(lambda *xs: xs[0].__array_namespace__().sum(f(linalg, *xs)), argnums=(0,))
+    (g,) = slopes(*(device.asarray(x, dtype="float32") for x in arrays))
+    assert str(g.dtype).endswith("float32")
+    want = cr.grad(lambda *xs: np.sum(f(linalg, *xs)))(*arrays)
+    np.testing.assert_allclose(device.to_numpy(g), want, rtol=2e-4, atol=2e-4)
+
+
+def test_functions_of_matrices_at_singular_ones():
+    N = np.diag([0.0, 1.0])
+    with pytest.warns(match="singular"):
+        assert np.isnan(linalg.logm(N)).all()
+    with pytest.warns(match="singular"):
+        assert np.isnan(cr.grad(lambda X: np.sum(linalg.sqrtm(X)))(N)).all()
+    np.testing.assert_allclose(cr.grad(lambda X: np.sum(linalg.expm(X)))(N * 0), np.ones((2, 2)))
+    # Eigenvalues that coincide, also of matrices without a basis of eigenvectors.
+    J = np.array([[4.0, 1.0], [0.0, 4.0]])
+    for f in (linalg.sqrtm, linalg.logm, linalg.expm):
+        cr.check_gradients(lambda X, f=f: np.sum(np.sin(f(X))), J, order=2)
+
+
+def test_a_large_or_small_gradient_leaves_the_digits_of_a_rate():
+    for scale in (1e-9, 1e9):
+        rate = cr.grad(lambda X, s=scale: s * np.sum(linalg.expm(X)))(A) / scale
+        np.testing.assert_allclose(rate, scipy.linalg.expm_frechet(A.T, np.ones((3, 3)))[1], rtol=1e-12)
+
+
+def test_what_is_refused():
+    for call, says in {
+        (lambda: linalg.solve_triangular(A, b, trans=3)): "trans must be",
+        (lambda: linalg.solve_triangular(A, b[:2])): r"\(3, 3\) and \(2,\)",
+        (lambda: linalg.solve_triangular(A, b * np.nan)): "check_finite=False",
+        (lambda: linalg.expm(B)): "square matrix",
+        (lambda: linalg.lu_factor(np.stack([A, A]))): "one matrix",
+        (lambda: linalg.solve(A, b, assume_a="banded")): "assume_a",
+        (lambda: linalg.qr(A, pivoting=True)): "pivoting",
+        (lambda: linalg.toeplitz(A)): "vectors",
+    }.items():
+        with pytest.raises(ValueError, match=says):
+            call()
+    assert np.isnan(linalg.solve_triangular(A, b * np.nan, check_finite=False)).all()
