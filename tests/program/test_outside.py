@@ -445,13 +445,28 @@ def test_every_call_gives_the_numbers_of_f_or_an_error(case):
 @dataclasses.dataclass(frozen=True)
 class Config:
     rate: float
+    W: np.ndarray
 
 
-def test_equal_values_of_the_callers_classes_share_a_program():
-    g = cr.compile(lambda x, config: x * config.rate)
-    for rate in (2.0, 2.0, 3.0, 2.0):
-        np.testing.assert_array_equal(g(X, Config(rate)), X * rate)
-    assert len(g.signatures) == 2
+@dataclasses.dataclass
+class Derived:
+    rate: float
+
+    def __post_init__(self):
+        self.twice = self.rate * 2
+
+
+def test_dataclasses_are_trees():
+    g = cr.compile(lambda x, config: (Config(config.rate * 2, x * config.rate + config.W), config))
+    for rate in (2.0, 3.0):
+        out, same = g(X, Config(rate, X + rate))
+        assert (type(out), out.rate, type(same), same.rate) == (Config, rate * 2, Config, rate)
+        np.testing.assert_array_equal(out.W, X * rate + (X + rate))
+        np.testing.assert_array_equal(same.W, X + rate)
+    assert len(g.signatures) == 1
+    g = cr.compile(lambda x, both: x * both["a"][0].twice + both["a"][0].rate)
+    for rate in (2.0, 3.0):
+        np.testing.assert_array_equal(g(X, {"a": [Derived(rate)]}), X * rate * 2 + rate)
 
 
 def test_iterators_are_refused():

@@ -1,7 +1,6 @@
 """Build a program: run the function on recorded arguments, simplify what was noted, write it, and load it."""
 
 import builtins
-import copy
 import functools
 import inspect
 import itertools
@@ -26,7 +25,16 @@ from chainrule.program.outside.objects import is_array
 from chainrule.program.outside.reached import Outside, holds, kept
 from chainrule.program.recorded import recorded
 from chainrule.program.recording import Call, Recording, Variable, started
-from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key
+from chainrule.program.signature import (
+    CHECKED_WITH,
+    Unpacking,
+    children,
+    kind_of,
+    leaves,
+    rebuilder,
+    same_objects,
+    value_key,
+)
 from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
 MISS = object()  # what a checked program returns for arguments of another signature
@@ -156,10 +164,10 @@ def _recorded_arguments(
 
 def _containers(tree: Any) -> Iterator[Any]:
     """Yield the lists and dicts in a tree, which a function may change."""
-    if isinstance(tree, dict | list | tuple):
+    if pytree.is_nested(tree):
         if not isinstance(tree, tuple):
             yield tree
-        for item in tree.values() if isinstance(tree, dict) else tree:
+        for item in children(tree):
             yield from _containers(item)
 
 
@@ -330,37 +338,18 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
             return "{" + ", ".join(f"{key!r}: {nested(item)}" for key, item in tree.items()) + "}"
         if type(tree) is list:
             return "[" + ", ".join(map(nested, tree)) + "]"
-        if isinstance(tree, tuple | list | dict):
-            items = list(tree.values()) if isinstance(tree, dict) else list(tree)
+        if pytree.is_nested(tree):
+            items = children(tree)
             text = "(" + ", ".join(map(nested, items)) + ("," if len(items) == 1 else "") + ")"
             if type(tree) is not tuple and exact and objects is not None:
                 name = f"__as{len(objects)}"
-                objects[name] = _rebuilder(tree)
+                objects[name] = rebuilder(tree)
                 return f"{name}({text})"
             return text
         return leaf()
 
     text = nested(out)
     return text[1:-1] if type(out) is tuple and len(out) > 1 else text
-
-
-def _rebuilder(tree: Any) -> Callable[[Any], Any]:
-    """Return the function that puts items into a container of the class of `tree`."""
-    if isinstance(tree, dict):
-        empty = copy.copy(tree)
-        for key in empty:
-            empty[key] = None
-        keys = list(tree)
-
-        def filled(items: Any) -> Any:
-            new = copy.copy(empty)
-            for key, item in zip(keys, items, strict=True):
-                new[key] = item
-            return new
-
-        return filled
-    kind = type(tree)
-    return (lambda items: kind(*items)) if hasattr(tree, "_fields") else kind
 
 
 def _described(x: Any) -> str:
