@@ -51,6 +51,12 @@ def is_library(module: Any) -> bool:
     return str(module).partition(".")[0] in _LIBRARIES
 
 
+def is_own(f: types.FunctionType) -> bool:
+    """Say whether a function is the caller's: of no library, and not written by `dataclass`."""
+    generated = f.__code__.co_filename == "<string>" and f.__name__.startswith("__")
+    return not generated and not is_library(f.__globals__.get("__name__"))
+
+
 def is_array(x: Any) -> bool:
     """Say whether x is an array of any library."""
     kind = type(x)
@@ -105,7 +111,7 @@ def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]
     if is_compiled(f):
         yield "", f.__wrapped__, True  # type: ignore[attr-defined]
         return
-    own = not is_library(f.__globals__.get("__name__"))
+    own = is_own(f)
     used = usage(f.__code__)
     only_appended = used.loaded - used.read if own else ()
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
@@ -173,7 +179,7 @@ def content(cell: Any) -> Any:
 def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
     """Return the places in an object that another one may come to: a kind of READ, the holder, and the name there."""
     if isinstance(x, types.FunctionType):
-        return [] if is_library(x.__globals__.get("__name__")) else _places_of_function(x)
+        return [] if not is_own(x) else _places_of_function(x)
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
             return []

@@ -21,7 +21,7 @@ import numpy as np
 from chainrule.backend.namespaces import to_numpy
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.outside.bytecode import usage
-from chainrule.program.outside.objects import CACHED, MISSING, READ, SAME, is_array, is_library, parts, places
+from chainrule.program.outside.objects import CACHED, MISSING, READ, SAME, is_array, is_own, parts, places
 from chainrule.program.recording import NotReplayableError, Recording
 from chainrule.program.signature import exact, is_atom
 
@@ -67,7 +67,7 @@ class Outside:
             if is_array(x):
                 self._array(x, closed)
                 continue
-            if isinstance(x, types.FunctionType) and not is_library(x.__globals__.get("__name__")):
+            if isinstance(x, types.FunctionType) and is_own(x):
                 self._function(x, closed)
             if first:
                 self._note(x, names)
