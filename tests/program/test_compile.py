@@ -231,7 +231,7 @@ def test_gradients_in_numbers():
             assert a.shape == b.shape == ()
             assert a == b
     assert len(g.signatures) == 1
-    with pytest.raises(TypeError, match="real floating dtype"):
+    with pytest.raises(TypeError, match="floating dtype"):
         g(1, 2.0)
     forward = cr.compile(lambda x, t: cr.jvp(np.exp, (x,), (t,)))
     for x in (0.5, 1.5):
