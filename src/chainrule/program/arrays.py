@@ -49,7 +49,12 @@ class Recorded(ArrayObject):
         self.value, self.variable, self.recording = value, variable, recording
 
     def __repr__(self) -> str:
+        if self.recording.open and self.is_readable():
+            return repr(self.value)
         return f"Recorded(shape={self.shape}, dtype={self.dtype})"
+
+    def __str__(self) -> str:
+        return str(self.value) if self.recording.open and self.is_readable() else repr(self)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.space

@@ -117,6 +117,8 @@ def value_key(x: Any) -> Any:
         return repr(x)
     if type(x) in (tuple, frozenset):
         return type(x)(map(exact, x))
+    if type(x) is slice:
+        return exact(x.start), exact(x.stop), exact(x.step)
     hash(x)
     if dataclasses.is_dataclass(x) and not isinstance(x, type) and not _is_itself(x):
         return tuple(map(exact, _fields(x).values())), _beside_fields(x)

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator, Set
 from typing import Any
 
@@ -90,7 +91,8 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
     elif isinstance(x, types.ModuleType | type):
         if not is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
             yield from ((name, vars(x)[name], False) for name in _used(x, names))
-            yield from (("", kind, False) for kind in (x.__mro__[1:-1] if isinstance(x, type) else ()))
+            kinds = (type(x), *x.__mro__[1:-1]) if isinstance(x, type) else ()
+            yield from (("", kind, False) for kind in kinds)
     elif isinstance(x, classmethod | staticmethod):
         yield "", x.__func__, False
     elif isinstance(x, property | functools.cached_property):
@@ -131,7 +133,9 @@ def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]
 
 
 def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
-    if isinstance(x, dict):
+    if isinstance(x, weakref.ref):
+        yield "", x(), False
+    elif isinstance(x, dict | types.MappingProxyType):
         yield from (("", child, type(x) is dict) for child in x.values())
         yield from (("", key, False) for key in x)
     elif isinstance(x, _ITEMS):
@@ -189,7 +193,7 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod
     ):
         return []
-    if isinstance(x, dict):
+    if isinstance(x, dict | types.MappingProxyType):
         return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
     if isinstance(x, _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]

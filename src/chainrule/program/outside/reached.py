@@ -7,6 +7,7 @@ program holds for as long as that is so. Arrays are handed to the function as re
 
 import array
 import collections
+import contextvars
 import functools
 import io
 import operator
@@ -101,6 +102,8 @@ class Outside:
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function may change. Pass in its array"
             )
+        if kind is contextvars.ContextVar:
+            raise NotReplayableError("compile: a ContextVar is not followed. Pass in its value")
         if hasattr(kind, "__next__") and not isinstance(x, io.IOBase | random.Random):
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function gives other values at each call. Pass in its values"
