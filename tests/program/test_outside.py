@@ -1,12 +1,14 @@
 """What a program could replay wrongly: whatever changes between calls gives the numbers of f, or an error."""
 
 import collections
+import contextvars
 import dataclasses
 import functools
 import itertools
 import math
 import random
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -134,6 +136,33 @@ def number_of_a_module():
     return lambda x: x * module.rate, (X,), lambda: setattr(module, "rate", 3.0)
 
 
+class OfClasses(type):
+    W = np.ones(3)
+
+
+class OfMeta(metaclass=OfClasses):
+    pass
+
+
+def array_of_a_metaclass():
+    return lambda x: x * float(OfMeta.W[0]), (X,), lambda: OfClasses.W.__setitem__(0, OfClasses.W[0] + 1)
+
+
+def array_behind_a_reference():
+    W = np.ones(3)
+    return lambda x, get=weakref.ref(W): x * float(get()[0]), (X,), lambda: W.__setitem__(0, 3.0)
+
+
+def array_behind_a_view_of_a_dict():
+    W = types.MappingProxyType({"W": np.ones(3)})
+    return lambda x: x * float(W["W"][0]), (X,), lambda: W["W"].__setitem__(0, 3.0)
+
+
+def text_of_an_array():
+    W = np.ones(1)
+    return lambda x: x * len(str(W)), (X,), lambda: W.__setitem__(0, 1.2345)
+
+
 def keyword_only_default():
     W = np.ones(3)
 
@@ -220,6 +249,7 @@ CHANGES = [
         helper_outside,
         variable_of_a_closure,
     ),
+    *(array_of_a_metaclass, array_behind_a_reference, array_behind_a_view_of_a_dict, text_of_an_array),
     *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
 ]
 
@@ -278,7 +308,7 @@ class Asks:
         return x * 2 if type(x) is np.ndarray else x * 3
 
 
-asks = Asks()
+asks, CONTEXT = Asks(), contextvars.ContextVar("CONTEXT", default=2.0)
 
 
 @functools.singledispatch
@@ -291,6 +321,7 @@ def dispatched(x):
     [
         lambda x: asks.method(x),
         lambda x: dispatched(x),
+        lambda x: x * CONTEXT.get(),
         lambda x: x * globals()["RATE"],
     ],
 )
@@ -415,6 +446,7 @@ CALLS = [
     (quotient, [(X, 0), (X, 1)]),
     (lambda __MISS, __type=1: __MISS * 2 * __type, [(X,), (X, 2), (X, 2.0)]),
     (lambda np, np_: np * np_, [(X, X)]),
+    (lambda x, s: x[:, s], [(X, slice(0, 2)), (X, slice(1, 2))]),
     (lambda x, n: (x, n * 2, n), [(X, 2), (X, 2.5), (X, 3)]),
 ]
 
