@@ -150,7 +150,8 @@ def array_of_a_metaclass():
 
 def array_behind_a_reference():
     W = np.ones(3)
-    return lambda x, get=weakref.ref(W): x * float(get()[0]), (X,), lambda: W.__setitem__(0, 3.0)
+    get = weakref.ref(W)
+    return lambda x: x * float(get()[0]), (X,), lambda: W.__setitem__(0, 3.0)
 
 
 def array_behind_a_view_of_a_dict():

@@ -300,8 +300,9 @@ def _load(
         scope["__holds"], leaves_ = lambda *found: program.holds_for(list(found)), ", ".join(unpacking.names)
         last_check = [f"if not __holds({leaves_}): return __MISS"]
     if program.watches:
-        scope["__unchanged"] = program.outside.unchanged
-        taken.append("if not __unchanged(): return __MISS")
+        condition, its_names = program.outside.condition()
+        scope |= its_names
+        taken.append(f"if not ({condition}): return __MISS")
     body = [*taken, *unpacking.checks, *last_check, *code.lines, last]
     program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)
 

@@ -237,13 +237,13 @@ READ: dict[str, Callable[[Any, Any], Any]] = {
 }
 # The same as conditions of Python, where `{0}` is the holder and `{1}` what was there.
 SAME = {
-    "name": "{0}.get({name!r}, MISSING) is {1}",
+    "name": "{0}.get({name!r}, __MISSING) is {1}",
     "attribute": "{0}.{name} is {1}",
     "cell": "{0}.cell_contents is {1}",
     "length": "len({0}) == {1}",
-    "items": "all(map(is_, {0}, {1}))",
-    "keys": "all(map(is_, {0}, {1}))",
-    "values": "all(map(is_, {0}.values(), {1}))",
+    "items": "all(map(__is, {0}, {1}))",
+    "keys": "all(map(__is, {0}, {1}))",
+    "values": "all(map(__is, {0}.values(), {1}))",
 }
 
 

@@ -8,7 +8,6 @@ program holds for as long as that is so. Arrays are handed to the function as re
 import array
 import collections
 import contextvars
-import functools
 import io
 import operator
 import random
@@ -122,22 +121,19 @@ class Outside:
         return bool(self._kept or self._contents)
 
     def unchanged(self) -> bool:
-        """Say whether all that was found is where it was, and the arrays whose bytes are kept are as they were."""
-        return self._is_same() and all(_bytes(x) == then for x, then in self._contents)
+        """Say whether each object is where it was, or an equal number, and the arrays have the bytes that are kept."""
+        return all(map(holds, self._kept)) and all(_bytes(x) == then for x, then in self._contents)
 
-    @functools.cached_property
-    def _is_same(self) -> Callable[[], bool]:
-        """The function that says whether each object is where it was, or an equal number in its place."""
-        scope = {"MISSING": MISSING, "is_": operator.is_, "exactly": lambda: all(map(holds, self._kept))}
-        conditions = []
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """Return an expression that is true where nothing changed, and what its names stand for."""
+        scope: dict[str, Any] = {"__MISSING": MISSING, "__is": operator.is_, "__unchanged": self.unchanged}
+        if self._contents:
+            return "__unchanged()", scope
+        same = []
         for i, (how, holder, name, then) in enumerate(self._kept):
-            scope[f"h{i}"], scope[f"t{i}"] = holder, then
-            conditions.append(SAME[how].format(f"h{i}", f"t{i}", name=name))
-        body = " and ".join(conditions) or "True"
-        exec(
-            f"def same():\n try:\n  if {body}: return True\n except Exception: pass\n return exactly()", scope
-        )
-        return scope["same"]  # type: ignore[return-value]
+            scope[f"__h{i}"], scope[f"__t{i}"] = holder, then
+            same.append(SAME[how].format(f"__h{i}", f"__t{i}", name=name))
+        return f"({' and '.join(same)}) or __unchanged()", scope
 
     def finish(self, f: Callable[..., Any], recording: Recording, copied: bool) -> None:
         """Refuse what the run of f changed, warn about random draws, and keep the bytes of arrays that f read."""
