@@ -502,6 +502,16 @@ def test_dataclasses_are_trees():
         np.testing.assert_array_equal(g(X, {"a": [Derived(rate)]}), X * rate * 2 + rate)
 
 
+def test_what_keeps_changing_warns_once():
+    rates = [0.0]
+    g = cr.compile(lambda x: x * rates[0])
+    with pytest.warns(RuntimeWarning, match="keeps changing") as caught:
+        for rate in range(20):
+            rates[0] = float(rate)
+            np.testing.assert_array_equal(g(X), X * rate)
+    assert len(caught) == 1
+
+
 def test_iterators_are_refused():
     with pytest.raises(TypeError, match="differs from call to call"):
         cr.compile(lambda x, it: x * next(it))(X, iter([1, 2]))

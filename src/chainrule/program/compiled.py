@@ -17,6 +17,8 @@ from chainrule.validation import check_function
 
 # How many programs one function keeps.
 MOST = 64
+# After how many changes outside a function there is a warning.
+MOST_RENEWED = 16
 
 
 def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = True) -> Any:
@@ -84,6 +86,7 @@ class _Programs:
         ]  # the program that ran last, with the checks of its signature
         self.signatures: list[str] = []
         self.handles = False  # whether f handles errors, which a program does not
+        self._renewed = 0  # programs that what is outside f has changed under
         self._warned: set[str] = set()
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -167,7 +170,15 @@ class _Programs:
             self._warn("branch", f"{error}. This call runs the function itself")
             program = None
         self._make_room(key)
-        kept = [p for p in self._by_key.get(key, ()) if p is None or p.is_current()]
+        known = self._by_key.get(key, [])
+        kept = [p for p in known if p is None or p.is_current()]
+        self._renewed += len(known) - len(kept)
+        if self._renewed == MOST_RENEWED:
+            self._warn(
+                "renewed",
+                f"compile: what {getattr(self._f, '__name__', 'f')} reaches outside itself keeps changing, and each time "
+                "it is recorded anew. Pass what changes as an argument",
+            )
         self._by_key[key] = [*kept, program]
         self.signatures[:] = [p.signature for programs in self._by_key.values() for p in programs if p]
         return program
