@@ -67,6 +67,12 @@ def test_a_fused_program_launches_fewer_kernels(gpu):
     assert launches == {"eager": 33, "compiled": 37, "fused": 26}
 
 
+def test_numpys_names_are_followed_on_cupy(gpu):
+    x = gpu.asarray(np.linspace(-1, 1, 6).reshape(2, 3))
+    f = cr.compile(lambda x: np.sum(np.tanh(x) * x, axis=0))
+    np.testing.assert_allclose(gpu.to_numpy(f(x)), gpu.to_numpy(np.sum(np.tanh(x) * x, axis=0)), rtol=1e-12)
+
+
 def test_on_numpy_there_is_no_kernel():
     f, *args = step(np, "float64", 0.3)
     assert "fuse" not in cr.compile(f).source(*args)

@@ -505,10 +505,13 @@ def test_dataclasses_are_trees():
 def test_what_keeps_changing_warns_once():
     rates = [0.0]
     g = cr.compile(lambda x: x * rates[0])
+
+    def call(rate):
+        rates[0] = float(rate)
+        np.testing.assert_array_equal(g(X), X * rate)
+
     with pytest.warns(RuntimeWarning, match="keeps changing") as caught:
-        for rate in range(20):
-            rates[0] = float(rate)
-            np.testing.assert_array_equal(g(X), X * rate)
+        list(map(call, range(20)))
     assert len(caught) == 1
 
 

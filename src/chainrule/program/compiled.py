@@ -176,8 +176,8 @@ class _Programs:
         if self._renewed == MOST_RENEWED:
             self._warn(
                 "renewed",
-                f"compile: what {getattr(self._f, '__name__', 'f')} reaches outside itself keeps changing, and each time "
-                "it is recorded anew. Pass what changes as an argument",
+                f"compile: what {getattr(self._f, '__name__', 'f')} reaches outside itself keeps changing, and it is "
+                "recorded anew each time. Pass what changes as an argument",
             )
         self._by_key[key] = [*kept, program]
         self.signatures[:] = [p.signature for programs in self._by_key.values() for p in programs if p]
