@@ -189,6 +189,13 @@ def test_a_number_that_decides_the_program_is_part_of_the_signature():
     assert "n: 2, k: 3, lr: float" in g.signatures[2]
 
 
+def test_a_question_for_identity_pins_no_number():
+    g = cr.compile(lambda x, rate, mode: x * rate if mode is np.tanh or type(rate) is float else x)
+    for rate in (1.0, 2.0):
+        np.testing.assert_array_equal(g(X, rate, np.tanh), X * rate)
+    assert len(g.signatures) == 1
+
+
 def test_a_number_that_was_computed_of_another_pins_that_one():
     g = cr.compile(lambda x, t: x * 2 if t * 2 - 1 > 5 else x)
     np.testing.assert_array_equal(g(X, 1), X)

@@ -138,10 +138,9 @@ def _recorded_arguments(
 ) -> tuple[Any, list[Variable]]:
     """Return the arguments with recorded leaves, and the variable of each leaf.
 
-    What asks for the type of a number, or if objects are the same, gets numbers and the same objects.
+    Where the function asks if arrays are the same object, those that are get one recorded array.
     """
     new, variables = [], []
-    plain = usage.types or usage.identity
     for i, x in enumerate(pytree.flat((args, kwargs))):
         kind = kind_of(x)
         variable = recording.input("argument", x, i)
@@ -151,9 +150,6 @@ def _recorded_arguments(
             recording.space = recording.space or space
             own = space._array(x, variable, recording)
             new.append(copies.made.setdefault(id(x), own) if usage.identity else own)
-        elif kind == "number" and plain:
-            recording.pinned.add(i)
-            new.append(x)
         elif kind == "number":
             new.append(Number(x, variable, recording, frozenset((i,))))
         else:

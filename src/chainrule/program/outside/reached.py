@@ -107,7 +107,7 @@ class Outside:
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function gives other values at each call. Pass in its values"
             )
-        if hasattr(x, "registry") and hasattr(x, "dispatch"):
+        if isinstance(x, types.FunctionType) and hasattr(x, "registry") and hasattr(x, "dispatch"):
             raise NotReplayableError(
                 "compile: functools.singledispatch is not followed. Write isinstance(x, ...)"
             )
