@@ -148,6 +148,11 @@ def array_of_a_metaclass():
     return lambda x: x * float(OfMeta.W[0]), (X,), lambda: OfClasses.W.__setitem__(0, OfClasses.W[0] + 1)
 
 
+def array_for_compiled_code():
+    W = np.ones(3)
+    return lambda x: x * memoryview(W)[0], (X,), lambda: W.__setitem__(0, 3.0)
+
+
 def array_behind_a_reference():
     W = np.ones(3)
     get = weakref.ref(W)
@@ -250,7 +255,13 @@ CHANGES = [
         helper_outside,
         variable_of_a_closure,
     ),
-    *(array_of_a_metaclass, array_behind_a_reference, array_behind_a_view_of_a_dict, text_of_an_array),
+    *(
+        array_of_a_metaclass,
+        array_for_compiled_code,
+        array_behind_a_reference,
+        array_behind_a_view_of_a_dict,
+        text_of_an_array,
+    ),
     *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
 ]
 

@@ -24,7 +24,7 @@ from chainrule.program.outside.copies import Copies
 from chainrule.program.outside.objects import is_array
 from chainrule.program.outside.reached import Outside, holds, kept
 from chainrule.program.recorded import recorded
-from chainrule.program.recording import Call, Recording, Variable, started
+from chainrule.program.recording import Call, NotReplayableError, Recording, Variable, started
 from chainrule.program.signature import (
     CHECKED_WITH,
     Unpacking,
@@ -83,22 +83,16 @@ class Program:
 
 def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
     """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
-    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
-    outside = Outside([f, *statics])
-    with started() as recording:
-        copies = Copies(outside, functools.partial(_as_recorded, recording))
-        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
-        g = copies.of(f)
-        copies.start()
-        inner = kept(_containers(tree))
-        recording.handles = outside.usage.handles
-        recording.names = Names(built.__code__)
-        out = g(*tree[0], **tree[1])
-        recording.names.finish()
-        raw = _results(f, out, recording)
-        if not all(map(holds, inner)):
-            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
-    outside.finish(f, recording, copies.unchanged())
+    try:
+        recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=True)
+    except NotReplayableError:
+        raise
+    except Exception as error:
+        # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
+        try:
+            recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=False)
+        except NotReplayableError:
+            raise error from None
     names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
@@ -124,6 +118,30 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
         for variable in call.outs:
             variable.value = None  # for its memory
     return program
+
+
+def _run(f: Any, args: Any, kwargs: Any, hands_over: bool) -> tuple[Recording, Outside, Any, Any, Any]:
+    """Run f on recorded arguments; where it `hands_over`, arrays outside f are recorded ones too.
+
+    Returns the recording, what is outside f, the variables of the arguments, the results, and their variables.
+    """
+    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
+    outside = Outside([f, *statics], hands_over)
+    with started() as recording:
+        copies = Copies(outside, functools.partial(_as_recorded, recording))
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
+        g = copies.of(f)
+        copies.start()
+        inner = kept(_containers(tree))
+        recording.handles = outside.usage.handles
+        recording.names = Names(_run.__code__)
+        out = g(*tree[0], **tree[1])
+        recording.names.finish()
+        raw = _results(f, out, recording)
+        if not all(map(holds, inner)):
+            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
+    outside.finish(f, recording, copies.unchanged())
+    return recording, outside, arguments, out, raw
 
 
 def _as_recorded(recording: Recording, array: Any, name: str) -> Any:

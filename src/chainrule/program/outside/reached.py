@@ -33,10 +33,10 @@ class Outside:
     """All that some functions and objects lead to, and what it was when it was looked at.
 
     `usage` is what the code found may do, `targets` are the objects that a copy has to replace, and `users` leads from
-    each object to those that a copy can hand it over by.
+    each object to those that a copy can hand it over by; none does where nothing `hands_over`.
     """
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    def __init__(self, roots: Iterable[Any], hands_over: bool = True) -> None:
         roots = list(roots)
         self.usage, names = usage(None), set[str]()
         while True:  # attributes are looked up by the names in all the code, and may lead to more code
@@ -46,10 +46,14 @@ class Outside:
             self.names: dict[int, str] = {}
             self._closed: dict[int, Any] = {}
             self._kept: list[tuple[str, Any, Any, Any]] = []
-            self._walk([(x, False) for x in roots], names)
+            self._walk([(x, not hands_over) for x in roots], names)
             if self.usage.attributes <= names:
                 break
             names |= self.usage.attributes
+        if self.usage.identity and not hands_over:
+            raise NotReplayableError(
+                "compile: x is y is not followed beside calls that take no recorded arrays"
+            )
         self._draws = self._random_states()
         self._contents = [(x, _bytes(x)) for x in self._closed.values()]
 
