@@ -32,6 +32,7 @@ _LIBRARIES = {
     *(
         "jax",
         "jaxlib",
+        "llvmlite",
         "matplotlib",
         "ml_dtypes",
         "numba",
@@ -44,7 +45,26 @@ _LIBRARIES = {
     ),
 } - {"__main__"}
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
+# Of whose instances the attributes are compared, as those of the caller's classes.
+_WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
+_MOST = 10_000  # objects in one of a library that are looked at
 CACHED = type(functools.cache(len))
+
+
+# What has a way of its own to what it leads to.
+_KNOWN = (
+    *(
+        types.FunctionType,
+        types.MethodType,
+        types.ModuleType,
+        type,
+        functools.partial,
+        weakref.ref,
+        CACHED,
+        *_ITEMS,
+    ),
+    *(dict, types.MappingProxyType, property, classmethod, staticmethod, functools.cached_property),
+)
 
 
 def is_library(module: Any) -> bool:
@@ -135,10 +155,10 @@ def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]
 def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
     if isinstance(x, weakref.ref):
         yield "", x(), False
-    elif isinstance(x, dict | types.MappingProxyType):
+    elif issubclass(type(x), dict | types.MappingProxyType):
         yield from (("", child, type(x) is dict) for child in x.values())
         yield from (("", key, False) for key in x)
-    elif isinstance(x, _ITEMS):
+    elif issubclass(type(x), _ITEMS):
         is_open = type(x) in (list, tuple) or hasattr(x, "_fields")
         yield from (("", child, is_open) for child in x)
     for name, child in _attributes(x).items():
@@ -154,8 +174,37 @@ def is_plain(x: Any) -> bool:
     return hasattr(x, "__dict__") and own.isdisjoint(("__slots__", "__new__", "__del__"))
 
 
+def is_of_library(x: Any) -> bool:
+    """Say whether x is an instance of a library's class, of which only the arrays are looked at."""
+    kind = type(x)
+    if issubclass(kind, _KNOWN):
+        return False
+    return is_library(kind.__module__) and not kind.__module__.startswith(_WATCHED)
+
+
+def arrays_in(x: Any) -> Iterator[Any]:
+    """Yield the arrays in an object, also in its attributes and items, as far as they are no functions."""
+    seen, waiting = {id(x): x}, [x]
+    while waiting and len(seen) < _MOST:
+        y = waiting.pop()
+        if is_array(y):
+            yield y
+            continue
+        kind = type(y)
+        inner = [*y.values()] if issubclass(kind, dict) else [*y] if issubclass(kind, _ITEMS) else []
+        for child in (*inner, *_attributes(y).values()):
+            if id(child) not in seen and not isinstance(child, types.FunctionType | types.ModuleType | type):
+                seen[id(child)] = child
+                waiting.append(child)
+
+
+def _own(x: Any) -> dict[str, Any]:
+    own = getattr(x, "__dict__", None)
+    return own if type(own) is dict else {}
+
+
 def _attributes(x: Any) -> dict[str, Any]:
-    found = dict(vars(x)) if hasattr(x, "__dict__") else {}
+    found = dict(_own(x))
     for kind in type(x).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -193,14 +242,13 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod
     ):
         return []
-    if isinstance(x, dict | types.MappingProxyType):
+    if issubclass(type(x), dict | types.MappingProxyType):
         return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
-    if isinstance(x, _ITEMS):
+    if issubclass(type(x), _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
     kind = type(x)
     settled = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    of_library = is_library(kind.__module__) and not kind.__module__.startswith(("chainrule", "types"))
-    return [] if settled or of_library else _places_of_instance(x)
+    return [] if settled else _places_of_instance(x)
 
 
 def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
@@ -220,7 +268,7 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
     kinds = [vars(kind) for kind in type(x).__mro__]
     cached = {name for kind in kinds for name, y in kind.items() if isinstance(y, functools.cached_property)}
-    own = vars(x) if hasattr(x, "__dict__") else {}
+    own = _own(x)
     found = [("attribute", x, name) for name in _attributes(x) if name not in own]
     found += [("name", own, name) for name in own if name not in cached]
     return found if cached or not hasattr(x, "__dict__") else [("length", own, None), *found]

@@ -21,7 +21,18 @@ import numpy as np
 from chainrule.backend.namespaces import to_numpy
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.outside.bytecode import usage
-from chainrule.program.outside.objects import CACHED, MISSING, READ, SAME, is_array, is_own, parts, places
+from chainrule.program.outside.objects import (
+    CACHED,
+    MISSING,
+    READ,
+    SAME,
+    arrays_in,
+    is_array,
+    is_of_library,
+    is_own,
+    parts,
+    places,
+)
 from chainrule.program.recording import NotReplayableError, Recording
 from chainrule.program.signature import exact, is_atom
 
@@ -71,6 +82,11 @@ class Outside:
             if is_array(x):
                 self._array(x, closed)
                 continue
+            if is_of_library(x):
+                self._note(x, names)
+                for y in arrays_in(x):
+                    self._array(y, closed=True)
+                continue
             if isinstance(x, types.FunctionType) and is_own(x):
                 self._function(x, closed)
             if first:
@@ -117,7 +133,8 @@ class Outside:
             )
         if kind is CACHED:
             self.targets[id(x)] = x
-        self._kept += kept([x], names)
+        if not is_of_library(x):
+            self._kept += kept([x], names)
 
     # --- Has it changed? ---
 
