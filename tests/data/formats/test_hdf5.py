@@ -93,7 +93,10 @@ MALFORMED: dict[str, tuple[Make, list[str]]] = {
         lambda p: write_h5(p / "a.h5", list_classes=np.array([b"cat", b"cat"])),
         ["a.h5", "distinct", "'cat', 'cat'"],
     ),
-    "h5 number classes": (lambda p: write_h5(p / "a.h5", list_classes=[0.5, 1]), ["a.h5", "names", "float64"]),
+    "h5 number classes": (
+        lambda p: write_h5(p / "a.h5", list_classes=[0.5, 1]),
+        ["a.h5", "names", "float64"],
+    ),
     "h5 test shape": (
         lambda p: beside(p / "a", test_set_x=PICTURES[:, :3]),
         ["test_a.h5", "train_a.h5", "height=4", "height=3"],

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, somewhere, is_complex
+from chainrule.gates.helpers import axis_number, is_complex, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of, integers, is_array
 from chainrule.numpy_names.names import SPECIAL, numpy_name
