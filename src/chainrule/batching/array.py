@@ -9,10 +9,10 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.array import ArrayMethods, ArrayObject
 from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.coercion import is_foreign
-from chainrule.numpy_names.names import FROM_LISTS
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
 from chainrule.numpy_names.sparse import answer_to_scipy, foreign_product
 
 
@@ -40,14 +40,21 @@ class Batched(Assignable):
     def __init__(self, value: Array, space: Any, level: int = 0) -> None:
         self.value, self.space, self.level = value, space, level
 
+    def _plain_class(self) -> type:
+        value = self.value
+        kind = value._plain_class() if isinstance(value, ArrayObject) else type(value)
+        # One element of a batch in one row is a number of NumPy's, as it is in a plain array.
+        return self.dtype.type if kind is np.ndarray and self.level and not self.ndim else kind
+
     def __repr__(self) -> str:
         kind = f"a batch of {self.value.shape[0]}, level {self.level}" if self.level else "constant"
         return f"Batched({self.value!r}, {kind})"
 
     def __getattr__(self, name: str) -> Any:
+        instead = f". Write {INSTEAD[name]}" if name in INSTEAD else ""
         raise AttributeError(
             f"{name}: a batched array has no such attribute; it has those of the array API standard and NumPy's "
-            "commonest methods"
+            f"commonest methods{instead}"
         )
 
     def record(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
@@ -97,6 +104,9 @@ class Batched(Assignable):
             self.value, self.level, self.space = new.value, new.level, new.space
         else:
             self.value, self.level = new, 0
+
+    def _as_it_is(self) -> "Batched":
+        return Batched(self.value, self.space, self.level)
 
     def _is_own(self) -> bool:
         return getattr(self, "own", False)
@@ -176,12 +186,10 @@ def of_batch(values: Iterable[Any]) -> Any:
     for x in values:
         if type(x) in _PLAIN:
             continue
-        if isinstance(x, list | tuple):
-            x = of_batch(x)
+        if not is_transformed(x):
+            x = of_batch(x) if isinstance(x, list | tuple) else None
             if x is None:
                 continue
-        elif not is_transformed(x):
-            continue
         if top is None or x.level > top.level:
             top = x
     return top
