@@ -148,5 +148,10 @@ def test_arguments_by_name_and_errors():
     want = scipy.stats.gamma.logpdf(2.0, 1.5, loc=0.5, scale=3.0)
     np.testing.assert_allclose(stats.gamma.logpdf(x=2.0, a=1.5, loc=0.5, scale=3.0), want)
     np.testing.assert_allclose(stats.gamma.logpdf([2.0, 2.0], 1.5, 0.5, 3.0), [want, want])
+    slopes = cr.grad(lambda x, a: np.sum(stats.gamma.logpdf([x, 2.0, 2 * x], a)), (0, 1))(
+        np.asarray(2.0), 1.5
+    )
+    each = cr.grad(lambda x, a: np.sum(stats.gamma.logpdf(x, a)), (0, 1))(np.array([2.0, 2.0, 4.0]), 1.5)
+    np.testing.assert_allclose(slopes, (each[0][0] + 2 * each[0][2], each[1]))
     with pytest.raises(TypeError, match=r"gamma: .*'a'.*expected x, a, loc, scale"):
         stats.gamma.pdf(1.0)
