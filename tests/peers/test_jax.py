@@ -51,6 +51,7 @@ WITHOUT = {
     "scatter": "ours alone: the adjoint of indexing",
     "to_device": "its devices are not the standard's strings",
     "linalg.qr-wide": "has no rule for more columns than rows",
+    "linalg.eig": "asks for an opt-in to the gradients of vectors",
     "getitem-mask": "cannot trace a boolean mask",
 }
 # Where the two differ on purpose: {name: (f, x, ours, JAX's, why)}.

@@ -89,7 +89,6 @@ VIEWS = frozenset(
 INSTEAD = {
     "byteswap": "x.astype(dtype)",
     "fill": "xp.full_like(x, value)",
-    "flat": "x.ravel()",
     "partition": "numpy.sort(x)",
     "put": "xp.where(mask, value, x)",
     "resize": "numpy.reshape(x, shape)",

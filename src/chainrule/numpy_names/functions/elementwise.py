@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, somewhere, is_complex
+from chainrule.gates.helpers import axis_number, is_complex, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of, integers, is_array
 from chainrule.numpy_names.names import SPECIAL, numpy_name
@@ -348,6 +348,7 @@ def array_equal(xp: Any, a1: Any, a2: Any, equal_nan: bool = False) -> bool:
     return a1.shape == a2.shape and allclose(xp, a1, a2, 0.0, 0.0, equal_nan)
 
 
+@numpy_name(ufunc=True)  # that of CuPy's
 @numpy_name()
 def angle(xp: Any, z: Any, deg: bool = False) -> Array:
     """Return the angles of complex numbers, in radians or in degrees; at 0 the gradient is 0."""
