@@ -41,6 +41,7 @@ ELSEWHERE: dict[str, Any] = {
     "maxout": lambda z, pieces: jnp.max(jnp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1),
     "_logaddexp2": jnp.logaddexp2,
     "_cbrt": jnp.cbrt,
+    "_convolve_vectors": jnp.convolve,
     "linalg": jnp.linalg,
 }
 SLOPES = ("complement", "direction", "over", "power_log", "sech_squared", "unit")
