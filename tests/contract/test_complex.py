@@ -105,7 +105,7 @@ OWN = (
 )  # fmt: skip
 
 
-ON_THE_PRETENDED_GPU = ("abs", "multiply-real-complex", "linalg.inv")
+ON_THE_PRETENDED_GPU = ("abs", "multiply-real-complex", "linalg.inv", "take")
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -119,7 +119,11 @@ def test_gradients_agree_with_central_differences_along_both_parts(name: str):
 def test_a_gradient_in_single_precision_has_its_inputs_dtype_on_every_device(here: Place, name: str):
     if here.device.name == "strict":
         pytest.skip("as strict:device1")
-    if here.device.name.startswith("cuda") and "cupy_on_cpu" in sys.modules and name not in ON_THE_PRETENDED_GPU:
+    if (
+        here.device.name.startswith("cuda")
+        and "cupy_on_cpu" in sys.modules
+        and name not in ON_THE_PRETENDED_GPU
+    ):
         pytest.skip("g++ takes seconds for each complex kernel")
     f, *arrays = ROWS[name]
     space = cr.differentiable(here.xp)
@@ -260,3 +264,11 @@ def test_methods_that_divide_by_squares_take_real_parameters():
     ):
         with pytest.raises(TypeError, match=r"expected params.* to be real, got complex128"):
             run()
+
+
+def test_an_element_that_is_taken_twice_gets_both_gradients(here: Place):
+    space, z = cr.differentiable(here.xp), here.array(Z[0], "complex128")
+    places = here.xp.asarray([0, 0, 1], device=z.device)
+    for gather in (lambda z: space.take(z, places), lambda z: z[places]):
+        g = cr.grad(lambda z, f=gather: space.sum(space.real(f(z) * 1j)))(z)
+        np.testing.assert_array_equal(here.numpy(g), [-2j, -1j])

@@ -7,7 +7,16 @@ and `scatter` compute it. Their own pullbacks gather, so gradients of gradients 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, device_of, highest, is_transformed, output, top_of, wider
+from chainrule.gates.helpers import (
+    axis_number,
+    device_of,
+    highest,
+    is_complex,
+    is_transformed,
+    output,
+    top_of,
+    wider,
+)
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback, Result
 
@@ -140,8 +149,8 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
             y[key] = g
         else:
             y[key] += g
-    elif (add_at := getattr(xp.add, "at", None)) is not None:
-        add_at(y, key, g)
+    elif hasattr(xp.add, "at"):
+        _add_at(xp, y, key, g)
     else:
         positions = xp.reshape(xp.arange(math.prod(y.shape), device=device_of(y)), y.shape)[key]
         y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
@@ -155,6 +164,12 @@ def _parts(key: Any) -> tuple[Any, ...]:
 def _without_new_axes(key: Any) -> tuple[Any, ...]:
     parts = tuple(part for part in _parts(key) if part is not None)
     return parts if ... in parts else (*parts, ...)
+
+
+def _add_at(xp: Any, y: Array, key: Any, g: Array) -> None:
+    """Add g to y at a key, to complex numbers part by part, since CuPy adds real ones alone."""
+    for into, share in ((y.real, g.real), (y.imag, g.imag)) if is_complex(xp, y) else ((y, g),):
+        xp.add.at(into, key, share)
 
 
 @rule("internal", flow="moves")
@@ -173,9 +188,9 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     elif hasattr(g, "index_add"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
-    elif (add_at := getattr(xp.add, "at", None)) is not None:
+    elif hasattr(xp.add, "at"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
-        add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
+        _add_at(xp, y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
     else:
         # Without a scattered sum: one row per element, one column per place.
         there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=device_of(g))
