@@ -150,7 +150,7 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
         else:
             y[key] += g
     elif hasattr(xp.add, "at"):
-        _add_at(xp, y, key, g)
+        y = _with_added(xp, y, key, g)
     else:
         positions = xp.reshape(xp.arange(math.prod(y.shape), device=device_of(y)), y.shape)[key]
         y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
@@ -166,10 +166,17 @@ def _without_new_axes(key: Any) -> tuple[Any, ...]:
     return parts if ... in parts else (*parts, ...)
 
 
-def _add_at(xp: Any, y: Array, key: Any, g: Array) -> None:
-    """Add g to y at a key, to complex numbers part by part, since CuPy adds real ones alone."""
-    for into, share in ((y.real, g.real), (y.imag, g.imag)) if is_complex(xp, y) else ((y, g),):
-        xp.add.at(into, key, share)
+def _with_added(xp: Any, y: Array, key: Any, g: Array) -> Array:
+    """Return y, an array of our own, with g added at a key by the library's scattered sum."""
+    if not is_complex(xp, y):
+        xp.add.at(y, key, g)
+        return y
+    # Part by part, because CuPy has that sum of real numbers alone.
+    for part, unit in ((xp.real(g), 1), (xp.imag(g), 1j)):
+        sums = xp.zeros(y.shape, dtype=part.dtype, device=device_of(g))
+        xp.add.at(sums, key, part)
+        y = y + xp.astype(sums, y.dtype) * unit
+    return y
 
 
 @rule("internal", flow="moves")
@@ -190,7 +197,7 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
     elif hasattr(xp.add, "at"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
-        _add_at(xp, y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
+        y = _with_added(xp, y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
     else:
         # Without a scattered sum: one row per element, one column per place.
         there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=device_of(g))
