@@ -184,7 +184,7 @@ def _check_way_back(back: Array, y: Array, settings: dict[str, Any]) -> None:
     if departure > least + relative * size(y):
         raise RuntimeError(
             f"odeint: computed backwards, y departs by {departure:.2g} from what it was, and the adjoint method has no "
-            "gradient then, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give t more times"
+            "gradient then, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give more times"
         )
 
 
