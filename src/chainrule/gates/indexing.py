@@ -27,6 +27,10 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     shape, top = x.shape, highest(key if isinstance(key, tuple) else (key,))
     # A plain array would ask a transformed one for its numbers.
     y = x[key] if top is None or is_transformed(x) else top.space._getitem(x, key=key)
+    if hasattr(y, "compute_chunk_sizes") and math.isnan(sum(y.shape)):
+        raise TypeError(
+            "x[mask]: Dask does not know how many elements a mask picks. Write xp.where(mask, x, 0)"
+        )
     return y, (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
 
 
@@ -224,7 +228,7 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
         flat = xp.reshape(g, (-1,))
         return xp.reshape(output(put, xp, flat, positions=positions, size=math.prod(shape)), shape)
 
-    return xp.take(x, indices, axis=axis), (pullback, None)
+    return xp.take(x, indices, axis=along if x.ndim == 1 else axis), (pullback, None)
 
 
 @rule("main", flow="selects")
