@@ -12,7 +12,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.helpers import device_of, highest, is_transformed
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names.array import ArrayObject
 from chainrule.numpy_names.assignment import (
@@ -23,6 +23,7 @@ from chainrule.numpy_names.assignment import (
     without_views,
 )
 from chainrule.numpy_names.names import FROM_LISTS, INSTEAD, VIEWS
+from chainrule.numpy_names.sparse import answer_to_scipy
 
 
 def level_of(x: Any) -> int:
@@ -153,7 +154,7 @@ class Traced(Assignable):
     @property
     def device(self) -> Any:
         """The device that the value lies on."""
-        return plain_value(self).device
+        return device_of(plain_value(self))
 
     def _item(self, key: Any) -> Any:
         other = highest(key if isinstance(key, tuple) else (key,))
@@ -169,6 +170,9 @@ class Traced(Assignable):
         else:
             self.value, self.level, self.node = new, 0, None
         self.taken = False
+
+    def _as_it_is(self) -> "Traced":
+        return Traced(self.value, self.space, self.level, self.node)
 
     def _is_own(self) -> bool:
         return bool(self.node.edges) if self.level else getattr(self, "own", False)
@@ -190,6 +194,8 @@ class Traced(Assignable):
         return bool(plain_value(self))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         plain = self._converted("numpy.asarray")
         if copy is not True:
             root_of(self).own = False  # from here on its memory may be another's too

@@ -13,7 +13,7 @@ from chainrule.autodiff.namespace import call_followed, plain_namespace, space_o
 from chainrule.autodiff.tape import ComplexType, Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
-from chainrule.gates.helpers import is_complex, is_transformed
+from chainrule.gates.helpers import device_of, is_complex, is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
 
@@ -99,6 +99,11 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
     @functools.wraps(f)
     def derivative(*args: Any, **kwargs: Any) -> Any:
         numbers = _argument_numbers("elementwise_grad", asked, len(args))
+        for i in numbers:
+            try:
+                traced_leaf(args[i], 0)
+            except TypeError as error:
+                raise TypeError(f"elementwise_grad: {_argument_name(f, i)}: {error}") from None
 
         def of_chosen(*chosen: Any) -> Any:
             given = dict(zip(numbers, chosen, strict=True))
@@ -114,17 +119,14 @@ def elementwise_grad(f: Callable[..., Any], argnums: Argnums = 0) -> Callable[..
     return derivative
 
 
-def _check_elementwise(f: Callable[..., Any], x: Any, out: Any) -> None:
-    shape, expected = getattr(out, "shape", ()), getattr(x, "shape", None)
-    if expected is None:
-        raise TypeError(f"elementwise_grad: expected an array; got {type(x).__name__}")
-    if shape != expected:
+def _check_elementwise(f: Callable[..., Any], x: Traced, out: Any) -> None:
+    shape = getattr(out, "shape", ())
+    if shape != x.shape:
         raise ValueError(
-            f"elementwise_grad: expected {name_of(f)} to return the argument's shape {expected}; got {shape}. "
+            f"elementwise_grad: expected {name_of(f)} to return the argument's shape {x.shape}; got {shape}. "
             "Use chainrule.grad or chainrule.jacobian for a function that mixes elements"
         )
-    if hasattr(out, "dtype") and not space_of(out)._is_floating(out.dtype):
-        raise TypeError(f"elementwise_grad: expected {name_of(f)} to return real numbers; got {out.dtype}")
+    refuse_complex_result("elementwise_grad", f, out)
 
 
 @on_their_gpu
@@ -296,7 +298,7 @@ def traced_leaf(x: Any, level: int) -> Traced:
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
     if not plain and is_transformed(x):
-        x = space._wrap(x)
+        x = space._wrap(x._as_it_is())
     return leaf(x, space, level, noted)
 
 
@@ -376,7 +378,7 @@ def ones_for(out: Traced) -> Array:
     value = out.value
     of_numpy = isinstance(value, np.ndarray | np.generic)
     xp = out.space._base if of_numpy or not is_transformed(value) else value.space
-    return xp.asarray(1.0, dtype=value.dtype, device=value.device)
+    return xp.asarray(1.0, dtype=value.dtype, device=getattr(value, "device", None))
 
 
 def _seed(out: Any, g: Any) -> Array:
@@ -393,10 +395,10 @@ def _seed(out: Any, g: Any) -> Array:
             raise TypeError(
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
-        g = space._base.asarray(g, dtype=out.dtype, device=out.device)
+        g = space._base.asarray(g, dtype=out.dtype, device=device_of(out))
     check_array_class(type(g))
     if is_transformed(out.value) and not is_transformed(g):
-        g = out.value.space.asarray(g, device=out.device)
+        g = out.value.space.asarray(g, device=device_of(out))
     if g.dtype == out.dtype:
         return _copied(g)  # the caller may change it, and pull it back again
     if is_complex(space._base, g) and not is_complex(space._base, out):
@@ -419,13 +421,13 @@ def _owned_gradients(
     None for a setting, which is no leaf.
     """
     taken = {id(seed) for _, seed in seeds}
-    results = []
+    results: list[Any] = []
     for g, x, array in zip(found, leaves, given, strict=True):
         if x is None:
             results.append(None)
             continue
         if g is None:
-            g = x.space._base.zeros(x.shape, dtype=x.dtype, device=x.device)
+            g = x.space._base.zeros(x.shape, dtype=x.dtype, device=device_of(x))
         if type(g) is Traced:
             refuse_level(who, g, x.level)
         if type(g) is Traced and type(array) is not Traced:

@@ -96,7 +96,7 @@ def holomorphic_grad(fun: Function, x: Any) -> Any:
 
 def grad_named(fun: Function, argname: str) -> Function:
     """Return the gradient of fun in the argument of a name."""
-    return grad(fun, list(inspect.signature(fun).parameters).index(argname))
+    return grad(fun, list(inspect.signature(fun).parameters).index(argname))  # type: ignore[no-any-return]
 
 
 @unary_to_nary
@@ -129,7 +129,7 @@ def tensor_jacobian_product(fun: Function, argnum: int = 0) -> Function:
     def dot(*args: Any, **kwargs: Any) -> Any:
         return np.tensordot(args[-1], fun(*args[:-1], **kwargs), axes=np.ndim(args[-1]))
 
-    return jacobian(dot, argnum)
+    return jacobian(dot, argnum)  # type: ignore[no-any-return]
 
 
 vector_jacobian_product = tensor_jacobian_product
@@ -159,7 +159,7 @@ def make_ggnvp(f: Function, g: Function = _half_square, f_argnum: int = 0) -> Fu
         f_jvp, _ = core.make_vjp(f_vjp, vspace(f_x).zeros())
         return lambda v: f_vjp(g_hvp(f_jvp(v)))
 
-    return product_at(f, f_argnum)
+    return product_at(f, f_argnum)  # type: ignore[no-any-return]
 
 
 def multigrad_dict(fun: Function) -> Function:

@@ -304,14 +304,14 @@ class _Call:
 def _by_rows(top: Batched, f: Rule, trees: tuple[Any, ...]) -> Any:
     """Return what f gives for each element of the batch of `top`, as a batch: a primitive sees no batches."""
 
-    def row(x: Any, i: int) -> Any:
+    def row(i: int, x: Any) -> Any:
         x = below_constants(x)
         return x.value[i, ...] if type(x) is Batched and x.level == top.level else x
 
     n = top.value.shape[0]
     if not n:
         raise ValueError("primitive: expected a batch of one element or more; got none")
-    rows = [f(*pytree.mapped(lambda x, i=i: row(x, i), trees)) for i in range(n)]
+    rows = [f(*pytree.mapped(functools.partial(row, i), trees)) for i in range(n)]
     columns = zip(*map(pytree.flat, rows), strict=True)
     return pytree.rebuilt(
         rows[0], iter([Batched(ours.stack(list(its)), top.space, top.level) for its in columns])

@@ -13,6 +13,7 @@ from chainrule.numpy_names.array import ArrayMethods, ArrayObject
 from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.coercion import is_foreign
 from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
+from chainrule.numpy_names.sparse import answer_to_scipy, foreign_product
 
 
 class NoSingleValueError(TypeError):
@@ -104,6 +105,9 @@ class Batched(Assignable):
         else:
             self.value, self.level = new, 0
 
+    def _as_it_is(self) -> "Batched":
+        return Batched(self.value, self.space, self.level)
+
     def _is_own(self) -> bool:
         return getattr(self, "own", False)
 
@@ -111,6 +115,8 @@ class Batched(Assignable):
         return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
@@ -154,8 +160,21 @@ def _deferring(name: str) -> Any:
     return lambda self, other: NotImplemented if is_foreign(other) else own(self, other)
 
 
-for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__matmul__"):
+def _product(name: str, symbol: str) -> Any:
+    """Return an operator that multiplies with sparse matrices too."""
+    own = getattr(ArrayMethods, name)
+    if name.startswith("__r"):
+        return lambda self, other: (
+            foreign_product(other, self, symbol) if is_foreign(other) else own(self, other)
+        )
+    return lambda self, other: foreign_product(self, other, symbol) if is_foreign(other) else own(self, other)
+
+
+for _name in ("__add__", "__sub__", "__truediv__"):
     setattr(Batched, _name, _deferring(_name))
+for _name, _symbol in (("mul", "*"), ("matmul", "@")):
+    for _side in ("", "r"):
+        setattr(Batched, f"__{_side}{_name}__", _product(f"__{_side}{_name}__", _symbol))
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
 _PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})

@@ -56,6 +56,8 @@ def std(
     def pullback(g: Array) -> Array:
         # Equal elements differ from their rounded mean, and not from their minimum.
         above = x - xp.min(x, axis=axis, keepdims=True) if math.prod(x.shape) else x
+        if _count(x.shape, axis) == 1:
+            return spread(_divided(xp, g, root)) * above  # 0 wherever x lies
         return spread(_divided(xp, g, root)) * output(unit, xp, _deviations(xp, above, axis), axis=axis)
 
     return xp.std(x, axis=axis, correction=correction, keepdims=keepdims), (pullback,)

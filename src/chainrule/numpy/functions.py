@@ -13,12 +13,13 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import made_here, space_of
 from chainrule.autodiff.traced import Traced, unwrapped
 from chainrule.gates.helpers import is_transformed
 from chainrule.numpy_names import dispatch
 from chainrule.numpy_names.coercion import array_of, as_arrays
 from chainrule.numpy_names.names import FUNCTIONS
+from chainrule.program.recording import current
 
 # What an argument may be. An array that has a namespace of its own answers before one of another library.
 PLAIN, NESTED, FOREIGN, RECORDED, TRANSFORMED = range(5)
@@ -32,6 +33,19 @@ _OF_A_SEQUENCE = {
     *("block", "choose", "column_stack", "concat", "concatenate", "dstack", "histogramdd", "hstack"),
     *("linalg.multi_dot", "piecewise", "row_stack", "select", "stack", "vstack"),
 }
+# Functions that make arrays of numbers: inside a function whose gradient is taken, such as take traced items.
+_MAKERS = (
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "identity",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+)
 _SUBMODULES = ("fft", "linalg", "random")
 _METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 _Dispatched = type(np.sum)  # the class of NumPy's functions that ask their arguments
@@ -48,9 +62,23 @@ def attribute(part: str, name: str) -> Any:
     path = f"{part}.{name}" if part else name
     if isinstance(plain, np.ufunc):
         return UniversalFunction(plain)
+    made: Any = plain
     if isinstance(plain, _Dispatched) or (path in FUNCTIONS and not isinstance(plain, type)):
-        return _function(plain, path)
-    return plain
+        made = _function(plain, path)
+    return _taking_items(made) if path in _MAKERS else made
+
+
+def _taking_items(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes arrays whose items may be traced ones, where these may come."""
+
+    @functools.wraps(make)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        x, recording = made_here(make(*args, **kwargs)), current()
+        if recording is not None and recording.space is not None and type(x) is np.ndarray:
+            return recording.space.asarray(x, copy=True)
+        return x
+
+    return function
 
 
 def _function(plain: Callable[..., Any], path: str) -> Callable[..., Any]:

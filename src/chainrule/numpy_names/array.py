@@ -14,6 +14,7 @@ import numpy as np
 from chainrule.gates.helpers import innermost
 from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
+from chainrule.numpy_names.sparse import foreign_product
 
 _NOT_OF_CALLERS = (
     str(Path(__file__).parents[1]),
@@ -219,10 +220,13 @@ class ArrayMethods(ArrayObject):
         try:
             return self.space.multiply(self, other)
         except ForeignOperandError:
-            return NotImplemented
+            return foreign_product(self, other, "*")
 
     def __rmul__(self, other: Any) -> Any:
-        return self.space.multiply(other, self)
+        try:
+            return self.space.multiply(other, self)
+        except ForeignOperandError:
+            return foreign_product(other, self, "*")
 
     def __truediv__(self, other: Any) -> Any:
         try:
@@ -237,10 +241,13 @@ class ArrayMethods(ArrayObject):
         try:
             return self.space.matmul(self, other)
         except ForeignOperandError:
-            return NotImplemented
+            return foreign_product(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return self.space.matmul(other, self)
+        try:
+            return self.space.matmul(other, self)
+        except ForeignOperandError:
+            return foreign_product(other, self)
 
 
 _BINARY = {
@@ -311,6 +318,8 @@ def _reduction(name: str) -> Callable[..., Any]:
             if "correction" in settings:
                 raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
             settings["correction"] = settings.pop("ddof")
+        if settings.keys() - {"correction", "keepdims"}:
+            return self.__array_function__(getattr(np, name), (), (self, axis), settings)
         return getattr(self.space, name)(self, axis=axis, **settings)
 
     method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."

@@ -8,4 +8,4 @@ from chainrule.program.compiled import compile
 
 def const_graph(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Callable[..., Any]:
     """Return fun with some of its arguments given, recorded at its first call and replayed after it."""
-    return compile(lambda *more: fun(*args, *more, **kwargs))
+    return compile(lambda *more: fun(*args, *more, **kwargs))  # type: ignore[no-any-return]

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as _numpy
 
 import chainrule.numpy as _ours
-from chainrule.autograd.numpy import fft, linalg, numpy_boxes, random
+from chainrule.autograd.numpy import fft, linalg, numpy_boxes, numpy_vjps, random
+from chainrule.autograd.numpy.numpy_vjps import metadata
 from chainrule.gates.helpers import innermost as _innermost
 from chainrule.gates.helpers import is_transformed as _is_transformed
 
 __all__ = [name for name in _ours.__all__ if name not in ("fft", "linalg", "random", "where")]
-__all__ += ["fft", "linalg", "numpy_boxes", "random", "where"]
+__all__ += ["fft", "linalg", "make_diagonal", "metadata", "numpy_boxes", "numpy_vjps", "random", "where"]
 __version__ = _numpy.__version__
 
 
