@@ -347,7 +347,7 @@ class TestRefusals:
                 cr.vjp(f, np.ones((2, 2)))
 
     def test_a_numpy_function_without_a_rule_says_so(self):
-        for f in (np.spacing, np.frexp, lambda x: np.ldexp(x, 2)):
+        for f in (np.spacing, np.frexp):
             with pytest.raises(TypeError, match="numpy"):
                 cr.vjp(f, np.ones((2, 2)))
 
