@@ -140,6 +140,7 @@ library of the arrays lacks is an error that says so. SciPy comes with `chainrul
 
 `scipy.special.erf(x)` on a traced array is `chainrule.special.erf(x)`: NumPy's universal functions ask their arguments.
 SciPy's `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not; write those of `chainrule.special`.
+Linear algebra, distributions, differential equations, roots and sparse matrices: [SciPy's neighbours](scipy.md).
 
 An argument whose derivative is not known here, such as the order of a Bessel function, is an error by name where a
 gradient is asked for. Outside the domain, at poles and where the value is NaN the gradient is not finite. Slopes
