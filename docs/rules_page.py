@@ -31,14 +31,25 @@ number; `x.item()`, `x.tolist()` and `pickle` raise, as `float(x)` does. `copy.d
 recorded arrays they are those of this page, and a list of such arrays is an array: `np.array([[x, 1], [2, y]])`,
 `np.full(3, x)`, `np.mean([x, y])`, `np.r_[x, 0.0]`. Arrays of CuPy, JAX and Dask go to their own library's functions,
 those of PyTorch to the ones of this page. NumPy itself does not ask what is in a list: with `import numpy as np` a list
-of traced arrays is an error, which names this import. `xp.asarray([x, y])` is an array in every `differentiable(xp)` and
-`batched(xp)`.
+of traced arrays is an error, which names this import. `xp.asarray([x, y])` is an array in every `differentiable(xp)`
+and `batched(xp)`.
 
-A traced array in the place of a number answers as the number: `np.isscalar(x)`, `isinstance(x, float)` and
-`isinstance(x, numbers.Real)` are what they are for the Python float or the NumPy scalar. `isinstance(x, np.ndarray)` is
-False; ask for `np.ndim(x)` or `x.shape` instead. An operator leaves an operand whose class has operators of its own,
+In your own code `isinstance(x, np.ndarray)`, `isinstance(x, float)` and `np.isscalar(x)` are what they are for the
+plain value, in every transform. The code of libraries is told of numbers alone: `isinstance(x, np.ndarray)` is False there,
+since they may reach for the memory. An operator leaves an operand whose class has operators of its own,
 such as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
 standard's, of matrices alone. NumPy's C code does not ask the array in `A.dot(x)` of a plain `A`: write `A @ x`.
+
+Items may be set on arrays that the function itself made: `x[key] = v`, `x[key] += v`, `x += v` and `np.add.at(x, key,
+v)`. The name `x` then stands for a new array, and gradients follow what was written; pullbacks keep the old one.
+Other names of `x` and its views (`x[1:]`, `x.T`, `x.reshape(-1)`) see the write, and a write to a view is one to `x`,
+as in NumPy. Of several values for one element the last counts. `chainrule.numpy.zeros`, `ones`, `empty`, `full`,
+`eye` and their kin, called inside a function whose gradient is taken, and those of `differentiable(xp)` take traced
+items; an array of `numpy.zeros` cannot, and says so. Items of an argument, and of arrays in the caller's memory, are
+not set: that is an error. `w += v` on an argument holds inside the function, and leaves the caller's array as it is.
+Numbers, as `np.sum(x)` gives them, do not change: after `t = s; s += 1` the name `t` has the old one.
+`cr.at(x)[key].set(v)` and `.add(v)`, on traced arrays `x.at[key]` too, give a new array of any library; those of JAX
+have this way alone.
 
 `batched(xp)` has the same functions for every element of a batch at once: [Batches](vmap.md).
 

@@ -137,6 +137,10 @@ def test_explain_wants_names(f, example, given):
 def test_explain_of_complex_numbers():
     with pytest.raises(TypeError, match="expected x to be an array of real numbers, got dtype complex128"):
         cr.explain(squares, x=np.array([1j]))
+    with pytest.raises(
+        TypeError, match=r"explain: multiply gave complex128; graphs are drawn of real numbers alone"
+    ):
+        cr.explain(lambda x: np.abs(x * 1j), x=1.0)
 
 
 @pytest.mark.parametrize(

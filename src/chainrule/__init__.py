@@ -66,6 +66,7 @@ __all__ = [
     "numpy",
     "optim",
     "optimizers",
+    "scipy",
     "special",
     "stop_gradient",
     "use_device",
@@ -82,8 +83,8 @@ _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 def __getattr__(name: str) -> Any:
     """Import what not every program needs when it is first asked for; the estimators need scikit-learn too."""
-    if name in ("numpy", "optim", "optimizers"):
-        return importlib.import_module(f"chainrule.{'numpy' if name == 'numpy' else 'optim'}")
+    if name in ("numpy", "optim", "optimizers", "scipy"):
+        return importlib.import_module(f"chainrule.{'optim' if name == 'optimizers' else name}")
     if name == "compile":
         from chainrule.program.compiled import compile as compiled
 

@@ -108,6 +108,7 @@ def test_items_rows_and_parts():
 def test_transforms_inside_of_each_other_keep_their_levels():
     # x d/dy (x + y) is x: an inner transform takes the outer one's array as a constant.
     both_orders(lambda x: np.sum(x * cr.grad(lambda y: np.sum(x + y))(x)), X)
+    both_orders(lambda x: np.sum(cr.grad(lambda y: np.sum(np.hypot(x, y) + np.heaviside(x, y)))(x)), X)
     both_orders(lambda x: np.sum(cr.vmap(lambda a: np.sum(a * x))(np.stack([x, x]))), X)
     got = cr.vmap(lambda x: cr.vjp(lambda z: np.sin(z) * W, x)[1](x)[0])(X)
     np.testing.assert_allclose(got, np.cos(X) * W * X, rtol=1e-14)
@@ -115,6 +116,12 @@ def test_transforms_inside_of_each_other_keep_their_levels():
     np.testing.assert_allclose(got, 6 * X * W, rtol=1e-14)
     got = cr.vmap(lambda x, t: cr.jvp(lambda z: np.sin(z) * W, (x,), (t,))[1])(X, X * 2)
     np.testing.assert_allclose(got, np.cos(X) * W * X * 2, rtol=1e-14)
+
+
+def test_the_mask_of_a_constant_goes_back_through_positions_of_a_batch():
+    joined = lambda x: np.median(np.concatenate([np.ones(2), x]), axis=(-1,), keepdims=True)  # noqa: E731
+    second = cr.grad(lambda x: np.sum(np.cos(cr.grad(lambda x: np.sum(np.sin(joined(x))))(x))))
+    np.testing.assert_allclose(cr.vmap(second)(X), [second(x) for x in X], rtol=1e-14)
 
 
 def test_constants_of_a_batch():

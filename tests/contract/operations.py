@@ -291,14 +291,14 @@ OPERATIONS = [
     ),
     Operation(
         "assigned",
-        lambda xp, x, v: x.at[beside(xp, x, [0, -1, 1])].set(v),
-        (uniform(-2, 2, (2, 3)), uniform(-2, 2, (3, 1))),
+        lambda xp, x, v: x.at[beside(xp, x, [0, -1, 1, 1]), beside(xp, x, [2, 0, 0, 1])].set(v),
+        (uniform(-2, 2, (2, 3)), uniform(-2, 2, (4,))),
         "repeated",
     ),
     Operation(
         "assigned",
-        lambda xp, x, v: x.at[x > 0].set(xp.sum(v)),
-        (apart(), uniform(-2, 2, (2,))),
+        lambda xp, x, v: x.at[beside(xp, x, [[True, False, True], [False, False, True]])].set(v),
+        (uniform(-2, 2), uniform(-2, 2, ())),
         "mask",
     ),
     Operation(

@@ -1,5 +1,6 @@
 """Complex numbers in every gate that takes them: gradients are dL/dRe + i dL/dIm."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,9 @@ OWN = (
 )  # fmt: skip
 
 
+ON_THE_PRETENDED_GPU = ("abs", "multiply-real-complex", "linalg.inv")
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_gradients_agree_with_central_differences_along_both_parts(name: str):
     f, *arrays = ROWS[name]
@@ -115,6 +119,8 @@ def test_gradients_agree_with_central_differences_along_both_parts(name: str):
 def test_a_gradient_in_single_precision_has_its_inputs_dtype_on_every_device(here: Place, name: str):
     if here.device.name == "strict":
         pytest.skip("as strict:device1")
+    if here.device.name == "cuda" and "cupy_on_cpu" in sys.modules and name not in ON_THE_PRETENDED_GPU:
+        pytest.skip("g++ takes seconds for each complex kernel")
     f, *arrays = ROWS[name]
     space = cr.differentiable(here.xp)
 
@@ -147,6 +153,8 @@ def test_a_complex_result_has_no_gradient_and_has_a_pullback_and_a_rate():
         cr.grad(lambda z: np.sum(z * z))(z)
     with pytest.raises(TypeError, match="expected a real number"):
         cr.backward(cr.variable(2j) * 3)
+    with pytest.raises(TypeError, match=r"elementwise_grad: expected .* real numbers; got complex128"):
+        cr.elementwise_grad(np.exp)(z)
     y, pullback = cr.vjp(lambda z: z * z, z)
     np.testing.assert_allclose(pullback(y)[0], y * np.conj(2 * z))
     np.testing.assert_allclose(cr.jvp(lambda z: z * z, (z,), (y,))[1], 2 * z * y)

@@ -72,6 +72,10 @@ def check_rules(printed, known):
     np.testing.assert_allclose(known["logm"](np.diag([1.0, np.e])), np.diag([0.0, 1.0]), atol=1e-12)
 
 
+def check_scipy(printed, known):
+    assert printed == "".join(blocks("docs/scipy.md", "text"))
+
+
 def check_vmap(printed, known):
     assert printed == "".join(blocks("docs/vmap.md", "text"))
 
@@ -97,6 +101,7 @@ PAGES = {
     "docs/compile.md": (4, {}, check_compile),
     "docs/coming-from.md": (4, {}, check_coming_from),
     "docs/cluster.md": (2, {}, check_cluster),
+    "docs/scipy.md": (1, {}, check_scipy),
     "docs/rules.md": (1, {"cr": cr}, check_rules),
 }
 
@@ -121,7 +126,7 @@ def test_every_page_with_python_has_a_row():
 # What of chainrule a page may import: the package itself, and the rooms that are public.
 PUBLIC = {
     *("chainrule", "chainrule.autograd", "chainrule.autograd.extend", "chainrule.autograd.numpy"),
-    *("chainrule.cluster", "chainrule.data"),
+    *("chainrule.cluster", "chainrule.data", "chainrule.scipy"),
 }
 
 

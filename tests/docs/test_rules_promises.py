@@ -6,7 +6,7 @@ import pytest
 import chainrule as cr
 import rules_page
 from chainrule.gates import standard
-from tests.numpy_names.test_fuzz import CASES
+from tests.numpy_names.cases import CASES
 
 SPACE = cr.differentiable(np)
 F = cr.functions

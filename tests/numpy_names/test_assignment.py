@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+import chainrule.numpy as cnp
 
 SPACE = cr.differentiable(np)
 W = np.array([[0.3, -0.7, 1.1], [0.6, 0.2, -0.4]])
@@ -161,7 +162,7 @@ def shared(w: Any) -> None:
 def test_what_cannot_be_followed_is_refused(name: str):
     f, message = REFUSED[name]
     with pytest.raises((TypeError, ValueError), match=message):
-        cr.grad(lambda w: np.sum(w) if f(w) is None else np.sum(w))(np.array([1.0, 2.0, 3.0]))
+        cr.vjp(lambda w: (f(w), w)[1], np.array([1.0, 2.0, 3.0]))
     np.testing.assert_array_equal(CALLERS, 1)
 
 
@@ -176,6 +177,48 @@ def test_at_gives_a_new_array(key: Any):
     np.testing.assert_array_equal(cr.at(W)[key].add(v), more)
     np.testing.assert_array_equal(W, before)
     cr.check_gradients(lambda w, v: np.sum(cr.at(w)[key].set(v) ** 2 + cr.at(w)[key].add(v) ** 2), W, v)
+
+
+def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function():
+    def f(w: Any) -> Any:
+        x, y, eye = cnp.zeros(3), cnp.full_like(w, 0.5), cnp.eye(3)
+        x[1:] += w[:2] * w[2]
+        y[0] = x[1]
+        eye[0, 1] = w[0]
+        cnp.add.at(y, np.array([1, 1]), w[0])
+        return cnp.sum(x * x) + cnp.sum((eye @ y) ** 2)
+
+    w = np.array([1.0, 2.0, 3.0])
+    g = cr.grad(f)(w)
+    cr.check_gradients(f, w, order=2)
+    np.testing.assert_allclose(cr.vmap(cr.grad(f))(np.stack([w, w]))[1], g)
+    np.testing.assert_allclose(cr.compile(f)(w), cr.vmap(f)(w[None])[0])
+    np.testing.assert_allclose(cr.compile(cr.grad(f))(w), g)
+    assert type(cnp.zeros(3)) is np.ndarray
+
+
+def written_in_the_inner_function(a: Any) -> Any:
+    x = np.sin(a)
+
+    def inner(b: Any) -> Any:
+        y = np.sum(x * b * b)
+        x[0] = 5.0
+        return y
+
+    return np.sum(cr.grad(inner)(np.array([1.0, 2.0, 3.0])))
+
+
+def written_before_the_pullback(a: Any) -> Any:
+    x = np.sin(a)
+    _, pullback = cr.vjp(lambda b: np.sum(x * b * b), np.array([1.0, 2.0, 3.0]))
+    x[0] = 5.0
+    return np.sum(pullback(1.0)[0])
+
+
+@pytest.mark.parametrize("f", [written_in_the_inner_function, written_before_the_pullback])
+def test_what_an_inner_pullback_keeps_is_not_changed_by_a_later_write(f: Any):
+    a = np.array([0.1, 0.2, 0.3])
+    np.testing.assert_allclose(cr.grad(f)(a), 2 * np.cos(a) * [1, 2, 3], rtol=1e-14)
 
 
 def test_infinite_slopes_of_what_was_written_over_do_not_reach_the_gradient():
@@ -257,14 +300,13 @@ def random_program(seed: int, xp: Any, w: Any) -> Any:
     return sum(np.sum(np.sin(y * (i + 1) * 0.1)) for i, y in enumerate(pool))
 
 
-@pytest.mark.parametrize("seed", range(int(os.environ.get("CHAINRULE_ASSIGNMENT_PROGRAMS", "60"))))
+@pytest.mark.parametrize("seed", range(int(os.environ.get("CHAINRULE_ASSIGNMENT_PROGRAMS", "40"))))
 def test_a_random_program_has_the_value_and_the_gradient_that_it_has_in_numpy(seed: int):
     w = np.random.default_rng(seed).uniform(-1, 1, (2, 3))
     try:
         expected = slopes(lambda w: random_program(seed, np, w), w)
-    except ValueError as error:
-        assert "read-only" in str(error)
-        pytest.skip("NumPy gives a view that cannot be written to")
+    except ValueError:
+        pytest.skip("NumPy gives a view that cannot be written to, or the shapes do not fit")
     value, g = cr.value_and_grad(lambda w: random_program(seed, SPACE, w))(w)
     np.testing.assert_allclose(value, random_program(seed, np, w.copy()), rtol=1e-11)
     np.testing.assert_allclose(g, expected, rtol=1e-8, atol=1e-10)

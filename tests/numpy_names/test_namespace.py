@@ -101,7 +101,7 @@ def test_asarray_of_a_list_in_each_namespace(device: str):
 class TestPlainArguments:
     def test_what_takes_no_arrays_is_numpys_own_object(self):
         names = ("float64", "ndarray", "dtype", "pi", "newaxis", "random.default_rng", "linalg.LinAlgError")
-        for name in (*names, "errstate", "zeros", "testing", "polynomial"):
+        for name in (*names, "errstate", "arange", "testing", "polynomial"):
             mine, its = np, numpy
             for part in name.split("."):
                 mine, its = getattr(mine, part), getattr(its, part)
@@ -167,3 +167,45 @@ def test_numpys_own_array_of_a_list_says_what_to_import():
 def test_a_list_of_unequal_rows_is_numpys_error():
     with pytest.raises(ValueError, match="shape"):
         cr.grad(lambda v: np.sum(np.array([v, [v[0]]])))(V)
+
+
+@pytest.mark.parametrize(
+    ("make", "copies"),
+    [
+        *((np.array, True), (np.asarray, False), (lambda x: np.array(x, copy=None), False)),
+        *((lambda x: np.array(x, ndmin=2)[0], True), (lambda x: np.asarray(x, copy=True), True)),
+        *((lambda x: np.asarray(x, dtype=float), False), (lambda x: np.full(3, x), True)),
+        *((lambda x: np.r_[x], True), (lambda x: np.concatenate([x]), True)),
+    ],
+)
+def test_a_copy_is_written_to_alone_and_an_array_itself_is_not(make: Callable[[Any], Any], copies: bool):
+    def f(v: Any) -> Any:
+        x = v * 2.0
+        make(x)[0] = v[1] ** 2
+        return x[0]
+
+    numpy.testing.assert_allclose(f(V), 2 * V[0] if copies else V[1] ** 2)
+    numpy.testing.assert_allclose(cr.grad(f)(V), [2, 0, 0] if copies else [0, 2 * V[1], 0])
+
+
+# For arrays of any library; tests/peers runs them on PyTorch and JAX.
+OF_ANY_LIBRARY: tuple[Callable[[Any], Any], ...] = (
+    lambda v: np.sin(v) + np.sin([v[0], 1.0, 2.0]),
+    lambda v: np.sum(np.array([[v[0], 1], [2, v[1]]]) ** 2, axis=0),
+    lambda v: np.concatenate([v, np.stack([v[0], v[2]])]),
+    lambda v: np.std(v, ddof=1) + np.full(3, v[0]),
+    lambda v: np.linalg.norm([v[0], v[1], 2.0]) * v,
+    lambda v: np.add.reduce(np.reshape(v, (3, 1)), axis=0),
+    lambda v: np.r_[v, 0.5],
+    lambda v: np.c_[v, v],
+    np.vectorize(lambda v: v * v),
+)
+
+
+@pytest.mark.parametrize("f", OF_ANY_LIBRARY)
+def test_arrays_of_other_libraries_stay_there(f: Callable[[Any], Any]):
+    device = cr.get_device("strict")
+    x = device.asarray(V)
+    y = f(x)
+    assert type(y) is type(x)
+    numpy.testing.assert_allclose(device.to_numpy(y), f(V), rtol=1e-14)

@@ -76,7 +76,7 @@ def taken(optimizer, params, gradients):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_the_steps_are_those_of_the_paper(name, data):
     s = drawn_settings(data, name)
     rate = data.draw(RATES)
@@ -138,7 +138,7 @@ def test_on_every_device_the_numbers_are_those_of_numpy(name, device, dtype):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_float32_stays_over_a_thousand_steps_whatever_kind_the_numbers_are(name, device):
+def test_float32_stays_over_many_steps_whatever_kind_the_numbers_are(name, device):
     # NumPy's own scalars come from grids of settings and from schedules, and would widen float32.
     s = {
         "momentum": {"beta": np.float64(0.9)},
@@ -149,7 +149,8 @@ def test_float32_stays_over_a_thousand_steps_whatever_kind_the_numbers_are(name,
     optimizer = clipped(OPTIMIZERS[name](lambda step: np.float64(0.1) / (step + 1), **s), np.float64(5.0))
     params = {"w": device.asarray([3.0, -2.0], "float32")}
     state = optimizer.init(params)
-    for _ in range(1000):
+    # Each step of array-api-strict asks for the dtypes again, and takes fifty times as long.
+    for _ in range(1000 if device.xp is np else 20):
         params, state = optimizer.update(params, state, params)
     assert all(
         x.dtype == device.xp.float32

@@ -41,6 +41,7 @@ ELSEWHERE: dict[str, Any] = {
     "maxout": lambda z, pieces: jnp.max(jnp.reshape(z, (*z.shape[:-1], -1, pieces)), axis=-1),
     "_logaddexp2": jnp.logaddexp2,
     "_cbrt": jnp.cbrt,
+    "_convolve_vectors": jnp.convolve,
     "linalg": jnp.linalg,
 }
 SLOPES = ("complement", "direction", "over", "power_log", "sech_squared", "unit")
@@ -50,6 +51,7 @@ WITHOUT = {
     "scatter": "ours alone: the adjoint of indexing",
     "to_device": "its devices are not the standard's strings",
     "linalg.qr-wide": "has no rule for more columns than rows",
+    "linalg.eig": "asks for an opt-in to the gradients of vectors",
     "getitem-mask": "cannot trace a boolean mask",
 }
 # Where the two differ on purpose: {name: (f, x, ours, JAX's, why)}.

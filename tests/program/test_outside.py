@@ -1,12 +1,14 @@
 """What a program could replay wrongly: whatever changes between calls gives the numbers of f, or an error."""
 
 import collections
+import contextvars
 import dataclasses
 import functools
 import itertools
 import math
 import random
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -134,6 +136,39 @@ def number_of_a_module():
     return lambda x: x * module.rate, (X,), lambda: setattr(module, "rate", 3.0)
 
 
+class OfClasses(type):
+    W = np.ones(3)
+
+
+class OfMeta(metaclass=OfClasses):
+    pass
+
+
+def array_of_a_metaclass():
+    return lambda x: x * float(OfMeta.W[0]), (X,), lambda: OfClasses.W.__setitem__(0, OfClasses.W[0] + 1)
+
+
+def array_for_compiled_code():
+    W = np.ones(3)
+    return lambda x: x * memoryview(W)[0], (X,), lambda: W.__setitem__(0, 3.0)
+
+
+def array_behind_a_reference():
+    W = np.ones(3)
+    get = weakref.ref(W)
+    return lambda x: x * float(get()[0]), (X,), lambda: W.__setitem__(0, 3.0)
+
+
+def array_behind_a_view_of_a_dict():
+    W = types.MappingProxyType({"W": np.ones(3)})
+    return lambda x: x * float(W["W"][0]), (X,), lambda: W["W"].__setitem__(0, 3.0)
+
+
+def text_of_an_array():
+    W = np.ones(1)
+    return lambda x: x * len(str(W)), (X,), lambda: W.__setitem__(0, 1.2345)
+
+
 def keyword_only_default():
     W = np.ones(3)
 
@@ -220,6 +255,13 @@ CHANGES = [
         helper_outside,
         variable_of_a_closure,
     ),
+    *(
+        array_of_a_metaclass,
+        array_for_compiled_code,
+        array_behind_a_reference,
+        array_behind_a_view_of_a_dict,
+        text_of_an_array,
+    ),
     *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
 ]
 
@@ -278,7 +320,7 @@ class Asks:
         return x * 2 if type(x) is np.ndarray else x * 3
 
 
-asks = Asks()
+asks, CONTEXT = Asks(), contextvars.ContextVar("CONTEXT", default=2.0)
 
 
 @functools.singledispatch
@@ -291,6 +333,7 @@ def dispatched(x):
     [
         lambda x: asks.method(x),
         lambda x: dispatched(x),
+        lambda x: x * CONTEXT.get(),
         lambda x: x * globals()["RATE"],
     ],
 )
@@ -415,6 +458,7 @@ CALLS = [
     (quotient, [(X, 0), (X, 1)]),
     (lambda __MISS, __type=1: __MISS * 2 * __type, [(X,), (X, 2), (X, 2.0)]),
     (lambda np, np_: np * np_, [(X, X)]),
+    (lambda x, s: x[:, s], [(X, slice(0, 2)), (X, slice(1, 2))]),
     (lambda x, n: (x, n * 2, n), [(X, 2), (X, 2.5), (X, 3)]),
 ]
 
@@ -445,13 +489,41 @@ def test_every_call_gives_the_numbers_of_f_or_an_error(case):
 @dataclasses.dataclass(frozen=True)
 class Config:
     rate: float
+    W: np.ndarray
 
 
-def test_equal_values_of_the_callers_classes_share_a_program():
-    g = cr.compile(lambda x, config: x * config.rate)
-    for rate in (2.0, 2.0, 3.0, 2.0):
-        np.testing.assert_array_equal(g(X, Config(rate)), X * rate)
-    assert len(g.signatures) == 2
+@dataclasses.dataclass
+class Derived:
+    rate: float
+
+    def __post_init__(self):
+        self.twice = self.rate * 2
+
+
+def test_dataclasses_are_trees():
+    g = cr.compile(lambda x, config: (Config(config.rate * 2, x * config.rate + config.W), config))
+    for rate in (2.0, 3.0):
+        out, same = g(X, Config(rate, X + rate))
+        assert (type(out), out.rate, type(same), same.rate) == (Config, rate * 2, Config, rate)
+        np.testing.assert_array_equal(out.W, X * rate + (X + rate))
+        np.testing.assert_array_equal(same.W, X + rate)
+    assert len(g.signatures) == 1
+    g = cr.compile(lambda x, both: x * both["a"][0].twice + both["a"][0].rate)
+    for rate in (2.0, 3.0):
+        np.testing.assert_array_equal(g(X, {"a": [Derived(rate)]}), X * rate * 2 + rate)
+
+
+def test_what_keeps_changing_warns_once():
+    rates = [0.0]
+    g = cr.compile(lambda x: x * rates[0])
+
+    def call(rate):
+        rates[0] = float(rate)
+        np.testing.assert_array_equal(g(X), X * rate)
+
+    with pytest.warns(RuntimeWarning, match="keeps changing") as caught:
+        list(map(call, range(20)))
+    assert len(caught) == 1
 
 
 def test_iterators_are_refused():

@@ -67,6 +67,8 @@ def test_errors():
     for args in ((), (one,)):
         with pytest.raises(TypeError, match="pass it in by args"):
             cr.grad(lambda a, args=args: root(lambda x, *_: x * x - a, 1.0, args).x[0])(one)
+    with pytest.raises(TypeError, match="expected real numbers"):
+        root(lambda x: x * x, 1j)
     with pytest.raises(ValueError, match="shape of x"):
         root(lambda x: x[:1], X0)
     assert cr.grad(lambda x0: root(lambda x: x * x - 4, x0).x[0])(np.array([1.0])) == 0

@@ -25,6 +25,30 @@ def test_products(kind):
         np.testing.assert_allclose(cr.vmap(lambda x, f=f: f(x, A))(batch), [dense, 2 * dense], rtol=1e-13)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_operators(kind):
+    A = getattr(scipy.sparse, kind)(D)
+    v, X, w, Y = OPERANDS
+    forms = [(lambda x: A @ x, v), (lambda x: A @ x, X), (lambda x: x @ A, w), (lambda x: x @ A, Y)]
+    forms += [(lambda x: A.T @ x, w)]
+    if kind != "coo_array":  # whose dot takes NumPy's and sparse arrays alone
+        forms += [(lambda x: A.dot(x), v)]
+    if kind.endswith("matrix"):
+        forms += [(lambda x: A * x, v), (lambda x: x * A, Y)]
+    for f, x in forms:
+        dense = f(x)
+        value, slope = cr.value_and_grad(lambda x, f=f: np.sum(np.sin(f(x))))(x)
+        np.testing.assert_allclose(value, np.sum(np.sin(dense)), rtol=1e-13)
+        cr.check_gradients(lambda x, f=f: np.sum(np.sin(f(x))), x)
+        batch = cr.vmap(cr.grad(lambda x, f=f: np.sum(np.sin(f(x)))))(np.stack([x, 2 * x]))
+        np.testing.assert_allclose(batch[0], slope, rtol=1e-12)
+    if kind.endswith("array"):
+        with pytest.raises(TypeError, match="traced"):
+            cr.grad(lambda x: (A * x).sum())(v)
+    with pytest.raises(TypeError, match="traced"):
+        cr.grad(lambda x: np.asarray(x).sum())(v)
+
+
 def test_systems():
     A = scipy.sparse.csc_array(D[:3] + 3 * np.eye(3))
     for b in OPERANDS[:2]:

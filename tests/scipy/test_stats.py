@@ -8,7 +8,7 @@ import chainrule as cr
 from chainrule.scipy import stats
 
 X = np.array([-1.3, 0.0, 0.2, 0.7, 1.0, 2.5, 9.0, -np.inf, np.nan])
-INSIDE = np.array([0.21, 0.55, 0.8])
+INSIDE = np.array([0.21, 0.8])
 PARAMETERS = {
     "beta": (2.5, 1.7),
     "cauchy": (),
@@ -40,9 +40,9 @@ def test_continuous(name, method):
         for i in range(len(parameters)):
             bad = [-1.0 if k == i else p for k, p in enumerate(parameters)]
             assert np.isnan(ours(X, *bad)).all()
-    order = 1 if name in ONCE and "pdf" not in method else 2
+    second = method in ("logpdf", "logcdf") and not (method == "logcdf" and name in ONCE)
     arguments = (INSIDE, *map(np.asarray, parameters), np.asarray(0.1), np.asarray(1.3))
-    cr.check_gradients(lambda *args: np.sum(np.sin(ours(*args))), *arguments, order=order)
+    cr.check_gradients(lambda *args: np.sum(np.sin(ours(*args))), *arguments, order=1 + second)
 
 
 @pytest.mark.parametrize("method", [m.replace("pdf", "pmf") for m in METHODS])

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.gates.helpers import device_of
 from chainrule.gates.types import Array
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -76,7 +77,7 @@ class FiniteDifferences:
         moves = np.zeros(self.sizes.size)
         moves[chosen] = signs * self.sizes[chosen]
         return {
-            i: namespace(x).asarray(d.reshape(x.shape), dtype=x.dtype, device=x.device)
+            i: namespace(x).asarray(d.reshape(x.shape), dtype=x.dtype, device=device_of(x))
             for i, (x, d) in enumerate(zip(self.arrays, np.split(moves, self.starts[1:-1]), strict=True))
             if d.any()
         }

@@ -11,7 +11,7 @@ from chainrule.autodiff.judging import Difference, Judge
 from chainrule.autodiff.traced import plain_value
 from chainrule.autodiff.transforms import jvp, vjp
 from chainrule.backend.namespaces import namespace, to_numpy
-from chainrule.gates.helpers import is_complex, real_product
+from chainrule.gates.helpers import device_of, is_complex, real_product
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import is_array
 from chainrule.validation import check_function, whole_number
@@ -195,7 +195,7 @@ class _FunctionCheck:
         values = self.random.standard_normal(tuple(x.shape))
         if is_complex(xp, x):
             values = values + 1j * self.random.standard_normal(tuple(x.shape))
-        return xp.asarray(values, dtype=x.dtype, device=x.device)
+        return xp.asarray(values, dtype=x.dtype, device=device_of(x))
 
 
 def _fail_at(difference: Difference | None) -> None:

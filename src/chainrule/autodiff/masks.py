@@ -41,7 +41,7 @@ class Masks:
         sources = self._sources.setdefault(parent, [])
         if sources is not None:
             moved = flow != "elementwise"
-            sources.append((node, pullback, g.device) if moved else (node, None, None))
+            sources.append((node, pullback, getattr(g, "device", None)) if moved else (node, None, None))
         if flow in ("moves", "selects") or not masked:
             return pullback(g)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -312,7 +312,7 @@ def call_followed(f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, 
 
 
 def made_here(x: Any) -> Any:
-    """Return an array that was just made: inside a function whose gradient is taken, as one whose items may be set."""
-    if not getattr(_running, "depth", 0) or is_transformed(x) or not hasattr(x, "dtype"):
+    """Return an array of NumPy's that was just made: inside a followed function, as one that takes traced items."""
+    if not getattr(_running, "depth", 0) or type(x) is not np.ndarray or x.dtype.kind not in "fc":
         return x
     return space_of(x)._made(x)

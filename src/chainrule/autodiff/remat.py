@@ -11,7 +11,7 @@ from chainrule.autodiff.namespace import first_space, plain_namespace
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
 from chainrule.gates import ADJOINT
-from chainrule.gates.helpers import highest, innermost, is_complex
+from chainrule.gates.helpers import device_of, highest, innermost, is_complex
 from chainrule.gates.types import Array
 from chainrule.validation import check_function
 
@@ -98,7 +98,7 @@ def _fingerprint(y: Any) -> tuple[Any, Any]:
     tolerance = 100 * float(xp.finfo(y.dtype).eps) if floating else 0.0
     y = xp.reshape(xp.astype(xp.asarray(y), xp.float64), (-1,))
     # The weights tell the places apart, and infinite and NaN elements count by their places.
-    t = 0.6180339887498949 * xp.astype(xp.arange(y.shape[0], device=y.device), xp.float64)
+    t = 0.6180339887498949 * xp.astype(xp.arange(y.shape[0], device=device_of(y)), xp.float64)
     y = xp.where(xp.isfinite(y), y, 12345.0) * (1.5 + t - xp.floor(t))
     size = xp.abs(y)
     largest = xp.max(size) if y.shape[0] else xp.sum(size)

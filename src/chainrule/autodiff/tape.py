@@ -20,6 +20,7 @@ from chainrule.autodiff.traced import Traced, is_traced, plain_value
 from chainrule.gates import ADJOINT, PARTIAL, REAL, SELECTING
 from chainrule.gates.helpers import (
     conjugate,
+    device_of,
     highest,
     is_complex,
     is_transformed,
@@ -195,8 +196,15 @@ def unwrap_level(space: Any, arrays: Sequence[Any]) -> tuple[int, list[Any], Any
             lower = lower or is_transformed(array)
         operands.append(array)
     if lower:
-        return level, [space._wrap(a) if _is_plain_array(a) else a for a in operands], space
+        return level, [_lower_operand(space, a) for a in operands], space
     return level, [a.value if type(a) is Traced else a for a in operands], space._lower
+
+
+def _lower_operand(space: Any, x: Any) -> Any:
+    """Return an operand of a lower level for pullbacks to keep: as it is now, whatever is written to it later."""
+    if is_transformed(x):
+        return x._as_it_is()
+    return space._wrap(x) if _is_plain_array(x) else x
 
 
 def _is_plain_array(x: Any) -> bool:
@@ -248,7 +256,7 @@ def check_settings(gate: Gate, settings: dict[str, Any]) -> None:
 
 def _several_traced(results: Any, space: Any, level: int, edges: Edges, watched: Watched, gate: Gate) -> Any:
     """Return several results as traced: one node leads back from all of them, and each has one that picks it."""
-    like = [(r.shape, r.dtype, r.device) for r in results]
+    like = [(r.shape, r.dtype, device_of(r)) for r in results]
     partial, kinds = gate in PARTIAL, {is_complex(space._base, r) for r in results}
     if True in kinds and gate not in ADJOINT:
         if len(kinds) > 1:

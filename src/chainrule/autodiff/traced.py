@@ -6,15 +6,15 @@ standard or, with a leading underscore, under those that the engine gave it.
 
 import copy
 import math
-import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import array_api_compat
 import numpy as np
 
-from chainrule.gates.helpers import highest, is_transformed
+from chainrule.gates.helpers import device_of, highest, is_transformed
 from chainrule.gates.types import Array, Gate
+from chainrule.numpy_names.array import ArrayObject
 from chainrule.numpy_names.assignment import (
     Assignable,
     may_give_views,
@@ -23,6 +23,7 @@ from chainrule.numpy_names.assignment import (
     without_views,
 )
 from chainrule.numpy_names.names import FROM_LISTS, INSTEAD, VIEWS
+from chainrule.numpy_names.sparse import answer_to_scipy
 
 
 def level_of(x: Any) -> int:
@@ -68,24 +69,6 @@ def refuse_captured(who: str, x: Any) -> None:
         x = x.value
 
 
-def _in_the_place_of(number: type, own: type | None = None) -> type:
-    """Return the class that a traced number answers with: a kind of float or complex, or registered as a number."""
-    made = type("TracedNumber", (own or object,), {})
-    if own is None:
-        number.register(made)  # type: ignore[attr-defined]
-    return made
-
-
-# What isinstance and numpy.isscalar are told, by the class of NumPy's number in the place of which the array stands.
-_NUMBERS: dict[type, type] = {
-    np.float64: _in_the_place_of(numbers.Real, float),
-    np.complex128: _in_the_place_of(numbers.Complex, complex),
-    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
-    np.complex64: _in_the_place_of(numbers.Complex),
-    np.int64: _in_the_place_of(numbers.Integral),
-}
-
-
 _METHODS = ("item", "tolist")  # the conversions that are written behind the array
 
 
@@ -112,11 +95,9 @@ class Traced(Assignable):
         self.level = level
         self.node = node
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:
-        # So that code which asks for a number takes the same branch as for the plain one.
+    def _plain_class(self) -> type:
         value = self.value
-        return value.__class__ if type(value) is Traced else _NUMBERS.get(type(value), Traced)
+        return value._plain_class() if isinstance(value, ArrayObject) else type(value)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"
@@ -173,7 +154,7 @@ class Traced(Assignable):
     @property
     def device(self) -> Any:
         """The device that the value lies on."""
-        return plain_value(self).device
+        return device_of(plain_value(self))
 
     def _item(self, key: Any) -> Any:
         other = highest(key if isinstance(key, tuple) else (key,))
@@ -189,6 +170,9 @@ class Traced(Assignable):
         else:
             self.value, self.level, self.node = new, 0, None
         self.taken = False
+
+    def _as_it_is(self) -> "Traced":
+        return Traced(self.value, self.space, self.level, self.node)
 
     def _is_own(self) -> bool:
         return bool(self.node.edges) if self.level else getattr(self, "own", False)
@@ -210,6 +194,8 @@ class Traced(Assignable):
         return bool(plain_value(self))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         plain = self._converted("numpy.asarray")
         if copy is not True:
             root_of(self).own = False  # from here on its memory may be another's too
@@ -232,9 +218,6 @@ class Traced(Assignable):
             raise TypeError(f"format: expected one number for {spec!r}; got an array of shape {self.shape}")
         value = plain_value(self)
         return format(value.item() if hasattr(value, "item") else float(value), spec)
-
-    def __round__(self, ndigits: int | None = None) -> Any:
-        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
 
     def __reduce__(self) -> Any:
         return plain_value, (self._converted("pickle.dumps"),)
@@ -300,8 +283,6 @@ def _of_the_array(name: str) -> property:
     def read(self: Traced) -> Any:
         if not self.level or name in ("itemsize", "nbytes", "strides"):
             return getattr(plain_value(self), name)
-        if name in ("imag", "real"):
-            return self.space._numpy_function(getattr(np, name), (self,), {})
         instead = INSTEAD.get(name, f"chainrule.stop_gradient(x).{name} where no gradient is meant to flow")
         raise AttributeError(f"{name}: a traced array has no such attribute. Write {instead}")
 

@@ -13,7 +13,7 @@ from chainrule.autodiff.namespace import call_followed, plain_namespace, space_o
 from chainrule.autodiff.tape import ComplexType, Node, backward_pass, leaf, new_level
 from chainrule.autodiff.traced import Traced, level_of, plain_value
 from chainrule.backend.gpus import on_their_gpu
-from chainrule.gates.helpers import is_complex, is_transformed
+from chainrule.gates.helpers import device_of, is_complex, is_transformed
 from chainrule.gates.types import Array
 from chainrule.validation import check_array_class, check_function
 
@@ -298,7 +298,7 @@ def traced_leaf(x: Any, level: int) -> Traced:
             "Write 3.0 for 3, or convert it with xp.astype(x, xp.float64)"
         )
     if not plain and is_transformed(x):
-        x = space._wrap(x)
+        x = space._wrap(x._as_it_is())
     return leaf(x, space, level, noted)
 
 
@@ -378,7 +378,7 @@ def ones_for(out: Traced) -> Array:
     value = out.value
     of_numpy = isinstance(value, np.ndarray | np.generic)
     xp = out.space._base if of_numpy or not is_transformed(value) else value.space
-    return xp.asarray(1.0, dtype=value.dtype, device=value.device)
+    return xp.asarray(1.0, dtype=value.dtype, device=getattr(value, "device", None))
 
 
 def _seed(out: Any, g: Any) -> Array:
@@ -395,10 +395,10 @@ def _seed(out: Any, g: Any) -> Array:
             raise TypeError(
                 f"vjp: expected an array or a number as the gradient of a result; got {type(g).__name__}"
             )
-        g = space._base.asarray(g, dtype=out.dtype, device=out.device)
+        g = space._base.asarray(g, dtype=out.dtype, device=device_of(out))
     check_array_class(type(g))
     if is_transformed(out.value) and not is_transformed(g):
-        g = out.value.space.asarray(g, device=out.device)
+        g = out.value.space.asarray(g, device=device_of(out))
     if g.dtype == out.dtype:
         return _copied(g)  # the caller may change it, and pull it back again
     if is_complex(space._base, g) and not is_complex(space._base, out):
@@ -427,7 +427,7 @@ def _owned_gradients(
             results.append(None)
             continue
         if g is None:
-            g = x.space._base.zeros(x.shape, dtype=x.dtype, device=x.device)
+            g = x.space._base.zeros(x.shape, dtype=x.dtype, device=device_of(x))
         if type(g) is Traced:
             refuse_level(who, g, x.level)
         if type(g) is Traced and type(array) is not Traced:

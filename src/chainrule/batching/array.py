@@ -9,10 +9,11 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.array import ArrayMethods
+from chainrule.numpy_names.array import ArrayMethods, ArrayObject
 from chainrule.numpy_names.assignment import Assignable, may_give_views, without_views
 from chainrule.numpy_names.coercion import is_foreign
-from chainrule.numpy_names.names import FROM_LISTS
+from chainrule.numpy_names.names import FROM_LISTS, INSTEAD
+from chainrule.numpy_names.sparse import answer_to_scipy, foreign_product
 
 
 class NoSingleValueError(TypeError):
@@ -39,14 +40,21 @@ class Batched(Assignable):
     def __init__(self, value: Array, space: Any, level: int = 0) -> None:
         self.value, self.space, self.level = value, space, level
 
+    def _plain_class(self) -> type:
+        value = self.value
+        kind = value._plain_class() if isinstance(value, ArrayObject) else type(value)
+        # One element of a batch in one row is a number of NumPy's, as it is in a plain array.
+        return self.dtype.type if kind is np.ndarray and self.level and not self.ndim else kind
+
     def __repr__(self) -> str:
         kind = f"a batch of {self.value.shape[0]}, level {self.level}" if self.level else "constant"
         return f"Batched({self.value!r}, {kind})"
 
     def __getattr__(self, name: str) -> Any:
+        instead = f". Write {INSTEAD[name]}" if name in INSTEAD else ""
         raise AttributeError(
             f"{name}: a batched array has no such attribute; it has those of the array API standard and NumPy's "
-            "commonest methods"
+            f"commonest methods{instead}"
         )
 
     def record(self, gate: Gate, arrays: Any, static: dict[str, Any]) -> Any:
@@ -97,6 +105,9 @@ class Batched(Assignable):
         else:
             self.value, self.level = new, 0
 
+    def _as_it_is(self) -> "Batched":
+        return Batched(self.value, self.space, self.level)
+
     def _is_own(self) -> bool:
         return getattr(self, "own", False)
 
@@ -104,6 +115,8 @@ class Batched(Assignable):
         return bool(self._converted("bool"))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        if self.level and (answer := answer_to_scipy()) is not None:
+            return answer
         return self.space._as_numpy(self._converted("numpy.asarray"), dtype, copy)
 
     def __dlpack__(self, **settings: Any) -> Any:
@@ -147,8 +160,21 @@ def _deferring(name: str) -> Any:
     return lambda self, other: NotImplemented if is_foreign(other) else own(self, other)
 
 
-for _name in ("__add__", "__sub__", "__mul__", "__truediv__", "__matmul__"):
+def _product(name: str, symbol: str) -> Any:
+    """Return an operator that multiplies with sparse matrices too."""
+    own = getattr(ArrayMethods, name)
+    if name.startswith("__r"):
+        return lambda self, other: (
+            foreign_product(other, self, symbol) if is_foreign(other) else own(self, other)
+        )
+    return lambda self, other: foreign_product(self, other, symbol) if is_foreign(other) else own(self, other)
+
+
+for _name in ("__add__", "__sub__", "__truediv__"):
     setattr(Batched, _name, _deferring(_name))
+for _name, _symbol in (("mul", "*"), ("matmul", "@")):
+    for _side in ("", "r"):
+        setattr(Batched, f"__{_side}{_name}__", _product(f"__{_side}{_name}__", _symbol))
 
 # What most operands are: neither transformed nor nested. Looked up first, because each operation passes through here.
 _PLAIN = frozenset({np.ndarray, int, float, bool, complex, str, slice, type(None)})
@@ -160,12 +186,10 @@ def of_batch(values: Iterable[Any]) -> Any:
     for x in values:
         if type(x) in _PLAIN:
             continue
-        if isinstance(x, list | tuple):
-            x = of_batch(x)
+        if not is_transformed(x):
+            x = of_batch(x) if isinstance(x, list | tuple) else None
             if x is None:
                 continue
-        elif not is_transformed(x):
-            continue
         if top is None or x.level > top.level:
             top = x
     return top

@@ -239,8 +239,11 @@ def _operands(args: Any, settings: dict[str, Any]) -> tuple[tuple[Any, ...], dic
 
 def _home(top: Any, part: str, name: str, plain: Function) -> Function:
     """Return the function of a name in the namespace of an array, or the plain one."""
-    if top is None or not part:
+    if top is None:
         return plain
+    if not part:
+        # NumPy itself would ask the first of its operands that has this method.
+        return functools.partial(top.__array_ufunc__, plain, "__call__")
     room = getattr(top.space, part) if part in ("linalg", "fft") else top.space
     return getattr(room, name)  # type: ignore[no-any-return]
 

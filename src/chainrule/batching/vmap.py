@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
+from chainrule.autodiff.namespace import call_followed
 from chainrule.autodiff.tape import new_level
 from chainrule.autodiff.transforms import owned
 from chainrule.backend.gpus import on_their_gpu
@@ -47,7 +48,7 @@ def vmap(f: Callable[..., Any], in_axes: Axes = 0, out_axes: Axes = 0) -> Callab
         level = new_level()
         values = iter([x if axis is None else _entered(x, axis, level) for _, x, axis in mapped])
         rebuilt = [pytree.rebuilt(tree, values) for tree in trees]
-        out = f(*rebuilt[: len(args)], **dict(zip(kwargs, rebuilt[len(args) :], strict=True)))
+        out = call_followed(f, rebuilt[: len(args)], dict(zip(kwargs, rebuilt[len(args) :], strict=True)))
         given = {id(x) for _, x, _ in mapped}
         first = next(x for _, x, axis in mapped if axis is not None)
         results = [

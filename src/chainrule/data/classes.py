@@ -24,7 +24,7 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
         _fit_together(raw, names, train)
     number = {name: k for k, name in enumerate(classes)}
     y = np.array([number[name] for name in names], dtype=np.int64)[inverse]
-    return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features)
+    return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features, notes=raw.notes)
 
 
 def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray, str]:

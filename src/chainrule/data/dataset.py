@@ -52,6 +52,7 @@ class Dataset:
     source      where the samples came from, for messages and reports
     full_scale  the raw value that counts as 1, where the source fixes one that the dtype does not tell
     features    the names of the columns, where the file names them
+    notes       what a reader should know of the reading: files that were left out, a separator that was guessed
 
     Raises DataError where the parts do not fit together.
     """
@@ -63,6 +64,7 @@ class Dataset:
     source: str
     full_scale: float | None = None
     features: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def white(self) -> float | None:

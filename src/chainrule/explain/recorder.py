@@ -20,6 +20,7 @@ from chainrule.explain import notation
 from chainrule.explain.format import number
 from chainrule.explain.graph import Graph, Node, NumpyArray, read_only
 from chainrule.gates import indexing, manipulation
+from chainrule.gates.helpers import is_complex
 from chainrule.gates.types import Pullback
 
 
@@ -110,6 +111,8 @@ class Recorder(Namespace):
     def _note(self, gate: str, function: Any, args: tuple[Any, ...], settings: Any, result: Any) -> None:
         if type(result) is not Traced or self._index(result) is not None:
             return
+        if is_complex(self._base, result):
+            raise TypeError(f"explain: {gate} gave {result.dtype}; graphs are drawn of real numbers alone")
         numbers = not (hasattr(manipulation, gate) or hasattr(indexing, gate))
         edges = list(result.node.edges) if result.level else []
         inputs: list[int] = []

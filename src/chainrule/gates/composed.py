@@ -4,7 +4,7 @@ import math
 import operator
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, conjugate
+from chainrule.gates.helpers import axis_number, conjugate, device_of
 from chainrule.gates.standard import composed
 from chainrule.gates.types import Array, Axes
 
@@ -36,7 +36,7 @@ def diagonal(xp: Any, x: Array, /, *, offset: int = 0) -> Array:
     m, n = x.shape[-2:]
     start, length = (offset, min(m, n - offset)) if offset >= 0 else (-offset * n, min(m + offset, n))
     flat = xp.reshape(x, (*x.shape[:-2], m * n))
-    return xp.take(flat, xp.arange(max(length, 0), device=x.device) * (n + 1) + start, axis=-1)
+    return xp.take(flat, xp.arange(max(length, 0), device=device_of(x)) * (n + 1) + start, axis=-1)
 
 
 @composed("main")
@@ -82,7 +82,7 @@ def matrix_power(xp: Any, x: Array, n: int, /) -> Array:
     n = operator.index(n)
     if n < 0:
         x, n = xp.linalg.inv(x), -n
-    power = x * 0 + xp.eye(x.shape[-1], dtype=x.dtype, device=x.device) if n == 0 else None
+    power = x * 0 + xp.eye(x.shape[-1], dtype=x.dtype, device=device_of(x)) if n == 0 else None
     while n:
         if n % 2:
             power = x if power is None else power @ x
@@ -114,7 +114,7 @@ def linspace(
         xp.astype(x, floating, copy=False) if hasattr(x, "dtype") else x * 1.0 for x in (start, stop)
     )
     length, last = xp.subtract(stop, start), num - 1 if endpoint else num
-    ruler = xp.arange(num, dtype=length.dtype, device=length.device)
+    ruler = xp.arange(num, dtype=length.dtype, device=device_of(length))
     ruler = xp.reshape(ruler, (num,) + (1,) * length.ndim)
     points = xp.add(start, length / max(last, 1) * ruler)
     # Where start is much larger than stop, the sum of start and length is not stop.

@@ -7,6 +7,7 @@ the inverse with the other norm. Numbers beyond the length n have no part, and z
 import operator
 from typing import Any
 
+from chainrule.gates.helpers import device_of
 from chainrule.gates.standard import composed, rule
 from chainrule.gates.types import Array, Axes, Result
 
@@ -147,5 +148,5 @@ def _cut(xp: Any, g: Array, shape: tuple[int, ...]) -> Array:
     for axis, n in enumerate(shape):
         if g.shape[axis] < n:
             gap = (*g.shape[:axis], n - g.shape[axis], *g.shape[axis + 1 :])
-            g = xp.concat([g, xp.zeros(gap, dtype=g.dtype, device=g.device)], axis=axis)
+            g = xp.concat([g, xp.zeros(gap, dtype=g.dtype, device=device_of(g))], axis=axis)
     return g

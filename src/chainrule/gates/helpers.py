@@ -150,6 +150,11 @@ def top_of(arrays: Iterable[Any]) -> Any:
     return next(filter(is_transformed, arrays), None) if top is None else top
 
 
+def device_of(x: Any) -> Any:
+    """Return the device that an array lies on; None of an array that does not tell, such as Dask's."""
+    return getattr(x, "device", None)
+
+
 def somewhere(xp: Any, condition: Array) -> bool:
     """Say whether a condition holds for any element, also for one of a batch."""
     xp = condition.space._base if is_transformed(condition) else xp

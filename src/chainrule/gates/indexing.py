@@ -7,7 +7,7 @@ and `scatter` compute it. Their own pullbacks gather, so gradients of gradients 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, highest, is_transformed, output, top_of, wider
+from chainrule.gates.helpers import axis_number, device_of, highest, is_transformed, output, top_of, wider
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback, Result
 
@@ -28,12 +28,11 @@ def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
     if top is not None:
         y = top.record(assigned, (x, v), {"key": key})
     else:
-        # One of the two may be noted by a recording, of which the other is a constant.
-        home = getattr(x, "space", getattr(v, "space", xp))
+        home = _home(xp, x, v)
         y = _put_in(home, home.asarray(x, copy=True), v, key) if distinct else _last_put_in(home, x, v, key)
 
     def of_x(g: Array) -> Array:
-        zero = (g.space if is_transformed(g) else xp).zeros((), dtype=g.dtype, device=g.device)
+        zero = (g.space if is_transformed(g) else xp).zeros((), dtype=g.dtype, device=device_of(g))
         return output(assigned, xp, g, zero, key=key)
 
     def of_v(g: Array) -> Array:
@@ -42,6 +41,11 @@ def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
         return picked if len(shape) <= picked.ndim else xp.reshape(picked, shape)
 
     return y, (of_x, of_v)
+
+
+def _home(xp: Any, *arrays: Array) -> Any:
+    """Return the namespace of a recording that notes one of the arrays, beside which others are constants; else xp."""
+    return next((x.space for x in arrays if hasattr(x, "space") and not is_transformed(x)), xp)
 
 
 def _put_in(xp: Any, y: Array, v: Array, key: Any) -> Array:
@@ -68,7 +72,7 @@ def _last_put_in(xp: Any, x: Array, v: Array, key: Any) -> Array:
     places = xp.reshape(places, (-1,))
     if hasattr(x, "at") or hasattr(x, "index_add") or hasattr(xp.add, "at"):
         # All others are written to one place more, which is then left out.
-        room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=x.device)])
+        room = xp.concat([flat, xp.zeros((1,), dtype=x.dtype, device=device_of(x))])
         y = xp.reshape(_put_in(xp, room, v, xp.where(last, places, size))[:-1], x.shape)
     else:
         # Where arrays take no items at indices, the sum at a place is that of one v and zeros.
@@ -82,7 +86,7 @@ def _last_put_in(xp: Any, x: Array, v: Array, key: Any) -> Array:
 
 def _places(xp: Any, x: Array, key: Any) -> Array:
     """Return which elements x[key] picks, by their places in a row of all."""
-    return xp.reshape(xp.arange(math.prod(x.shape), device=x.device), x.shape)[key]
+    return xp.reshape(xp.arange(math.prod(x.shape), device=device_of(x)), x.shape)[key]
 
 
 def _are_last(xp: Any, places: Array) -> Array:
@@ -106,7 +110,8 @@ def scatter(xp: Any, /, *gs: Array, keys: tuple[Any, ...], shape: tuple[int, ...
     if top is not None:
         y = top.record(scatter, gs, {"keys": keys, "shape": shape})
     else:
-        y = xp.zeros(shape, dtype=_counting(xp, gs[0].dtype), device=gs[0].device)
+        xp = _home(xp, *gs)
+        y = xp.zeros(shape, dtype=_counting(xp, gs[0].dtype), device=device_of(gs[0]))
         for g, key in zip(gs, keys, strict=True):
             y = _added_at(xp, y, key, g, new=len(keys) == 1)
     return y, tuple(map(_taking, keys))
@@ -138,7 +143,7 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
     elif (add_at := getattr(xp.add, "at", None)) is not None:
         add_at(y, key, g)
     else:
-        positions = xp.reshape(xp.arange(math.prod(y.shape), device=y.device), y.shape)[key]
+        positions = xp.reshape(xp.arange(math.prod(y.shape), device=device_of(y)), y.shape)[key]
         y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
     return y
 
@@ -155,7 +160,7 @@ def _without_new_axes(key: Any) -> tuple[Any, ...]:
 @rule("internal", flow="moves")
 def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     """A vector of zeros with g added at positions, all in [0, size): the adjoint of taking from a vector."""
-    shape = g.shape
+    shape, xp = g.shape, _home(xp, g)
     top = top_of((g, positions))
     if top is not None:
         y = top.record(put, (g,), {"positions": positions, "size": size})
@@ -166,16 +171,21 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
             .add(xp.reshape(g, (-1,)))
         )
     elif hasattr(g, "index_add"):
-        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
+        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
     elif (add_at := getattr(xp.add, "at", None)) is not None:
-        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=g.device)
+        y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
         add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
     else:
         # Without a scattered sum: one row per element, one column per place.
-        there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=g.device)
+        there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=device_of(g))
         y = xp.sum(xp.where(there, xp.reshape(g, (-1, 1)), 0), axis=0, dtype=_counting(xp, g.dtype))
-    return y, (lambda h: xp.reshape(xp.take(h, xp.reshape(positions, (-1,)), axis=0), shape),)
+
+    def pullback(h: Array) -> Array:
+        # NumPy's own take would ask batched positions for their numbers.
+        return xp.reshape(output(take, xp, h, xp.reshape(positions, (-1,)), axis=0), shape)
+
+    return y, (pullback,)
 
 
 @rule("main", flow="selects")
@@ -186,8 +196,8 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
 
     def pullback(g: Array) -> Array:
         whole = xp.reshape(_from_0(xp, indices, n), (1, -1, 1))
-        before = xp.reshape(xp.arange(outer, device=g.device), (-1, 1, 1))
-        after = xp.reshape(xp.arange(inner, device=g.device), (1, 1, -1))
+        before = xp.reshape(xp.arange(outer, device=device_of(g)), (-1, 1, 1))
+        after = xp.reshape(xp.arange(inner, device=device_of(g)), (1, 1, -1))
         positions = xp.reshape((before * n + whole) * inner + after, (-1,))
         flat = xp.reshape(g, (-1,))
         return xp.reshape(output(put, xp, flat, positions=positions, size=math.prod(shape)), shape)
@@ -213,7 +223,7 @@ def _put_along(xp: Any, g: Array, indices: Array, along: int, shape: tuple[int, 
     positions = xp.broadcast_to(indices, g.shape) * math.prod(shape[along + 1 :])
     for i in range(len(shape)):
         if i != along:
-            ruler = xp.arange(shape[i], device=g.device) * math.prod(shape[i + 1 :])
+            ruler = xp.arange(shape[i], device=device_of(g)) * math.prod(shape[i + 1 :])
             positions = positions + xp.reshape(ruler, tuple(-1 if j == i else 1 for j in range(len(shape))))
     return xp.reshape(output(put, xp, g, positions=positions, size=math.prod(shape)), shape)
 

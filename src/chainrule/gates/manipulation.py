@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, output, total, wider
+from chainrule.gates.helpers import axis_number, device_of, output, total, wider
 from chainrule.gates.indexing import put
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Axes, Pullback, Result
@@ -15,7 +15,7 @@ def astype(xp: Any, x: Array, dtype: Any, /, *, copy: bool = True, device: Any =
     """Another floating dtype; the tape casts the gradient back."""
     if device is None:
         return xp.astype(x, dtype, copy=copy), (lambda g: g,)
-    home = x.device
+    home = device_of(x)
     return xp.astype(x, dtype, copy=copy, device=device), (lambda g: _moved(xp, g, home),)
 
 
@@ -87,7 +87,7 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
         return xp.repeat(x, repeats, axis=axis), (
             lambda g: xp.reshape(total(xp, xp.reshape(g, split), at), shape),
         )
-    source = xp.repeat(xp.arange(n, device=x.device), repeats)
+    source = xp.repeat(xp.arange(n, device=device_of(x)), repeats)
 
     def pullback(g: Array) -> Array:
         g = xp.astype(g, wider(xp, g.dtype)[1], copy=False)
@@ -98,7 +98,7 @@ def repeat(xp: Any, x: Array, repeats: Any, /, *, axis: int | None = None) -> Re
         width = 1
         for m in rest:
             width *= m
-        offsets = xp.reshape(xp.arange(width, device=g.device), (1, width))
+        offsets = xp.reshape(xp.arange(width, device=device_of(g)), (1, width))
         positions = xp.reshape(xp.reshape(source, (-1, 1)) * width + offsets, (-1,))
         back = output(put, xp, xp.reshape(rows, (-1,)), positions=positions, size=n * width)
         return xp.moveaxis(xp.reshape(back, (n, *rest)), 0, along)
@@ -157,7 +157,7 @@ def tile(xp: Any, x: Array, repetitions: tuple[int, ...], /) -> Result:
 @rule("internal", flow="moves")
 def to_device(xp: Any, x: Array, device: Any, /, *, stream: Any = None) -> Result:
     """A copy on another device; the gradient is copied back."""
-    home = x.device
+    home = device_of(x)
     return _moved(xp, x, device, stream=stream), (lambda g: _moved(xp, g, home),)
 
 

@@ -13,21 +13,39 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from chainrule.autodiff.namespace import space_of
+from chainrule.autodiff.namespace import made_here, space_of
 from chainrule.autodiff.traced import Traced, unwrapped
 from chainrule.gates.helpers import is_transformed
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.coercion import array_of
+from chainrule.numpy_names.coercion import array_of, as_arrays
 from chainrule.numpy_names.names import FUNCTIONS
+from chainrule.program.recording import current
 
 # What an argument may be. An array that has a namespace of its own answers before one of another library.
 PLAIN, NESTED, FOREIGN, RECORDED, TRANSFORMED = range(5)
 _kinds: dict[type, int] = {np.ndarray: PLAIN, list: NESTED, tuple: NESTED}
+# The classes met before that NumPy is handed as they are: its functions the plain ones; its universal functions, which
+# ask every argument, those of our namespaces too.
+_plain: set[type] = {np.ndarray}
+_asked: set[type] = {np.ndarray}
 # Functions that take a sequence of arrays, each of which may be a list. To others a list of arrays is one array.
 _OF_A_SEQUENCE = {
     *("block", "choose", "column_stack", "concat", "concatenate", "dstack", "histogramdd", "hstack"),
     *("linalg.multi_dot", "piecewise", "row_stack", "select", "stack", "vstack"),
 }
+# Functions that make arrays of numbers: inside a function whose gradient is taken, such as take traced items.
+_MAKERS = (
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "identity",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+)
 _SUBMODULES = ("fft", "linalg", "random")
 _METHODS = ("accumulate", "at", "outer", "reduce", "reduceat")
 _Dispatched = type(np.sum)  # the class of NumPy's functions that ask their arguments
@@ -44,9 +62,23 @@ def attribute(part: str, name: str) -> Any:
     path = f"{part}.{name}" if part else name
     if isinstance(plain, np.ufunc):
         return UniversalFunction(plain)
+    made: Any = plain
     if isinstance(plain, _Dispatched) or (path in FUNCTIONS and not isinstance(plain, type)):
-        return _function(plain, path)
-    return plain
+        made = _function(plain, path)
+    return _taking_items(made) if path in _MAKERS else made
+
+
+def _taking_items(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that makes arrays whose items may be traced ones, where these may come."""
+
+    @functools.wraps(make)
+    def function(*args: Any, **kwargs: Any) -> Any:
+        x, recording = made_here(make(*args, **kwargs)), current()
+        if recording is not None and recording.space is not None and type(x) is np.ndarray:
+            return recording.space.asarray(x, copy=True)
+        return x
+
+    return function
 
 
 def _function(plain: Callable[..., Any], path: str) -> Callable[..., Any]:
@@ -54,6 +86,8 @@ def _function(plain: Callable[..., Any], path: str) -> Callable[..., Any]:
 
     @functools.wraps(plain)
     def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and _plain.issuperset(map(type, args)):
+            return plain(*args)
         array, kind = answering((*args, *kwargs.values()) if kwargs else args)
         if kind == PLAIN:
             return plain(*args, **kwargs)
@@ -91,6 +125,8 @@ class UniversalFunction:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the function of the arguments, element by element."""
+        if not kwargs and _asked.issuperset(map(type, args)):
+            return self._plain(*args)
         return self._run("__call__", *args, **kwargs)
 
     def _run(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -123,6 +159,10 @@ def _kind(x: Any) -> int:
     kind = _kinds.get(type(x))
     if kind is None:
         kind = _kinds[type(x)] = _kind_of(type(x), x)
+        if kind == PLAIN:
+            _plain.add(type(x))
+        if kind in (PLAIN, RECORDED, TRANSFORMED):
+            _asked.add(type(x))
     return kind
 
 
@@ -157,24 +197,34 @@ def _of_library(
     array: Any, path: str, plain: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: str = "__call__"
 ) -> Any:
     """Return the result of a function on arrays of another library, as arrays of that library."""
-    space = space_of(array)
-    if not array_api_compat.is_torch_array(array):
-        own = functools.reduce(lambda home, name: getattr(home, name, None), path.split("."), space._base)
+    own, base = None, space_of(array)._base
+    # PyTorch has some of NumPy's names for other functions.
+    if hasattr(base, "concatenate") and not array_api_compat.is_torch_array(array):
+        own = functools.reduce(lambda home, name: getattr(home, name, None), path.split("."), base)
         own = own if method == "__call__" else getattr(own, method, None)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if path not in _OF_A_SEQUENCE:
+            args, kwargs = _without_lists(args, kwargs)
+        elif own is not None:
+            # The library's own function takes arrays alone.
+            args = tuple(as_arrays(space_of(array), x) if _kind(x) == NESTED else x for x in args)
         if own is not None:
-            return own(*args, **kwargs)
-    args, kwargs = _without_lists(*_as_constants(space, args, kwargs))
-    if isinstance(plain, np.ufunc):
-        return unwrapped(dispatch.ufunc(space, plain, method, args, kwargs))
-    return unwrapped(dispatch.function(space, plain, args, kwargs))
+            return own(*unwrapped(args), **{name: unwrapped(x) for name, x in kwargs.items()})
+        if isinstance(plain, np.ufunc):
+            return dispatch.ufunc(space_of(array), plain, method, args, kwargs)
+        return dispatch.function(space_of(array), plain, args, kwargs)
+
+    return of_constants(array, run, *args, **kwargs)
 
 
-def _as_constants(space: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return arguments with constants of a differentiable namespace in the place of its library's arrays."""
+def of_constants(array: Any, run: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return run(*args, **kwargs) with constants in the place of arrays of a library, and its results without them."""
+    space = space_of(array)
 
     def wrapped(x: Any) -> Any:
         if _kind(x) == NESTED:
-            return list(map(wrapped, x))
+            return list(map(wrapped, x)) if answering(x)[1] == FOREIGN else x
         return Traced(x, space) if _kind(x) == FOREIGN else x
 
-    return tuple(map(wrapped, args)), {name: wrapped(x) for name, x in kwargs.items()}
+    return unwrapped(run(*map(wrapped, args), **{name: wrapped(x) for name, x in kwargs.items()}))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.numpy.functions import RECORDED, answering, without_list
+from chainrule.numpy.functions import FOREIGN, PLAIN, answering, of_constants, without_list
 from chainrule.numpy_names.coercion import array_of
 
 
@@ -25,10 +25,15 @@ class Joined:
         return 0
 
     def __getitem__(self, key: Any) -> Any:
-        array, kind = answering(key if isinstance(key, tuple) else (key,))
-        if kind < RECORDED:
+        key = key if isinstance(key, tuple) else (key,)
+        array, kind = answering(key)
+        if kind == PLAIN:
             return self._plain[key]
-        parts = [without_list(part) for part in (key if isinstance(key, tuple) else (key,))]
+        return self._joined(*key) if kind != FOREIGN else of_constants(array, self._joined, *key)
+
+    def _joined(self, *key: Any) -> Any:
+        array, _ = answering(key)
+        parts = [without_list(part) for part in key]
         if any(isinstance(part, str) for part in parts):
             raise TypeError(
                 f"numpy.{self._name}: a text cannot be traced; write numpy.concatenate or numpy.stack"
@@ -58,8 +63,10 @@ class vectorize(np.vectorize):  # noqa: N801  # NumPy's name
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the results for all elements, in one array for each result of the function."""
         array, kind = answering((*args, *kwargs.values()))
-        if kind < RECORDED:
+        if kind == PLAIN:
             return super().__call__(*args, **kwargs)
+        if kind == FOREIGN:
+            return of_constants(array, self, *args, **kwargs)
         if self.signature is not None or self.excluded or kwargs:
             raise TypeError("numpy.vectorize: a signature, and arguments by name, cannot be traced")
         xp = array.space

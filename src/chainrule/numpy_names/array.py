@@ -1,7 +1,12 @@
 """Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
 
+import functools
+import numbers
 import operator
+import os
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,13 +14,45 @@ import numpy as np
 from chainrule.gates.helpers import innermost
 from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
+from chainrule.numpy_names.sparse import foreign_product
+
+_NOT_OF_CALLERS = (
+    str(Path(__file__).parents[1]),
+    str(Path(np.__file__).parents[1]),
+    str(Path(os.__file__).parent),
+    *("<frozen", "<__array"),
+)
+
+
+@functools.cache
+def is_of_caller(file: str) -> bool:
+    """Say whether code of a file is neither of this package nor of an installed or a standard library."""
+    return not file.startswith(_NOT_OF_CALLERS)
+
+
+def _in_the_place_of(number: type, own: type | None = None) -> type:
+    """Return the class that an array answers with in the place of a number: a float, or registered as one."""
+    made = type("TracedNumber", (own or object,), {})
+    if own is None:
+        number.register(made)  # type: ignore[attr-defined]
+    return made
+
+
+# What the arrays tell isinstance and numpy.isscalar in the code of libraries, by the class of the plain number.
+_NUMBERS: dict[type, type] = {
+    np.float64: _in_the_place_of(numbers.Real, float),
+    np.complex128: _in_the_place_of(numbers.Complex, complex),
+    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
+    np.complex64: _in_the_place_of(numbers.Complex),
+    np.int64: _in_the_place_of(numbers.Integral),
+}
 
 
 class ArrayObject:
     """What an array of any namespace of ours is to Python: it has a length, rows and, where it has one value, a number.
 
-    A class that stands on it has a `shape`, items by x[key], and `_converted(to)`: the plain array, or a TypeError
-    where there is no single one.
+    A class that stands on it has a `shape`, items by x[key], the `_plain_class()` of the plain array, and
+    `_converted(to)`: that array, or a TypeError where there is no single one.
     """
 
     __slots__ = ()
@@ -25,6 +62,16 @@ class ArrayObject:
     shape: Any
     __getitem__: Callable[..., Any]
     _converted: Callable[..., Any]
+    _plain_class: Callable[[], type]
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        # So that code which asks by isinstance takes the same branch as for the plain array. This package has to see
+        # what it is, and so have libraries, which may reach for its memory; a number is safe to be taken for one.
+        kind = self._plain_class()
+        if is_of_caller(sys._getframe(1).f_code.co_filename):
+            return kind
+        return _NUMBERS.get(kind, type(self))
 
     def __len__(self) -> int:
         if not self.shape:
@@ -69,6 +116,7 @@ class ArrayMethods(ArrayObject):
 
     space: Any
     ndim: Any
+    dtype: Any
     __array_function__: Callable[..., Any]
 
     @property
@@ -84,6 +132,30 @@ class ArrayMethods(ArrayObject):
     def mT(self) -> Any:
         """The transpose of each matrix in a stack."""
         return self.space.matrix_transpose(self)
+
+    @property
+    def real(self) -> Any:
+        """The real part, which is the array itself for a real one."""
+        return self.space.real(self) if self._is_complex() else self
+
+    @property
+    def imag(self) -> Any:
+        """The imaginary part, which is 0 for a real array."""
+        return self.space.imag(self) if self._is_complex() else self.space.zeros_like(self)
+
+    def _is_complex(self) -> bool:
+        return bool(self.space.isdtype(self.dtype, "complex floating"))
+
+    @property
+    def flat(self) -> Any:
+        """All elements in a row, to be read."""
+        return self.space.reshape(self, (-1,))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(self.space.any(self == value))
+
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """Return a copy on another device."""
@@ -110,7 +182,7 @@ class ArrayMethods(ArrayObject):
     def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
         if order not in (None, "C"):
-            raise TypeError(f"reshape: order={order!r} cannot be traced; leave it out and permute the axes")
+            return self.space._numpy_function(np.reshape, (self, _one_or_all(shape)), {"order": order})
         return self.space.reshape(self, self.space._integers(_one_or_all(shape)), copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
@@ -148,10 +220,13 @@ class ArrayMethods(ArrayObject):
         try:
             return self.space.multiply(self, other)
         except ForeignOperandError:
-            return NotImplemented
+            return foreign_product(self, other, "*")
 
     def __rmul__(self, other: Any) -> Any:
-        return self.space.multiply(other, self)
+        try:
+            return self.space.multiply(other, self)
+        except ForeignOperandError:
+            return foreign_product(other, self, "*")
 
     def __truediv__(self, other: Any) -> Any:
         try:
@@ -166,10 +241,13 @@ class ArrayMethods(ArrayObject):
         try:
             return self.space.matmul(self, other)
         except ForeignOperandError:
-            return NotImplemented
+            return foreign_product(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        return self.space.matmul(other, self)
+        try:
+            return self.space.matmul(other, self)
+        except ForeignOperandError:
+            return foreign_product(other, self)
 
 
 _BINARY = {
@@ -232,12 +310,16 @@ def _reduction(name: str) -> Callable[..., Any]:
         if by_place or settings:
             settings |= zip(places, by_place, strict=False)
             settings = {k: v for k, v in settings.items() if v is not None or k not in ("dtype", "out")}
+        if "where" in settings or "initial" in settings:
+            return self.space._numpy_function(getattr(np, name), (self, axis), settings)
         if axis is not None and type(axis) is not int:
             axis = self.space._integers(axis)
         if "ddof" in settings and name in ("std", "var"):
             if "correction" in settings:
                 raise TypeError(f"{name}(): got ddof= and correction=, which are the same; write one of them")
             settings["correction"] = settings.pop("ddof")
+        if settings.keys() - {"correction", "keepdims"}:
+            return self.__array_function__(getattr(np, name), (), (self, axis), settings)
         return getattr(self.space, name)(self, axis=axis, **settings)
 
     method.__name__, method.__doc__ = name, f"Return xp.{name}(self, axis=axis)."

@@ -58,6 +58,7 @@ class Assignable(ArrayMethods):
     views: list[Any]  # weak references to its views, in the order in which they were taken; unset for none
     view_of: View  # unset for what is no view
     _become: Callable[[Any], None]  # take over the value of another array
+    _as_it_is: Callable[[], Any]  # another array of the same value, which later writes do not reach
     _is_own: Callable[[], bool]
     _item: Callable[[Any], Any]
     _plain_key: Callable[[Any], Any]
@@ -65,11 +66,16 @@ class Assignable(ArrayMethods):
     def __getitem__(self, key: Any) -> Any:
         key = self._plain_key(key)
         y = self._item(key)
-        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and ... not in _parts(key):
+        # `in` would ask a batched index whether it is `...`.
+        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(p is ... for p in _parts(key)):
             return y  # a number of NumPy's
         return note_view(y, self, operator.methodcaller("_item", key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        inner = below_constants(self)
+        if inner is not self and is_transformed(inner):
+            inner[key] = value  # a constant of one transform that hides an array of another
+            return
         key, value = self._plain_key(key), below_constants(value)
         root = root_of(self)
         if hasattr(innermost(self), "at"):
@@ -117,7 +123,10 @@ class Assignable(ArrayMethods):
 
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
-        plain = _plain(self)
+        inner, plain = below_constants(self), _plain(self)
+        if inner is not self and is_transformed(inner):
+            changed = inner._changed_to(below_constants(new), symbol)
+            return self if changed is inner else changed
         if new is NotImplemented or hasattr(plain, "at") or self._is_number(plain):
             return new  # JAX's arrays and numbers do not change: the name stands for another one
         if new.shape != self.shape:
@@ -243,6 +252,7 @@ def _places(x: Any, root: Any) -> Any:
 
 
 def root_of(x: Any) -> Any:
+    """Return the array whose memory a view is in, and any other array itself."""
     view = getattr(x, "view_of", None)
     return x if view is None else view.root
 
@@ -301,7 +311,7 @@ def _noting_views(part: str, name: str, function: Callable[..., Any]) -> Callabl
 
 
 def note_unknown_views(result: Any, args: Iterable[Any], who: str) -> Any:
-    """Return a result; where it is a view of an argument, taken in a way that is not known, later writes are refused."""
+    """Return a result; where it is a view of an argument, taken in an unknown way, later writes are refused."""
 
     def again(_: Any) -> Any:
         raise TypeError(

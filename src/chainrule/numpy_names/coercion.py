@@ -44,6 +44,11 @@ def dtype_of(xp: Any, dtype: Any) -> Any:
     return getattr(xp._base, np.dtype(dtype).name) if isinstance(dtype, str | type | np.dtype) else dtype
 
 
+def in_double(xp: Any, x: Array) -> Array:
+    """Return x in float64 or complex128, as beside NumPy's whole numbers."""
+    return xp.astype(x, xp.result_type(x, xp.float64), copy=False)
+
+
 def is_inexact(xp: Any, x: Array) -> bool:
     """Return whether an array has real or complex floating numbers."""
     return bool(xp.isdtype(x.dtype, ("real floating", "complex floating")))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.gates.helpers import is_transformed
 from chainrule.numpy_names.coercion import as_operand, integers, lengths
 from chainrule.numpy_names.names import (
     FUNCTIONS,
@@ -44,6 +45,18 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
         integers,
     ),
     **dict.fromkeys(("newshape", "reps", "shape"), lengths),
+}
+# Functions whose answers are texts, dtypes and plans, to which no gradient flows.
+_ABOUT_ARRAYS = {
+    *(
+        "array2string",
+        "array_repr",
+        "array_str",
+        "common_type",
+        "einsum_path",
+        "isfortran",
+        "min_scalar_type",
+    ),
 }
 # How each ufunc is written as an operator, for the error about changes in place.
 _OPERATORS = {
@@ -117,11 +130,22 @@ def function(
     own = FUNCTIONS.get(name)
     if own is not None:
         return _call_own(space, own, f"numpy.{name}", args, kwargs)
+    if name in _ABOUT_ARRAYS:
+        return numpy_function(*_below(name, args), **kwargs)
     # Functions of other parts, such as numpy.emath, may share a name with the standard and compute something else.
     home = {"": space, "linalg": space.linalg, "fft": space.fft}.get(part)
     target = _standard(home, STANDARD_NAMES.get(shown, shown), f"numpy.{name}")
     bound = _signature(numpy_function).bind(*args, **kwargs).arguments
     return _call_standard(space, target, f"numpy.{name}", bound)
+
+
+def _below(name: str, x: Any) -> Any:
+    """Return what is below every level of x, in tuples too; of a batch there is none."""
+    if isinstance(x, tuple):
+        return tuple(_below(name, y) for y in x)
+    while is_transformed(x):
+        x = x.value if hasattr(x, "node") else x._converted(f"numpy.{name}")
+    return x
 
 
 def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -89,7 +89,6 @@ VIEWS = frozenset(
 INSTEAD = {
     "byteswap": "x.astype(dtype)",
     "fill": "xp.full_like(x, value)",
-    "flat": "x.ravel()",
     "partition": "numpy.sort(x)",
     "put": "xp.where(mask, value, x)",
     "resize": "numpy.reshape(x, shape)",
@@ -100,6 +99,9 @@ INSTEAD = {
 FROM_LISTS = (
     "To make one array of several write `import chainrule.numpy as np`, or xp.stack; for A.dot(x) write A @ x"
 )
+
+# NumPy's functions that change their first argument in place.
+IN_PLACE = ("copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask")
 
 # The functions that `numpy_name` entered. The key of numpy.kron is "kron", that of numpy.linalg.norm "linalg.norm".
 FUNCTIONS: dict[str, Callable[..., Any]] = {}

@@ -1,6 +1,9 @@
 """Products of a sparse matrix of SciPy's or CuPy's, a constant, with arrays of any library."""
 
+import sys
 from typing import Any
+
+import numpy as np
 
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.indexing import scatter
@@ -37,6 +40,39 @@ def _by_elements(xp: Any, x: Array, A: Any) -> Array:
         data = data[:, None]
     shares = xp.take(x, columns, axis=0) * data
     return output(scatter, xp, shares, keys=(rows,), shape=(A.shape[0], *x.shape[1:]))
+
+
+def foreign_product(x1: Any, x2: Any, operator: str = "@") -> Any:
+    """Return x1 @ x2 where one is sparse and the other of a transformed namespace, and else NotImplemented.
+
+    The operator may be *, which is the product of matrices for scipy.sparse.spmatrix alone.
+    """
+    A = x1 if is_sparse(x1) else x2
+    of_matrices = operator == "@" or any(base.__name__ == "spmatrix" for base in type(A).__mro__)
+    return product(x1, x2) if is_sparse(A) and of_matrices else NotImplemented
+
+
+# What makes A @ x of a sparse A return NotImplemented, so that the operator of x is asked.
+_NO_ARRAY = np.asarray(None, dtype=object)
+
+
+def answer_to_scipy() -> Any:
+    """Return what a function of SciPy's gets where it asks a traced array for NumPy's: None where another asks.
+
+    Raises TypeError, with what to write, but for a product with a sparse matrix.
+    """
+    asking: Any = sys._getframe(2)
+    while (name := str(asking.f_globals.get("__name__"))).startswith("numpy.") and asking.f_back:
+        asking = asking.f_back
+    if not name.startswith(("scipy.", "cupyx.scipy.")):
+        return None
+    if asking.f_code.co_name == "_matmul_dispatch":
+        return _NO_ARRAY
+    raise TypeError(
+        "SciPy's functions take NumPy's arrays alone; this one is traced, and its gradient would be lost. Write "
+        "chainrule.scipy for scipy, as in chainrule.scipy.linalg.expm(x), or give scipy chainrule.stop_gradient(x) "
+        "where no gradient is meant to flow"
+    )
 
 
 def product(x1: Any, x2: Any) -> Array:

@@ -5,7 +5,6 @@ itself, such as a branch, is refused: the program would hold for that value alon
 """
 
 import operator
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,6 @@ from chainrule.program.recording import (
     Recording,
     Variable,
     is_fresh,
-    is_of_caller,
     is_own_branch,
     not_followed,
     refused,
@@ -49,14 +47,18 @@ class Recorded(ArrayObject):
         self.value, self.variable, self.recording = value, variable, recording
 
     def __repr__(self) -> str:
+        if self.recording.open and self.is_readable():
+            return repr(self.value)
         return f"Recorded(shape={self.shape}, dtype={self.dtype})"
+
+    def __str__(self) -> str:
+        return str(self.value) if self.recording.open and self.is_readable() else repr(self)
 
     def __array_namespace__(self, *, api_version: str | None = None) -> Any:
         return self.space
 
-    @property  # type: ignore[misc]
-    def __class__(self) -> type:  # so that isinstance(x, numpy.ndarray) holds in the caller's own code
-        return type(self.value) if is_of_caller(sys._getframe(1).f_code) else type(self)
+    def _plain_class(self) -> type:
+        return type(self.value)
 
     dtype = property(lambda self: self.value.dtype)
     shape = property(lambda self: self.value.shape)
@@ -158,6 +160,16 @@ class Recorded(ArrayObject):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **settings: Any) -> Any:
         return self.space._numpy_ufunc(ufunc, method, inputs, settings)
+
+    def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
+        above = next((x for x in inputs if is_transformed(x)), None)
+        if above is not None:
+            return above.__cupy_override_elementwise_kernel__(kernel, *inputs, **settings)
+        if len(inputs) > kernel.nin:
+            settings["out"] = inputs[
+                kernel.nin :
+            ]  # an output by its place, as in `x += y` of CuPy's own arrays
+        return self.space._numpy_ufunc(kernel, "__call__", inputs[: kernel.nin], settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return self.space._numpy_function(self.recording, function, args, kwargs)

@@ -1,7 +1,6 @@
 """Build a program: run the function on recorded arguments, simplify what was noted, write it, and load it."""
 
 import builtins
-import copy
 import functools
 import inspect
 import itertools
@@ -25,8 +24,17 @@ from chainrule.program.outside.copies import Copies
 from chainrule.program.outside.objects import is_array
 from chainrule.program.outside.reached import Outside, holds, kept
 from chainrule.program.recorded import recorded
-from chainrule.program.recording import Call, Recording, Variable, started
-from chainrule.program.signature import CHECKED_WITH, Unpacking, kind_of, leaves, same_objects, value_key
+from chainrule.program.recording import Call, NotReplayableError, Recording, Variable, started
+from chainrule.program.signature import (
+    CHECKED_WITH,
+    Unpacking,
+    children,
+    kind_of,
+    leaves,
+    rebuilder,
+    same_objects,
+    value_key,
+)
 from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
 MISS = object()  # what a checked program returns for arguments of another signature
@@ -73,24 +81,18 @@ class Program:
         return not self.watches or self.outside.unchanged()
 
 
-def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
-    """Return the program of f for arguments like these."""
-    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
-    outside = Outside([f, *statics])
-    with started() as recording:
-        copies = Copies(outside, functools.partial(_as_recorded, recording))
-        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
-        g = copies.of(f)
-        copies.start()
-        inner = kept(_containers(tree))
-        recording.handles = outside.usage.handles
-        recording.names = Names(built.__code__)
-        out = g(*tree[0], **tree[1])
-        recording.names.finish()
-        raw = _results(f, out, recording)
-        if not all(map(holds, inner)):
-            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
-    outside.finish(f, recording, copies.unchanged())
+def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
+    """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
+    try:
+        recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=True)
+    except NotReplayableError:
+        raise
+    except Exception as error:
+        # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
+        try:
+            recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=False)
+        except NotReplayableError:
+            raise error from None
     names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
@@ -101,7 +103,7 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     library = _LIBRARIES.get(base.__name__, "xp")
     while library in names:
         library += "_"
-    code = Code(plan.calls, plan.results, library, arguments, names)
+    code = Code(plan.calls, plan.results, library, arguments, names, fused)
     code.write()
     pinned = {i: value_key(found[i].value) for i in recording.pinned}
     program = Program(pinned, {leaf.name: _part(leaf, i in pinned) for i, leaf in enumerate(found)}, outside)
@@ -118,6 +120,30 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return program
 
 
+def _run(f: Any, args: Any, kwargs: Any, hands_over: bool) -> tuple[Recording, Outside, Any, Any, Any]:
+    """Run f on recorded arguments; where it `hands_over`, arrays outside f are recorded ones too.
+
+    Returns the recording, what is outside f, the variables of the arguments, the results, and their variables.
+    """
+    statics = [x for x in pytree.flat((args, kwargs)) if kind_of(x) == "static"]
+    outside = Outside([f, *statics], hands_over)
+    with started() as recording:
+        copies = Copies(outside, functools.partial(_as_recorded, recording))
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
+        g = copies.of(f)
+        copies.start()
+        inner = kept(_containers(tree))
+        recording.handles = outside.usage.handles
+        recording.names = Names(_run.__code__)
+        out = g(*tree[0], **tree[1])
+        recording.names.finish()
+        raw = _results(f, out, recording)
+        if not all(map(holds, inner)):
+            raise recording.refuse("a list or a dict among the arguments was changed. Return a new one")
+    outside.finish(f, recording, copies.unchanged())
+    return recording, outside, arguments, out, raw
+
+
 def _as_recorded(recording: Recording, array: Any, name: str) -> Any:
     """Return what a function gets in the place of an array outside itself."""
     variable = recording.outside(array)
@@ -130,10 +156,9 @@ def _recorded_arguments(
 ) -> tuple[Any, list[Variable]]:
     """Return the arguments with recorded leaves, and the variable of each leaf.
 
-    What asks for the type of a number, or if objects are the same, gets numbers and the same objects.
+    Where the function asks if arrays are the same object, those that are get one recorded array.
     """
     new, variables = [], []
-    plain = usage.types or usage.identity
     for i, x in enumerate(pytree.flat((args, kwargs))):
         kind = kind_of(x)
         variable = recording.input("argument", x, i)
@@ -143,9 +168,6 @@ def _recorded_arguments(
             recording.space = recording.space or space
             own = space._array(x, variable, recording)
             new.append(copies.made.setdefault(id(x), own) if usage.identity else own)
-        elif kind == "number" and plain:
-            recording.pinned.add(i)
-            new.append(x)
         elif kind == "number":
             new.append(Number(x, variable, recording, frozenset((i,))))
         else:
@@ -156,10 +178,10 @@ def _recorded_arguments(
 
 def _containers(tree: Any) -> Iterator[Any]:
     """Yield the lists and dicts in a tree, which a function may change."""
-    if isinstance(tree, dict | list | tuple):
+    if pytree.is_nested(tree):
         if not isinstance(tree, tuple):
             yield tree
-        for item in tree.values() if isinstance(tree, dict) else tree:
+        for item in children(tree):
             yield from _containers(item)
 
 
@@ -273,6 +295,7 @@ def _load(
             *(["", *given] if given else []),
             "",
             "",
+            *code.kernels.lines,
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),
         ]
@@ -280,6 +303,7 @@ def _load(
     exact = _returned(out, code, exact=True, objects=objects)
     last = f"return {exact}"
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
+    exec("\n".join(code.kernels.lines), scope)
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if __len(__args) != {count}: return __MISS"] + (
@@ -290,8 +314,9 @@ def _load(
         scope["__holds"], leaves_ = lambda *found: program.holds_for(list(found)), ", ".join(unpacking.names)
         last_check = [f"if not __holds({leaves_}): return __MISS"]
     if program.watches:
-        scope["__unchanged"] = program.outside.unchanged
-        taken.append("if not __unchanged(): return __MISS")
+        condition, its_names = program.outside.condition()
+        scope |= its_names
+        taken.append(f"if not ({condition}): return __MISS")
     body = [*taken, *unpacking.checks, *last_check, *code.lines, last]
     program.checked = _made(name, [f"def {name}(*__args):", *_indented(body)], scope)
 
@@ -328,37 +353,18 @@ def _returned(out: Any, code: Code, exact: bool = False, objects: dict[str, Any]
             return "{" + ", ".join(f"{key!r}: {nested(item)}" for key, item in tree.items()) + "}"
         if type(tree) is list:
             return "[" + ", ".join(map(nested, tree)) + "]"
-        if isinstance(tree, tuple | list | dict):
-            items = list(tree.values()) if isinstance(tree, dict) else list(tree)
+        if pytree.is_nested(tree):
+            items = children(tree)
             text = "(" + ", ".join(map(nested, items)) + ("," if len(items) == 1 else "") + ")"
             if type(tree) is not tuple and exact and objects is not None:
                 name = f"__as{len(objects)}"
-                objects[name] = _rebuilder(tree)
+                objects[name] = rebuilder(tree)
                 return f"{name}({text})"
             return text
         return leaf()
 
     text = nested(out)
     return text[1:-1] if type(out) is tuple and len(out) > 1 else text
-
-
-def _rebuilder(tree: Any) -> Callable[[Any], Any]:
-    """Return the function that puts items into a container of the class of `tree`."""
-    if isinstance(tree, dict):
-        empty = copy.copy(tree)
-        for key in empty:
-            empty[key] = None
-        keys = list(tree)
-
-        def filled(items: Any) -> Any:
-            new = copy.copy(empty)
-            for key, item in zip(keys, items, strict=True):
-                new[key] = item
-            return new
-
-        return filled
-    kind = type(tree)
-    return (lambda items: kind(*items)) if hasattr(tree, "_fields") else kind
 
 
 def _described(x: Any) -> str:

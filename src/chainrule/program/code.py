@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chainrule.program.expressions import ATOM, Text, Writer
+from chainrule.program.fusing import Kernels, is_elementwise
 from chainrule.program.recording import Call, Variable, is_fresh, is_ufunc
 from chainrule.program.simplify import roots
 
@@ -45,6 +46,7 @@ class Code:
         library: str,
         arguments: list[Variable],
         parameters: list[str],
+        fused: bool = True,
     ) -> None:
         self.calls, self.results = calls, results
         self.writer = Writer(library, self.text, self._unused)
@@ -56,7 +58,12 @@ class Code:
         self._roots = roots(calls)
         written = {root for call in calls if call.writes for root in self._roots(call.args[0])}
         fixed = {call for call in calls if written and any(written & self._roots(x) for x in call.inputs)}
-        self._statement = _statements(calls, results, fixed)
+        fuses = library.startswith("cp") and fused
+        self._statement = _statements(calls, results, fixed, fuses)
+        self.kernels = Kernels(
+            self.writer, self._unused, lambda call: self._statement.get(call, call) is not call
+        )
+        self._fuses = fuses
         self._last = self._last_uses()
         self._buffers: dict[Variable, list[str]] = {}  # the names of each memory, by its latest owner
         self._dying: dict[Any, list[Variable]] = {}  # and which are used for the last time where
@@ -204,6 +211,9 @@ class Code:
             text = writer.call(call)[0]
             return [f"{', '.join(map(self._named, call.outs))}{',' * (len(call.outs) == 1)} = {text}"]
         (out,) = call.outs
+        kernel = self.kernels.text(call) if self._fuses else None
+        if kernel is not None:
+            return [f"{self._named(out)} = {kernel}{_shape_of(out)}"]
         reused = self._reusable(i, call)
         if reused is not None:
             return [self._written_over(call, out, reused) + _shape_of(out)]
@@ -247,7 +257,9 @@ def _shape_of(variable: Variable) -> str:
     return f"  # {variable.shape}" if variable.shape else ""
 
 
-def _statements(calls: list[Call], results: Iterable[Variable], fixed: set[Call]) -> dict[Call, Call]:
+def _statements(
+    calls: list[Call], results: Iterable[Variable], fixed: set[Call], fuses: bool
+) -> dict[Call, Call]:
     """Return for each call the one on whose line it is written: its own, or that of the only call which needs it.
 
     Those of `fixed` read what is changed in place, and stay where they are.
@@ -269,8 +281,9 @@ def _statements(calls: list[Call], results: Iterable[Variable], fixed: set[Call]
             root = line[user[out]]
             floats = is_view or not hasattr(out.value, "dtype")
             near = floats or (following is not None and line[following] is root)
-            fits = length[call] + length[root] <= _LONGEST and call.errors == root.errors
-            worth = is_view or not (out.name or out.gradient_of or is_large(out))
+            fits = length[call] + length[root] <= _LONGEST * (1 + fuses) and call.errors == root.errors
+            joins = fuses and is_elementwise(call) and is_elementwise(root)
+            worth = is_view or not (out.name or out.gradient_of or (is_large(out) and not joins))
             owned = user[out].writes and user[out].args[0] is out
             if near and fits and worth and not owned and call.note == root.note:
                 line[call] = root

@@ -17,9 +17,11 @@ from chainrule.validation import check_function
 
 # How many programs one function keeps.
 MOST = 64
+# After how many changes outside a function there is a warning.
+MOST_RENEWED = 16
 
 
-def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
+def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = True) -> Any:
     """Return f as a function that records the array calls of f once per signature, and then replays them.
 
     The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
@@ -34,6 +36,9 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
 
+    On CuPy chains of elementwise calls are one kernel each, whose results may differ by a rounding from those of f;
+    `fused=False` leaves the calls as they are.
+
     The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets
     all programs. Raises TypeError for arguments that are neither arrays, numbers nor hashable, and for results that are
     no arrays or numbers.
@@ -41,7 +46,7 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error") -> Any:
     check_function("compile", f)
     if on_branch not in ("error", "eager"):
         raise ValueError(f'compile: expected on_branch="error" or "eager"; got {on_branch!r}')
-    programs = _Programs(f, on_branch)
+    programs = _Programs(f, on_branch, fused)
     fast = programs.fast
 
     @functools.wraps(f)
@@ -72,8 +77,8 @@ def _misses(*args: Any) -> Any:
 class _Programs:
     """The programs of one function, by signature."""
 
-    def __init__(self, f: Callable[..., Any], on_branch: str) -> None:
-        self._f, self._on_branch = f, on_branch
+    def __init__(self, f: Callable[..., Any], on_branch: str, fused: bool) -> None:
+        self._f, self._on_branch, self._fused = f, on_branch, fused
         self._lock = threading.RLock()
         self._by_key: dict[Any, list[Program | None]] = {}  # None: f runs itself
         self.fast: list[Callable[..., Any]] = [
@@ -81,6 +86,7 @@ class _Programs:
         ]  # the program that ran last, with the checks of its signature
         self.signatures: list[str] = []
         self.handles = False  # whether f handles errors, which a program does not
+        self._renewed = 0  # programs that what is outside f has changed under
         self._warned: set[str] = set()
 
     def run(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -156,7 +162,7 @@ class _Programs:
     def _recorded(self, key: Any, args: Any, kwargs: Any) -> Program | None:
         program: Program | None
         try:
-            program = built(self._f, args, kwargs)
+            program = built(self._f, args, kwargs, self._fused)
             self.handles |= program.handles
         except NotReplayableError as error:
             if self._on_branch == "error":
@@ -164,7 +170,15 @@ class _Programs:
             self._warn("branch", f"{error}. This call runs the function itself")
             program = None
         self._make_room(key)
-        kept = [p for p in self._by_key.get(key, ()) if p is None or p.is_current()]
+        known = self._by_key.get(key, [])
+        kept = [p for p in known if p is None or p.is_current()]
+        self._renewed += len(known) - len(kept)
+        if self._renewed == MOST_RENEWED:
+            self._warn(
+                "renewed",
+                f"compile: what {getattr(self._f, '__name__', 'f')} reaches outside itself keeps changing, and it is "
+                "recorded anew each time. Pass what changes as an argument",
+            )
         self._by_key[key] = [*kept, program]
         self.signatures[:] = [p.signature for programs in self._by_key.values() for p in programs if p]
         return program

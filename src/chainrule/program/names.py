@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chainrule.program.recording import Call, Variable, is_of_caller
+from chainrule.numpy_names.array import is_of_caller
+from chainrule.program.recording import Call, Variable
 
 _PACKAGE = str(Path(__file__).parents[1])
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
@@ -111,4 +112,4 @@ def _kind(code: Any) -> str:
         return str(code.co_name)
     if code.co_filename.startswith(_MATHEMATICS):
         return "own"
-    return "own" if is_of_caller(code) and code.co_name != "<module>" else ""
+    return "own" if is_of_caller(code.co_filename) and code.co_name != "<module>" else ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import names
-from chainrule.numpy_names.names import FUNCTIONS, STANDARD_NAMES
+from chainrule.numpy_names.names import FUNCTIONS, IN_PLACE, STANDARD_NAMES
 from chainrule.program.arrays import SYMBOLS, Recorded, fixed
 from chainrule.program.numbers import Number
 from chainrule.program.recording import Recording, Variable, current, is_ufunc, not_followed, refused
@@ -74,6 +74,8 @@ _OF_SEVERAL |= {
         "ediff1d",
         "gradient",
         "histogram",
+        "histogram2d",
+        "histogramdd",
     ),
     *("insert", "interp", "lstsq", "nanpercentile", "nanquantile", "percentile"),
     *("polyadd", "polyfit", "polysub", "polyval", "quantile", "tensorsolve", "trapezoid", "vdot"),
@@ -142,6 +144,9 @@ class Namespace:
             return NotImplemented
         recording: Any = _recording_of(inputs)
         path = (ufunc.__name__ if hasattr(ufunc, "__name__") else ufunc.name).removeprefix("cupy_")
+        if method == "at" and path == "add" and isinstance(inputs[0], Recorded):
+            inputs[0]._write("add.at", _add_at, *inputs[1:])
+            return None
         if "out" in settings or method == "at":
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
         special = sys.modules.get(
@@ -149,7 +154,9 @@ class Namespace:
         )
         if getattr(special, path, None) is ufunc:
             path = f"special.{path}"
-        elif _at(self._library, path) is not ufunc:
+        elif self._has(path, ufunc):
+            ufunc = _at(self._library, path)
+        else:
             if _is_readable((inputs, settings)):
                 return getattr(ufunc, method)(*_values(inputs), **_values(settings))
             raise not_followed(recording, path)
@@ -157,15 +164,25 @@ class Namespace:
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
         return _note(recording, self, path, ufunc, inputs, settings)
 
+    def _has(self, path: str, function: Any) -> bool:
+        """Say whether a function is the library's at this path, or NumPy's of which CuPy has its own."""
+        own = _at(self._library, path)
+        return own is function or (
+            own is not None and "cupy" in self._library.__name__ and _at(np, path) is function
+        )
+
     def _numpy_function(self, recording: Recording, function: Any, args: Any, kwargs: Any) -> Any:
         """Note a call of one of NumPy's other functions."""
         part = function.__module__.removeprefix("numpy").removeprefix(".")
         path = f"{part}.{function.__name__}" if part else function.__name__
         if path in _ABOUT_TYPES:
             return function(*_values(args), **_values(kwargs))
+        if path in IN_PLACE:
+            # As item assignment, which is followed.
+            return FUNCTIONS[path](self, *args, **kwargs)
         if kwargs.get("out") is not None:
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        is_followed = path in _ALLOWED and _at(self._library, path) is function
+        is_followed = path in _ALLOWED and self._has(path, function)
         if path in _SHAPED_BY_VALUES or path in _ANSWERS or not is_followed:
             if _is_readable((args, kwargs)):
                 return function(*_values(args), **_values(kwargs))

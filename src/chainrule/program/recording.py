@@ -5,9 +5,7 @@ which shapes and dtypes are known.
 """
 
 import contextlib
-import functools
 import linecache
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,13 +22,6 @@ _HERE = (
     str(Path(np.__file__).parent),
 )
 # This package, and other installed and standard ones.
-_LIBRARIES = (
-    _PACKAGE,
-    str(Path(np.__file__).parents[1]),
-    str(Path(os.__file__).parent),
-    "<frozen",
-    "<__array",
-)
 
 
 class Variable:
@@ -287,12 +278,6 @@ def not_followed(recording: Any, name: str) -> NotReplayableError:
         f"{name} at {_line()} is not followed. Write it with the functions of the array API standard, or "
         'compile with on_branch="eager"'
     )
-
-
-@functools.cache
-def is_of_caller(code: Any) -> bool:
-    """Say whether code is neither of this package nor of an installed or a standard library."""
-    return not code.co_filename.startswith(_LIBRARIES)
 
 
 def is_own_branch() -> bool:

@@ -1,15 +1,18 @@
 """Signatures: what of the arguments a program holds for, and the code that takes arguments apart and checks them."""
 
+import copy
 import dataclasses
 import decimal
 import enum
 import fractions
+import operator
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from chainrule import pytree
 from chainrule.validation import check_array_class
 
 # Values that are told apart by their text: 0.0 and -0.0 differ, and NaN is itself.
@@ -30,15 +33,9 @@ class Leaf(NamedTuple):
 
 
 def leaves(tree: Any, name: str) -> Iterator[Leaf]:
-    """Yield the leaves of a tree of lists, tuples and dicts."""
-    if isinstance(tree, dict):
-        for key, item in tree.items():
-            yield from leaves(item, f"{name}[{key!r}]")
-    elif isinstance(tree, list | tuple):
-        for i, item in enumerate(tree):
-            yield from leaves(item, f"{name}[{i}]")
-    else:
-        yield Leaf(kind_of(tree), tree, name)
+    """Yield the leaves of a tree of lists, tuples, dicts and dataclasses."""
+    for path, x in pytree.leaves(tree, name):
+        yield Leaf(kind_of(x), x, path)
 
 
 def kind_of(x: Any) -> str:
@@ -57,10 +54,48 @@ def key_of(tree: Any) -> Any:
         return type(tree), tuple((exact(name), key_of(item)) for name, item in tree.items())
     if isinstance(tree, list | tuple):
         return type(tree), tuple(map(key_of, tree))
+    if pytree.is_nested(tree):
+        return type(tree), tuple(map(key_of, children(tree))), _beside_fields(tree)
     kind = kind_of(tree)
     if kind == "array":
         return type(tree), tuple(tree.shape), tree.dtype, str(getattr(tree, "device", ""))
     return type(tree) if kind == "number" else exact(tree)
+
+
+def children(tree: Any) -> list[Any]:
+    """Return what a list, a tuple, a dict or a dataclass holds."""
+    if isinstance(tree, list | tuple):
+        return list(tree)
+    return list((tree if isinstance(tree, dict) else _fields(tree)).values())
+
+
+def rebuilder(tree: Any) -> Callable[[Any], Any]:
+    """Return the function that puts items into a container of the class of `tree`."""
+    kind = type(tree)
+    if isinstance(tree, list | tuple):
+        return (lambda items: kind(*items)) if hasattr(tree, "_fields") else kind
+    empty, names = copy.copy(tree), list(tree if isinstance(tree, dict) else _fields(tree))
+    put = operator.setitem if isinstance(tree, dict) else object.__setattr__  # frozen dataclasses too
+    for name in names:
+        put(empty, name, None)
+
+    def filled(items: Any) -> Any:
+        new = copy.copy(empty)
+        for name, item in zip(names, items, strict=True):
+            put(new, name, item)
+        return new
+
+    return filled
+
+
+def _fields(x: Any) -> dict[str, Any]:
+    return {field.name: getattr(x, field.name) for field in dataclasses.fields(x)}
+
+
+def _beside_fields(x: Any) -> Any:
+    """Return the values of the attributes of a dataclass that are no fields."""
+    fields = _fields(x)
+    return tuple((name, exact(y)) for name, y in getattr(x, "__dict__", {}).items() if name not in fields)
 
 
 def exact(x: Any) -> Any:
@@ -82,9 +117,11 @@ def value_key(x: Any) -> Any:
         return repr(x)
     if type(x) in (tuple, frozenset):
         return type(x)(map(exact, x))
+    if type(x) is slice:
+        return exact(x.start), exact(x.stop), exact(x.step)
     hash(x)
     if dataclasses.is_dataclass(x) and not isinstance(x, type) and not _is_itself(x):
-        return tuple(exact(getattr(x, field.name)) for field in dataclasses.fields(x))
+        return tuple(map(exact, _fields(x).values())), _beside_fields(x)
     if hasattr(type(x), "__next__"):
         raise TypeError(f"what a {type(x).__name__} gives differs from call to call")
     return x if is_atom(x) or _is_itself(x) else _Same(x)
@@ -125,7 +162,14 @@ def _exact_or_none(x: Any) -> Any:
 
 
 # What the checks call, under names that no argument has.
-CHECKED_WITH = {"__type": type, "__len": len, "__list": list, "__tuple": tuple, "__exact": _exact_or_none}
+CHECKED_WITH = {
+    "__type": type,
+    "__len": len,
+    "__list": list,
+    "__tuple": tuple,
+    "__exact": _exact_or_none,
+    "__beside": _beside_fields,
+}
 
 
 class Unpacking:
@@ -154,11 +198,17 @@ class Unpacking:
             self._expect(f"__type({name}) is {self._object(type(tree))} and {same}")
             for i, (key, item) in enumerate(tree.items()):
                 self.argument(item, f"{name}[{key!r}]" if type(key) in (str, int) else f"{name}[{keys}[{i}]]")
+        elif kind == "dataclass":
+            self._expect(f"__type({name}) is {self._object(type(tree))}")
+            if _beside_fields(tree):
+                self._expect(f"__beside({name}) == {self._object(_beside_fields(tree))}")
+            for field, item in _fields(tree).items():
+                self.argument(item, f"{name}.{field}")
         else:
             self._row(tree, name)
 
     def _row(self, tree: Any, name: str) -> None:
-        if any(map(_has_dict, tree)):
+        if any(map(_has_names, tree)):
             self._expect_row(tree, name)
             for i, item in enumerate(tree):
                 self.argument(item, f"{name}[{i}]")
@@ -223,9 +273,12 @@ class Unpacking:
         return name
 
 
-def _has_dict(tree: Any) -> bool:
-    return isinstance(tree, dict) or (isinstance(tree, list | tuple) and any(map(_has_dict, tree)))
+def _has_names(tree: Any) -> bool:
+    kind = _nested(tree)
+    return kind in ("dict", "dataclass") or (kind == "row" and any(map(_has_names, tree)))
 
 
 def _nested(tree: Any) -> str | None:
-    return "dict" if isinstance(tree, dict) else "row" if isinstance(tree, list | tuple) else None
+    if isinstance(tree, list | tuple):
+        return "row"
+    return ("dict" if isinstance(tree, dict) else "dataclass") if pytree.is_nested(tree) else None

@@ -104,7 +104,12 @@ def fixed_point(
 
 
 def _residual(fun: Function, x0: Array) -> Function:
-    """Return fun with an array as its result; ValueError for one of another shape than x."""
+    """Return fun with an array as its result; ValueError for one of another shape than x, TypeError for complex x."""
+
+    if not namespace_of([x0]).isdtype(x0.dtype, "real floating"):
+        raise TypeError(
+            f"expected real numbers as x0; got {x0.dtype}. Write real and imaginary parts in a vector"
+        )
 
     def f(x: Array, *args: Any) -> Array:
         y = fun(x, *args)
@@ -176,13 +181,15 @@ def _check_regular(name: str, f: Function, x: Array, J: Array) -> None:
     At a double root the Jacobian is 0, and near it, where a solver stops, it is not; but there Newton's next step is as
     long as the error, and the Jacobian another at its end.
     """
+    n, y = math.prod(x.shape), stop_gradient(f(x))
+    top = top_of([x, J, y])
+    x, J, y = (x, J, y) if top is None else as_constants((x, J, y), top.space)
     xp = namespace_of([J])
     s = xp.linalg.svdvals(J)
-    n = math.prod(x.shape)
     rounding = 16 * max(1, n) * float(xp.finfo(x.dtype).eps)
     regular = s[..., -1] > rounding * s[..., 0]
     if not somewhere(xp, xp.logical_not(regular)):
-        step = xp.linalg.solve(J, xp.reshape(stop_gradient(f(x)), (n, 1)))
+        step = xp.linalg.solve(J, xp.reshape(y, (n, 1)))
         step = xp.abs(xp.reshape(step, x.shape)) + rounding * xp.abs(x)
         moved = xp.reshape(stop_gradient(jacobian(f)(x + step)), (n, n))
         change = xp.linalg.matrix_norm(moved - J)

@@ -47,7 +47,7 @@ def gamma_density(xp: Any, a: Array, x: Array) -> Array:
     large, inside = a >= LARGE, xp.logical_and(x > 0, xp.isfinite(x))
     y = xp.where(inside, x, 1)
     A, few = xp.where(large, a, LARGE), xp.where(large, 1, a)
-    height = xp.sqrt(A / (2 * math.pi)) / _stirling(xp, A)
+    height = xp.sqrt(A / (2 * math.pi)) / stirling_ratio(xp, A)
     at_large = height * xp.exp(A * _log_less(xp, y / A, (y - A) / A)) / y
     # Beyond 800 the exponential is 0, and a power that overflows would make it NaN.
     near = xp.where(y < 800, y, 800)
@@ -74,7 +74,7 @@ def beta_of_positive(xp: Any, a: Array, b: Array) -> Array:
     """Return B(a, b) for a, b > 0."""
     large = xp.logical_and(a >= LARGE, b >= LARGE)
     A, B = xp.where(large, a, LARGE), xp.where(large, b, LARGE)
-    stirling = _stirling(xp, A) * _stirling(xp, B) / _stirling(xp, A + B)
+    stirling = stirling_ratio(xp, A) * stirling_ratio(xp, B) / stirling_ratio(xp, A + B)
     exponent = -A * xp.log1p(B / A) - B * xp.log1p(A / B)
     at_large = xp.sqrt(2 * math.pi * (1 / A + 1 / B)) * stirling * xp.exp(exponent)
     few = _inverse_beta_of_few(xp, xp.where(large, 1, a), xp.where(large, 1, b))
@@ -84,7 +84,12 @@ def beta_of_positive(xp: Any, a: Array, b: Array) -> Array:
 def _of_large(xp: Any, a: Array, b: Array, x: Array) -> Array:
     """Return x^a (1-x)^b / B(a, b) for large a and b."""
     n = a + b
-    height = xp.sqrt(a / n * b / (2 * math.pi)) * _stirling(xp, n) / _stirling(xp, a) / _stirling(xp, b)
+    height = (
+        xp.sqrt(a / n * b / (2 * math.pi))
+        * stirling_ratio(xp, n)
+        / stirling_ratio(xp, a)
+        / stirling_ratio(xp, b)
+    )
     away = b * x - a * (1 - x)
     left, right = _log_less(xp, x * (n / a), away / a), _log_less(xp, (1 - x) * (n / b), -away / b)
     return height * xp.exp(a * left + b * right)
@@ -106,7 +111,7 @@ def _inverse_beta_of_few(xp: Any, a: Array, b: Array) -> Array:
     large = many >= LARGE
     # 1 / B is few / gamma(1 + few) times gamma(many + few) / gamma(many).
     M, m = xp.where(large, many, LARGE), xp.where(large, 1, many)
-    stirling = _stirling(xp, M + few) / _stirling(xp, M)
+    stirling = stirling_ratio(xp, M + few) / stirling_ratio(xp, M)
     growth = xp.pow(M, few) * xp.exp((M + few - 0.5) * xp.log1p(few / M) - few) * stirling
     small = m / (m + few) * xp.exp(_log_gamma1p(xp, m + few) - _log_gamma1p(xp, m))
     return few * xp.exp(-_log_gamma1p(xp, few)) * xp.where(large, growth, small)
@@ -117,7 +122,7 @@ def _log_gamma1p(xp: Any, x: Array) -> Array:
     return output(gammaln, xp, 1 + x)
 
 
-def _stirling(xp: Any, a: Array) -> Array:
+def stirling_ratio(xp: Any, a: Array) -> Array:
     """Return gamma(a) over Stirling's approximation of it, for large a (DLMF 5.11.1)."""
     r = 1 / a
     r2, total = r * r, 0.0

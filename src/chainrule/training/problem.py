@@ -26,6 +26,11 @@ class Problem:
         return self.train.classes
 
     @property
+    def left_out(self) -> list[str] | None:
+        """What reading the rows left out, None where it was nothing."""
+        return list(dict.fromkeys((*self.train.notes, *self.test.notes))) or None
+
+    @property
     def features(self) -> int:
         """The number of features of a row."""
         return int(self.train.X.shape[1])

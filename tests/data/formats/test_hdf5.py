@@ -93,7 +93,10 @@ MALFORMED: dict[str, tuple[Make, list[str]]] = {
         lambda p: write_h5(p / "a.h5", list_classes=np.array([b"cat", b"cat"])),
         ["a.h5", "distinct", "'cat', 'cat'"],
     ),
-    "h5 number classes": (lambda p: write_h5(p / "a.h5", list_classes=[0, 1]), ["a.h5", "names", "int64"]),
+    "h5 number classes": (
+        lambda p: write_h5(p / "a.h5", list_classes=[0.5, 1]),
+        ["a.h5", "names", "float64"],
+    ),
     "h5 test shape": (
         lambda p: beside(p / "a", test_set_x=PICTURES[:, :3]),
         ["test_a.h5", "train_a.h5", "height=4", "height=3"],
@@ -122,7 +125,7 @@ def test_an_empty_test_file_is_named(tmp_path):
     [
         (None, "list_classes as .* got none"),
         ([b"cat", b"cat"], "distinct names in list_classes"),
-        ([0, 1], "got int64 .2,."),
+        ([0.5, 1.0], "got float64 .2,."),
         ([b"dog"], "train_set_y as integers from 0 to 0, got int64 from 0 to 1"),
     ],
 )
@@ -130,3 +133,9 @@ def test_class_names_are_checked_in_chunks_as_in_memory(tmp_path, listed, said):
     path = write_h5(tmp_path / "a.h5", list_classes=listed and np.array(listed))
     with pytest.raises(DataError, match=said):
         open_rows(path, 2)
+
+
+@pytest.mark.parametrize("names", [np.arange(2), np.array(["dog", "cat"], dtype=h5py.string_dtype())])
+def test_classes_may_be_numbers_or_text(tmp_path, names):
+    train, _ = load(write_h5(tmp_path / "train.h5", list_classes=names))
+    assert train.classes == tuple("01" if names.dtype.kind == "i" else ("dog", "cat"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from chainrule import data
 from chainrule.data import DataError, ImageShape, load
@@ -73,8 +73,8 @@ def test_malformed_data_is_refused_by_file_fault_and_remedy(tmp_path, make, said
 def test_a_class_folder_of_other_files_counts_them(tmp_path):
     write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "eel").mkdir()
-    (tmp_path / "pets" / "eel" / "a.tif").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"eel: expected pictures .*, got 1 entries of other kinds; "):
+    (tmp_path / "pets" / "eel" / "a.heic").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"eel: expected pictures .*, got 1 files of other kinds; "):
         load(tmp_path / "pets")
 
 
@@ -163,3 +163,59 @@ def test_a_picture_too_large_to_be_one_is_refused(tmp_path, monkeypatch):
 def test_a_missing_picture_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"a\.png: expected a picture, got no such file; "):
         data.read_image(tmp_path / "a.png", ImageShape(1, 1, 3))
+
+
+def test_pictures_in_subfolders_of_a_class_are_its_own_and_what_is_left_out_is_told(tmp_path):
+    write_folder(tmp_path / "pets")
+    write_picture(tmp_path / "pets" / "cat" / "2024" / "may" / "c.png", (9, 9, 9))
+    for name in ("cat/c.heic", "cat/2024/d.HEIC", "dog/notes.txt", "loose.png"):
+        (tmp_path / "pets" / name).write_bytes(b"left out")
+    train, _ = load(tmp_path / "pets", image_size=2)
+    assert [train.classes[k] for k in train.y] == ["cat", "cat", "cat", "dog", "dog"]
+    (note,) = train.notes
+    assert note.startswith(f"4 files in {tmp_path / 'pets'} (2 .heic, 1 .png, 1 .txt), the first loose.png: ")
+
+
+def test_train_and_test_in_any_case_and_a_third_part_is_told(tmp_path):
+    for part, colour in (("Training", (1, 1, 1)), ("TEST", (2, 2, 2)), ("Valid", (3, 3, 3))):
+        write_folder(tmp_path / part, colour=colour)
+    train, held_out = load(tmp_path, image_size=2)
+    assert held_out is not None
+    assert (train.X.max(), held_out.X.max()) == (1, 2)
+    (note,) = train.notes
+    assert (
+        note
+        == f"4 pictures in {tmp_path / 'Valid'}, beside TEST/; name them by --test to hold them out instead"
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".tif", ".tiff", ".ppm", ".avif"])
+def test_pictures_of_rarer_suffixes_are_read(tmp_path, suffix):
+    if suffix == ".avif" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    path = tmp_path / f"a{suffix}"
+    Image.new("RGB", (8, 8), (200, 100, 50)).save(path, "JPEG" if suffix == ".jfif" else None)
+    row = data.read_image(path, ImageShape(1, 1, 3))
+    assert np.abs(row.astype(int) - [200, 100, 50]).max() <= 3
+
+
+def test_malformed_exif_data_leave_a_sound_picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4), (1, 2, 3)).save(
+        path, exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\xff\xff\xff\xff"
+    )
+    assert data.read_image(path, ImageShape(1, 1, 3)).tolist() == [1, 2, 3]
+
+
+def test_a_grey_picture_of_16_bits_keeps_its_transparent_value(tmp_path):
+    path = tmp_path / "a.png"
+    pixels = np.full((2, 2), 0x1000, dtype=np.uint16)
+    pixels[0] = 0x8000
+    Image.fromarray(pixels).save(path, transparency=0x1000)
+    assert data.read_image(path, ImageShape(2, 2, 1)).tolist() == [0x80, 0x80, 255, 255]
+
+
+def test_a_picture_of_more_than_16_bits_is_refused(tmp_path):
+    Image.fromarray(np.ones((2, 2), dtype=np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match="more than 16 bits a channel"):
+        data.read_image(tmp_path / "a.tif", ImageShape(1, 1, 1))

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from array import array
 from collections import Counter
 from collections.abc import Iterator
@@ -137,6 +138,10 @@ def _records(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
+# A number such as a post code, whose zeros in front tell it from another one.
+_PADDED = re.compile(r"[-+]?0\d+")
+
+
 def _number(cell: str) -> float:
     # Python alone takes 1_000 for a number.
     if "_" in cell:
@@ -153,10 +158,15 @@ def _is_number(cell: str) -> bool:
 
 
 def _classes(labels: list[str]) -> np.ndarray:
-    """Return labels as integers where all are, else as floats where all are, so that 1.0 is class 1; else as text."""
-    if not all(map(_is_number, labels)):
+    """Return labels as integers where all are, else as floats where all are, so that 1.0 is class 1; else as text.
+
+    Text too are labels with zeros in front, 01234 beside 1234, and whole numbers that no int64 holds.
+    """
+    if not all(map(_is_number, labels)) or any(map(_PADDED.fullmatch, labels)):
         return np.array(labels)
     try:
         return np.array([int(label) for label in labels], dtype=np.int64)
-    except (ValueError, OverflowError):
+    except OverflowError:
+        return np.array(labels)
+    except ValueError:
         return np.array([float(label) for label in labels])

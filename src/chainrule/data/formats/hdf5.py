@@ -45,10 +45,10 @@ def whole(path: Path, key: str, dataset: Any) -> np.ndarray:
 
 def class_names(path: Path, listed: np.ndarray | None) -> tuple[str, ...]:
     """Return the names in the dataset list_classes, (k,) bytes. Raises DataError where it is missing or no names."""
-    if listed is None or listed.ndim != 1 or listed.dtype.kind not in "SO":
+    if listed is None or listed.ndim != 1 or listed.dtype.kind not in "SOiu":
         got = "none" if listed is None else f"{listed.dtype} {listed.shape}"
         raise fault(path, "list_classes as (k,) names", got, "store class names")
-    classes = tuple(name.decode() for name in listed.tolist())
+    classes = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in listed.tolist())
     if len(set(classes)) < len(classes):
         raise fault(path, "distinct names in list_classes", some(classes), "rename one")
     return classes

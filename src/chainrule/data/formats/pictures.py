@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,30 @@ from chainrule.data.errors import DataError, fault, needs_app, no_permission
 from chainrule.data.formats.reader import Raw, Reader
 from chainrule.data.limits import check_room
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-
 # Pillow tells a format by the content and hands an EPS file to Ghostscript, which runs it: only these may open.
-_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+_FORMATS = {
+    "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "BMP": (".bmp",),
+    "GIF": (".gif",),
+    "WEBP": (".webp",),
+    "TIFF": (".tif", ".tiff"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "AVIF": (".avif",),
+}
+SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes)
+# Folders of one part of the data, in small or capital letters; of several held-out ones the first is taken.
+_TRAIN = ("train", "training")
+_HELD_OUT = ("test", "testing", "val", "valid", "validation")
 _PNG_END = b"IEND\xaeB`\x82"
 
 
 def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
     """Return one picture as a uint8 row (n,) in plane order, values 0 to 255.
 
-    Reads PNG, JPEG, BMP, GIF (the first frame) and WebP. The picture is turned upright by its EXIF orientation, laid on
-    white where it is transparent, made RGB or grey by `image.channels`, and resized by antialiased bilinear
-    interpolation.
+    Reads PNG, JPEG, BMP, GIF (the first frame), WebP, TIFF (the first page), PPM and, where Pillow does, AVIF. The
+    picture is turned upright by its EXIF orientation, unless that is malformed, laid on white where it is transparent,
+    made RGB or grey by `image.channels`, and resized by antialiased bilinear interpolation.
 
     Raises DataError for a file that is missing or does not open as such a picture, and ImportError where Pillow is
     missing.
@@ -39,7 +52,7 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
             raise fault(path, "a picture", "an empty file", remedy)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as picture:
+            with _opened(content) as picture:
                 width, height = picture.size
             # A picture may be laid on white, in four bytes a pixel.
             check_room(path, f"a picture of {width} x {height} pixels", 4 * width * height, len(content))
@@ -60,20 +73,21 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
 
 
 def _pixels(content: bytes, image: ImageShape) -> np.ndarray:
-    from PIL import Image, ImageOps
+    from PIL import Image
 
-    picture: Any = Image.open(io.BytesIO(content), formats=_FORMATS)
+    picture = _opened(content)
     if picture.format == "PNG":
         # Decoding stops at the last pixel without a look at the checksum; a file cut there would pass for whole.
         picture.verify()
         if _PNG_END not in content:
             raise OSError("truncated PNG file")
-        picture = Image.open(io.BytesIO(content), formats=_FORMATS)
+        picture = _opened(content)
     picture.load()
-    picture = ImageOps.exif_transpose(picture)
+    kind, picture = picture.format, _upright(picture)
+    if picture.mode == "F" or (picture.mode == "I" and kind != "PNG"):
+        raise OSError("more than 16 bits a channel")
     if picture.mode.startswith("I"):
-        # 16 bits of grey. Some versions of Pillow clip where they convert to 8 bits, instead of scaling.
-        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+        picture = _of_16_bits(picture)
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
@@ -85,6 +99,35 @@ def _pixels(content: bytes, image: ImageShape) -> np.ndarray:
     return row
 
 
+def _opened(content: bytes) -> Any:
+    from PIL import Image
+
+    Image.init()
+    return Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+def _upright(picture: Any) -> Any:
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(picture)
+    except Exception:
+        # The errors of malformed EXIF data have no common type, and the pixels are sound.
+        return picture
+
+
+def _of_16_bits(picture: Any) -> Any:
+    """Return a grey picture of 16 bits in 8, with its transparent value white."""
+    from PIL import Image
+
+    # Some versions of Pillow clip where they convert to 8 bits, instead of scaling.
+    values = np.asarray(picture)
+    pixels = (values >> 8).astype(np.uint8)
+    if "transparency" in picture.info:
+        pixels[values == picture.info["transparency"]] = 255
+    return Image.fromarray(pixels)
+
+
 def read(path: Path, image_size: int) -> tuple[Raw, Raw | None]:
     """Return the pictures of a folder as rows of `image_size` x `image_size` RGB.
 
@@ -92,10 +135,20 @@ def read(path: Path, image_size: int) -> tuple[Raw, Raw | None]:
     each with such class folders, of which the second are held out.
     """
     image = ImageShape(image_size, image_size, 3)
-    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
-    if test is None or not (path / "train").is_dir():
+    parts = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
+    train = next((parts[name] for name in _TRAIN if name in parts), None)
+    held_out = [parts[name] for name in _HELD_OUT if name in parts]
+    if train is None or not held_out:
         return read_folder(path, image), None
-    return read_folder(path / "train", image), read_folder(test, image)
+    test, *others = held_out
+    rows = read_folder(train, image)
+    for other in others:
+        number = sum(len(_files_in(entry)[0]) for entry in _class_folders(other))
+        note = (
+            f"{number} pictures in {other}, beside {test.name}/; name them by --test to hold them out instead"
+        )
+        rows = replace(rows, notes=(*rows.notes, note))
+    return rows, read_folder(test, image)
 
 
 def read_test(path: Path, train: Dataset) -> Raw:
@@ -108,8 +161,8 @@ def read_test(path: Path, train: Dataset) -> Raw:
 
 READER = Reader(
     name="a folder of pictures",
-    layout="one subfolder of pictures per class; or `train/` and `test/` (or `val/`) with such subfolders each, the "
-    "second held out",
+    layout="one subfolder of pictures per class, which may have subfolders; or `train/` and `test/` (or `val/`) with "
+    "such subfolders each, the second held out",
     claims=Path.is_dir,
     read=read,
     options=("image_size",),
@@ -123,17 +176,18 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
     Raises one DataError that names the pictures that do not open, at most ten.
     """
     layout = "one subfolder of pictures per class"
-    classes = sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    classes = _class_folders(folder)
     if not classes:
         raise fault(folder, layout, "no subfolder", "put each class's pictures in a subfolder of its name")
     paths: list[Path] = []
+    left_out: list[Path] = [entry for entry in _shown(folder) if entry.is_file()]
     for entry in classes:
-        inside = sorted(file for file in entry.iterdir() if not file.name.startswith("."))
-        pictures = [file for file in inside if file.suffix.lower() in SUFFIXES and file.is_file()]
+        pictures, others = _files_in(entry)
         if not pictures:
-            others = f"{len(inside)} entries of other kinds" if inside else "an empty folder"
-            raise fault(entry, f"pictures ({', '.join(SUFFIXES)})", others, "add some or remove the folder")
+            got = f"{len(others)} files of other kinds" if others else "an empty folder"
+            raise fault(entry, f"pictures ({', '.join(SUFFIXES)})", got, "add some or remove the folder")
         paths += pictures
+        left_out += others
     X = np.empty((len(paths), image.n), dtype=np.uint8)
     faults: list[str] = []
     for i, path in enumerate(paths):
@@ -146,4 +200,39 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
         if len(faults) > 1:
             faults.insert(0, f"{folder}: {len(faults)} of {len(paths)} pictures do not open:")
         raise DataError("\n".join(faults[:11] + more))
-    return Raw(X, np.array([path.parent.name for path in paths]), image, str(folder))
+    labels = np.array([path.relative_to(folder).parts[0] for path in paths])
+    return Raw(X, labels, image, str(folder), notes=_notes(folder, left_out))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return [entry for entry in _shown(folder) if entry.is_dir()]
+
+
+def _shown(folder: Path) -> list[Path]:
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def _files_in(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return the pictures in a folder and in its subfolders, in the order of their names, and the other files."""
+    pictures: list[Path] = []
+    others: list[Path] = []
+    for entry in _shown(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            inner, its_others = _files_in(entry)
+            pictures += inner
+            others += its_others
+        elif entry.suffix.lower() in SUFFIXES and entry.is_file():
+            pictures.append(entry)
+        else:
+            others.append(entry)
+    return pictures, others
+
+
+def _notes(folder: Path, left_out: list[Path]) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    kinds = Counter(path.suffix.lower() or "without a suffix" for path in left_out)
+    told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
+    first = left_out[0].relative_to(folder)
+    why = "they lie beside the folders of the classes, or their suffix is no picture's"
+    return (f"{len(left_out)} files in {folder} ({told}), the first {first}: {why}",)

@@ -22,6 +22,7 @@ class Raw:
     classes   the names of all classes, where the file lists them
     features  the names of the columns, where the file names them
     place     returns where the label of row i stands, for messages
+    notes     what a reader should know of the reading
     """
 
     X: np.ndarray
@@ -31,6 +32,7 @@ class Raw:
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] = ()
     place: Callable[[int], str] = "y[{}]".format
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,8 @@ def eigvals(xp: Any, x: Array, /) -> Result:
 
 def _of_eigenvalues(xp: Any, V: Array, dw: Array | None, inner: Array | None = None) -> Array:
     """Return V^-H (diag(dw) + inner) V^H, and NaN where the vectors in V do not stand apart from each other."""
+    if 0 in V.shape:
+        return xp.zeros_like(V)
     apart = xp.linalg.svdvals(V)[..., -1] > math.sqrt(float(xp.finfo(V.dtype).eps))
     inverse = xp.linalg.inv(xp.where(apart[..., None, None], V, math.nan))
     if dw is not None:

@@ -65,6 +65,19 @@ class NumpyOps(Ops):
         return hit.astype(dtype)
 
 
+class RecordedOps(Ops):
+    """The operations of a network while a program of NumPy's calls is recorded."""
+
+    def gate(self, gate: Gate) -> Callable[..., Any]:
+        """Return the gate in its quickest spelling."""
+        return _recorded_relu if gate is activations.relu else gate
+
+
+def _recorded_relu(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
+    H = xp.maximum(Z, 0)
+    return H, (partial(_through_relu, H),)
+
+
 def relu(xp: object, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
     """The gate relu; np.maximum of a Z (512, 256) takes 16 us with an array of zeros, and 41 us with the number 0."""
     H = np.maximum(Z, np.zeros(Z.shape[-1:], Z.dtype))

@@ -9,10 +9,13 @@ from chainrule.numpy_names.functions import (
     einsum,
     elementwise,
     indexing,
+    joining,
     linear_algebra,
     ordering,
+    polynomials,
     shapes,
     statistics,
+    ufunc_methods,
 )
 
 # Importing a module enters its functions in the tables of `names`.
@@ -22,8 +25,11 @@ __all__ = [
     "einsum",
     "elementwise",
     "indexing",
+    "joining",
     "linear_algebra",
     "ordering",
+    "polynomials",
     "shapes",
     "statistics",
+    "ufunc_methods",
 ]

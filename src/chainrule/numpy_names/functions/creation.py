@@ -7,32 +7,40 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import innermost
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import array_of, dtype_of, is_array, lengths
 from chainrule.numpy_names.names import numpy_name
 
 
-@numpy_name("array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "asarray_chkfinite")
+@numpy_name("asarray", "asanyarray", "ascontiguousarray", "asfortranarray", "asarray_chkfinite")
+def asarray(
+    xp: Any, a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, device: Any = None
+) -> Array:
+    """Return an array, or nested lists of arrays and numbers, as one array; the order in memory says nothing here."""
+    x = array_of(xp, a, dtype_of(xp, dtype), device)
+    return xp.asarray(x, copy=True) if copy and x is a else x
+
+
+@numpy_name()
 def array(
     xp: Any,
     a: Any,
     dtype: Any = None,
-    order: Any = None,
     *,
-    copy: Any = None,
+    copy: Any = True,
+    order: Any = None,
     ndmin: int = 0,
     device: Any = None,
 ) -> Array:
-    """Return an array, or nested lists of arrays and numbers, as one array; the order in memory says nothing here."""
-    x = array_of(xp, a, dtype_of(xp, dtype), device)
+    """Return a copy of an array, or nested lists of arrays and numbers as one array, with axes in front up to ndmin."""
+    x = asarray(xp, a, dtype, copy=copy, device=device)
     return xp.reshape(x, (1,) * (ndmin - x.ndim) + tuple(x.shape)) if x.ndim < ndmin else x
 
 
 @numpy_name()
 def require(xp: Any, a: Any, dtype: Any = None, requirements: Any = None) -> Array:
     """Return an array; what is required of its memory says nothing here."""
-    return array(xp, a, dtype)
+    return asarray(xp, a, dtype)
 
 
 @numpy_name()
@@ -74,10 +82,3 @@ def full_like(
     if not is_array(fill_value) and not isinstance(fill_value, list | tuple):
         return xp.full(tuple(shape), fill_value, dtype=dtype, device=device)
     return full(xp, tuple(shape), fill_value, dtype, device=device)
-
-
-@numpy_name()
-def isscalar(xp: Any, element: Any) -> bool:
-    """Return whether an element is a number: a traced one is, and one of shape () in a batch."""
-    in_a_batch = is_array(element) and element.shape == () and innermost(element).ndim > 0
-    return in_a_batch or bool(np.isscalar(element))

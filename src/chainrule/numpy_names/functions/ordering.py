@@ -386,12 +386,16 @@ def histogram_bin_edges(xp: Any, a: Any, bins: Any = 10, range: Any = None, weig
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(np.asarray(xp.stop_gradient(a)), bins, range).shape[0] - 1
     if not isinstance(bins, int | np.integer):
-        return as_arrays(xp, (a, bins.tolist() if isinstance(bins, np.ndarray) else bins))[1]
+        edges = as_arrays(xp, (a, bins.tolist() if isinstance(bins, np.ndarray) else bins))[1]
+        if somewhere(xp, edges[1:] < edges[:-1]):
+            raise ValueError("numpy.histogram: expected edges that ascend")
+        return edges
     first, last = range if range is not None else (xp.min(a), xp.max(a)) if a.shape[0] else (0.0, 1.0)
     first, last = as_arrays(xp, (a, first, last))[1:]
+    if somewhere(xp, xp.logical_not(xp.isfinite(last - first))):
+        raise ValueError("numpy.histogram: expected finite numbers, or a finite range=")
     gap = xp.astype(first == last, first.dtype) / 2
-    first, last = first - gap, last + gap
-    edges = xp.linspace(first, last, int(bins) + 1)
+    edges = xp.linspace(first - gap, last + gap, int(bins) + 1)
     return xp.astype(edges, a.dtype, copy=False) if is_inexact(xp, a) else edges
 
 
@@ -406,13 +410,57 @@ def histogram(
     a = xp.reshape(as_array(xp, a), (-1,))
     edges = histogram_bin_edges(xp, a, bins, range)
     n = edges.shape[0] - 1
-    place = searchsorted(xp, edges, a, "right") - 1
-    # The last bin has both of its edges. What is outside of all goes into one more, and is left out.
-    place = xp.where(a == edges[-1], n - 1, place)
-    place = xp.where(xp.logical_and(place >= 0, place < n), place, n)
     w = None if weights is None else xp.reshape(as_operand(xp, weights, (a,)), (-1,))
-    counts = _binned(xp, place, w, n + 1)[:n]
+    counts = _binned(xp, _bins_of(xp, a, edges), w, n + 1)[:n]
     counts = counts if w is None else xp.astype(counts, w.dtype, copy=False)
+    return (counts / xp.diff(edges) / xp.sum(counts) if density else counts), edges
+
+
+def _bins_of(xp: Any, x: Array, edges: Array) -> Array:
+    """Return the bins of elements, one more than there are for those outside of all; the last one has both edges."""
+    n = edges.shape[0] - 1
+    place = xp.where(x == edges[-1], n - 1, searchsorted(xp, edges, x, "right") - 1)
+    return xp.where(xp.logical_and(place >= 0, place < n), place, n)
+
+
+@numpy_name()
+def histogramdd(
+    xp: Any, sample: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None
+) -> tuple[Array, list[Array]]:
+    """Return the counts of points, or the sums of their weights, in boxes, and the edges along each axis."""
+    columns = as_arrays(xp, sample) if isinstance(sample, list | tuple) else list(xp.unstack(sample, axis=1))
+    bins = [bins] * len(columns) if isinstance(bins, int | np.integer) else bins
+    ranges = [None] * len(columns) if range is None else range
+    if not len(columns) == len(bins) == len(ranges):
+        raise ValueError(
+            f"numpy.histogramdd: expected bins and a range for each of {len(columns)} coordinates"
+        )
+    edges = [histogram_bin_edges(xp, x, b, r) for x, b, r in zip(columns, bins, ranges, strict=True)]
+    shape, place = [e.shape[0] for e in edges], 0
+    for x, e in zip(columns, edges, strict=True):
+        place = place * e.shape[0] + _bins_of(xp, x, e)
+    w = None if weights is None else as_operand(xp, weights, columns)
+    counts = xp.reshape(xp.astype(_binned(xp, place, w, math.prod(shape)), xp.float64), tuple(shape))
+    counts = counts[tuple(slice(n - 1) for n in shape)]
     if density:
-        counts = counts / xp.diff(edges) / xp.sum(counts)
+        total = xp.sum(counts)
+        for i, e in enumerate(edges):
+            counts = counts / xp.reshape(xp.diff(e), (-1, *(1,) * (len(edges) - 1 - i)))
+        counts = counts / total
     return counts, edges
+
+
+@numpy_name()
+def histogram2d(
+    xp: Any,
+    x: Any,
+    y: Any,
+    bins: Any = 10,
+    range: Any = None,
+    density: bool | None = None,
+    weights: Any = None,
+) -> tuple[Array, Array, Array]:
+    """Return `histogramdd` of points (x, y): the counts and the edges along both axes."""
+    one = not isinstance(bins, int | np.integer) and len(bins) not in (1, 2)
+    counts, edges = histogramdd(xp, [x, y], [bins, bins] if one else bins, range, density, weights)
+    return counts, edges[0], edges[1]

@@ -57,7 +57,8 @@ def usage(code: types.CodeType | None) -> Usage:
             loaded.add(x.argval)
             if after is None or after.opname not in ("LOAD_METHOD", "LOAD_ATTR") or after.argval != "append":
                 read.add(x.argval)
-        identity |= x.opname == "IS_OP" and (before is None or before.opname != "LOAD_CONST")
+        with_array = before is None or (before.opname != "LOAD_CONST" and before.argval != "__class__")
+        identity |= x.opname == "IS_OP" and with_array
         if x.argval == "type" and x.opname in _OF_GLOBALS:
             types |= after is None or (after.opname != "LOAD_CONST" and after.argval != "self")
         draws |= str(x.argval) in _SEEDED and after is not None and after.opname == "CALL" and after.arg == 0

@@ -14,7 +14,7 @@ from chainrule.program.outside.objects import (
     content,
     is_array,
     is_compiled,
-    is_library,
+    is_own,
 )
 from chainrule.program.outside.reached import Outside, holds, kept
 
@@ -104,7 +104,7 @@ class Copies:
     def _scope(self, f: types.FunctionType) -> tuple[dict[str, Any], list[str]]:
         """Return the globals of a copy, another dict where names stand for something else, and these names."""
         used, scope = usage(f.__code__), f.__globals__
-        if is_library(scope.get("__name__")):
+        if not is_own(f):
             return scope, []
         names = [name for name in used.globals if id(scope.get(name, MISSING)) in self._replaced]
         if not names and not used.types:

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Callable, Iterator, Set
 from typing import Any
 
@@ -31,6 +32,7 @@ _LIBRARIES = {
     *(
         "jax",
         "jaxlib",
+        "llvmlite",
         "matplotlib",
         "ml_dtypes",
         "numba",
@@ -43,12 +45,37 @@ _LIBRARIES = {
     ),
 } - {"__main__"}
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
+# Of whose instances the attributes are compared, as those of the caller's classes.
+_WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
+_MOST = 10_000  # objects in one of a library that are looked at
 CACHED = type(functools.cache(len))
+
+
+# What has a way of its own to what it leads to.
+_KNOWN = (
+    *(
+        types.FunctionType,
+        types.MethodType,
+        types.ModuleType,
+        type,
+        functools.partial,
+        weakref.ref,
+        CACHED,
+        *_ITEMS,
+    ),
+    *(dict, types.MappingProxyType, property, classmethod, staticmethod, functools.cached_property),
+)
 
 
 def is_library(module: Any) -> bool:
     """Say whether a module, by its name, belongs to Python or to a library that is known here."""
     return str(module).partition(".")[0] in _LIBRARIES
+
+
+def is_own(f: types.FunctionType) -> bool:
+    """Say whether a function is the caller's: of no library, and not written by `dataclass`."""
+    generated = f.__code__.co_filename == "<string>" and f.__name__.startswith("__")
+    return not generated and not is_library(f.__globals__.get("__name__"))
 
 
 def is_array(x: Any) -> bool:
@@ -84,7 +111,8 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
     elif isinstance(x, types.ModuleType | type):
         if not is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
             yield from ((name, vars(x)[name], False) for name in _used(x, names))
-            yield from (("", kind, False) for kind in (x.__mro__[1:-1] if isinstance(x, type) else ()))
+            kinds = (type(x), *x.__mro__[1:-1]) if isinstance(x, type) else ()
+            yield from (("", kind, False) for kind in kinds)
     elif isinstance(x, classmethod | staticmethod):
         yield "", x.__func__, False
     elif isinstance(x, property | functools.cached_property):
@@ -105,7 +133,7 @@ def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]
     if is_compiled(f):
         yield "", f.__wrapped__, True  # type: ignore[attr-defined]
         return
-    own = not is_library(f.__globals__.get("__name__"))
+    own = is_own(f)
     used = usage(f.__code__)
     only_appended = used.loaded - used.read if own else ()
     for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
@@ -125,10 +153,12 @@ def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]
 
 
 def _parts_of_instance(x: Any) -> Iterator[tuple[str, Any, bool]]:
-    if isinstance(x, dict):
+    if isinstance(x, weakref.ref):
+        yield "", x(), False
+    elif issubclass(type(x), dict | types.MappingProxyType):
         yield from (("", child, type(x) is dict) for child in x.values())
         yield from (("", key, False) for key in x)
-    elif isinstance(x, _ITEMS):
+    elif issubclass(type(x), _ITEMS):
         is_open = type(x) in (list, tuple) or hasattr(x, "_fields")
         yield from (("", child, is_open) for child in x)
     for name, child in _attributes(x).items():
@@ -144,8 +174,37 @@ def is_plain(x: Any) -> bool:
     return hasattr(x, "__dict__") and own.isdisjoint(("__slots__", "__new__", "__del__"))
 
 
+def is_of_library(x: Any) -> bool:
+    """Say whether x is an instance of a library's class, of which only the arrays are looked at."""
+    kind = type(x)
+    if issubclass(kind, _KNOWN):
+        return False
+    return is_library(kind.__module__) and not kind.__module__.startswith(_WATCHED)
+
+
+def arrays_in(x: Any) -> Iterator[Any]:
+    """Yield the arrays in an object, also in its attributes and items, as far as they are no functions."""
+    seen, waiting = {id(x): x}, [x]
+    while waiting and len(seen) < _MOST:
+        y = waiting.pop()
+        if is_array(y):
+            yield y
+            continue
+        kind = type(y)
+        inner = [*y.values()] if issubclass(kind, dict) else [*y] if issubclass(kind, _ITEMS) else []
+        for child in (*inner, *_attributes(y).values()):
+            if id(child) not in seen and not isinstance(child, types.FunctionType | types.ModuleType | type):
+                seen[id(child)] = child
+                waiting.append(child)
+
+
+def _own(x: Any) -> dict[str, Any]:
+    own = getattr(x, "__dict__", None)
+    return own if type(own) is dict else {}
+
+
 def _attributes(x: Any) -> dict[str, Any]:
-    found = dict(vars(x)) if hasattr(x, "__dict__") else {}
+    found = dict(_own(x))
     for kind in type(x).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
@@ -173,7 +232,7 @@ def content(cell: Any) -> Any:
 def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
     """Return the places in an object that another one may come to: a kind of READ, the holder, and the name there."""
     if isinstance(x, types.FunctionType):
-        return [] if is_library(x.__globals__.get("__name__")) else _places_of_function(x)
+        return [] if not is_own(x) else _places_of_function(x)
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
             return []
@@ -183,14 +242,13 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         x, tuple | frozenset | types.MethodType | functools.partial | property | classmethod | staticmethod
     ):
         return []
-    if isinstance(x, dict):
+    if issubclass(type(x), dict | types.MappingProxyType):
         return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
-    if isinstance(x, _ITEMS):
+    if issubclass(type(x), _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
     kind = type(x)
     settled = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
-    of_library = is_library(kind.__module__) and not kind.__module__.startswith(("chainrule", "types"))
-    return [] if settled or of_library else _places_of_instance(x)
+    return [] if settled else _places_of_instance(x)
 
 
 def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
@@ -210,7 +268,7 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
     kinds = [vars(kind) for kind in type(x).__mro__]
     cached = {name for kind in kinds for name, y in kind.items() if isinstance(y, functools.cached_property)}
-    own = vars(x) if hasattr(x, "__dict__") else {}
+    own = _own(x)
     found = [("attribute", x, name) for name in _attributes(x) if name not in own]
     found += [("name", own, name) for name in own if name not in cached]
     return found if cached or not hasattr(x, "__dict__") else [("length", own, None), *found]
@@ -227,13 +285,13 @@ READ: dict[str, Callable[[Any, Any], Any]] = {
 }
 # The same as conditions of Python, where `{0}` is the holder and `{1}` what was there.
 SAME = {
-    "name": "{0}.get({name!r}, MISSING) is {1}",
+    "name": "{0}.get({name!r}, __MISSING) is {1}",
     "attribute": "{0}.{name} is {1}",
     "cell": "{0}.cell_contents is {1}",
     "length": "len({0}) == {1}",
-    "items": "all(map(is_, {0}, {1}))",
-    "keys": "all(map(is_, {0}, {1}))",
-    "values": "all(map(is_, {0}.values(), {1}))",
+    "items": "all(map(__is, {0}, {1}))",
+    "keys": "all(map(__is, {0}, {1}))",
+    "values": "all(map(__is, {0}.values(), {1}))",
 }
 
 

@@ -7,7 +7,7 @@ program holds for as long as that is so. Arrays are handed to the function as re
 
 import array
 import collections
-import functools
+import contextvars
 import io
 import operator
 import random
@@ -21,7 +21,18 @@ import numpy as np
 from chainrule.backend.namespaces import to_numpy
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.outside.bytecode import usage
-from chainrule.program.outside.objects import CACHED, MISSING, READ, SAME, is_array, is_library, parts, places
+from chainrule.program.outside.objects import (
+    CACHED,
+    MISSING,
+    READ,
+    SAME,
+    arrays_in,
+    is_array,
+    is_of_library,
+    is_own,
+    parts,
+    places,
+)
 from chainrule.program.recording import NotReplayableError, Recording
 from chainrule.program.signature import exact, is_atom
 
@@ -33,10 +44,10 @@ class Outside:
     """All that some functions and objects lead to, and what it was when it was looked at.
 
     `usage` is what the code found may do, `targets` are the objects that a copy has to replace, and `users` leads from
-    each object to those that a copy can hand it over by.
+    each object to those that a copy can hand it over by; none does where nothing `hands_over`.
     """
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    def __init__(self, roots: Iterable[Any], hands_over: bool = True) -> None:
         roots = list(roots)
         self.usage, names = usage(None), set[str]()
         while True:  # attributes are looked up by the names in all the code, and may lead to more code
@@ -46,10 +57,14 @@ class Outside:
             self.names: dict[int, str] = {}
             self._closed: dict[int, Any] = {}
             self._kept: list[tuple[str, Any, Any, Any]] = []
-            self._walk([(x, False) for x in roots], names)
+            self._walk([(x, not hands_over) for x in roots], names)
             if self.usage.attributes <= names:
                 break
             names |= self.usage.attributes
+        if self.usage.identity and not hands_over:
+            raise NotReplayableError(
+                "compile: x is y is not followed beside calls that take no recorded arrays"
+            )
         self._draws = self._random_states()
         self._contents = [(x, _bytes(x)) for x in self._closed.values()]
 
@@ -67,7 +82,12 @@ class Outside:
             if is_array(x):
                 self._array(x, closed)
                 continue
-            if isinstance(x, types.FunctionType) and not is_library(x.__globals__.get("__name__")):
+            if is_of_library(x):
+                self._note(x, names)
+                for y in arrays_in(x):
+                    self._array(y, closed=True)
+                continue
+            if isinstance(x, types.FunctionType) and is_own(x):
                 self._function(x, closed)
             if first:
                 self._note(x, names)
@@ -101,17 +121,20 @@ class Outside:
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function may change. Pass in its array"
             )
+        if kind is contextvars.ContextVar:
+            raise NotReplayableError("compile: a ContextVar is not followed. Pass in its value")
         if hasattr(kind, "__next__") and not isinstance(x, io.IOBase | random.Random):
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function gives other values at each call. Pass in its values"
             )
-        if hasattr(x, "registry") and hasattr(x, "dispatch"):
+        if isinstance(x, types.FunctionType) and hasattr(x, "registry") and hasattr(x, "dispatch"):
             raise NotReplayableError(
                 "compile: functools.singledispatch is not followed. Write isinstance(x, ...)"
             )
         if kind is CACHED:
             self.targets[id(x)] = x
-        self._kept += kept([x], names)
+        if not is_of_library(x):
+            self._kept += kept([x], names)
 
     # --- Has it changed? ---
 
@@ -119,22 +142,19 @@ class Outside:
         return bool(self._kept or self._contents)
 
     def unchanged(self) -> bool:
-        """Say whether all that was found is where it was, and the arrays whose bytes are kept are as they were."""
-        return self._is_same() and all(_bytes(x) == then for x, then in self._contents)
+        """Say whether each object is where it was, or an equal number, and the arrays have the bytes that are kept."""
+        return all(map(holds, self._kept)) and all(_bytes(x) == then for x, then in self._contents)
 
-    @functools.cached_property
-    def _is_same(self) -> Callable[[], bool]:
-        """The function that says whether each object is where it was, or an equal number in its place."""
-        scope = {"MISSING": MISSING, "is_": operator.is_, "exactly": lambda: all(map(holds, self._kept))}
-        conditions = []
+    def condition(self) -> tuple[str, dict[str, Any]]:
+        """Return an expression that is true where nothing changed, and what its names stand for."""
+        scope: dict[str, Any] = {"__MISSING": MISSING, "__is": operator.is_, "__unchanged": self.unchanged}
+        if self._contents:
+            return "__unchanged()", scope
+        same = []
         for i, (how, holder, name, then) in enumerate(self._kept):
-            scope[f"h{i}"], scope[f"t{i}"] = holder, then
-            conditions.append(SAME[how].format(f"h{i}", f"t{i}", name=name))
-        body = " and ".join(conditions) or "True"
-        exec(
-            f"def same():\n try:\n  if {body}: return True\n except Exception: pass\n return exactly()", scope
-        )
-        return scope["same"]  # type: ignore[return-value]
+            scope[f"__h{i}"], scope[f"__t{i}"] = holder, then
+            same.append(SAME[how].format(f"__h{i}", f"__t{i}", name=name))
+        return f"({' and '.join(same)}) or __unchanged()", scope
 
     def finish(self, f: Callable[..., Any], recording: Recording, copied: bool) -> None:
         """Refuse what the run of f changed, warn about random draws, and keep the bytes of arrays that f read."""

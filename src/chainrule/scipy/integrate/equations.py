@@ -7,7 +7,8 @@ from typing import Any
 from chainrule import pytree
 from chainrule.autodiff.traced import level_of
 from chainrule.autodiff.transforms import vjp
-from chainrule.gates.helpers import top_of
+from chainrule.gates import ADJOINT
+from chainrule.gates.helpers import real_product, top_of
 from chainrule.gates.types import Array, Result
 from chainrule.scipy.arguments import as_constants, namespace_of, prepared, shared_pullbacks
 from chainrule.scipy.integrate.runge_kutta import size, solution
@@ -34,12 +35,13 @@ def odeint(
     t and the arrays in args.
 
     They come through the steps, at any order: those of the computed values, for the memory of all steps. With
-    adjoint=True they come from a second equation, solved backwards from time to time, for the memory of y alone; its
-    values are as good as the tolerances, and bad where y, computed backwards, departs from what it was: in systems that
-    contract fast or are chaotic. Source: Chen and others, Neural ordinary differential equations, 2018, section 2.
+    adjoint=True they come from a second equation, solved backwards from time to time, for the memory of y alone, and
+    are as good as the tolerances. Source: Chen and others, Neural ordinary differential equations, 2018, section 2.
 
-    Raises RuntimeError where an interval takes more than mxstep steps, as in stiff equations; ValueError for a rate of
-    another shape than y; TypeError where func uses a traced array that is not among its arguments, with adjoint=True.
+    Raises RuntimeError where an interval takes more than mxstep steps, as in stiff equations, and for an adjoint where
+    y, computed backwards, departs from what it was, as in systems that contract fast or are chaotic; ValueError for a
+    rate of another shape than y; TypeError where func uses a traced array that is not among its arguments, with
+    adjoint=True.
     """
     check_function("odeint", func)
     xp, y0, t = prepared(y0, t)
@@ -123,6 +125,7 @@ def _by_adjoint(
 
         return ys, shared_pullbacks(gradients, 2 + len(parameters))
 
+    ADJOINT.add(odeint)
     return top.space._record(odeint, [y0, t, *(leaves[i] for i in places)], {})
 
 
@@ -159,18 +162,33 @@ def _backwards(
     g = g / unit
     n, args = t.shape[0], args_with(parameters)
     totals = [namespace_of([parameters[i]]).zeros_like(parameters[i]) for i in moving]
-    a, of_times = 0 * g[n - 1], [_sum(0 * g)] * n
+    a, of_times = 0 * g[n - 1], [_product(0 * g, g)] * n
     for i in range(n - 1, 0, -1):
         a = a + g[i]
-        of_times[i] = _sum(g[i] * rate(ys[i], t[i], args))
-        _, (_, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
+        of_times[i] = _product(g[i], rate(ys[i], t[i], args))
+        _, (back, a, *totals) = solution(augmented, (ys[i], a, *totals), [t[i], t[i - 1]], **settings)
+        _check_way_back(back, ys[i - 1], settings)
     if n > 1:
-        of_times[0] = -_sum(a * rate(ys[0], t[0], args))
+        of_times[0] = -_product(a, rate(ys[0], t[0], args))
     found = {0: a + g[0], 1: namespace_of(of_times).stack(of_times)}
     found |= {2 + i: total for i, total in zip(moving, totals, strict=True)}
     return {i: x * unit for i, x in found.items()}
 
 
-def _sum(x: Array) -> Array:
-    """Return the sum of all elements."""
-    return namespace_of([x]).sum(x)
+def _check_way_back(back: Array, y: Array, settings: dict[str, Any]) -> None:
+    """Raise RuntimeError where y computed backwards is far from what it was: the gradients would be of another path."""
+    relative, least = (
+        (1e4 * settings["rtol"], 1e4 * settings["atol"]) if settings["steps"] is None else (0.01, 1e-6)
+    )
+    departure = size(namespace_of([back, y]).subtract(back, y))
+    if departure > least + relative * size(y):
+        raise RuntimeError(
+            f"odeint: computed backwards, y departs by {departure:.2g} from what it was, and the adjoint method has no "
+            "gradient then, as in systems that contract fast or are chaotic. Leave adjoint=True out, or give more times"
+        )
+
+
+def _product(g: Array, x: Array) -> Array:
+    """Return the sum of all g x, of complex numbers as points of the plane."""
+    xp = namespace_of([g, x])
+    return xp.sum(real_product(xp, g, x))

@@ -1,19 +1,29 @@
 """Student's distribution function, a gate of its own: in functions of the namespace its slope at 0 would be lost."""
 
+import math
 from typing import Any
 
 from chainrule.backend.special_functions import special_function
 from chainrule.gates.helpers import is_transformed, output
 from chainrule.gates.types import Array, Result
-from chainrule.special.densities import beta_density
+from chainrule.special.densities import LARGE, beta_density, stirling_ratio
 from chainrule.special.incomplete import betainc, betainc_slope, betaln
 from chainrule.special.table import slope
 
 
 def student_log_density(xp: Any, x: Array, df: Array) -> Array:
     """Return the logarithm of Student's density."""
-    height = xp.log(df) / 2 + output(betaln, xp, 0 * df + 0.5, df / 2)
-    return -height - (df + 1) / 2 * xp.log1p(x * x / df)
+    return _log_height(xp, df) - (df + 1) / 2 * xp.log1p(x * x / df)
+
+
+def _log_height(xp: Any, df: Array) -> Array:
+    """Return the logarithm of the density at 0, 1 / (sqrt(df) B(1/2, df / 2))."""
+    large = df > 2 * LARGE
+    a, few = xp.where(large, df, 2 * LARGE) / 2, xp.where(large, 1, df)
+    # By Stirling's series, of which the leading terms cancel.
+    series = a * xp.log1p(1 / (2 * a)) - 0.5 + xp.log(stirling_ratio(xp, a + 0.5) / stirling_ratio(xp, a))
+    at_few = -xp.log(few) / 2 - output(betaln, xp, 0 * few + 0.5, few / 2)
+    return xp.where(large, series - math.log(2 * math.pi) / 2, at_few)
 
 
 @slope
@@ -24,9 +34,13 @@ def student_cdf(xp: Any, df: Array, x: Array, /) -> Result:
     def to_df(g: Array) -> Array:
         center = x == 0
         z = xp.where(center, 1, x) ** 2
-        w, a, b = df / (df + z), df / 2 + 0 * z, 0 * (df + z) + 0.5
-        moved = beta_density(xp, a, b, w)
-        tail = output(betainc_slope, xp, a, b, w, number=0) / 4 + moved * z / (df + z) ** 2 / 2
+        # The tail is I_w(df / 2, 1/2) / 2, or by v = 1 - w, where that is small, half of 1 - I_v(1/2, df / 2).
+        small = z < df
+        share = xp.where(small, z, df) / (df + z)
+        a, b = xp.where(small, 0.5, df / 2), xp.where(small, df / 2, 0.5)
+        in_df = [output(betainc_slope, xp, a, b, share, number=k) for k in (0, 1)]
+        moved = beta_density(xp, a, b, share) * z / (df + z) ** 2 / 2
+        tail = xp.where(small, -in_df[1], in_df[0]) / 4 + moved
         return g * xp.where(center, 0, xp.where(x > 0, -tail, tail))
 
     return y, (to_df, lambda g: g * xp.exp(student_log_density(xp, x, df)))
