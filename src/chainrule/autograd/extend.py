@@ -295,7 +295,7 @@ class _Call:
         """Return the arrays of a derivative that a rule gave; ValueError for another shape."""
         found = [x if hasattr(x, "dtype") else np.asarray(x) for x in pytree.along(derivative, of, name)]
         for d, x in zip(found, pytree.flat(of), strict=True):
-            if tuple(d.shape) != np.shape(x):
+            if _is_inexact(x) and tuple(d.shape) != np.shape(x):
                 raise ValueError(
                     f"{get_name(self.f)}: expected from its rule for {name} the shape {np.shape(x)}; "
                     f"got {tuple(d.shape)}"
