@@ -35,8 +35,8 @@ of traced arrays is an error, which names this import. `xp.asarray([x, y])` is a
 and `batched(xp)`.
 
 In your own code `isinstance(x, np.ndarray)`, `isinstance(x, float)` and `np.isscalar(x)` are what they are for the
-plain value, in every transform. The code of libraries is told of numbers alone: `isinstance(x, np.ndarray)` is False there,
-since they may reach for the memory. An operator leaves an operand whose class has operators of its own,
+plain value, in every transform. The code of libraries is told of numbers alone: `isinstance(x, np.ndarray)` is False
+there, since they may reach for the memory. An operator leaves an operand whose class has operators of its own,
 such as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
 standard's, of matrices alone. NumPy's C code does not ask the array in `A.dot(x)` of a plain `A`: write `A @ x`.
 
@@ -140,6 +140,7 @@ library of the arrays lacks is an error that says so. SciPy comes with `chainrul
 
 `scipy.special.erf(x)` on a traced array is `chainrule.special.erf(x)`: NumPy's universal functions ask their arguments.
 SciPy's `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not; write those of `chainrule.special`.
+Linear algebra, distributions, differential equations, roots and sparse matrices: [SciPy's neighbours](scipy.md).
 
 An argument whose derivative is not known here, such as the order of a Bessel function, is an error by name where a
 gradient is asked for. Outside the domain, at poles and where the value is NaN the gradient is not finite. Slopes

@@ -6,6 +6,7 @@ import pytest
 
 import chainrule as cr
 from tests.helpers.pages import text_of
+from tests.helpers.processes import in_a_new_process
 
 
 @pytest.mark.parametrize("room", ["linalg", "stats", "integrate", "optimize", "sparse"])
@@ -17,3 +18,8 @@ def test_the_table_of_a_room_has_its_names(room):
     assert told == set(getattr(cr.scipy, room).__all__)
     for name in told:
         assert getattr(getattr(cr.scipy, room), name) is not None
+
+
+def test_scipy_is_imported_where_it_is_needed():
+    code = "import sys, chainrule.scipy; print(any(name.split('.')[0] == 'scipy' for name in sys.modules))"
+    assert in_a_new_process(code) == "False"

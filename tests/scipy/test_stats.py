@@ -133,7 +133,7 @@ def test_multivariate_normal():
 def test_on_every_device_in_float32_batched_and_compiled(device):
     x = device.asarray(INSIDE, dtype="float32")
     for f in (
-        stats.norm.logcdf,
+        stats.norm.logpdf,
         lambda x: stats.gamma.pdf(x, 2.5, scale=2.0),
         lambda x: stats.uniform.cdf(x),
     ):
@@ -148,5 +148,10 @@ def test_arguments_by_name_and_errors():
     want = scipy.stats.gamma.logpdf(2.0, 1.5, loc=0.5, scale=3.0)
     np.testing.assert_allclose(stats.gamma.logpdf(x=2.0, a=1.5, loc=0.5, scale=3.0), want)
     np.testing.assert_allclose(stats.gamma.logpdf([2.0, 2.0], 1.5, 0.5, 3.0), [want, want])
+    slopes = cr.grad(lambda x, a: np.sum(stats.gamma.logpdf([x, 2.0, 2 * x], a)), (0, 1))(
+        np.asarray(2.0), 1.5
+    )
+    each = cr.grad(lambda x, a: np.sum(stats.gamma.logpdf(x, a)), (0, 1))(np.array([2.0, 2.0, 4.0]), 1.5)
+    np.testing.assert_allclose(slopes, (each[0][0] + 2 * each[0][2], each[1]))
     with pytest.raises(TypeError, match=r"gamma: .*'a'.*expected x, a, loc, scale"):
         stats.gamma.pdf(1.0)

@@ -10,17 +10,25 @@ from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import Traced
 from chainrule.gates.helpers import innermost, is_transformed
 from chainrule.gates.types import Array, Pullback, Pullbacks
+from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.special.sums import floats
 
 
 def prepared(*items: Any) -> tuple[Any, ...]:
     """Return the namespace of the items, and each as an array of numbers that are not whole by their dtype; None stays.
 
-    The namespace is the plain one where no item is of a transformed namespace.
+    The namespace is the plain one where no item is of a transformed namespace. Lists may have traced numbers in them.
     """
-    found = iter(floats([x for x in items if x is not None]))
+    found = iter(floats([_joined(x) for x in items if x is not None]))
     arrays = [x if x is None else next(found) for x in items]
     return namespace_of([x for x in arrays if x is not None]), *arrays
+
+
+def _joined(x: Any) -> Any:
+    """Return a list of numbers of which some are traced as one array, and anything else as it is."""
+    if not holds_transformed(x):
+        return x
+    return array_of(next(leaf.space for leaf in pytree.flat(x) if is_transformed(leaf)), x)
 
 
 def namespace_of(arrays: list[Array]) -> Any:

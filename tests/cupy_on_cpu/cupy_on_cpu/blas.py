@@ -1,4 +1,4 @@
-"""The functions of cuBLAS that CuPy's products, transposes and batched LU call, by NumPy and LAPACK."""
+"""The functions of cuBLAS that CuPy's products, transposes, triangles and batched LU call, by NumPy and LAPACK."""
 
 from types import ModuleType
 from typing import Any
@@ -171,6 +171,24 @@ def _getrs_batched(letter: str, of: Any) -> Any:
     return getrs_batched
 
 
+def _trsm(letter: str, of: Any) -> Any:
+    def trsm(
+        handle: int, side: int, uplo: int, trans: int, diag: int, m: int, n: int, alpha: int, A: int, lda: int, B: int,
+        ldb: int,
+    ) -> None:  # fmt: skip
+        asked_library(f"{letter}trsm")
+        assert side == 0, "on the left alone, as CuPy calls it"
+        b = columns(B, m, n, of, ldb)
+        right = scalar(alpha, of) * b
+        settings = {"lower": int(uplo == 0), "trans": trans, "unitdiag": diag}
+        # LAPACK leaves the right side as it is where the triangle is singular; cuBLAS divides by 0.
+        x, singular = getattr(lapack, f"{letter}trtrs")(columns(A, m, m, of, lda), right, **settings)
+        b[...] = np.full_like(x, np.nan) if singular else x
+
+    trsm.__name__ = f"{letter}trsm"
+    return trsm
+
+
 def solved_by_lu(letter: str, lu: Any, piv: Any, right: Any, trans: int) -> Any:
     """Return A^-1 right from the LU of A; a singular one gives infinities and NaN, and no error."""
     with np.errstate(all="ignore"):
@@ -196,6 +214,7 @@ def module() -> ModuleType:
             ("getrfBatched", _getrf_batched),
             ("getriBatched", _getri_batched),
             ("getrsBatched", _getrs_batched),
+            ("trsm", _trsm),
         ):
             setattr(made, letter + name, make(letter, of))
     return made
