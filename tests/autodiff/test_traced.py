@@ -78,7 +78,6 @@ class TestMethods:
         ("name", "write"),
         [
             ("sort", r"numpy.sort\(x\)"),
-            ("fill", "full_like"),
             ("put", "xp.where"),
             ("view", "x.astype"),
             ("tobytes", r"stop_gradient\(x\).tobytes"),
