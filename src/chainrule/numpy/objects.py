@@ -72,9 +72,8 @@ class vectorize(np.vectorize):  # noqa: N801  # NumPy's name
         if self.signature is not None or self.excluded or kwargs:
             raise TypeError("numpy.vectorize: a signature, and arguments by name, cannot be traced")
         xp = array.space
-        arrays = xp.broadcast_arrays(
-            *(x if hasattr(x, "dtype") else xp.asarray(without_list(x)) for x in args)
-        )
+        arrays = [x if hasattr(x, "dtype") else xp.asarray(without_list(x)) for x in args]
+        arrays = xp.broadcast_arrays(*arrays) if len(arrays) > 1 else arrays
         shape = tuple(arrays[0].shape)
         rows = zip(*(xp.reshape(x, (-1,)) for x in arrays), strict=True)
         results = [self.pyfunc(*row) for row in rows]
@@ -85,4 +84,4 @@ class vectorize(np.vectorize):  # noqa: N801  # NumPy's name
 
     def _array(self, xp: Any, results: list[Any], shape: tuple[int, ...], i: int = 0) -> Any:
         y = xp.reshape(array_of(xp, results), shape)
-        return xp.astype(y, getattr(xp, np.dtype(self.otypes[i]).name)) if self.otypes else y
+        return y.astype(self.otypes[i]) if self.otypes else y
