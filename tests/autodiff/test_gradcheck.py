@@ -173,3 +173,8 @@ def test_a_result_may_hold_a_number_that_depends_on_nothing(modes: tuple[str, ..
 
 def test_a_tolerance_may_be_a_number_of_numpys():
     cr.check_gradients(np.sin, np.ones(2), rtol=np.float32(1e-3), atol=np.int64(0))
+
+
+def test_what_does_not_move_in_a_tree_is_named():
+    with pytest.raises(TypeError, match=r"expected args\[0\]\['n'\] to be an array of a floating dtype; got int"):
+        cr.check_gradients(lambda tree: np.sum(tree["x"] ** tree["n"]), {"x": np.ones(2), "n": 3})

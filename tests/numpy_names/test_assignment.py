@@ -310,3 +310,14 @@ def test_a_random_program_has_the_value_and_the_gradient_that_it_has_in_numpy(se
     value, g = cr.value_and_grad(lambda w: random_program(seed, SPACE, w))(w)
     np.testing.assert_allclose(value, random_program(seed, np, w.copy()), rtol=1e-11)
     np.testing.assert_allclose(g, expected, rtol=1e-8, atol=1e-10)
+
+
+def test_fill_sets_every_item():
+    def f(x):
+        y = x * 2
+        y.fill(x[0])
+        return np.sum(y * x)
+
+    np.testing.assert_array_equal(cr.grad(f)(np.array([1.0, 2.0, 3.0])), [7.0, 1.0, 1.0])
+    with pytest.raises(TypeError, match="item assignment: an argument"):
+        cr.grad(lambda x: x.fill(0.0))(np.ones(2))

@@ -220,6 +220,13 @@ def _of_floating_arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> tupl
             f"check_gradients: expected an argument with an array of a floating dtype; got {kinds or 'none'}. "
             "Write 3.0 for 3"
         )
+    for i in moving:
+        for name, leaf in pytree.leaves(args[i], f"args[{i}]"):
+            if not _is_floating(leaf):
+                raise TypeError(
+                    f"check_gradients: expected {name} to be an array of a floating dtype; got {type(leaf).__name__}. "
+                    "Give what does not move in an argument of its own, or by a closure"
+                )
 
     def of_moving(*xs: Any) -> Any:
         values = dict(zip(moving, xs, strict=True))

@@ -83,7 +83,7 @@ def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
     places = (folder, *folder.absolute().parents)
     above = next(place for place in places if place.exists() or place.is_symlink())
-    in_place = [name for name in ("checkpoint.safetensors", *FILES) if (folder / name).is_dir()]
+    in_place = [name for name in FILES if (folder / name).is_dir()]
     if above.is_dir() and os.access(above, os.W_OK) and not in_place:
         return
     got = "a link to nothing" if above.is_symlink() else "a file"

@@ -90,6 +90,10 @@ class Assignable(ArrayMethods):
             return
         _write(self, key, value)
 
+    def fill(self, value: Any) -> None:
+        """Set every item to one value."""
+        self[...] = value
+
     @property
     def at(self) -> "At":
         """x.at[key].set(v) and x.at[key].add(v): x with other elements at key, as a new array."""

@@ -88,7 +88,6 @@ VIEWS = frozenset(
 # What to write instead of those that change the array in place, or give its memory.
 INSTEAD = {
     "byteswap": "x.astype(dtype)",
-    "fill": "xp.full_like(x, value)",
     "partition": "numpy.sort(x)",
     "put": "xp.where(mask, value, x)",
     "resize": "numpy.reshape(x, shape)",

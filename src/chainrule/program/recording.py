@@ -102,13 +102,17 @@ _FRESH = {
     *("concat", "concatenate", "copy", "matmul", "repeat", "roll", "stack", "tile", "tril", "triu", "where"),
     *("argsort", "linalg.inv", "linalg.solve", "sort", "take", "take_along_axis"),
 }
+# Of any library; some hand back the argument itself where these have nothing to do.
+_ELEMENTWISE = {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)} - {
+    *("conj", "conjugate", "positive")
+}
 
 
 def is_fresh(call: Call) -> bool:
     """Say whether the results of a call are in memory that no earlier array has."""
     if call.operation in ("asarray", "astype"):
         return call.kwargs.get("copy", call.operation == "astype") is True
-    return call.operation in _FRESH or is_ufunc(call.run)
+    return call.operation in _FRESH or call.operation in _ELEMENTWISE or is_ufunc(call.run)
 
 
 def is_ufunc(run: Any) -> bool:

@@ -104,6 +104,8 @@ def heaviside(xp: Any, x1: Any, x2: Any) -> Array:
     """Return 0 where x1 < 0, x2 where it is 0, and 1 beyond; the slope in x1 is 0."""
     x1, x2 = as_operands(xp, x1, x2)
     x1 = x1 if is_array(x1) else xp.full_like(x2, x1)
+    if is_array(x2):
+        x1 = xp.astype(x1, xp.result_type(x1, x2), copy=False)
     step = xp.where(x1 == x1, xp.astype(x1 > 0, x1.dtype), math.nan)
     return xp.where(x1 == 0, x2, step)
 
