@@ -1,5 +1,7 @@
 """Operators, methods and questions of Python's on arrays of our namespaces, answered as for the plain array."""
 
+import abc
+import functools
 import numbers
 from collections.abc import Callable
 from typing import Any
@@ -122,6 +124,37 @@ class TestNumbers:
 
         assert cr.grad(f)(3.0) == 6
         assert cr.grad(cr.grad(lambda x: f(x) * x))(3.0) == 18
+
+    @pytest.mark.parametrize("x", [2.5, np.float64(2.5), np.float32(2.5), np.array(2.5)])
+    def test_forward_mode_and_a_program_take_the_branch_of_reverse_mode(self, x: Any):
+        def f(x: Any) -> Any:
+            return x * (2 if isinstance(x, float) else 3) * (5 if np.isscalar(x) else 7)
+
+        value, slope = cr.jvp(f, (x,), (x,))
+        assert value == f(x)
+        assert slope == x * cr.grad(f)(x)
+        assert cr.jacobian(f, mode="forward")(x) == cr.compile(cr.grad(f))(x) == cr.grad(f)(x)
+
+    def test_who_asks_for_another_is_not_asked_who_it_is(self):
+        class Arrays(abc.ABC):  # noqa: B024
+            pass
+
+        Arrays.register(np.ndarray)
+
+        @functools.singledispatch
+        def f(x: Any) -> Any:
+            return np.sum(x)
+
+        f.register(np.ndarray, lambda x: np.sum(3 * x))
+        f.register(np.float64, lambda x: 5 * x)
+        for g, x, times in (
+            (f, V, 3),
+            (f, np.float64(2), 5),
+            (lambda x: np.sum(x) * (1 + isinstance(x, Arrays)), V, 2),
+        ):
+            value, slope = cr.value_and_grad(g)(x)
+            assert value == g(x)
+            np.testing.assert_array_equal(slope, np.full_like(x, times))
 
     def test_exponents_that_are_traced_keep_their_gradients_at_every_order(self):
         # d/da of a^p log a, at p = a.

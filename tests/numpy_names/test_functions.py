@@ -454,6 +454,28 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "split, fewer than no parts": (lambda a: np.split(a, -1), ValueError, r"numpy\.split: .*1 up, got -1"),
     "split, fractions": (lambda a: np.split(a, [1.5]), TypeError, r"numpy\.split: .*whole number.*\[1\.5\]"),
     "split, axis": (lambda a: np.split(a, 1, axis=2), IndexError, r"numpy\.split: got axis 2; .*-2 to 1"),
+    "median, axis": (lambda a: np.median(a, axis=7), IndexError, r"numpy\.median: got axis 7; .*-2 to 1"),
+    "median, one axis twice": (
+        lambda a: np.median(a, axis=(0, -2)),
+        ValueError,
+        r"numpy\.median: .*different axes.*\(0, -2\)",
+    ),
+    "nanmedian, axis": (lambda a: np.nanmedian(a, axis=-3), IndexError, r"numpy\.nanmedian: got axis -3"),
+    "percentile, axis": (
+        lambda a: np.percentile(a, 5, axis=2),
+        IndexError,
+        r"numpy\.percentile: got axis 2",
+    ),
+    "sum, a mask larger than the array": (
+        lambda a: np.sum(a[0], where=np.ones((2, 3), bool)),
+        ValueError,
+        "more dimensions",
+    ),
+    "apply_over_axes, axis": (
+        lambda a: np.apply_over_axes(np.sum, a, [5]),
+        IndexError,
+        r"numpy\.apply_over_axes: got axis 5",
+    ),
     "vsplit, vector": (
         lambda a: np.vsplit(a[0], 1),
         ValueError,
@@ -578,6 +600,21 @@ def test_what_cannot_be_followed_says_what_to_write(name: str):
     f, kind, message = REFUSED[name]
     with pytest.raises(kind, match=message):
         f(cr.variable(A))
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value")
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(np.median, np.nanmedian, lambda a: np.median(a, axis=1, keepdims=True)),
+        *(lambda a: np.nanmax(a, initial=0.5), lambda a: np.nanmin(a, axis=1, initial=0.5)),
+    ],
+)
+def test_no_elements_give_numpys_numbers(f: Callable[[Any], Any]):
+    x = np.ones((2, 0))
+    value, pullback = cr.vjp(f, x)
+    np.testing.assert_array_equal(value, f(x), strict=True)
+    assert pullback(value)[0].shape == x.shape
 
 
 def test_a_function_of_another_library_is_not_called_numpys():

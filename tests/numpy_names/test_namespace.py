@@ -188,6 +188,20 @@ def test_a_copy_is_written_to_alone_and_an_array_itself_is_not(make: Callable[[A
     numpy.testing.assert_allclose(cr.grad(f)(V), [2, 0, 0] if copies else [0, 2 * V[1], 0])
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        *(lambda v: np.r_[v, [1.5, 2.5]], lambda v: np.r_[v, [1, 2]], lambda v: np.c_[v, [1, 2, 3]]),
+        *(lambda v: np.r_[v, [1j]], np.vectorize(lambda x: x * x, otypes=["f2"])),
+        lambda v: np.vectorize(lambda x: (x, x * x), otypes="fd")(v)[1],
+    ],
+)
+def test_lists_and_named_dtypes_have_numpys_dtype(f: Callable[[Any], Any]):
+    x = V.astype(numpy.float32)
+    for made in (cr.vjp(f, x)[0], cr.compile(f)(x), cr.vmap(f)(x[None])[0]):
+        numpy.testing.assert_array_equal(made, f(x), strict=True)
+
+
 # For arrays of any library; tests/peers runs them on PyTorch and JAX.
 OF_ANY_LIBRARY: tuple[Callable[[Any], Any], ...] = (
     lambda v: np.sin(v) + np.sin([v[0], 1.0, 2.0]),

@@ -288,7 +288,7 @@ def traced_leaf(x: Any, level: int) -> Traced:
         if type(x) in (float, complex):
             x = np.asarray(x)[()]
         elif hasattr(x, "as_array"):  # a number that a program takes
-            x = x.as_array()
+            x = x.as_array()[()]
     space = None if not plain and isinstance(x, int) and not is_transformed(x) else space_of(x)
     noted = None if space is None else space._tape_dtype(x.dtype)
     if space is None or noted is None:
@@ -486,5 +486,6 @@ def _wrapped(x: Any) -> Any:
     """Return a number or an array as a constant of its differentiable namespace."""
     if type(x) is Traced:
         return x
-    x = np.asarray(x) if isinstance(x, np.generic) or not hasattr(x, "dtype") else x
+    # A number stays one, as in reverse mode, for code that asks isinstance(x, float).
+    x = x if hasattr(x, "dtype") else np.asarray(x)[()]
     return Traced(x, space_of(x))

@@ -182,7 +182,7 @@ def _of_arguments(
     """Return all derivatives of the results of a function of arrays, a list for each result."""
     by_argument = []
     for k, x in enumerate(given):
-        x = x if hasattr(x, "shape") else np.asarray(x)
+        x = x if hasattr(x, "shape") else np.asarray(x)[()]
         of_x = functools.partial(_of_one, f, given, k)
         by_argument.append(_of_argument(of_x, x, results, level, step))
     return (

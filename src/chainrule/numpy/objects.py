@@ -41,6 +41,8 @@ class Joined:
         # Numbers have the dtype of the arrays beside them, as far as it holds them.
         parts = [np.r_[part] if isinstance(part, slice) else part for part in parts]
         xp = array.space
+        if getattr(xp, "_base", np) is np:
+            parts = [xp.asarray(part) if isinstance(part, list) else part for part in parts]
         dtype = xp.result_type(
             *(getattr(part, "dtype", part) for part in parts if not isinstance(part, list))
         )
@@ -70,12 +72,16 @@ class vectorize(np.vectorize):  # noqa: N801  # NumPy's name
         if self.signature is not None or self.excluded or kwargs:
             raise TypeError("numpy.vectorize: a signature, and arguments by name, cannot be traced")
         xp = array.space
-        arrays = xp.broadcast_arrays(
-            *(x if hasattr(x, "dtype") else xp.asarray(without_list(x)) for x in args)
-        )
+        arrays = [x if hasattr(x, "dtype") else xp.asarray(without_list(x)) for x in args]
+        arrays = xp.broadcast_arrays(*arrays) if len(arrays) > 1 else arrays
         shape = tuple(arrays[0].shape)
         rows = zip(*(xp.reshape(x, (-1,)) for x in arrays), strict=True)
         results = [self.pyfunc(*row) for row in rows]
         if results and isinstance(results[0], tuple):
-            return tuple(xp.reshape(array_of(xp, list(part)), shape) for part in zip(*results, strict=True))
-        return xp.reshape(array_of(xp, results), shape)
+            parts = zip(*results, strict=True)
+            return tuple(self._array(xp, list(part), shape, i) for i, part in enumerate(parts))
+        return self._array(xp, results, shape)
+
+    def _array(self, xp: Any, results: list[Any], shape: tuple[int, ...], i: int = 0) -> Any:
+        y = xp.reshape(array_of(xp, results), shape)
+        return y.astype(self.otypes[i]) if self.otypes else y

@@ -1,10 +1,12 @@
 """Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
 
+import abc
 import functools
 import numbers
 import operator
 import os
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,10 @@ _NOT_OF_CALLERS = (
     str(Path(os.__file__).parent),
     *("<frozen", "<__array"),
 )
+# Code that asks for the class on behalf of the code that called it: abstract classes and protocols.
+_ASKS_FOR_OTHERS = {f.__code__.co_filename for f in (typing.get_type_hints, abc.ABCMeta.__instancecheck__)}
+# It belongs to functions of the caller, which transforms call.
+_SINGLEDISPATCH = functools.singledispatch.__code__.co_filename
 
 
 @functools.cache
@@ -69,7 +75,11 @@ class ArrayObject:
         # So that code which asks by isinstance takes the same branch as for the plain array. This package has to see
         # what it is, and so have libraries, which may reach for its memory; a number is safe to be taken for one.
         kind = self._plain_class()
-        if is_of_caller(sys._getframe(1).f_code.co_filename):
+        frame: Any = sys._getframe(1)
+        while frame.f_code.co_filename in _ASKS_FOR_OTHERS:
+            frame = frame.f_back
+        file = frame.f_code.co_filename
+        if file == _SINGLEDISPATCH or is_of_caller(file):
             return kind
         return _NUMBERS.get(kind, type(self))
 

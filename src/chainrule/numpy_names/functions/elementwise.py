@@ -219,8 +219,9 @@ def apply_over_axes(xp: Any, func: Any, a: Any, axes: Any) -> Array:
     """Return what func(a, axis) makes of an array, along one axis after the other, which are kept."""
     a = as_array(xp, a)
     for axis in (axes,) if isinstance(axes := integers(axes), int) else axes:
-        y = func(a, axis % a.ndim)
-        a = y if y.ndim == a.ndim else xp.expand_dims(y, axis=axis % a.ndim)
+        along = axis_number("numpy.apply_over_axes", axis, a.ndim)
+        y = func(a, along)
+        a = y if y.ndim == a.ndim else xp.expand_dims(y, axis=along)
     return a
 
 

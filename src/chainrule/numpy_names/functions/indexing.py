@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import axes_of, axis_number, innermost, somewhere
+from chainrule.gates.helpers import axis_number, innermost, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, as_operands, integers
 from chainrule.numpy_names.names import numpy_name
@@ -54,7 +54,8 @@ def trim_zeros(xp: Any, filt: Any, trim: str = "fb", axis: Any = None) -> Array:
     """Return the array without the zeros at the front (f) and the back (b) of axes."""
     filt = as_array(xp, filt)
     places, key = xp.nonzero(filt), [slice(None)] * filt.ndim
-    for i in axes_of(axis, filt.ndim):
+    for i in range(filt.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,):
+        i = axis_number("numpy.trim_zeros", i, filt.ndim)
         some = places[i].shape[0] > 0
         first = int(xp.min(places[i])) if some else filt.shape[i]
         last = int(xp.max(places[i])) + 1 if some else filt.shape[i]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.gates.helpers import axes_of, kept_shape, somewhere
+from chainrule.gates.helpers import axes_of, axis_number, kept_shape, somewhere
 from chainrule.gates.types import Array, Axes
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
 from chainrule.numpy_names.names import numpy_name
@@ -21,19 +21,20 @@ from chainrule.numpy_names.names import numpy_name
 def median(xp: Any, a: Any, axis: Axes = None, *, keepdims: bool = False) -> Array:
     """Return the elements in the middle along axes, or the means of the two there; equal elements share."""
     a = as_array(xp, a)
-    rows, n = _sorted_rows(xp, a, axis)
+    rows, n = _sorted_rows(xp, "median", a, axis)
     y = xp.mean(rows[..., (n - 1) // 2 : n // 2 + 1], axis=-1)
-    return _placed(xp, xp.where(xp.isnan(rows[..., -1]), y * math.nan, y)[..., None], a, axis, (), keepdims)
+    is_nan = xp.any(xp.isnan(rows[..., -1:]), axis=-1)  # of no element the mean is NaN
+    return _placed(xp, xp.where(is_nan, y * math.nan, y)[..., None], a, axis, (), keepdims)
 
 
 @numpy_name()
 def nanmedian(xp: Any, a: Any, axis: Axes = None, *, keepdims: bool = False) -> Array:
     """Return the median along axes of the elements that are not NaN."""
     a = as_array(xp, a)
-    rows, n = _sorted_rows(xp, a, axis)
+    rows, n = _sorted_rows(xp, "nanmedian", a, axis)
     count = xp.count_nonzero(xp.logical_not(xp.isnan(rows)), axis=-1, keepdims=True)
     middle = xp.concat([xp.clip(count - 1, 0, None) // 2, xp.clip(count // 2, None, n - 1)], axis=-1)
-    y = xp.mean(xp.take_along_axis(rows, middle, axis=-1), axis=-1)
+    y = xp.mean(xp.take_along_axis(rows, middle, axis=-1) if n else rows, axis=-1)
     return _placed(xp, y[..., None], a, axis, (), keepdims)
 
 
@@ -120,7 +121,7 @@ def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepd
     q, whole, keeps_dtype = _shares(xp, name, q, a)
     if name.startswith("nan") and q.ndim > 1:
         raise ValueError(f"numpy.{name}: expected a number or a row of them as q; got shape {q.shape}")
-    rows, n = _sorted_rows(xp, a, axis)
+    rows, n = _sorted_rows(xp, name, a, axis)
     fractions = xp.reshape(q / whole, (1,) * (rows.ndim - 1) + (-1,))
     if name.startswith("nan"):
         n = xp.count_nonzero(xp.logical_not(xp.isnan(rows)), axis=-1, keepdims=True)
@@ -161,9 +162,12 @@ def _within(xp: Any, place: Array, n: Any) -> Array:
     return xp.astype(xp.clip(xp.clip(place, None, n - 1), 0, None), xp.int64)
 
 
-def _sorted_rows(xp: Any, a: Array, axis: Axes) -> tuple[Array, int]:
+def _sorted_rows(xp: Any, name: str, a: Array, axis: Axes) -> tuple[Array, int]:
     """Return the elements along axes in rows, each in ascending order and NaN last, and their number in a row."""
-    reduced = sorted(axes_of(axis, a.ndim))
+    given = range(a.ndim) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    reduced = sorted(axis_number(f"numpy.{name}", i, a.ndim) for i in given)
+    if len(set(reduced)) < len(reduced):
+        raise ValueError(f"numpy.{name}: expected different axes; got {axis}")
     rest = [i for i in range(a.ndim) if i not in reduced]
     n = math.prod(a.shape[i] for i in reduced)
     rows = xp.reshape(xp.permute_dims(a, (*rest, *reduced)), (*(a.shape[i] for i in rest), n))

@@ -95,7 +95,10 @@ def _masks(where: Any) -> bool:
 
 
 def _taking_part(xp: Any, a: Array, where: Any, neutral: Any) -> Array:
-    return xp.where(as_operand(xp, where, (a,)), a, neutral) if _masks(where) else a
+    if not _masks(where):
+        return a
+    where = as_arrays(xp, (a, where))[1]
+    return xp.where(xp.broadcast_to(where, a.shape), a, neutral)  # a larger mask would repeat a
 
 
 def _with_initial(xp: Any, combine: Any, y: Array, initial: Any) -> Array:
@@ -274,9 +277,9 @@ def _nan_extreme(xp: Any, name: str, a: Any, axis: Any, keepdims: bool, initial:
     if not xp.isdtype(a.dtype, "real floating"):
         return _extreme(xp, name, a, axis, keepdims, initial, where)
     is_number = _numbers(xp, a, None, where)[1]
-    y = getattr(xp, name)(xp.where(is_number, a, least), axis=axis, keepdims=keepdims)
     if initial is not None:
-        return _with_initial(xp, xp.maximum if name == "max" else xp.minimum, y, initial)
+        return _extreme(xp, name, a, axis, keepdims, initial, is_number)
+    y = getattr(xp, name)(xp.where(is_number, a, least), axis=axis, keepdims=keepdims)
     return xp.where(xp.any(is_number, axis=axis, keepdims=keepdims), y, math.nan)
 
 
