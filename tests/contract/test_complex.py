@@ -238,6 +238,12 @@ def test_a_jacobian_is_the_derivative_of_a_holomorphic_function_and_else_an_erro
     for f in (np.conj, lambda z: z * np.abs(z)):
         with pytest.raises(TypeError, match="depends on the conjugate"):
             cr.jacobian(f, mode=mode)(z)
+    beside_nan = {
+        "reverse": lambda z: np.sum(z * np.abs(z), keepdims=True),
+        "forward": lambda z: z * np.abs(z[1]),
+    }
+    with pytest.raises(TypeError, match="depends on the conjugate"):
+        cr.jacobian(beside_nan[mode], mode=mode)(np.array([np.nan, 1 + 2j]))
 
 
 def test_products_with_the_hessian_batches_and_programs():
@@ -273,3 +279,12 @@ def test_an_element_that_is_taken_twice_gets_both_gradients(here: Place):
     for gather in (lambda z: space.take(z, places), lambda z: z[places]):
         g = cr.grad(lambda z, f=gather: space.sum(space.real(f(z) * 1j)))(z)
         np.testing.assert_array_equal(here.numpy(g), [-2j, -1j])
+
+
+@pytest.mark.parametrize("name", ["fftn", "ifftn", "rfftn", "irfftn"])
+@pytest.mark.parametrize("settings", [{"axes": (0, 0)}, {"s": (2, 3, 2), "axes": (1, -1, 0)}])
+def test_an_axis_that_is_transformed_twice(name: str, settings: dict[str, Any]):
+    f = getattr(np.fft, name)
+    z = X if name == "rfftn" else Z
+    np.testing.assert_array_equal(cr.vjp(lambda z: f(z, **settings), z)[0], f(z, **settings))
+    cr.check_gradients(lambda z: f(z, norm="ortho", **settings), z)

@@ -639,6 +639,7 @@ OF_COMPLEX: dict[str, Callable[..., Any]] = {
     "cond": lambda z: np.linalg.cond(np.reshape(z, (2, 2)) + np.eye(2)),
     "eigh": lambda z: np.linalg.eigh(np.reshape(z, (2, 2)) + np.conj(np.reshape(z, (2, 2)).T), "U")[0],
     "float_power": lambda z: np.float_power(z, 2.5),
+    "geomspace": lambda z: np.geomspace(z, z[::-1] * 2, 5),
     "isreal": np.isreal,
 }
 

@@ -163,3 +163,11 @@ def test_scipys_own_functions_say_what_to_write():
     for f in (scipy.linalg.expm, scipy.linalg.inv, lambda A: scipy.integrate.trapezoid(A[0])):
         with pytest.raises(TypeError, match=r"chainrule\.scipy\.linalg\.expm"):
             cr.grad(lambda A, f=f: np.sum(f(A)))(A)
+
+
+@pytest.mark.parametrize("f", [cr.scipy.linalg.sqrtm, cr.scipy.linalg.logm])
+def test_on_the_cut_of_the_root_and_the_logarithm_there_is_no_slope(f):
+    Q = np.array([[1.0, 2, 0.5], [-0.3, 1, 0.2], [0.4, -1, 2]])
+    A = Q @ np.diag([-1.5, -0.3, 0.7]) @ np.linalg.inv(Q)
+    for matrix in (A, A + 0j):
+        assert np.isnan(cr.grad(lambda A: np.sum(np.real(f(A)) + np.imag(f(A))))(matrix)).all()

@@ -238,8 +238,11 @@ def _of_both_parts(space: Any, a: Array, b: Array) -> Array:
     """
     d, k = (a - b * 1j) / 2, (a + b * 1j) / 2
     if 0 not in a.shape:
-        much = 1000 * float(space.finfo(a.dtype).eps) * space.max(space.abs(a) + space.abs(b))
-        if somewhere(space, space.abs(k) > much):
+        # Slopes that are infinite or NaN say nothing, and hide nothing of the others.
+        size = space.abs(a) + space.abs(b)
+        known = space.isfinite(size)
+        much = 1000 * float(space.finfo(a.dtype).eps) * space.max(space.where(known, size, 0))
+        if somewhere(space, space.logical_and(known, space.abs(k) > much)):
             raise TypeError(
                 "jacobian: a complex result depends on the conjugate of a complex argument as well, so that no one "
                 "complex number is its derivative. Use chainrule.vjp or chainrule.jvp, or give real and imaginary "

@@ -33,6 +33,8 @@ def ifft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: An
 def fftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any = "backward") -> Result:
     """As fft, along several axes."""
     axes, shape, other = _axes(x, s, axes), x.shape, _OTHER[norm]
+    if _repeat(x, axes):
+        return _in_turn(xp, x, [(fft, *step) for step in _steps(x, s, axes)[::-1]], norm)
     y = xp.fft.fftn(x, s=s, axes=axes, norm=norm)
     return y, (lambda g: _cut(xp, xp.fft.ifftn(g, axes=axes, norm=other), shape),)
 
@@ -41,6 +43,8 @@ def fftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any = 
 def ifftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any = "backward") -> Result:
     """As ifft, along several axes."""
     axes, shape, other = _axes(x, s, axes), x.shape, _OTHER[norm]
+    if _repeat(x, axes):
+        return _in_turn(xp, x, [(ifft, *step) for step in _steps(x, s, axes)[::-1]], norm)
     y = xp.fft.ifftn(x, s=s, axes=axes, norm=norm)
     return y, (lambda g: _cut(xp, xp.fft.fftn(g, axes=axes, norm=other), shape),)
 
@@ -68,7 +72,10 @@ def irfft(xp: Any, x: Array, /, *, n: int | None = None, axis: int = -1, norm: A
 def rfftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any = "backward") -> Result:
     """As rfft along the last of several axes, and as fft along the others."""
     axes, shape, other = _axes(x, s, axes), x.shape, _OTHER[norm]
-    s = tuple(x.shape[a] for a in axes) if s is None else _lengths(x, s, axes)
+    if _repeat(x, axes):
+        *others, last = _steps(x, s, axes)
+        return _in_turn(xp, x, [(rfft, *last), *((fft, *step) for step in others[::-1])], norm)
+    s = _lengths(x, s, axes)
 
     def pullback(g: Array) -> Array:
         return _cut(
@@ -82,6 +89,10 @@ def rfftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any =
 def irfftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any = "backward") -> Result:
     """As irfft along the last of several axes, and as ifft along the others."""
     axes, shape, other = _axes(x, s, axes), x.shape, _OTHER[norm]
+    if _repeat(x, axes):
+        *others, last = _steps(x, s, axes)
+        last = last if s is not None else (None, axes[-1])
+        return _in_turn(xp, x, [*((ifft, *step) for step in others), (irfft, *last)], norm)
     y = xp.fft.irfftn(x, s=s, axes=axes, norm=norm)
     n = y.shape[axes[-1]]
 
@@ -126,7 +137,32 @@ def _axes(x: Array, s: Any, axes: Axes) -> tuple[int, ...]:
 
 def _lengths(x: Array, s: Any, axes: tuple[int, ...]) -> tuple[int, ...]:
     # NumPy's -1 is the length that the axis has.
+    s = (None,) * len(axes) if s is None else s
     return tuple(x.shape[a] if n in (None, -1) else operator.index(n) for n, a in zip(s, axes, strict=True))
+
+
+def _repeat(x: Array, axes: tuple[int, ...]) -> bool:
+    """Say whether an axis is among several twice: it is then transformed twice, and may get two lengths in turn."""
+    return len({a % x.ndim for a in axes}) < len(axes)
+
+
+def _steps(x: Array, s: Any, axes: tuple[int, ...]) -> list[tuple[int, int]]:
+    return list(zip(_lengths(x, s, axes), axes, strict=True))
+
+
+def _in_turn(xp: Any, x: Array, steps: list[tuple[Any, int | None, int]], norm: Any) -> Result:
+    """Return transforms along one axis after the other: the pullback is that of the last first."""
+    pullbacks = []
+    for gate, n, axis in steps:
+        x, (back,) = gate(xp, x, n=n, axis=axis, norm=norm)
+        pullbacks.insert(0, back)
+
+    def pullback(g: Array) -> Array:
+        for back in pullbacks:
+            g = back(g)
+        return g
+
+    return x, (pullback,)
 
 
 def _paired(xp: Any, g: Array, n: int, axis: int, factor: float) -> Array:

@@ -92,7 +92,7 @@ def _binary(name: str, reflected: bool) -> Callable[..., Any]:
     symbol, run = _BINARY[name], getattr(operator, f"__{name}__")
 
     def method(self: Number, other: Any) -> Any:
-        if type(other) not in (int, float, bool, Number):
+        if type(other) not in (int, float, complex, bool, Number):
             return NotImplemented
         return _computed(run, symbol, *((other, self) if reflected else (self, other)))
 

@@ -22,6 +22,8 @@ _SHAPED_BY_VALUES = {
     *("unique", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     *("union1d", "intersect1d", "setdiff1d", "setxor1d"),
 }
+# Functions of real arrays whose results NumPy has as real or complex numbers, as their values are.
+_TYPED_BY_VALUES = {"linalg.eig", "linalg.eigvals"}
 # Functions that take several arrays. Of any other, what follows the first argument are shapes, counts and axes.
 _OF_SEVERAL = {
     *(
@@ -233,6 +235,8 @@ class Namespace:
                 if _is_readable((args, kwargs)):
                     return plain(*_values(args), **_values(kwargs))
                 raise refused(recording, f"the shape of {path}", "Write it with masks and xp.where")
+            if path in _TYPED_BY_VALUES and _is_unknown(args[0]) and _is_real_of_numpy(args[0].value):
+                raise refused(recording, f"the dtype of {path}", "Give it xp.astype(x, xp.complex128)")
             if not is_ufunc(plain) and any(map(_is_unknown, _settings(path, args, kwargs))):
                 raise refused(
                     recording, f"a shape, a count or an axis of {path}", "Give it numbers of Python's own"
@@ -294,6 +298,10 @@ def _is_readable(x: Any) -> bool:
     if isinstance(x, list | tuple):
         return all(map(_is_readable, x))
     return fixed(x) is x or type(x) is Number if not isinstance(x, Recorded) else x.is_readable()
+
+
+def _is_real_of_numpy(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and not np.iscomplexobj(x)
 
 
 def _recording_of(x: Any) -> Recording | None:

@@ -192,7 +192,7 @@ def geomspace(
     """Return num points from start to stop, each the same multiple of the one before, along a new axis."""
     start, stop = (xp.astype(x, xp.result_type(x, xp.float64)) for x in as_arrays(xp, (start, stop)))
     sign = xp.sign(start)
-    first, last = xp.log10(start * sign), xp.log10(stop * sign)
+    first, last = xp.log10(start / sign), xp.log10(stop / sign)
     y = logspace(xp, first, last, num, endpoint) * sign
     ruler = xp.reshape(xp.arange(num, device=y.device), (-1, *(1,) * (y.ndim - 1)))
     # Powers of logarithms are rounded, and both ends are not.
