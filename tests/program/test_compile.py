@@ -286,6 +286,9 @@ REFUSED = [
     (lambda x: np.repeat(x, x[0], axis=1), "a shape, a count or an axis of repeat"),
     (lambda x: np.rot90(x, x.sum()), "a shape, a count or an axis of rot90"),
     (lambda x: x[: x.sum()], "index"),
+    (lambda x: x * len(str(x)), "the text of an array"),
+    (lambda x: x * len("%r" % x), "the text of an array"),
+    (lambda x: x if x.base is None else -x, "the attribute base of an array"),
 ]
 
 

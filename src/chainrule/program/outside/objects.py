@@ -246,6 +246,8 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
     if issubclass(type(x), _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
+    if is_of_library(x):
+        return [("attribute", x, name) for name in _own(x) if name in names]
     kind = type(x)
     settled = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
     return [] if settled else _places_of_instance(x)
