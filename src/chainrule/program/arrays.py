@@ -284,6 +284,8 @@ def _in_place(name: str) -> Callable[..., Any]:
         variable, recording = self.variable, self.recording
         if variable.call.operation == "getitem" and variable not in recording.viewed:
             result = plain(self, other)
+            if isinstance(self.dtype, np.dtype) and not np.can_cast(result.dtype, self.dtype, "same_kind"):
+                raise recording.refuse(f"the {result.dtype} of x {symbol}= a does not go into {self.dtype}")
             recording.pending = result.variable
             return result
         new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None

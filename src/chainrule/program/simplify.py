@@ -140,9 +140,15 @@ def _key(call: Call) -> Any:
     if call.operation in _NOT_SHARED or call.kwargs.get("copy"):
         return None if call.operation != "guard" else ("guard", *map(_part, call.args))
     args = list(map(_part, call.args))
-    if call.operation in _COMMUTATIVE:
+    if call.operation in _COMMUTATIVE and _is_number(call.outs[0]):
         args.sort()
     return call.operation, tuple(args), tuple((n, _part(x)) for n, x in call.kwargs.items()), call.errors
+
+
+def _is_number(out: Variable) -> bool:
+    """Say whether a result is of real numbers; texts have an order, and a complex product may round by it."""
+    kind = getattr(getattr(out.value, "dtype", None), "kind", "f")
+    return kind in "biuf"
 
 
 def _part(x: Any) -> Any:

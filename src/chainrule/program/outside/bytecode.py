@@ -52,7 +52,7 @@ def usage(code: types.CodeType | None) -> Usage:
     steps = [x for x in dis.get_instructions(code) if x.opname not in _PASSED]
     names, loaded, read, own = frozenset(code.co_names), set[str](), set[str](), set[str]()
     asks = any({"error", "record"} & {x, *(x if isinstance(x, tuple) else ())} for x in code.co_consts)
-    identity, types, draws = "id" in names, False, bool(names & _UNSEEDED)
+    identity, types, draws = bool(names & {"id", "is_"}), False, bool(names & _UNSEEDED)
     for before, x, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
         if x.opname in _OF_GLOBALS:
             own.add(x.argval)

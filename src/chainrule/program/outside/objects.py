@@ -4,6 +4,7 @@ import builtins
 import collections
 import dataclasses
 import functools
+import os
 import sys
 import types
 import weakref
@@ -44,6 +45,7 @@ _LIBRARIES = {
         "torch",
     ),
 } - {"__main__"}
+_PYTHON = os.path.dirname(os.__file__)  # the folder of Python's own modules
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
 # Of whose instances the attributes are compared, as those of the caller's classes.
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
@@ -69,7 +71,14 @@ _KNOWN = (
 
 def is_library(module: Any) -> bool:
     """Say whether a module, by its name, belongs to Python or to a library that is known here."""
-    return str(module).partition(".")[0] in _LIBRARIES
+    top = str(module).partition(".")[0]
+    return top in _LIBRARIES and not _is_shadowed(top)
+
+
+def _is_shadowed(top: str) -> bool:
+    """Say whether the caller's own module has the name of one of Python's."""
+    path = getattr(sys.modules.get(top), "__file__", None)
+    return top in sys.stdlib_module_names and path is not None and not path.startswith(_PYTHON)
 
 
 def is_own(f: types.FunctionType) -> bool:
@@ -264,7 +273,10 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
     cells = [
         ("cell", cell, None) for cell in f.__closure__ or () if not is_function_of_library(content(cell))
     ]
-    return [*(("name", scope, name) for name in names), *cells]
+    itself = [
+        ("attribute", f, name) for name in ("__code__", "__defaults__")
+    ]  # reloading a module changes them
+    return [*itself, *(("name", scope, name) for name in names), *cells]
 
 
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
