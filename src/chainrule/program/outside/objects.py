@@ -9,6 +9,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ _LIBRARIES = {
         "torch",
     ),
 } - {"__main__"}
-_PYTHON = os.path.dirname(os.__file__)  # the folder of Python's own modules
+_PYTHON = str(Path(os.__file__).parent)  # the folder of Python's own modules
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
 # Of whose instances the attributes are compared, as those of the caller's classes.
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
