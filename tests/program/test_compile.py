@@ -264,6 +264,18 @@ def branch(x):
     return -x
 
 
+def whole_numbers(x):
+    y = (x * 3).astype(np.int64)
+    y[1:] += 0.5
+    return y
+
+
+def filled(x):
+    y = np.zeros(2)
+    y[0] = x[0, 0]
+    return y
+
+
 REFUSED = [
     (branch, r"a branch at .*test_compile\.py:\d+ \(if x\[0, 0\] > 0:  # the branch\).*Write xp\.where"),
     (lambda x: x * float(x.sum()), r"float\(x\) at .*test_compile\.py"),
@@ -286,6 +298,11 @@ REFUSED = [
     (lambda x: np.repeat(x, x[0], axis=1), "a shape, a count or an axis of repeat"),
     (lambda x: np.rot90(x, x.sum()), "a shape, a count or an axis of rot90"),
     (lambda x: x[: x.sum()], "index"),
+    (whole_numbers, "does not go into int64"),
+    (filled, r"float\(x\) at"),
+    (lambda x: x * len(str(x)), "the text of an array"),
+    (lambda x: x * len("%r" % x), "the text of an array"),  # noqa: UP031
+    (lambda x: x if x.base is None else -x, "the attribute base of an array"),
 ]
 
 

@@ -2,16 +2,21 @@
 
 import collections
 import contextvars
+import copy
 import dataclasses
 import functools
 import itertools
 import math
+import operator
 import random
+import sys
 import types
+import warnings
 import weakref
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import chainrule as cr
 
@@ -227,6 +232,33 @@ def gradient_of_a_closure():
     return cr.grad(lambda x: (x * W.max() ** 2).sum()), (X,), lambda: W.__setitem__(0, 3.0)
 
 
+def code_of_a_helper():
+    def helper(x):
+        return x * 2
+
+    return lambda x: helper(x), (X,), lambda: setattr(helper, "__code__", (lambda x: x * 3).__code__)
+
+
+def default_of_a_helper():
+    def helper(x, k=2.0):
+        return x * k
+
+    return lambda x: helper(x), (X,), lambda: setattr(helper, "__defaults__", (3.0,))
+
+
+def number_of_a_module_with_a_name_of_pythons():
+    shadow = types.ModuleType("this")
+    shadow.__file__ = "this.py"
+    exec("k = 2.0\ndef helper(x): return x * k", vars(shadow))
+    sys.modules["this"] = shadow
+    return shadow.helper, (X,), lambda: setattr(shadow, "k", 3.0)
+
+
+def attribute_of_a_librarys_object():
+    model = LinearRegression().fit(X, X[:, 0])
+    return lambda x: x @ model.coef_, (X,), lambda: model.fit(X, -X[:, 1])
+
+
 class Setting:
     def __init__(self):
         self.rate = 2.0
@@ -262,7 +294,8 @@ CHANGES = [
         array_behind_a_view_of_a_dict,
         text_of_an_array,
     ),
-    *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument),
+    *(gradient_of_a_closure, attribute_of_an_argument, array_of_an_argument, attribute_of_a_librarys_object),
+    *(code_of_a_helper, default_of_a_helper, number_of_a_module_with_a_name_of_pythons),
 ]
 
 
@@ -428,6 +461,29 @@ def hidden(x):
     return y
 
 
+def outside_the_array(call):
+    def f(x, i):
+        try:
+            call(x, i)
+        except (IndexError, ValueError, OverflowError):
+            return x * 0
+        return x * 1
+
+    return f
+
+
+Pair = collections.namedtuple("Pair", "a b")
+
+
+def as_an_error(x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return np.log(x)
+        except RuntimeWarning:
+            return x * 3
+
+
 POSITIVE, NEGATIVE = np.eye(2) + 1, np.zeros((2, 2))
 # A function, and arguments one after the other.
 CALLS = [
@@ -460,10 +516,27 @@ CALLS = [
     (lambda np, np_: np * np_, [(X, X)]),
     (lambda x, s: x[:, s], [(X, slice(0, 2)), (X, slice(1, 2))]),
     (lambda x, n: (x, n * 2, n), [(X, 2), (X, 2.5), (X, 3)]),
+    # What another call does not commute with.
+    (lambda x, y: (x + y, y + x), [(np.array(["a"]), np.array(["bc"]))]),
+    (lambda x, y: x * 2 if operator.is_(x, y) else x * 3, [(X, X + 1), (X, X)]),
+    # An error may come of a call of which nothing else is needed.
+    (outside_the_array(lambda x, i: x[i]), [(X, np.array([0])), (X, np.array([9]))]),
+    (outside_the_array(lambda x, i: np.take(x, i, axis=0)), [(X, np.array([0])), (X, np.array([9]))]),
+    (outside_the_array(lambda x, i: np.arange(3) ** i), [(X, np.array([1])), (X, np.array([-1]))]),
+    (outside_the_array(lambda x, n: np.arange(3, dtype=np.int8) + n), [(X, 1), (X, 300)]),
+    (as_an_error, [(POSITIVE,), (NEGATIVE,)]),
+    # The type of a number of Python's decides that of an array.
+    (lambda x, n: np.arange(3) * (n * 1.0), [(X, 2), (X, 3)]),
+    (lambda x, n: np.arange(3) * (n / 1), [(X, 2), (X, 3)]),
+    (lambda x, n: x * 2 if isinstance(2**n, int) else x * 3, [(X, 2), (X, -1), (X, 3)]),
+    (lambda x, n: x * 2 if isinstance(n**0.5, float) else x * 3, [(X, 4.0), (X, -4.0), (X, 9.0)]),
+    (lambda x, n: x * 2 if isinstance((-4.0) ** n, float) else x * 3, [(X, 2.0), (X, 0.5)]),
+    (lambda x, n: np.concatenate(Pair(x, x * copy.deepcopy([n])[0])), [(X, 2.0), (X, 3.0)]),
+    (lambda x, n: (n + 1j) * x - x / (1j * n), [(X, 2.0), (X, 3.0)]),
 ]
 
 
-REFUSED = {12}
+REFUSED = {12, 32}
 
 
 @pytest.mark.parametrize("case", range(len(CALLS)))

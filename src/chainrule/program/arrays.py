@@ -19,6 +19,7 @@ from chainrule.program.recording import (
     Variable,
     is_fresh,
     is_own_branch,
+    is_own_text,
     not_followed,
     refused,
 )
@@ -49,6 +50,8 @@ class Recorded(ArrayObject):
     def __repr__(self) -> str:
         if self.recording.open and self.is_readable():
             return repr(self.value)
+        if self.recording.open and is_own_text():
+            raise refused(self.recording, "the text of an array", "Print the array itself")
         return f"Recorded(shape={self.shape}, dtype={self.dtype})"
 
     def __str__(self) -> str:
@@ -67,7 +70,6 @@ class Recorded(ArrayObject):
     device = property(lambda self: self.value.device)
     itemsize = property(lambda self: self.value.itemsize)
     nbytes = property(lambda self: self.value.nbytes)
-    base = property(lambda self: getattr(self.value, "base", None))
 
     @property
     def T(self) -> Any:
@@ -239,7 +241,7 @@ def fixed(x: Any) -> Any:
         return slice(*(None if part is None else operator.index(part) for part in (x.start, x.stop, x.step)))
     if type(x) in (list, tuple):
         return type(x)(map(fixed, x))
-    return x
+    return tuple(map(fixed, x)) if isinstance(x, tuple) and hasattr(x, "_fields") else x
 
 
 def _method(name: str) -> Callable[..., Any]:
@@ -282,6 +284,8 @@ def _in_place(name: str) -> Callable[..., Any]:
         variable, recording = self.variable, self.recording
         if variable.call.operation == "getitem" and variable not in recording.viewed:
             result = plain(self, other)
+            if isinstance(self.dtype, np.dtype) and not np.can_cast(result.dtype, self.dtype, "same_kind"):
+                raise recording.refuse(f"the {result.dtype} of x {symbol}= a does not go into {self.dtype}")
             recording.pending = result.variable
             return result
         new = plain(self, other) if is_fresh(variable.call) and variable not in recording.viewed else None

@@ -135,7 +135,12 @@ def _run(f: Any, args: Any, kwargs: Any, hands_over: bool) -> tuple[Recording, O
         inner = kept(_containers(tree))
         recording.handles = outside.usage.handles
         recording.names = Names(_run.__code__)
-        out = g(*tree[0], **tree[1])
+        try:
+            out = g(*tree[0], **tree[1])
+        except (TypeError, ValueError) as error:  # into which a library turns a refusal
+            if recording.refusal and type(error) in (TypeError, ValueError):
+                raise recording.refusal from None
+            raise
         recording.names.finish()
         raw = _results(f, out, recording)
         if not all(map(holds, inner)):

@@ -81,6 +81,8 @@ def _computed(run: Callable[..., Any], symbol: str, *operands: Any) -> Any:
         for x in numbers:
             x.pinned()
         return value
+    if symbol == "**":
+        _decide_type(*operands)
     sources = frozenset().union(*(x.sources for x in numbers))
     variables = tuple(x.variable if type(x) is Number else x for x in operands)
     call = numbers[0].recording.add(symbol, run, variables, {})
@@ -88,11 +90,28 @@ def _computed(run: Callable[..., Any], symbol: str, *operands: Any) -> Any:
     return Number(value, call.outs[0], numbers[0].recording, sources)
 
 
+def _decide_type(base: Any, exponent: Any) -> None:
+    """Note what makes a power an int, a float or a complex number, where another number could make it another."""
+    integers = [isinstance(x, int) for x in (base, exponent)]
+    if integers == [False, True]:
+        return
+    decides = exponent if all(integers) else base
+    negative = (decides.value if type(decides) is Number else decides) < 0
+    if negative and decides is base:  # a real root only of the exponent at hand
+        for x in (base, exponent):
+            if type(x) is Number:
+                x.pinned()
+    elif type(decides) is Number:
+        call = decides.recording.add("<", operator.lt, (decides.variable, 0), {})
+        call.outs.append(Variable(negative, call))
+        decides.recording.add("guard", None, (call.outs[0], negative), {})
+
+
 def _binary(name: str, reflected: bool) -> Callable[..., Any]:
     symbol, run = _BINARY[name], getattr(operator, f"__{name}__")
 
     def method(self: Number, other: Any) -> Any:
-        if type(other) not in (int, float, complex, bool, Number):
+        if type(other) not in (int, float, bool, complex, Number):
             return NotImplemented
         return _computed(run, symbol, *((other, self) if reflected else (self, other)))
 
@@ -157,6 +176,8 @@ for _name, _method in {
     "__complex__": lambda self: complex(self.pinned()),
     "__neg__": lambda self: _computed(operator.neg, "u-", self),
     "__pos__": lambda self: self,
+    "__copy__": lambda self: self,
+    "__deepcopy__": lambda self, memo: self,
     "__abs__": lambda self: _computed(abs, "abs", self),
 }.items():
     setattr(Number, _name, _method)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.program.outside.objects import is_library
+
 _PACKAGE = str(Path(__file__).parents[1])
 _HERE = (
     str(Path(__file__).parent),
@@ -287,6 +289,14 @@ def not_followed(recording: Any, name: str) -> NotReplayableError:
 def is_own_branch() -> bool:
     """Say whether the line that asks for a value is one of this package's own."""
     return bool(_asking(_HERE).f_code.co_filename.startswith(_PACKAGE))
+
+
+def is_own_text() -> bool:
+    """Say whether the caller's own code asks for the text of an array, other than to print it."""
+    frame = _asking(_HERE)
+    names = frame.f_code.co_names
+    printed = "print" in names and not {"str", "repr"}.intersection(names)
+    return not printed and not is_library(frame.f_globals.get("__name__"))
 
 
 def _line() -> str:

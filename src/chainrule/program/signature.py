@@ -76,6 +76,11 @@ def rebuilder(tree: Any) -> Callable[[Any], Any]:
         return (lambda items: kind(*items)) if hasattr(tree, "_fields") else kind
     empty, names = copy.copy(tree), list(tree if isinstance(tree, dict) else _fields(tree))
     put = operator.setitem if isinstance(tree, dict) else object.__setattr__  # frozen dataclasses too
+    for name, y in getattr(tree, "__dict__", {}).items():
+        if name not in names and hasattr(y, "recording"):
+            raise TypeError(
+                f"compile: {kind.__name__}.{name} is no field of the result. Make it a field or a property"
+            )
     for name in names:
         put(empty, name, None)
 

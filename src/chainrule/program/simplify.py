@@ -20,6 +20,8 @@ _OF_A_SHAPE = (
     "ones_like",
     "full_like",
 )  # what they give is known from the shape of their argument
+_POWERS = ("**", "pow", "power")
+_INDEXED = ("getitem", "setitem", "add.at", "take", "take_along_axis")
 _NOT_SHARED = ("empty", "empty_like", "copy", "guard")
 
 
@@ -112,7 +114,7 @@ def _same_as(call: Call) -> Variable | None:
         x, other = call.args if call.operation == "/" else sorted(call.args, key=_is_one)
         if _is_one(other) and _is_alike(x, out):
             return x  # type: ignore[no-any-return]
-    if call.operation in ("pow", "power", "**") and _is_one(call.args[1]) and _is_alike(call.args[0], out):
+    if call.operation in _POWERS and _is_one(call.args[1]) and _is_alike(call.args[0], out):
         return call.args[0]  # type: ignore[no-any-return]
     if call.operation in ("reshape", "broadcast_to") and _is_alike(call.args[0], out):
         return call.args[0]  # type: ignore[no-any-return]
@@ -125,11 +127,12 @@ def _is_one(x: Any) -> bool:
 
 
 def _is_alike(x: Any, out: Variable) -> bool:
-    return (
-        type(x) is Variable
-        and x.shape == out.shape
-        and getattr(x.value, "dtype", None) == getattr(out.value, "dtype", None)
-    )
+    """Say whether an operand has the shape and dtype of a result, or is a number of the same type."""
+    if type(x) is not Variable or x.shape != out.shape:
+        return False
+    if not (hasattr(x.value, "dtype") and hasattr(out.value, "dtype")):
+        return type(x.value) is type(out.value)
+    return bool(x.value.dtype == out.value.dtype)
 
 
 def _key(call: Call) -> Any:
@@ -137,9 +140,15 @@ def _key(call: Call) -> Any:
     if call.operation in _NOT_SHARED or call.kwargs.get("copy"):
         return None if call.operation != "guard" else ("guard", *map(_part, call.args))
     args = list(map(_part, call.args))
-    if call.operation in _COMMUTATIVE:
+    if call.operation in _COMMUTATIVE and _is_number(call.outs[0]):
         args.sort()
     return call.operation, tuple(args), tuple((n, _part(x)) for n, x in call.kwargs.items()), call.errors
+
+
+def _is_number(out: Variable) -> bool:
+    """Say whether a result is of real numbers; texts have an order, and a complex product may round by it."""
+    kind = getattr(getattr(out.value, "dtype", None), "kind", "f")
+    return kind in "biuf"
 
 
 def _part(x: Any) -> Any:
@@ -166,9 +175,12 @@ def _may_raise(call: Call, handles: bool) -> bool:
     """Say whether a call may raise an error for some values, as far as the function handles errors."""
     if call.errors and "raise" in call.errors:
         return True
-    of_numbers = not any(hasattr(y.value, "dtype") for y in call.outs)
+    with_number = not all(hasattr(x.value, "dtype") for x in call.inputs)
     return handles and (
-        call.operation.startswith("linalg.") or (of_numbers and call.operation in ("/", "//", "%", "**"))
+        call.operation.startswith("linalg.")
+        or with_number
+        or call.operation in _POWERS  # of integers
+        or (call.operation in _INDEXED and len(call.inputs) > 1)
     )
 
 

@@ -11,6 +11,8 @@ _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FRO
 # What gives other numbers at each call where it is given no seed, and what always does.
 _SEEDED = {"default_rng", "RandomState", "SeedSequence", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
 _UNSEEN = {"eval", "exec", "globals", "__import__", "import_module"}
+# What turns warnings, which depend on values, into errors or into a list.
+_WARNINGS = {"catch_warnings", "simplefilter", "filterwarnings"}
 _UNSEEDED = {"SystemRandom", "urandom", "randbits", "token_bytes", "uuid4"}
 
 
@@ -49,7 +51,8 @@ def usage(code: types.CodeType | None) -> Usage:
         return Usage()
     steps = [x for x in dis.get_instructions(code) if x.opname not in _PASSED]
     names, loaded, read, own = frozenset(code.co_names), set[str](), set[str](), set[str]()
-    identity, types, draws = "id" in names, False, bool(names & _UNSEEDED)
+    asks = any({"error", "record"} & {x, *(x if isinstance(x, tuple) else ())} for x in code.co_consts)
+    identity, types, draws = bool(names & {"id", "is_"}), False, bool(names & _UNSEEDED)
     for before, x, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
         if x.opname in _OF_GLOBALS:
             own.add(x.argval)
@@ -69,7 +72,7 @@ def usage(code: types.CodeType | None) -> Usage:
         frozenset(read),
         identity,
         types,
-        names & _UNSEEN,
+        names & (_UNSEEN | _WARNINGS if asks else _UNSEEN),
         bool(code.co_exceptiontable),
         draws,
     )

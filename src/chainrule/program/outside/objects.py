@@ -4,10 +4,12 @@ import builtins
 import collections
 import dataclasses
 import functools
+import os
 import sys
 import types
 import weakref
 from collections.abc import Callable, Iterator, Set
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,7 @@ _LIBRARIES = {
         "torch",
     ),
 } - {"__main__"}
+_PYTHON = str(Path(os.__file__).parent)  # the folder of Python's own modules
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
 # Of whose instances the attributes are compared, as those of the caller's classes.
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
@@ -72,7 +75,14 @@ _KNOWN = (
 
 def is_library(module: Any) -> bool:
     """Say whether a module, by its name, belongs to Python or to a library that is known here."""
-    return str(module).partition(".")[0] in _LIBRARIES
+    top = str(module).partition(".")[0]
+    return top in _LIBRARIES and not _is_shadowed(top)
+
+
+def _is_shadowed(top: str) -> bool:
+    """Say whether the caller's own module has the name of one of Python's."""
+    path = getattr(sys.modules.get(top), "__file__", None)
+    return top in sys.stdlib_module_names and path is not None and not path.startswith(_PYTHON)
 
 
 def is_own(f: types.FunctionType) -> bool:
@@ -249,6 +259,8 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         return [("length", x, None), ("keys", x, None), ("values", x, None), *_places_of_instance(x)]
     if issubclass(type(x), _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
+    if is_of_library(x):
+        return [("attribute", x, name) for name in _own(x) if name in names]
     kind = type(x)
     settled = dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
     return [] if settled else _places_of_instance(x)
@@ -265,7 +277,10 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
     cells = [
         ("cell", cell, None) for cell in f.__closure__ or () if not is_function_of_library(content(cell))
     ]
-    return [*(("name", scope, name) for name in names), *cells]
+    itself = [
+        ("attribute", f, name) for name in ("__code__", "__defaults__")
+    ]  # reloading a module changes them
+    return [*itself, *(("name", scope, name) for name in names), *cells]
 
 
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:

@@ -133,8 +133,7 @@ class Outside:
             )
         if kind is CACHED:
             self.targets[id(x)] = x
-        if not is_of_library(x):
-            self._kept += kept([x], names)
+        self._kept += kept([x], names)
 
     # --- Has it changed? ---
 
