@@ -693,6 +693,8 @@ def test_a_branch_inside_a_rule_is_followed_at_each_call():
         ),
         cr.grad(lambda x: np.where(x > 0, np.sqrt(x), 0).sum()),
         lambda x: (x + 1j * x).real + np.abs((x - 1j) ** 2) + (1j * x).imag,
+        lambda x: x.reshape(3, -1, order="F") @ x.reshape((-1, 3), copy=True) + x.flatten("F")[0],
+        lambda x: x.conjugate() * round(x[0, 0], 1) + x[0].searchsorted([0.5]),
     ],
 )
 def test_other_programs(f):
