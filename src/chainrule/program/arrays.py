@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.helpers import is_transformed
-from chainrule.numpy_names.array import ArrayObject, one_or_all
+from chainrule.numpy_names.array import ArrayMethods, ArrayObject, one_or_all
 from chainrule.numpy_names.names import FROM_LISTS
 from chainrule.program.numbers import Number
 from chainrule.program.recording import (
@@ -179,6 +179,8 @@ class Recorded(ArrayObject):
         return self.space._numpy_ufunc(kernel, "__call__", inputs[: kernel.nin], settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(kind, ArrayMethods) for kind in types):
+            return NotImplemented  # a traced or batched array answers, by its place or by name
         return self.space._numpy_function(self.recording, function, args, kwargs)
 
     def __round__(self, ndigits: int | None = None) -> Any:
