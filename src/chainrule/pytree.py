@@ -87,7 +87,8 @@ def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
     # its fields: what its __init__ checks or computes holds for the original.
     new = copy.copy(tree)
     if isinstance(tree, dict):
-        new.update(zip(tree, items, strict=True))
+        for key, item in zip(tree, items, strict=True):  # the update of a Counter adds
+            new[key] = item
     else:
         for field, item in zip(dataclasses.fields(tree), items, strict=True):
             object.__setattr__(new, field.name, item)  # frozen ones too

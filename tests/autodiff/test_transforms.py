@@ -200,6 +200,8 @@ class TestWhatIsHandedIn:
         np.testing.assert_allclose(grads["a"], X)
         counts = collections.defaultdict(list, w=X)
         np.testing.assert_allclose(cr.grad(lambda p: np.sum(p["w"] ** 2))(counts)["w"], 2 * X)
+        numbers = collections.Counter(w=1.5)
+        assert cr.grad(lambda p: p["w"] ** 2)(numbers) == {"w": 3.0}
 
     def test_argnums(self):
         def f(a, b):

@@ -223,10 +223,16 @@ def test_one_value_is_asked_for_in_one_way(transform: Callable[..., Any]):
             lambda x: x.imag + x,
         ),
         *(lambda x: x * (7.0 in x) + x, lambda x: x.real.T, lambda x: x.round(1) + x),
+        *(lambda x: x.compress([True, False, True]), lambda x: x.compress([False, True], axis=0)),
     ],
 )
 def test_attributes_and_questions_are_numpys(f: Callable[[Any], Any]):
     numbers_and_slopes(f, A)
+
+
+@pytest.mark.parametrize("bounds", [{"min": 0.25}, {"max": 0.25}, {"a_min": None, "a_max": 0.25}])
+def test_bounds_by_name_in_a_batch(bounds: dict[str, Any]):
+    np.testing.assert_array_equal(cr.vmap(lambda x: np.clip(x, **bounds))(A), np.clip(A, **bounds))
 
 
 def test_attributes_in_a_batch():

@@ -192,6 +192,7 @@ def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function(
     g = cr.grad(f)(w)
     cr.check_gradients(f, w, order=2)
     np.testing.assert_allclose(cr.vmap(cr.grad(f))(np.stack([w, w]))[1], g)
+    np.testing.assert_allclose(cr.jacobian(f)(w), g)
     np.testing.assert_allclose(cr.compile(f)(w), cr.vmap(f)(w[None])[0])
     np.testing.assert_allclose(cr.compile(cr.grad(f))(w), g)
     assert type(cnp.zeros(3)) is np.ndarray

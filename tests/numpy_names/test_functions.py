@@ -621,3 +621,13 @@ def test_a_function_of_another_library_is_not_called_numpys():
     special = pytest.importorskip("scipy.special")
     with pytest.raises(TypeError, match=r"^ber: has no gradient rule"):
         special.ber(cr.variable(A))
+
+
+@pytest.mark.filterwarnings("ignore:Degrees of freedom:RuntimeWarning")
+def test_covariances_of_too_few_observations_are_infinite():
+    settings = {"ddof": 3, "aweights": np.array([1.0, 2.0])}
+    with np.errstate(divide="ignore"):
+        want = np.cov([[1.0, 2.0], [3.0, 1.0]], **settings)
+        found = cr.vjp(lambda x: np.cov(x, **settings), np.array([[1.0, 2.0], [3.0, 1.0]]))[0]
+    assert np.isinf(want).all()
+    np.testing.assert_array_equal(found, want)

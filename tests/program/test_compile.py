@@ -508,6 +508,32 @@ def test_arrays_that_f_closes_over_are_read_anew():
     np.testing.assert_array_equal(g(X), X * 2 + 5)
 
 
+BESIDE = np.array([0.3, -1.2, 0.8])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda w: np.quantile(BESIDE, q=w[0]),
+        lambda w: np.average(BESIDE, weights=w),
+        lambda w: np.histogram(BESIDE, bins=2, weights=w)[0],
+        lambda w: np.bincount(np.array([0, 1, 1]), weights=w),
+    ],
+)
+def test_an_array_outside_f_stands_beside_followed_ones_by_name(f):
+    w = np.array([0.4, 0.5, 0.7])
+    slopes = cr.grad(lambda w: np.sum(f(w) ** 2))
+    want = slopes(w)
+    assert np.any(want != 0)
+    np.testing.assert_allclose(cr.compile(slopes)(w), want, rtol=1e-14)
+    np.testing.assert_allclose(cr.compile(cr.vmap(slopes))(w[None])[0], want, rtol=1e-14)
+    np.testing.assert_allclose(cr.compile(cr.jacobian(f))(w), cr.jacobian(f)(w), rtol=1e-14)
+
+
+def test_stop_gradient_in_a_batch():
+    np.testing.assert_array_equal(cr.compile(cr.vmap(lambda x: x * cr.stop_gradient(x)))(X), X * X)
+
+
 def test_a_mask_outside_f_has_to_pick_as_many():
     mask = np.array([True, False, True])
     g = cr.compile(lambda x: x[:, mask] * 2)
@@ -710,6 +736,8 @@ def test_a_branch_inside_a_rule_is_followed_at_each_call():
         ),
         cr.grad(lambda x: np.where(x > 0, np.sqrt(x), 0).sum()),
         lambda x: (x + 1j * x).real + np.abs((x - 1j) ** 2) + (1j * x).imag,
+        lambda x: x.reshape(3, -1, order="F") @ x.reshape((-1, 3), copy=True) + x.flatten("F")[0],
+        lambda x: x.conjugate() * round(x[0, 0], 1) + x[0].searchsorted([0.5]),
     ],
 )
 def test_other_programs(f):

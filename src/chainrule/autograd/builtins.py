@@ -1,4 +1,4 @@
-"""Python's lists, tuples and dicts, which hold followed arrays as they are, and questions about followed values."""
+"""Python's lists, tuples and dicts, which hold traced arrays as they are, and questions about traced values."""
 
 import builtins
 from typing import Any

@@ -136,7 +136,7 @@ def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
     def f_wrapped(*args: Any, **kwargs: Any) -> Any:
         if any(map(is_transformed, pytree.flat(kwargs))):
             raise TypeError(
-                f"{get_name(f_raw)}: a rule is for arguments by place, and a followed array came by name"
+                f"{get_name(f_raw)}: a rule is for arguments by place, and a traced array came by name"
             )
         followed = [x for x in pytree.flat(args) if is_transformed(x)]
         if not followed:

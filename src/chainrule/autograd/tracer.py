@@ -1,4 +1,4 @@
-"""Followed values, as programs for autograd ask about them."""
+"""Traced values, as programs for autograd ask about them."""
 
 from typing import Any
 

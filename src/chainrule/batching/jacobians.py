@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import plain_namespace, space_of
+from chainrule.autodiff.namespace import call_followed, plain_namespace, space_of
 from chainrule.autodiff.tape import new_level, nodes_behind
 from chainrule.autodiff.traced import Traced, level_of
 from chainrule.autodiff.transforms import (
@@ -63,7 +63,7 @@ def jacobian(
         rows_level, level = new_level(), new_level()
         traced, given, found = traced_arguments("jacobian", f, args, [i], level)
         leaves = [x for x in found if x is not None]
-        out = f(*traced, **kwargs)
+        out = call_followed(f, traced, kwargs)
         results = _arrays_of(f, out)
         for y in results:
             check_result("jacobian", f, y, level)

@@ -209,7 +209,7 @@ class Namespace:
     def stop_gradient(self, x: Array) -> Array:
         """Return x, to whose values no gradient flows."""
         if type(x) is Batched:
-            below = getattr(x.value, "space", None)
+            below = x.value.space if is_transformed(x.value) else None
             return Batched(below.stop_gradient(x.value), self, x.level) if below else x
         return x.space.stop_gradient(x) if is_transformed(x) else self._wrap(x)
 

@@ -57,14 +57,15 @@ _NUMBERS: dict[type, type] = {
 class ArrayObject:
     """What an array of any namespace of ours is to Python: it has a length, rows and, where it has one value, a number.
 
-    A class that stands on it has a `shape`, items by x[key], the `_plain_class()` of the plain array, and
-    `_converted(to)`: that array, or a TypeError where there is no single one.
+    A class that stands on it has the namespace `space`, a `shape`, operators, items by x[key], the `_plain_class()` of
+    the plain array, and `_converted(to)`: that array, or a TypeError where there is no single one.
     """
 
     __slots__ = ()
 
     __hash__ = None  # type: ignore[assignment]
 
+    space: Any
     shape: Any
     __getitem__: Callable[..., Any]
     _converted: Callable[..., Any]
@@ -105,6 +106,22 @@ class ArrayObject:
     def __index__(self) -> int:
         return operator.index(self._converted("index"))
 
+    def __copy__(self) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return self.space.asarray(self, copy=True)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
+        return other // self, other % self
+
+    def compress(self, condition: Any, axis: int | None = None) -> Any:
+        """Return numpy.compress(condition, self, axis): the elements along an axis where a row of conditions holds."""
+        return np.compress(condition, self, axis)  # type: ignore[call-overload]
+
     def item(self, *place: Any) -> Any:
         """Return one element of a constant as a number of Python's own; TypeError for a traced array."""
         return self._converted("item").item(*place)
@@ -117,14 +134,13 @@ class ArrayObject:
 class ArrayMethods(ArrayObject):
     """The standard's array object, and NumPy's commonest methods, of an array whose namespace is `space`.
 
-    It computes nothing. A class that stands on it has a `space`, a `shape` and an `ndim`, and items by x[key].
+    It computes nothing. A class that stands on it has what ArrayObject asks for but operators, an `ndim` and a `dtype`.
     """
 
     __slots__ = ()
 
     __array_priority__ = 1000.0  # CuPy then leaves `array + x` to us
 
-    space: Any
     ndim: Any
     dtype: Any
     __array_function__: Callable[..., Any]
@@ -171,18 +187,6 @@ class ArrayMethods(ArrayObject):
         """Return a copy on another device."""
         return self.space._to_device(self, device, stream=stream)
 
-    def __copy__(self) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
-        return other // self, other % self
-
     def __cupy_override_elementwise_kernel__(self, kernel: Any, *inputs: Any, **settings: Any) -> Any:
         if len(inputs) > kernel.nin:
             # An output by its place: CuPy's own arrays have `x += y` that way.
@@ -192,12 +196,12 @@ class ArrayMethods(ArrayObject):
     def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or list or as integers."""
         if order not in (None, "C"):
-            return self.space._numpy_function(np.reshape, (self, _one_or_all(shape)), {"order": order})
-        return self.space.reshape(self, self.space._integers(_one_or_all(shape)), copy=copy)
+            return self.space._numpy_function(np.reshape, (self, one_or_all(shape)), {"order": order})
+        return self.space.reshape(self, self.space._integers(one_or_all(shape)), copy=copy)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, reversed unless one is given."""
-        order = self.space._integers(_one_or_all(axes))
+        order = self.space._integers(one_or_all(axes))
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
 
     def flatten(self, order: str = "C") -> Any:
@@ -282,7 +286,7 @@ _UNARY = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise
 _REDUCTIONS = ("all", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var")
 
 
-def _one_or_all(given: tuple[Any, ...]) -> Any:
+def one_or_all(given: tuple[Any, ...]) -> Any:
     """Return the lengths or axes given to a method, in one argument or in several."""
     return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
 

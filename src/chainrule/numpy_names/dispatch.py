@@ -186,11 +186,13 @@ def _call_standard(space: Any, target: Callable[..., Any], full: str, bound: dic
     wanted = _signature(target).parameters
     # NumPy's first argument is an array, whatever the standard's signature says.
     room = max(1, sum(p.kind is inspect.Parameter.POSITIONAL_ONLY for p in wanted.values()))
+    places = {name: i for i, name in enumerate(wanted)}
     positional: list[Any] = []
     named: dict[str, Any] = {}
     for parameter, given in bound.items():
         value, setting = _converted(parameter, given), STANDARD_ARGUMENTS.get(parameter, parameter)
-        if len(positional) < room:
+        is_next = setting not in wanted or places[setting] == len(positional)  # not so max= without min=
+        if len(positional) < room and is_next:
             is_setting = parameter in _CONVERSIONS
             positional.append(value if is_setting else as_operand(space, value, bound.values()))
         elif setting in named:

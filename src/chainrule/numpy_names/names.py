@@ -36,7 +36,6 @@ METHODS = (
         "argsort",
         "choose",
         "clip",
-        "compress",
         "conj",
         "conjugate",
         "copy",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.gates.helpers import is_transformed
-from chainrule.numpy_names.array import ArrayObject
+from chainrule.numpy_names.array import ArrayMethods, ArrayObject, one_or_all
 from chainrule.numpy_names.names import FROM_LISTS
 from chainrule.program.numbers import Number
 from chainrule.program.recording import (
@@ -181,39 +181,31 @@ class Recorded(ArrayObject):
         return self.space._numpy_ufunc(kernel, "__call__", inputs[: kernel.nin], settings)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if any(issubclass(kind, ArrayMethods) for kind in types):
+            return NotImplemented  # a traced or batched array answers, by its place or by name
         return self.space._numpy_function(self.recording, function, args, kwargs)
 
-    def reshape(self, *shape: Any) -> Any:
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return round(self._converted("round")) if ndigits is None else np.round(self, ndigits)  # type: ignore[call-overload]
+
+    def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or as integers."""
-        return self.space.reshape(self, _one_or_all(shape))
+        if order not in (None, "C"):
+            return np.reshape(self, one_or_all(shape), order=order)  # type: ignore[call-overload]
+        settings = {} if copy is None else {"copy": copy}
+        return self.space.reshape(self, one_or_all(shape), **settings)
 
     def transpose(self, *axes: Any) -> Any:
         """Return the axes in another order, reversed unless one is given."""
-        return self.space.permute_dims(self, _one_or_all(axes) or tuple(reversed(range(self.ndim))))
+        return self.space.permute_dims(self, one_or_all(axes) or tuple(reversed(range(self.ndim))))
 
     def astype(self, dtype: Any, *, copy: bool = True) -> Any:
         """Return the array in another dtype."""
         return self.space.astype(self, dtype, copy=copy)
 
-    def __copy__(self) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __deepcopy__(self, memo: Any) -> Any:
-        return self.space.asarray(self, copy=True)
-
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
-
-    def __rdivmod__(self, other: Any) -> tuple[Any, Any]:
-        return other // self, other % self
-
-    def flatten(self) -> Any:
+    def flatten(self, order: str = "C") -> Any:
         """Return a copy of all elements in a row."""
-        return self.space.asarray(self.space.reshape(self, (-1,)), copy=True)
-
-
-def _one_or_all(given: tuple[Any, ...]) -> Any:
-    return given[0] if len(given) == 1 and not isinstance(given[0], int | np.integer) else given
+        return self.space.asarray(self.reshape((-1,), order=order), copy=True)
 
 
 def _transposed(x: Any) -> Any:
@@ -315,10 +307,11 @@ for _name in (
         "diagonal",
         "dot",
     ),
-    *("max", "mean", "min", "prod", "ravel", "repeat", "round", "squeeze", "std", "sum", "swapaxes", "take"),
-    *("trace", "var"),
+    *("max", "mean", "min", "prod", "ravel", "repeat", "round", "searchsorted", "squeeze", "std", "sum"),
+    *("swapaxes", "take", "trace", "var"),
 ):
     setattr(Recorded, _name, _method(_name))
+Recorded.conjugate = Recorded.conj  # type: ignore[attr-defined]
 for _name in ("tobytes", "__format__", "__contains__", "__dlpack__"):
     setattr(Recorded, _name, _refusing(_name))
 for _name in SYMBOLS:

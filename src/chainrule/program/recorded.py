@@ -223,9 +223,13 @@ class Namespace:
         whole = self._whole
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            for x in args:
-                if is_transformed(x) or (type(x) in (list, tuple) and any(map(is_transformed, x))):
-                    return _at(x.space if is_transformed(x) else x[0].space, path)(*args, **kwargs)
+            for x in (*args, *kwargs.values()) if kwargs else args:
+                above = x if is_transformed(x) else None
+                if type(x) in (list, tuple):
+                    above = next(filter(is_transformed, x), None)
+                if above is not None:
+                    # A name that is NumPy's alone, such as add.reduce, NumPy itself hands on.
+                    return (_at(above.space, path) or plain)(*args, **kwargs)
             recording = _recording_of((args, kwargs)) or current()
             if recording is None:
                 return plain(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""NumPy's names on followed arrays, for programs of autograd: those of chainrule.numpy."""
+"""NumPy's names on traced arrays, for programs of autograd: those of chainrule.numpy."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _OfPlainValue(type):
-    """The class of a class of whole numbers of NumPy's, called with a followed array too: it takes the plain value."""
+    """The class of a class of whole numbers of NumPy's, called with a traced array too: it takes the plain value."""
 
     def __call__(cls, *args: Any) -> Any:
         return cls.__mro__[1](*map(_innermost, args))

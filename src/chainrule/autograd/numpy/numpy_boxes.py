@@ -1,4 +1,4 @@
-"""The class of followed arrays, by autograd's name."""
+"""The class of traced arrays, by autograd's name."""
 
 from chainrule.autodiff.traced import Traced as ArrayBox
 from chainrule.autograd.tracer import getval

@@ -4,7 +4,7 @@ import functools
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, somewhere
+from chainrule.gates.helpers import axis_number, conjugate, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays
 from chainrule.numpy_names.functions.shapes import atleast
@@ -155,11 +155,7 @@ def _lower(xp: Any, name: str, a: Any, half: str) -> Array:
     if half.upper() not in ("L", "U"):
         raise ValueError(f"numpy.linalg.{name}: expected UPLO= 'L' or 'U'; got {half!r}")
     a = as_array(xp, a)
-    return a if half.upper() == "L" else xp.matrix_transpose(_conjugate(xp, a))
-
-
-def _conjugate(xp: Any, x: Array) -> Array:
-    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
+    return a if half.upper() == "L" else xp.matrix_transpose(conjugate(xp, a))
 
 
 @numpy_name("linalg.pinv")
@@ -182,7 +178,7 @@ def _truncated_inverse(xp: Any, a: Array, rtol: Any) -> Array:
     U, s, Vh = xp.linalg.svd(a, full_matrices=False)
     kept = s > bound
     inverse = xp.where(kept, 1 / xp.where(kept, s, 1.0), 0.0)
-    V, UT = (xp.matrix_transpose(_conjugate(xp, x)) for x in (Vh, U))
+    V, UT = (xp.matrix_transpose(conjugate(xp, x)) for x in (Vh, U))
     return xp.matmul(V * inverse[..., None, :], UT)
 
 
@@ -202,7 +198,7 @@ def lstsq(xp: Any, a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Arr
     squares = xp.zeros((0,), dtype=s.dtype, device=s.device)
     if m > n and not somewhere(xp, rank < n):
         r = b - xp.matmul(a, x)
-        squares = xp.sum(xp.real(r * _conjugate(xp, r)), axis=0, keepdims=b.ndim == 1)
+        squares = xp.sum(xp.real(r * conjugate(xp, r)), axis=0, keepdims=b.ndim == 1)
     return x, squares, xp.astype(rank, xp.int32), s
 
 
@@ -239,4 +235,4 @@ def tensorinv(xp: Any, a: Any, ind: int = 2) -> Array:
 def vdot(xp: Any, a: Any, b: Any) -> Array:
     """Return the sum of products of all elements, those of a conjugated."""
     a, b = (xp.reshape(x, (-1,)) for x in as_arrays(xp, (a, b)))
-    return xp.matmul(_conjugate(xp, a), b)
+    return xp.matmul(conjugate(xp, a), b)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axes_of, somewhere
+from chainrule.gates.helpers import axes_of, conjugate, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
 from chainrule.numpy_names.functions.elementwise import cumprod, cumsum
@@ -379,13 +379,9 @@ def cov(
         X = X - xp.sum(X * w, axis=1, keepdims=True) / n
         again = 1 if aweights is None else xp.sum(w * given[-1]) / n
         weighted, n = X * w, n - less * again
-    C = xp.matmul(X, xp.matrix_transpose(_conjugate(xp, weighted)))
-    C = C / n if hasattr(n, "dtype") else C * (1 / n if n > 0 else math.inf)
+    C = xp.matmul(X, xp.matrix_transpose(conjugate(xp, weighted)))
+    C = C / xp.where(n > 0, n, 0) if hasattr(n, "dtype") else C * (1 / n if n > 0 else math.inf)
     return xp.reshape(C, tuple(length for length in C.shape if length != 1))
-
-
-def _conjugate(xp: Any, x: Array) -> Array:
-    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x
 
 
 @numpy_name()

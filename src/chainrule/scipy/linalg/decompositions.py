@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from chainrule.gates.helpers import conjugate
 from chainrule.gates.types import Array
 from chainrule.numpy_names.functions import linear_algebra
 from chainrule.scipy.arguments import prepared, refuse_infinite
-from chainrule.scipy.linalg.shared import conj, of_namespace
+from chainrule.scipy.linalg.shared import of_namespace
 from chainrule.scipy.linalg.triangular import by_triangle
 
 
@@ -74,8 +75,8 @@ def eigh(
         # With b = L L^H the eigenvalues are those of L^-1 a L^-H.
         L = xp.linalg.cholesky(_from_triangle(xp, b, lower))
         half = by_triangle(xp, L, a, lower=True)
-        a = by_triangle(xp, L, conj(xp, xp.matrix_transpose(half)), lower=True)
-        a = (a + conj(xp, xp.matrix_transpose(a))) / 2
+        a = by_triangle(xp, L, conjugate(xp, xp.matrix_transpose(half)), lower=True)
+        a = (a + conjugate(xp, xp.matrix_transpose(a))) / 2
     if eigvals_only:
         return xp.linalg.eigvalsh(a)
     w, V = xp.linalg.eigh(a)
@@ -108,4 +109,4 @@ def norm(
 def _from_triangle(xp: Any, a: Array, lower: bool) -> Array:
     """Return the symmetric or Hermitian matrix of which a has the lower or the upper triangle."""
     half = xp.tril(a, k=-1) if lower else xp.triu(a, k=1)
-    return xp.tril(xp.triu(a)) + half + conj(xp, xp.matrix_transpose(half))
+    return xp.tril(xp.triu(a)) + half + conjugate(xp, xp.matrix_transpose(half))

@@ -11,8 +11,3 @@ def of_namespace(name: str, a: Array, check_finite: bool, **settings: Any) -> An
     xp, a = prepared(a)
     refuse_infinite(name, check_finite, a)
     return getattr(xp.linalg, name)(a, **settings)
-
-
-def conj(xp: Any, x: Array) -> Array:
-    """Return the conjugate of x, which of real numbers is x itself."""
-    return xp.conj(x) if xp.isdtype(x.dtype, "complex floating") else x

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from chainrule.gates.helpers import conjugate
 from chainrule.gates.types import Array
 from chainrule.numpy_names.functions import shapes
 from chainrule.scipy.arguments import prepared
-from chainrule.scipy.linalg.shared import conj
 
 
 def block_diag(*arrs: Any) -> Array:
@@ -39,7 +39,7 @@ def toeplitz(c: Array, r: Array | None = None) -> Array:
         raise ValueError(
             f"toeplitz: expected vectors; got shapes {[x.shape for x in (c, r) if x is not None]}"
         )
-    r = conj(xp, c) if r is None else r
+    r = conjugate(xp, c) if r is None else r
     m, n = c.shape[0], r.shape[0]
     along = xp.concat([xp.flip(c), r[1:]])
     places = [[m - 1 - i + j for j in range(n)] for i in range(m)]

@@ -3,11 +3,11 @@
 from typing import Any
 
 from chainrule.autodiff.namespace import space_of
-from chainrule.gates.helpers import innermost, is_transformed, output
+from chainrule.gates.helpers import conjugate, innermost, is_transformed, output
 from chainrule.gates.types import Array
 from chainrule.scipy.arguments import prepared, refuse_infinite
 from chainrule.scipy.linalg.decompositions import cholesky
-from chainrule.scipy.linalg.shared import conj, of_namespace
+from chainrule.scipy.linalg.shared import of_namespace
 from chainrule.scipy.linalg.triangular import by_triangle, lu_of, order_of, packed_lu
 
 
@@ -129,7 +129,7 @@ def solve(
     refuse_infinite("solve", check_finite, a, b)
     if assume_a and not assume_a.startswith("gen"):
         half = xp.tril(a, k=-1) if lower else xp.triu(a, k=1)
-        other = half if assume_a.startswith("sym") else conj(xp, half)
+        other = half if assume_a.startswith("sym") else conjugate(xp, half)
         a = xp.tril(xp.triu(a)) + half + xp.matrix_transpose(other)
     if transposed:
         a = xp.matrix_transpose(a)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule.backend.scipy_functions import scipy_function
-from chainrule.gates.helpers import innermost, is_transformed, output
+from chainrule.gates.helpers import conjugate, innermost, is_transformed, output
 from chainrule.gates.types import Array, Result
 from chainrule.scipy.arguments import below_the_tape
-from chainrule.scipy.linalg.shared import conj
 
 
 def triangular_solution(
@@ -50,7 +49,7 @@ def by_triangle(
     xp: Any, a: Array, b: Array, *, lower: bool, trans: int = 0, unit_diagonal: bool = False
 ) -> Array:
     """Return x with T x = b for a vector or a matrix b; trans is 0, 1 for T^T, or 2 for its conjugate."""
-    a = conj(xp, a) if trans == 2 else a
+    a = conjugate(xp, a) if trans == 2 else a
     settings = {"lower": bool(lower), "transposed": trans != 0, "unit_diagonal": bool(unit_diagonal)}
     if b.ndim == 1:
         return output(triangular_solution, xp, a, b[:, None], **settings)[..., 0]
