@@ -81,7 +81,8 @@ class ArrayObject:
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over an array of shape ()")
-        return (self[i, ...] for i in range(self.shape[0]))
+        # The items of a row are numbers, which later writes do not reach.
+        return (self[i] if len(self.shape) == 1 else self[i, ...] for i in range(self.shape[0]))
 
     def __float__(self) -> float:
         return float(self._converted("float"))
@@ -189,6 +190,16 @@ class ArrayMethods(ArrayObject):
         """Return the axes in another order, reversed unless one is given."""
         order = self.space._integers(_one_or_all(axes))
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
+
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """Return the elements along an axis, or among all in a row, where a row of conditions holds."""
+        return self.space._numpy_function(np.compress, (condition, self), {"axis": axis})
+
+    def conj(self) -> Any:
+        """Return the conjugate, which is the array itself for a real one."""
+        return self.space.conj(self) if self._is_complex() else self
+
+    conjugate = conj
 
     def flatten(self, order: str = "C") -> Any:
         """Return all elements in a row."""
