@@ -78,6 +78,33 @@ def named(xp: Any, w: Any) -> Any:
     return sum(np.sum(np.sin(p) * i) for i, p in enumerate((*parts, diagonal, wide, np.squeeze(x[None])), 1))
 
 
+def numbers_of_a_row(xp: Any, w: Any) -> Any:
+    x = w * 2
+    a, b, c = x[0]
+    x[0] = 5.0
+    corner, one = x[1, 1, ...], np.squeeze(x[1:, 2:])
+    corner += a
+    one *= b
+    return x * c
+
+
+def as_they_lie(xp: Any, w: Any) -> Any:
+    x, y = w.T.copy(), w * 1
+    y[0] += y.T.ravel("A")[1:4]
+    x.reshape(-1)[1] = w[0, 0]
+    np.ravel(y.T, order="F")[2] = w[1, 1]
+    y.T.ravel("K")[0] *= 3
+    return x.T + y
+
+
+def views_and_copies(xp: Any, w: Any) -> Any:
+    x, z = w * 1, xp.ones((2, 3), dtype=w.dtype)
+    views = (np.lib.stride_tricks.sliding_window_view(x, 2, axis=1), np.broadcast_arrays(z, w)[0])
+    copies = (np.pad(x, 0), np.choose([0], [x]), np.block(x))
+    x[0], z[1] = w[1], w[0] * w[1]
+    return sum(np.sum(np.sin(y) * i) for i, y in enumerate((*views, *copies), 1))
+
+
 PROGRAMS: list[Callable[..., Any]] = [
     grown,
     through_views,
@@ -86,6 +113,9 @@ PROGRAMS: list[Callable[..., Any]] = [
     of_the_argument,
     numbers,
     named,
+    numbers_of_a_row,
+    as_they_lie,
+    views_and_copies,
 ]
 EVERY = pytest.mark.parametrize("program", PROGRAMS)
 
@@ -220,6 +250,24 @@ def written_before_the_pullback(a: Any) -> Any:
 def test_what_an_inner_pullback_keeps_is_not_changed_by_a_later_write(f: Any):
     a = np.array([0.1, 0.2, 0.3])
     np.testing.assert_allclose(cr.grad(f)(a), 2 * np.cos(a) * [1, 2, 3], rtol=1e-14)
+
+
+def test_methods_that_take_their_arguments_otherwise_than_numpys_functions_of_their_names():
+    def f(w: Any) -> Any:
+        same = w * 1
+        same.conj()[0] = 5.0
+        return np.sum(same) + np.sum(w.compress([True, False, True]) ** 2)
+
+    np.testing.assert_array_equal(cr.grad(f)(np.array([2.0, 3.0, 4.0])), [4, 1, 9])
+
+
+def test_what_trim_zeros_leaves_is_a_view():
+    def f(w: Any) -> Any:
+        x = w * 1
+        np.trim_zeros(x)[0] = 5.0
+        return np.sum(x * x)
+
+    np.testing.assert_array_equal(cr.grad(f)(np.array([2.0, 3.0, 4.0])), [0, 6, 8])
 
 
 def test_infinite_slopes_of_what_was_written_over_do_not_reach_the_gradient():

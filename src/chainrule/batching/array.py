@@ -151,7 +151,7 @@ class Batched(Assignable):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = self.space._numpy_function(function, args, kwargs)
-        return result if may_give_views(function, args) else without_views(result, args)
+        return result if may_give_views(function, args, kwargs) else without_views(result, args)
 
 
 def _deferring(name: str) -> Any:

@@ -76,6 +76,8 @@ class ArrayObject:
         # So that code which asks by isinstance takes the same branch as for the plain array. This package has to see
         # what it is, and so have libraries, which may reach for its memory; a number is safe to be taken for one.
         kind = self._plain_class()
+        if not issubclass(kind, np.ndarray | np.generic):
+            return type(self)  # code in C has no frame: CuPy's would be told what its caller is
         frame: Any = sys._getframe(1)
         while frame.f_code.co_filename in _ASKS_FOR_OTHERS:
             frame = frame.f_back
@@ -92,7 +94,8 @@ class ArrayObject:
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TypeError("iteration over an array of shape ()")
-        return (self[i, ...] for i in range(self.shape[0]))
+        # The items of a row are numbers, which later writes do not reach.
+        return (self[i] if len(self.shape) == 1 else self[i, ...] for i in range(self.shape[0]))
 
     def __float__(self) -> float:
         return float(self._converted("float"))
@@ -203,6 +206,12 @@ class ArrayMethods(ArrayObject):
         """Return the axes in another order, reversed unless one is given."""
         order = self.space._integers(one_or_all(axes))
         return self.space.permute_dims(self, order or tuple(reversed(range(self.ndim))))
+
+    def conj(self) -> Any:
+        """Return the conjugate, which is the array itself for a real one."""
+        return self.space.conj(self) if self._is_complex() else self
+
+    conjugate = conj
 
     def flatten(self, order: str = "C") -> Any:
         """Return all elements in a row."""
@@ -346,6 +355,7 @@ for _dunder, _name in (_BINARY | _COMPARISONS | _UNARY).items():
 for _dunder, _name in _BINARY.items():
     setattr(ArrayMethods, f"__r{_dunder}__", _method(_name, reflected=True))
 for _name in METHODS:
-    setattr(ArrayMethods, _name, _numpy_method(_name))
+    if _name not in vars(ArrayMethods):
+        setattr(ArrayMethods, _name, _numpy_method(_name))
 for _name in _REDUCTIONS:
     setattr(ArrayMethods, _name, _reduction(_name))

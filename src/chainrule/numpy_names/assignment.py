@@ -9,7 +9,7 @@ import functools
 import math
 import operator
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +99,14 @@ class Assignable(ArrayMethods):
         """x.at[key].set(v) and x.at[key].add(v): x with other elements at key, as a new array."""
         return At(self)
 
+    def copy(self, order: str = "C") -> Any:
+        """Return a copy, whose elements lie row by row in memory unless order is "K"."""
+        if order not in ("C", "K"):
+            raise ValueError(f"copy: expected order 'C' or 'K'; got {order!r}")
+        in_rows = order == "K" or getattr(layout_of(self), "c_contiguous", True)
+        x = self if in_rows else self.ravel().reshape(self.shape)  # type: ignore[attr-defined]
+        return self.space.asarray(x, copy=True)
+
     def flatten(self, order: str = "C") -> Any:
         """Return all elements in a row, as a copy."""
         return without_views(self.ravel(order))  # type: ignore[attr-defined]
@@ -120,7 +128,7 @@ class Assignable(ArrayMethods):
 
     def _is_number(self, plain: Any) -> bool:
         """Say whether NumPy would have a number here, and not an array of shape () that can change."""
-        if self.shape or not isinstance(plain, _OF_NUMPY):
+        if self.shape or not isinstance(plain, _OF_NUMPY) or root_of(self) is not self:
             return False
         is_result = self.level and not hasattr(self, "node")  # of a batch, where results are its own too
         return bool(isinstance(plain, np.generic) or is_result or not getattr(self, "own", False))
@@ -267,6 +275,17 @@ def _plain(x: Any) -> Any:
     return x.value if hasattr(x, "recording") else x
 
 
+def layout_of(x: Any) -> Any:
+    """Return the flags of NumPy's array below x, of one element where x is a batch; None for most other libraries."""
+    plain, hidden = _plain(x), 0
+    while is_transformed(x):
+        hidden += bool(x.level) and not hasattr(x, "node")
+        x = x.value
+    if hidden and hasattr(plain, "flags") and all(plain.shape[:hidden]):
+        plain = plain[(0,) * hidden + (...,)]
+    return getattr(plain, "flags", None)
+
+
 def _parts(key: Any) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
@@ -330,11 +349,13 @@ def note_unknown_views(result: Any, args: Iterable[Any], who: str) -> Any:
     return result
 
 
-def may_give_views(function: Any, args: Any) -> bool:
+def may_give_views(function: Any, args: Any, settings: Mapping[str, Any]) -> bool:
     """Say whether a function of NumPy's may give views of these arguments."""
     name = function.__name__
-    if name == "ravel" and isinstance(x := _plain(args[0]), np.ndarray):
-        return bool(x.flags.c_contiguous)  # it gives no array whose elements do not lie in a row
+    if name == "ravel" and isinstance(_plain(args[0]), np.ndarray):
+        # It gives no array whose elements do not lie in a row.
+        order, flags = args[1] if len(args) > 1 else settings.get("order", "C"), layout_of(args[0])
+        return bool({"C": flags.c_contiguous, "F": flags.f_contiguous}.get(order, flags.forc))
     return name in VIEWS
 
 

@@ -81,7 +81,16 @@ VIEWS = frozenset(
             "imag",
         ),
         *("matrix_transpose", "moveaxis", "permute_dims", "ravel", "real", "reshape", "rollaxis", "rot90"),
-        *("sliding_window_view", "split", "squeeze", "swapaxes", "transpose", "unstack", "vsplit"),
+        *(
+            "sliding_window_view",
+            "split",
+            "squeeze",
+            "swapaxes",
+            "transpose",
+            "trim_zeros",
+            "unstack",
+            "vsplit",
+        ),
     )
 )
 # What to write instead of those that change the array in place, or give its memory.

@@ -71,7 +71,7 @@ def choose(xp: Any, a: Any, choices: Any, mode: str = "raise") -> Array:
     if mode == "raise":
         _check_places(xp, "choose", a, n)
     a = xp.clip(a, 0, n - 1) if mode == "clip" else a % n
-    y = choices[-1]
+    y = choices[-1] if n > 1 else xp.where(a == 0, choices[0], 0)
     for i in range(n - 1):
         y = xp.where(a == i, choices[i], y)
     return y

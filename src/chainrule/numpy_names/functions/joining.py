@@ -13,7 +13,7 @@ import numpy as np
 from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays
-from chainrule.numpy_names.functions.shapes import atleast, deep
+from chainrule.numpy_names.functions.shapes import atleast, copy, deep
 from chainrule.numpy_names.names import FUNCTIONS, numpy_name
 from chainrule.validation import whole_number
 
@@ -126,7 +126,7 @@ def block(xp: Any, arrays: Any) -> Array:
             return atleast(xp, as_arrays(xp, [part, *_leaves(arrays)])[0], ndim)
         return xp.concat([joined(x, axis + 1) for x in part], axis=axis)
 
-    return joined(arrays, -depth)
+    return joined(arrays, -depth) if depth else copy(xp, joined(arrays, 0))
 
 
 def _leaves(arrays: Any) -> list[Any]:
@@ -175,7 +175,7 @@ def pad(
         else:
             parts = [_end(xp, array, i, side, sides[side], mode, settings[i][side]) for side in (0, 1)]
             array = xp.concat([parts[0], array, parts[1]], axis=i)
-    return array
+    return array if np.any(widths) else copy(xp, array)
 
 
 _PICKING = ("edge", "reflect", "symmetric", "wrap")

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import axis_number, innermost
+from chainrule.gates.helpers import axis_number
 from chainrule.gates.types import Array
+from chainrule.numpy_names.assignment import layout_of, note_view
 from chainrule.numpy_names.coercion import as_array, as_arrays, lengths
 from chainrule.numpy_names.names import numpy_name
 
@@ -76,7 +77,9 @@ def _each(results: list[Array]) -> Any:
 @numpy_name()
 def broadcast_arrays(xp: Any, *args: Any) -> tuple[Array, ...]:
     """Return every array in the shape that all of them broadcast to."""
-    return xp.broadcast_arrays(*as_arrays(xp, args))  # type: ignore[no-any-return]
+    arrays = as_arrays(xp, args)
+    shape = np.broadcast_shapes(*(x.shape for x in arrays))
+    return tuple(xp.broadcast_to(x, shape) for x in arrays)
 
 
 @numpy_name()
@@ -118,7 +121,7 @@ def _order_in_memory(name: str, a: Array, order: str) -> str:
     """Return C or F, also where the order of the elements in memory is asked for."""
     if order in ("C", "F"):
         return order
-    flags = getattr(innermost(a), "flags", None)
+    flags = layout_of(a)
     if order not in ("A", "K") or flags is None:
         raise ValueError(
             f"numpy.{name}: expected order= 'C' or 'F', or 'A' or 'K' of NumPy's arrays; got {order!r}"
@@ -150,8 +153,9 @@ def rollaxis(xp: Any, a: Array, axis: int, start: int = 0) -> Array:
 def sliding_window_view(
     xp: Any, x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
 ) -> Array:
-    """Return a copy of all windows of a shape, with their places along the axes of x and their elements behind."""
+    """Return all windows of a shape, with their places along the axes of x and their elements behind."""
     x, widths = as_array(xp, x), lengths(window_shape)
+    viewed = x
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if len(axes) != len(widths):
         raise ValueError(
@@ -169,7 +173,12 @@ def sliding_window_view(
         windows = xp.take(x, xp.asarray(places, device=x.device), axis=along)
         x = xp.reshape(windows, (*x.shape[:along], n, width, *x.shape[along + 1 :]))
         x = xp.moveaxis(x, along + 1, -1)
-    return x
+
+    def again(x: Any) -> Any:
+        return sliding_window_view(x.space, x, window_shape, axis)
+
+    # A copy, which is taken anew after a write as a view is.
+    return note_view(x, viewed, again, writable=False, always=True)  # type: ignore[no-any-return]
 
 
 @numpy_name()
