@@ -584,3 +584,19 @@ def test_a_function_of_another_library_is_not_called_numpys():
     special = pytest.importorskip("scipy.special")
     with pytest.raises(TypeError, match=r"^ber: has no gradient rule"):
         special.ber(cr.variable(A))
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_vectors_of_either_half_have_numpys_phases(dtype: type):
+    random = np.random.default_rng(0)
+    for n in (2, 3, 4, 5):
+        x = random.normal(size=(3, n, n)).astype(dtype)
+        x = x + 1j * random.normal(size=x.shape) if dtype is complex else x
+        for half in ("L", "U", "u"):
+            for want, y in zip(np.linalg.eigh(x, half), np.linalg.eigh(cr.variable(x), half), strict=True):
+                np.testing.assert_array_equal(y.value, want)
+            np.testing.assert_array_equal(cr.vmap(lambda x, h=half: np.linalg.eigh(x, h)[1])(x), np.linalg.eigh(x, half)[1])
+    x = random.normal(size=(3, 3))
+    f = lambda x: np.sum(np.sin(np.linalg.eigh(x + x.T, "U")[1]))  # noqa: E731
+    cr.check_gradients(f, x, order=2)
+    np.testing.assert_array_equal(cr.compile(f)(x), f(x))
