@@ -69,8 +69,8 @@ def _rate_beside_the_cut(xp: Any, gate: Gate, cut: _Cut, block: Array, y: Array)
     n = y.shape[-1]
     near = 10 * math.sqrt(float(xp.finfo(y.dtype).eps))
     scale = near * (cut.floor + xp.linalg.matrix_norm(y, keepdims=True))
-    t = xp.zeros_like(scale) - _TURN
-    for next_t in (_TURN, None):
+    t = xp.zeros_like(scale) + _TURNS[0]
+    for next_t in (_TURNS[1], None):
         turn = xp.astype(t, y.dtype) * 1j
         F = cut.turned_back(xp, output(gate, xp, block * xp.exp(turn)), turn)
         errors = (xp.linalg.matrix_norm(F[..., k : k + n, k : k + n] - y, keepdims=True) for k in (0, n))
@@ -81,7 +81,8 @@ def _rate_beside_the_cut(xp: Any, gate: Gate, cut: _Cut, block: Array, y: Array)
     return xp.where(same, F[..., :n, n:], math.nan)
 
 
-_TURN = 0.01
+# In radians, unlike each other so that a turn in a second derivative does not undo that of the first.
+_TURNS = (-0.01, 0.016)
 
 
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
