@@ -595,7 +595,9 @@ def test_vectors_of_either_half_have_numpys_phases(dtype: type):
         for half in ("L", "U", "u"):
             for want, y in zip(np.linalg.eigh(x, half), np.linalg.eigh(cr.variable(x), half), strict=True):
                 np.testing.assert_array_equal(y.value, want)
-            np.testing.assert_array_equal(cr.vmap(lambda x, h=half: np.linalg.eigh(x, h)[1])(x), np.linalg.eigh(x, half)[1])
+            np.testing.assert_array_equal(
+                cr.vmap(lambda x, h=half: np.linalg.eigh(x, h)[1])(x), np.linalg.eigh(x, half)[1]
+            )
     x = random.normal(size=(3, 3))
     f = lambda x: np.sum(np.sin(np.linalg.eigh(x + x.T, "U")[1]))  # noqa: E731
     cr.check_gradients(f, x, order=2)

@@ -139,7 +139,8 @@ def rate(name, A, E):
 
 @pytest.mark.parametrize(
     # The logarithm of a tiny matrix makes SciPy warn.
-    ("name", "label"), [(f, label) for f in ("sqrtm", "logm") for label in ON_THE_CUT if (f, label) != ("logm", "tiny")]
+    ("name", "label"),
+    [(f, label) for f in ("sqrtm", "logm") for label in ON_THE_CUT if (f, label) != ("logm", "tiny")],
 )
 def test_rates_on_the_cut(name, label):
     A, f = ON_THE_CUT[label], getattr(linalg, name)

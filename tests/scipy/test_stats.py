@@ -135,7 +135,13 @@ def test_the_normal_distribution_on_a_range():
     B = np.array([[1.0, 0.2], [0.5, -1.0], [1.5, -0.8]])
     x, mean = np.array([[0.3, 0.1], [-1.0, 2.0]]) @ B.T, B @ [0.1, 0.2]
     x[1, 0] += 1
-    for cov in (B @ B.T, np.eye(3), 2 * np.eye(3)[:2].T @ np.eye(3)[:2], np.array([1.0, 2.0, 0.0]), np.zeros((3, 3))):
+    for cov in (
+        B @ B.T,
+        np.eye(3),
+        2 * np.eye(3)[:2].T @ np.eye(3)[:2],
+        np.array([1.0, 2.0, 0.0]),
+        np.zeros((3, 3)),
+    ):
         np.testing.assert_allclose(ours.pdf(x, mean, cov, True), theirs.pdf(x, mean, cov, True), rtol=1e-11)
         np.testing.assert_allclose(ours.entropy(mean, cov), theirs.entropy(mean, cov), rtol=1e-13)
     for arguments in ((), (None, 3.0), (mean, 2.0), (mean,)):

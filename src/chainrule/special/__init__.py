@@ -46,7 +46,9 @@ def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
     if isinstance(rule, tuple):
         return tuple(_recorded(one, space, *arrays) for one in rule)
     given = _as_arrays(rule, arrays)
-    if any(map(is_traced, given)) and not (rule in _HOLOMORPHIC and isinstance(innermost(given[0]), _OF_NUMPY)):
+    if any(map(is_traced, given)) and not (
+        rule in _HOLOMORPHIC and isinstance(innermost(given[0]), _OF_NUMPY)
+    ):
         refuse_complex(rule.__name__, space, given)
     return space._record(rule, given, {})
 

@@ -124,7 +124,10 @@ def _truncated_pullback(xp: Any, x: Array, rtol: Any, g: Array) -> Array:
     f = xp.where(kept, 1 / xp.where(kept, s, 1), 0)
     UH, V, gH = adjoint(xp, U), adjoint(xp, Vh), adjoint(xp, g)
     E = xp.matmul(xp.matmul(UH, gH), V)
-    (si, fi, ki), (sj, fj, kj) = ([a[..., None] for a in (s, f, kept)], [a[..., None, :] for a in (s, f, kept)])
+    (si, fi, ki), (sj, fj, kj) = (
+        [a[..., None] for a in (s, f, kept)],
+        [a[..., None, :] for a in (s, f, kept)],
+    )
     one = ki != kj
     plus = xp.where(one, (fi - fj) / xp.where(one, si - sj, 1), -fi * fj)
     minus = xp.where(one, (fi + fj) / xp.where(one, si + sj, 1), fi * fj)

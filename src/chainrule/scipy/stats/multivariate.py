@@ -69,14 +69,14 @@ class MultivariateNormal:
         """Return the density at x (..., n), with mean (n,), 0 without one, and cov (n, n), (n,) or one number.
 
         The gradient in cov is symmetric. Raises LinAlgError, on a GPU gives NaN, where cov is not positive definite.
-        With allow_singular it may have eigenvalues of 0: the density is one on its range, and 0 outside; the gradients in
-        x and mean are those along the range, and that in cov is NaN. Raises ValueError then for negative eigenvalues.
+        With allow_singular it may have eigenvalues of 0: the density is one on its range, and 0 outside; the gradients
+        in x and mean are those along the range, and that in cov is NaN. Negative eigenvalues are then a ValueError.
         """
         y = self.logpdf(x, mean, cov, allow_singular)
         return prepared(y)[0].exp(y)
 
     def entropy(self, mean: Array | None = None, cov: Array = 1) -> Array:
-        """Return the differential entropy, which depends on the length of mean alone; cov may be singular as in `pdf`."""
+        """Return the differential entropy. Of mean it takes the length alone; cov may be singular as in `pdf`."""
         xp, mean, cov = prepared(mean, cov)
         n = _length(mean, cov)
         _check_shapes(n, None, mean, cov)
