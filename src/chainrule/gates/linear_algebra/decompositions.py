@@ -36,8 +36,8 @@ def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
 def eigh(xp: Any, x: Array, /, *, UPLO: str = "L") -> tuple[Any, tuple[Any, ...]]:
     """X = V diag(w) V^H: dX = V (diag(dw) + F * V^H dV) V^H, F_ij = 1 / (w_j - w_i).
 
-    UPLO says which half is read, for libraries that ask. Vectors of equal eigenvalues can be chosen in many ways and have
-    no slope: a gradient through them is NaN.
+    UPLO says which half is read, for libraries that ask. Vectors of equal eigenvalues can be chosen in many ways and
+    have no slope: a gradient through them is NaN.
     """
     w, V = y = xp.linalg.eigh(x, **({} if UPLO == "L" else {"UPLO": UPLO}))
 
