@@ -118,9 +118,9 @@ The gradient in a complex z is dL/dRe(z) + i dL/dIm(z), the direction of steepes
 A gate that is holomorphic has one rule for real and for complex numbers. `jacobian` gives dy/dz for it, and an error
 where y depends on the conjugate of z as well. A complex result has no gradient, and `grad` says so. Activations, costs,
 `logsumexp` and most special functions have rules for real numbers alone, and complex ones are a TypeError; `sigmoid`
-takes both. `sign` is constant for real numbers and has a slope for complex ones. Vectors of complex matrices, in
-`linalg.eigh`, `linalg.svd` and `linalg.eig`, are found up to a phase: the gradient of what depends on it is NaN.
-Eigenvalues of matrices without as many vectors have no slope: NaN.
+takes both, as `erf` and `erfc` do on NumPy. `sign` is constant for real numbers and has a slope for complex ones.
+Vectors of complex matrices, in `linalg.eigh`, `linalg.svd` and `linalg.eig`, are found up to a phase: the gradient of
+what depends on it is NaN. Eigenvalues of matrices without as many vectors have no slope: NaN.
 
 The transforms of `fft`, of all lengths, norms and axes, have gradients of every order: each is the adjoint of another.
 

@@ -349,6 +349,7 @@ OPERATIONS = [
     one("linalg.inv", "", lambda xp, x: xp.linalg.inv(x), general(2, 2, 2)),
     one("linalg.pinv", "tall", lambda xp, x: xp.linalg.pinv(x), general(3, 2)),
     one("linalg.pinv", "wide", lambda xp, x: xp.linalg.pinv(x), general(2, 3)),
+    one("linalg.pinv", "truncated", lambda xp, x: xp.linalg.pinv(x, rtol=0.5), general(2, 3, 4)),
     Operation("linalg.solve", _call("linalg.solve"), (general(2, 2), uniform(-2, 2, (2, 2, 1)))),
     Operation("linalg.solve", _call("linalg.solve"), (general(2, 2, 2), uniform(-2, 2, (2,))), "vector"),
     one("linalg.vector_norm", "2", lambda xp, x: xp.linalg.vector_norm(x, axis=1)),

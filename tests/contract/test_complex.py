@@ -76,6 +76,7 @@ ROWS: dict[str, tuple[Any, ...]] = {
     "linalg.det-singular": (lambda xp, z: xp.linalg.det(z), np.array([[1 + 1j, 2], [2 + 2j, 4]])),
     "linalg.slogdet": (lambda xp, z: tuple(xp.linalg.slogdet(z)), Z),
     "linalg.pinv": (lambda xp, z: xp.linalg.pinv(z), TALL),
+    "linalg.pinv-truncated": (lambda xp, z: xp.linalg.pinv(z, rtol=0.9), TALL),
     **{
         f"linalg.vector_norm-{p}": (lambda xp, z, p=p: xp.linalg.vector_norm(z, axis=0, ord=p), Z)
         for p in (0.5, 1, 2, 3, float("inf"))
@@ -101,7 +102,7 @@ ROWS: dict[str, tuple[Any, ...]] = {
 OWN = (
     "abs", "imag", "sign", "asinh", "atan", "sigmoid", "pow-complex", "prod", "linalg.det-singular", "linalg.slogdet",
     "linalg.vector_norm-3", "linalg.eigh-both", "linalg.svd-product", "linalg.eig-both", "linalg.qr-tall",
-    "linalg.cholesky", "linalg.pinv",
+    "linalg.cholesky", "linalg.pinv", "linalg.pinv-truncated",
 )  # fmt: skip
 
 

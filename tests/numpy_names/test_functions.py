@@ -631,3 +631,21 @@ def test_covariances_of_too_few_observations_are_infinite():
         found = cr.vjp(lambda x: np.cov(x, **settings), np.array([[1.0, 2.0], [3.0, 1.0]]))[0]
     assert np.isinf(want).all()
     np.testing.assert_array_equal(found, want)
+
+
+@pytest.mark.parametrize("dtype", [float, complex])
+def test_vectors_of_either_half_have_numpys_phases(dtype: type):
+    random = np.random.default_rng(0)
+    for n in (2, 3, 4, 5):
+        x = random.normal(size=(3, n, n)).astype(dtype)
+        x = x + 1j * random.normal(size=x.shape) if dtype is complex else x
+        for half in ("L", "U", "u"):
+            for want, y in zip(np.linalg.eigh(x, half), np.linalg.eigh(cr.variable(x), half), strict=True):
+                np.testing.assert_array_equal(y.value, want)
+            np.testing.assert_array_equal(
+                cr.vmap(lambda x, h=half: np.linalg.eigh(x, h)[1])(x), np.linalg.eigh(x, half)[1]
+            )
+    x = random.normal(size=(3, 3))
+    f = lambda x: np.sum(np.sin(np.linalg.eigh(x + x.T, "U")[1]))  # noqa: E731
+    cr.check_gradients(f, x, order=2)
+    np.testing.assert_array_equal(cr.compile(f)(x), f(x))

@@ -43,6 +43,7 @@ CALLS = {
     "inv": (lambda la, A: la.inv(A), A),
     "det": (lambda la, A: la.det(A), A),
     "pinv": (lambda la, A: la.pinv(A), B),
+    "pinv of fewer": (lambda la, A: la.pinv(A, rtol=0.5), A @ np.diag([9.0, 3.0, 1.0])),
     "cholesky": (lambda la, A: la.cholesky(symmetric(A)), S),
     "cholesky lower": (lambda la, A: la.cholesky(symmetric(A), lower=True), S),
     "qr": (lambda la, A: la.qr(A), A),
@@ -113,6 +114,46 @@ def test_functions_of_matrices_at_singular_ones():
     J = np.array([[4.0, 1.0], [0.0, 4.0]])
     for f in (linalg.sqrtm, linalg.logm, linalg.expm):
         cr.check_gradients(lambda X, f=f: np.sum(np.sin(f(X))), J)
+
+
+# Of real matrices with negative eigenvalues, on the cut; also beside the cut on both sides, and a tiny one.
+ON_THE_CUT = {
+    "two": np.array([[1.0, 2.0], [2.0, 1.0]]),
+    "three": np.array([[-1.0, 2.0, 0.5], [2.0, 1.0, 1.0], [0.5, 1.0, -2.0]]),
+    "not symmetric": np.array([[1.0, 2.0], [4.0, -1.0]]),
+    "two alike": np.diag([-2.0, -2.0]),
+    "tiny": 1e-20 * np.array([[1.0, 2.0], [2.0, 1.0]]),
+    "complex": np.array([[1.0, 2j], [-2j, 1.0]]),
+}
+
+
+def rate(name, A, E):
+    """Return the rate along E by the vectors of A: divided differences of the function between its eigenvalues."""
+    w, V = np.linalg.eig(A)
+    s = np.sqrt(w.astype(complex))
+    gaps = w[:, None] - w + (equal := np.isclose(w[:, None], w, atol=0))
+    slopes = (np.log(w.astype(complex))[:, None] - np.log(w.astype(complex))) / gaps
+    F = 1 / (s[:, None] + s) if name == "sqrtm" else np.where(equal, 1 / w, slopes)
+    return V @ (F * (np.linalg.inv(V) @ E @ V)) @ np.linalg.inv(V)
+
+
+@pytest.mark.parametrize(
+    # The logarithm of a tiny matrix makes SciPy warn.
+    ("name", "label"),
+    [(f, label) for f in ("sqrtm", "logm") for label in ON_THE_CUT if (f, label) != ("logm", "tiny")],
+)
+def test_rates_on_the_cut(name, label):
+    A, f = ON_THE_CUT[label], getattr(linalg, name)
+    E, G, H = np.random.default_rng(1).normal(size=(3, *A.shape))
+    want = rate(name, A, E)
+    near = 1e-10 * np.max(np.abs(want))
+    np.testing.assert_allclose(cr.jvp(f, (A,), (E.astype(A.dtype),))[1], want, atol=near, rtol=1e-9)
+    y, pullback = cr.vjp(f, A)
+    np.testing.assert_allclose(y, getattr(scipy.linalg, name)(A))
+    (slope,) = pullback(G + 1j * H)
+    np.testing.assert_allclose(np.vdot(slope, E).real, np.vdot(G + 1j * H, want).real, rtol=1e-9)
+    if label in ("two", "not symmetric"):
+        cr.check_gradients(lambda A: np.sum(np.abs(np.sin(f(A))) ** 2), A, order=2)
 
 
 def test_a_large_or_small_gradient_leaves_the_digits_of_a_rate():

@@ -124,10 +124,42 @@ def test_multivariate_normal():
     cr.check_gradients(lambda x, m, c: np.sum(np.sin(f(x, m, (c + c.T) / 2))), x[0], mean, S, order=2)
     with pytest.raises(np.linalg.LinAlgError):
         f(x, mean, -S)
-    with pytest.raises(ValueError, match="allow_singular"):
-        f(x, mean, S, allow_singular=True)
+    with pytest.raises(ValueError, match="negative eigenvalues"):
+        f(x, mean, -S, allow_singular=True)
     with pytest.raises(ValueError, match="shapes"):
         f(x, mean, np.eye(3))
+
+
+def test_the_normal_distribution_on_a_range():
+    ours, theirs = stats.multivariate_normal, scipy.stats.multivariate_normal
+    B = np.array([[1.0, 0.2], [0.5, -1.0], [1.5, -0.8]])
+    x, mean = np.array([[0.3, 0.1], [-1.0, 2.0]]) @ B.T, B @ [0.1, 0.2]
+    x[1, 0] += 1
+    for cov in (
+        B @ B.T,
+        np.eye(3),
+        2 * np.eye(3)[:2].T @ np.eye(3)[:2],
+        np.array([1.0, 2.0, 0.0]),
+        np.zeros((3, 3)),
+    ):
+        np.testing.assert_allclose(ours.pdf(x, mean, cov, True), theirs.pdf(x, mean, cov, True), rtol=1e-11)
+        np.testing.assert_allclose(ours.entropy(mean, cov), theirs.entropy(mean, cov), rtol=1e-13)
+    for arguments in ((), (None, 3.0), (mean, 2.0), (mean,)):
+        np.testing.assert_allclose(ours.entropy(*arguments), theirs.entropy(*arguments), rtol=1e-14)
+    # Along the range it is the density of z with x = Q z; outside it is 0, and so is its slope.
+    f, Q = ours.logpdf, np.linalg.qr(B)[0]
+    C = Q.T @ B @ B.T @ Q
+    slopes = cr.grad(lambda x, m: f(x, m, B @ B.T, True), (0, 1))(x[0], mean)
+    inside = -Q @ np.linalg.solve(C, Q.T @ (x[0] - mean))
+    np.testing.assert_allclose(slopes, (inside, -inside), atol=1e-11)
+    assert not np.any(cr.grad(lambda x: f(x, mean, B @ B.T, True))(x[1]))
+    # A direction that does not count may come to count: no slope. Where all count there is one.
+    assert np.isnan(cr.grad(lambda c: f(x[0], mean, c, True))(B @ B.T)).all()
+    assert np.isnan(cr.grad(lambda c: ours.entropy(mean, c))(B @ B.T)).all()
+    S = B.T @ B
+    cr.check_gradients(lambda x, m, c: f(x, m, (c + c.T) / 2, True), x[0, :2], mean[:2], S, order=2)
+    cr.check_gradients(lambda c: ours.entropy(cov=(c + c.T) / 2), S, order=2)
+    np.testing.assert_array_equal(cr.grad(ours.entropy)(mean[:2], S), [0, 0])
 
 
 def test_on_every_device_in_float32_batched_and_compiled(device):

@@ -10,10 +10,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from chainrule.autodiff.namespace import first_space
 from chainrule.autodiff.traced import is_traced
 from chainrule.gates import elementwise
-from chainrule.gates.helpers import is_transformed
+from chainrule.gates.helpers import innermost, is_transformed
 from chainrule.gates.types import Gate
 from chainrule.numpy_names.names import SPECIAL
 from chainrule.special import bessel as bessel
@@ -26,6 +28,9 @@ from chainrule.special.table import GATES, as_arrays, refuse_complex, values
 
 Rule = Gate | tuple[Gate, ...]
 _OF_ORDER = {GATES[name] for name in ("jv", "yn", "yv", "iv", "ive", "polygamma")}
+# Functions with rules for complex numbers, whose values SciPy has.
+_HOLOMORPHIC = {GATES["erf"], GATES["erfc"]}
+_OF_NUMPY = np.ndarray | np.generic
 
 
 def _as_arrays(rule: Rule, items: tuple[Any, ...]) -> list[Any]:
@@ -41,7 +46,9 @@ def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
     if isinstance(rule, tuple):
         return tuple(_recorded(one, space, *arrays) for one in rule)
     given = _as_arrays(rule, arrays)
-    if any(map(is_traced, given)):
+    if any(map(is_traced, given)) and not (
+        rule in _HOLOMORPHIC and isinstance(innermost(given[0]), _OF_NUMPY)
+    ):
         refuse_complex(rule.__name__, space, given)
     return space._record(rule, given, {})
 

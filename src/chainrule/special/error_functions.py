@@ -6,7 +6,7 @@ DLMF is the NIST Digital Library of Mathematical Functions, https://dlmf.nist.go
 import math
 from typing import Any
 
-from chainrule.gates.helpers import is_transformed, output
+from chainrule.gates.helpers import is_complex, is_transformed, output
 from chainrule.gates.types import Array, Result
 from chainrule.special.table import library, slope, special
 
@@ -16,13 +16,13 @@ _ROOT = math.sqrt(2 * math.pi)
 
 @special()
 def erf(xp: Any, x: Array, /) -> Result:
-    """erf' = 2 / sqrt(pi) e^(-x^2) (DLMF 7.2.1)."""
+    """For real and complex x: erf' = 2 / sqrt(pi) e^(-x^2) (DLMF 7.2.1)."""
     return library(erf, xp, x), (lambda g: g * (_PEAK * output(bell, xp, x, c=1.0)),)
 
 
 @special()
 def erfc(xp: Any, x: Array, /) -> Result:
-    """1 - erf(x): erfc' = -2 / sqrt(pi) e^(-x^2) (DLMF 7.2.2)."""
+    """1 - erf(x), for real and complex x: erfc' = -2 / sqrt(pi) e^(-x^2) (DLMF 7.2.2)."""
     return library(erfc, xp, x), (lambda g: g * (-_PEAK * output(bell, xp, x, c=1.0)),)
 
 
@@ -69,9 +69,11 @@ def ndtri(xp: Any, p: Array, /) -> Result:
 def bell(xp: Any, x: Array, /, *, c: float) -> Result:
     """e^(-c x^2) for c = 1 or 1/2: b' = -2 c x b."""
     # Far out, where e^(-c x^2) is 0 in every dtype, 0 times an infinite x is NaN.
-    x = xp.clip(x, -64.0, 64.0)
+    x = x if is_complex(xp, x) else xp.clip(x, -64.0, 64.0)
     if is_transformed(x):
         b = output(bell, xp, x, c=c)
+    elif is_complex(xp, x):
+        b = xp.exp(-c * x * x)
     else:
         # The square of a number of few bits is exact, and the rest is small: the exponent loses no digit.
         near = xp.round(x * 16) / 16

@@ -33,12 +33,13 @@ def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
 
 
 @rule("linalg", partial=True, adjoint=True)
-def eigh(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
+def eigh(xp: Any, x: Array, /, *, UPLO: str = "L") -> tuple[Any, tuple[Any, ...]]:
     """X = V diag(w) V^H: dX = V (diag(dw) + F * V^H dV) V^H, F_ij = 1 / (w_j - w_i).
 
-    Vectors of equal eigenvalues can be chosen in many ways and have no slope: a gradient through them is NaN.
+    UPLO says which half is read, for libraries that ask. Vectors of equal eigenvalues can be chosen in many ways and
+    have no slope: a gradient through them is NaN.
     """
-    w, V = y = xp.linalg.eigh(x)
+    w, V = y = xp.linalg.eigh(x, **({} if UPLO == "L" else {"UPLO": UPLO}))
 
     def pullback(g: Any) -> Array:
         dw, dV = g

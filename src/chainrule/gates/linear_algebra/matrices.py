@@ -77,13 +77,15 @@ def inv(xp: Any, x: Array, /) -> Result:
 
 @rule("linalg", adjoint=True)
 def pinv(xp: Any, x: Array, /, *, rtol: Any = None) -> Result:
-    """The pseudo-inverse, where the rank does not change.
+    """The pseudo-inverse, where the number of singular values that count does not change.
 
     Source: Golub and Pereyra, SIAM Journal on Numerical Analysis 10 (2), 1973.
     """
     P = xp.linalg.pinv(x) if rtol is None else xp.linalg.pinv(x, rtol=rtol)
 
     def pullback(g: Array) -> Array:
+        if rtol is not None and _leaves_out(xp, x, rtol):
+            return _truncated_pullback(xp, x, rtol, g)
         PH, gH = adjoint(xp, P), adjoint(xp, g)
         first = xp.matmul(xp.matmul(gH, P), PH)
         second = xp.matmul(xp.matmul(PH, P), gH)
@@ -96,6 +98,45 @@ def pinv(xp: Any, x: Array, /, *, rtol: Any = None) -> Result:
         )
 
     return P, (pullback,)
+
+
+def _counted(s: Array, rtol: Any) -> Array:
+    return s > s[..., :1] * (rtol[..., None] if getattr(rtol, "ndim", 0) else rtol)
+
+
+def _leaves_out(xp: Any, x: Array, rtol: Any) -> bool:
+    """Say whether a singular value that rounding did not make, of any matrix, counts as 0."""
+    s = xp.linalg.svdvals(x)
+    if not s.shape[-1]:
+        return False
+    rounding = s[..., :1] * (max(x.shape[-2:]) * float(xp.finfo(x.dtype).eps))
+    return somewhere(xp, xp.logical_and(s > rounding, xp.logical_not(_counted(s, rtol))))
+
+
+def _truncated_pullback(xp: Any, x: Array, rtol: Any, g: Array) -> Array:
+    """P^H = U diag(f) V^H, f = 1 / s or 0: dX = U (D+ * sym(E) + D- * skew(E)) V^H + outside, E = U^H g^H V.
+
+    D+ = (f_i - f_j) / (s_i - s_j), D- = (f_i + f_j) / (s_i + s_j); outside are f / s times what U or V leave out.
+    Source: Noferini, A formula for the Frechet derivative of a generalized matrix function, 2017.
+    """
+    U, s, Vh = xp.linalg.svd(x, full_matrices=False)
+    kept = _counted(s, rtol)
+    f = xp.where(kept, 1 / xp.where(kept, s, 1), 0)
+    UH, V, gH = adjoint(xp, U), adjoint(xp, Vh), adjoint(xp, g)
+    E = xp.matmul(xp.matmul(UH, gH), V)
+    (si, fi, ki), (sj, fj, kj) = (
+        [a[..., None] for a in (s, f, kept)],
+        [a[..., None, :] for a in (s, f, kept)],
+    )
+    one = ki != kj
+    plus = xp.where(one, (fi - fj) / xp.where(one, si - sj, 1), -fi * fj)
+    minus = xp.where(one, (fi + fj) / xp.where(one, si + sj, 1), fi * fj)
+    EH = adjoint(xp, E)
+    inner = plus * (E + EH) / 2 + minus * (E - EH) / 2
+    square = f * f
+    left = (xp.matmul(gH, V) - xp.matmul(U, E)) * square[..., None, :]
+    right = square[..., :, None] * (xp.matmul(UH, gH) - xp.matmul(E, Vh))
+    return xp.matmul(xp.matmul(U, inner) + left, Vh) + xp.matmul(U, right)
 
 
 @rule("linalg")

@@ -3,19 +3,31 @@
 A function of a matrix and its derivative come together: f of the block matrix [[A, E], [0, A]] has f(A) on its
 diagonal, and beside it the rate at which f changes as A moves along E (Higham, Functions of Matrices, 2008,
 equation 3.16). So one rule serves all three, to any order; the adjoint has A^T for A and g for E.
+
+The root and the logarithm jump across the negative real axis. An eigenvalue on it is there twice in the block matrix,
+and rounding may put the two on different sides: then e^(i t) times the block matrix has both on one side.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from chainrule.backend.scipy_functions import scipy_function
-from chainrule.gates.helpers import is_transformed, output
+from chainrule.gates.helpers import is_complex, is_transformed, output, somewhere
 from chainrule.gates.types import Array, Gate, Result
 from chainrule.scipy.arguments import below_the_tape, largest, prepared
 
 
-def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, text: str) -> Gate:
+class _Cut(NamedTuple):
+    """What is known of a function with a cut along the negative real axis."""
+
+    turned_back: Callable[[Any, Array, Array], Array]  # f(A) of f(e^(i t) A) and i t
+    floor: float  # errors of f(A) are relative to its norm plus this number
+
+
+def _gate(
+    name: str, written: Callable[[Any, Array], Array], cut: _Cut | None, at_singular: bool, text: str
+) -> Gate:
     """Return the gate of a function of matrices, by SciPy for one of NumPy's, else as it is written here."""
 
     def gate(xp: Any, A: Array, /) -> Result:
@@ -28,17 +40,49 @@ def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, 
             n, T = A.shape[-1], xp.matrix_transpose(A)
             if not n:
                 return g
-            # The rate is linear in E: with E of the size of 1 it loses no digit beside A.
-            size = xp.max(xp.abs(g), axis=(-2, -1), keepdims=True)
-            size = xp.where(xp.logical_and(size > 0, xp.isfinite(size)), size, 1)
+            # The rate is linear in E: with E of the size of 1, or of A beside a cut, it loses no digit beside A.
+            size = _size(xp, g)
+            if beside_cut := cut is not None and is_complex(xp, y):
+                size = size / _size(xp, A)
             above, below = xp.concat([T, g / size], axis=-1), xp.concat([xp.zeros_like(T), T], axis=-1)
-            rate = output(gate, xp, xp.concat([above, below], axis=-2))[..., :n, n:] * size
+            block = xp.concat([above, below], axis=-2)
+            if beside_cut:
+                rate = _rate_beside_the_cut(xp, gate, cut, block, xp.matrix_transpose(y)) * size
+            else:
+                rate = output(gate, xp, block)[..., :n, n:] * size
             return rate if singular is False else xp.where(singular, math.nan, rate)
 
         return y, (pullback,)
 
     gate.__name__, gate.__doc__ = name, text
     return gate
+
+
+def _size(xp: Any, A: Array) -> Array:
+    """Return the largest absolute value of each matrix, or 1 where it is 0 or not finite."""
+    size = xp.max(xp.abs(A), axis=(-2, -1), keepdims=True)
+    return xp.where(xp.logical_and(size > 0, xp.isfinite(size)), size, 1)
+
+
+def _rate_beside_the_cut(xp: Any, gate: Gate, cut: _Cut, block: Array, y: Array) -> Array:
+    """Return the upper right block of f(block), and NaN where y, f of the diagonal block, does not come out twice."""
+    n = y.shape[-1]
+    near = 10 * math.sqrt(float(xp.finfo(y.dtype).eps))
+    scale = near * (cut.floor + xp.linalg.matrix_norm(y, keepdims=True))
+    t = xp.zeros_like(scale) + _TURNS[0]
+    for next_t in (_TURNS[1], None):
+        turn = xp.astype(t, y.dtype) * 1j
+        F = cut.turned_back(xp, output(gate, xp, block * xp.exp(turn)), turn)
+        errors = (xp.linalg.matrix_norm(F[..., k : k + n, k : k + n] - y, keepdims=True) for k in (0, n))
+        same = xp.logical_and(*(error <= scale for error in errors))
+        if next_t is None or not somewhere(xp, xp.logical_not(same)):
+            break
+        t = xp.where(same, t, next_t)
+    return xp.where(same, F[..., :n, n:], math.nan)
+
+
+# In radians, unlike each other so that a turn in a second derivative does not undo that of the first.
+_TURNS = (-0.01, 0.016)
 
 
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
@@ -148,9 +192,23 @@ def _eye(xp: Any, A: Array) -> Array:
     return xp.eye(A.shape[-1], dtype=A.dtype, device=A.device)
 
 
-_exponential = _gate("expm", _expm, True, "e^A.")
-_root = _gate("sqrtm", _sqrtm, True, "The matrix whose square is A, with eigenvalues of positive real part.")
-_logarithm = _gate("logm", _logm, False, "The matrix whose exponential is A; NaN where A is singular.")
+def _root_turned_back(xp: Any, F: Array, turn: Array) -> Array:
+    return F * xp.exp(-turn / 2)
+
+
+def _logarithm_turned_back(xp: Any, F: Array, turn: Array) -> Array:
+    return xp.subtract(F, turn * _eye(xp, F))
+
+
+_exponential = _gate("expm", _expm, None, True, "e^A.")
+_root = _gate(
+    *("sqrtm", _sqrtm, _Cut(_root_turned_back, 0.0), True),
+    "The matrix whose square is A, with eigenvalues of positive real part.",
+)
+_logarithm = _gate(
+    *("logm", _logm, _Cut(_logarithm_turned_back, 1.0), False),
+    "The matrix whose exponential is A; NaN where A is singular.",
+)
 
 
 def expm(A: Array) -> Array:
