@@ -289,3 +289,9 @@ def test_an_axis_that_is_transformed_twice(name: str, settings: dict[str, Any]):
     z = X if name == "rfftn" else Z
     np.testing.assert_array_equal(cr.vjp(lambda z: f(z, **settings), z)[0], f(z, **settings))
     cr.check_gradients(lambda z: f(z, norm="ortho", **settings), z)
+
+
+def test_programs_of_a_complex_factor_and_of_eigenvalues():
+    assert cr.compile(lambda x: 1j * x + x * 2j)(2.0) == 6j
+    with pytest.raises(TypeError, match="compile: the dtype of linalg.eigvals"):
+        cr.compile(cr.grad(lambda x: np.sum(np.real(np.linalg.eigvals(x)))))(np.diag([1.0, 2.0]))
