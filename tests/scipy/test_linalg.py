@@ -115,6 +115,19 @@ def test_functions_of_matrices_at_singular_ones():
         cr.check_gradients(lambda X, f=f: np.sum(np.sin(f(X))), J)
 
 
+def test_roots_and_logarithms_at_negative_eigenvalues():
+    # Rounding moves the double eigenvalue of the block matrix to both sides of the cut.
+    X = np.array([[300.0, 100.0], [50.0, -400.0]])
+    for f in (linalg.sqrtm, linalg.logm):
+        cr.check_gradients(lambda X, f=f: np.sum(np.abs(f(X)) ** 2), X)
+        cr.check_gradients(lambda X, f=f: np.sum(np.imag(f(X))), X / 100, order=2)
+        right = cr.grad(lambda X, f=f: np.real(f(X)[0, 1]))(X)
+        g = np.real(cr.grad(lambda X, f=f: np.real(f(X)[0, 1]))(X + 0j))
+        np.testing.assert_array_equal(np.isnan(g) | np.isclose(g, right), True)
+        stack = np.stack([X, np.eye(2)])
+        np.testing.assert_allclose(f(stack)[0], f(X))
+
+
 def test_a_large_or_small_gradient_leaves_the_digits_of_a_rate():
     for scale in (1e-9, 1e9):
         rate = cr.grad(lambda X, s=scale: s * np.sum(linalg.expm(X)))(A) / scale

@@ -5,6 +5,7 @@ diagonal, and beside it the rate at which f changes as A moves along E (Higham, 
 equation 3.16). So one rule serves all three, to any order; the adjoint has A^T for A and g for E.
 """
 
+import cmath
 import math
 from collections.abc import Callable
 from typing import Any
@@ -32,8 +33,20 @@ def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, 
             size = xp.max(xp.abs(g), axis=(-2, -1), keepdims=True)
             size = xp.where(xp.logical_and(size > 0, xp.isfinite(size)), size, 1)
             above, below = xp.concat([T, g / size], axis=-1), xp.concat([xp.zeros_like(T), T], axis=-1)
-            rate = output(gate, xp, xp.concat([above, below], axis=-2))[..., :n, n:] * size
-            return rate if singular is False else xp.where(singular, math.nan, rate)
+            block = xp.concat([above, below], axis=-2)
+            if name == "expm":
+                return output(gate, xp, block)[..., :n, n:] * size
+            real = xp.isdtype(A.dtype, "real floating") and xp.isdtype(y.dtype, "complex floating")
+            F = _turned(xp, gate, block) if real else output(gate, xp, block)
+            # Rounding may put an eigenvalue and its double on two sides of the cut: a rate of another function.
+            allowed = math.sqrt(float(xp.finfo(y.dtype).eps)) * xp.max(
+                xp.abs(y), axis=(-2, -1), keepdims=True
+            )
+            good = xp.logical_not(singular)
+            for k in (0, n):
+                off = xp.abs(F[..., k : k + n, k : k + n] - xp.matrix_transpose(y))
+                good = xp.logical_and(good, xp.max(off, axis=(-2, -1), keepdims=True) <= allowed)
+            return xp.where(good, F[..., :n, n:] * size, math.nan)
 
         return y, (pullback,)
 
@@ -41,15 +54,28 @@ def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, 
     return gate
 
 
+def _turned(xp: Any, gate: Gate, A: Array) -> Array:
+    """Return the root or the logarithm of a real matrix by that of c A: its negative eigenvalues leave the cut."""
+    c = cmath.exp(-0.01j)
+    F = output(gate, xp, A * c)
+    return F / cmath.sqrt(c) if gate is _root else F - cmath.log(c) * _eye(xp, F)
+
+
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
-    if not is_transformed(A) and (A.ndim == 2 or name == "expm"):
+    if not is_transformed(A):
         own = scipy_function(xp, "linalg", name)
-        if own is not None and name == "logm" and A.dtype == xp.float32:
+        if own is not None and name == "logm" and A.ndim == 2 and A.dtype == xp.float32:
             # In float32 SciPy warns about the error of float32.
             y = own(xp.astype(A, xp.float64))
             return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
-        if own is not None:
+        if own is not None and (A.ndim == 2 or name == "expm"):
             return own(A)
+        if own is not None and A.size:
+            # As one stack, complex where one of its matrices is.
+            n = A.shape[-1]
+            return xp.reshape(
+                xp.stack([_value(xp, a, name, written) for a in xp.reshape(A, (-1, n, n))]), A.shape
+            )
     return written(xp, A)
 
 
@@ -164,7 +190,9 @@ def expm(A: Array) -> Array:
 def sqrtm(A: Array) -> Array:
     """Return the matrix whose square is A (n, n), with eigenvalues of positive real part.
 
-    Where A is singular its gradient is NaN. Source: Higham, Functions of Matrices, 2008, chapter 6.
+    Its gradient is NaN where A is singular, and where an eigenvalue is too near the negative real axis, at which the
+    root jumps; but a real matrix may have negative ones, each once. Source: Higham, Functions of Matrices, 2008,
+    chapter 6.
     """
     return output(_root, *_square("sqrtm", A))
 
@@ -172,7 +200,7 @@ def sqrtm(A: Array) -> Array:
 def logm(A: Array) -> Array:
     """Return the matrix whose exponential is A (n, n), with eigenvalues between -pi i and pi i; NaN for a singular A.
 
-    Source: Higham, Functions of Matrices, 2008, chapter 11.
+    Its gradient is NaN where that of `sqrtm` is. Source: Higham, Functions of Matrices, 2008, chapter 11.
     """
     return output(_logarithm, *_square("logm", A))
 
