@@ -35,9 +35,9 @@ of traced arrays is an error, which names this import. `xp.asarray([x, y])` is a
 and `batched(xp)`.
 
 In your own code `isinstance(x, np.ndarray)`, `isinstance(x, float)` and `np.isscalar(x)` are what they are for the
-plain value, in every transform. The code of libraries is told of numbers alone: `isinstance(x, np.ndarray)` is False there,
-since they may reach for the memory. An operator leaves an operand whose class has operators of its own,
-such as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
+plain value, in every transform. The code of libraries is told of numbers alone: `isinstance(x, np.ndarray)` is False
+there, since they may reach for the memory. An operator leaves an operand whose class has operators of its own, such
+as an `xarray.DataArray`, to that class. `x.T` reverses all axes, as NumPy has it; on array-api-strict it is the
 standard's, of matrices alone. NumPy's C code does not ask the array in `A.dot(x)` of a plain `A`: write `A @ x`.
 
 Items may be set on arrays that the function itself made: `x[key] = v`, `x[key] += v`, `x += v` and `np.add.at(x, key,

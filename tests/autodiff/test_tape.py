@@ -347,7 +347,7 @@ class TestRefusals:
                 cr.vjp(f, np.ones((2, 2)))
 
     def test_a_numpy_function_without_a_rule_says_so(self):
-        for f in (np.spacing, np.linalg.cond, np.add.reduce, lambda x: np.sum(x, where=x > 0)):
+        for f in (np.spacing, np.frexp):
             with pytest.raises(TypeError, match="numpy"):
                 cr.vjp(f, np.ones((2, 2)))
 
@@ -410,6 +410,7 @@ class TestOneRecorder:
             "chainrule.gates.types",
             "chainrule.numpy_names.assignment",
             "chainrule.numpy_names.names",
+            "chainrule.numpy_names.sparse",
             "numpy",
         }
 

@@ -80,7 +80,6 @@ class TestMethods:
             ("sort", r"numpy.sort\(x\)"),
             ("fill", "full_like"),
             ("put", "xp.where"),
-            ("flat", r"x.ravel\(\)"),
             ("view", "x.astype"),
             ("tobytes", r"stop_gradient\(x\).tobytes"),
         ],

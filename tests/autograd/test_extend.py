@@ -154,6 +154,20 @@ class TestForms:
         register_notrace(None, step)
         check_grads(lambda x: x * step(x))(2.5)
 
+    def test_whole_numbers_among_results_are_constants(self):
+        @primitive
+        def largest(x: Any) -> Any:
+            return x.max(), x.argmax(keepdims=True)
+
+        defvjp(largest, lambda ans, x: lambda g: g[0] * (np.arange(len(x)) == ans[1]))
+
+        def f(x: Any) -> Any:
+            value, place = largest(x)
+            assert not isbox(place)
+            return value * x[place][0]
+
+        assert grad(f)(X).tolist() == [0, 0, 4]
+
     def test_an_array_changed_before_backward_is_seen(self):
         y = onp.ones(3)
         f = primitive(lambda x, y: x * y)

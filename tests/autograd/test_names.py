@@ -28,6 +28,9 @@ class TestNumPy:
         assert np.where([True, False])[0].tolist() == [0]
         assert grad(lambda x: np.where(x > 0, x**2, y=0.0))(3.0) == 6
 
+    def test_iterables_of_arrays(self):
+        assert grad(lambda x: np.sum(np.stack(map(np.square, [x, 2 * x]))))(1.0) == 10
+
     def test_diagonal_matrices(self):
         check_grads(lambda x: np.make_diagonal(x, axis1=-1, axis2=-2), order=1)(X)
         with pytest.raises(NotImplementedError, match="axis1=-1"):

@@ -53,6 +53,8 @@ ROWS = {
     # d(z^2)/dz, and what a real function of a complex number has: dL/dRe - i dL/dIm.
     "holomorphic_grad": (autograd.holomorphic_grad(lambda z: np.sum(z**2))(Z), 2 * Z),
     "a complex argument": (autograd.grad(lambda z: np.sum(np.abs(z) ** 2))(Z), 2 * onp.conj(Z)),
+    "whole numbers": (autograd.elementwise_grad(np.square)(onp.arange(3)), [0.0, 2.0, 4.0]),
+    "a Jacobian of whole numbers": (autograd.jacobian(np.square)(onp.arange(2)), onp.diag([0.0, 2.0])),
     "order 2": (autograd.grad(lambda x: autograd.grad(lambda y: y**3 * x)(x))(2.0), 9 * 4.0),
 }
 

@@ -299,6 +299,7 @@ NUMPY = [
     lambda x: np.clip(x.astype(int), 0.5, None),
     lambda x: np.clip(x.astype("float32"), x, 1.0),
     lambda x: np.rint(x.astype("int8")),
+    lambda x: np.einsum("ij->i", x.astype("int32")) + np.einsum("ij->", x.astype("uint8")),
     lambda x: np.heaviside(np.round(x), 0.5) + np.frexp(x)[0],
     lambda x: np.tril(x[0]) - np.triu(x[1], 1),
     lambda x: np.isin(np.round(x), [0, 1], invert=True),

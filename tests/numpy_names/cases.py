@@ -541,6 +541,15 @@ def _(d: Draw, name: str) -> Case:
     ]
 
 
+@case("linalg.pinv of fewer singular values", "linalg.lstsq of fewer singular values")
+def _(d: Draw, name: str) -> Case:
+    U, V = (np.linalg.qr(d.array((n, n)))[0] for n in (4, 3))
+    x = U[:, :3] * [2.0, 1.0, 0.05] @ V
+    if "pinv" in name:
+        return lambda x: np.linalg.pinv(x, 0.1), [x]
+    return lambda x, b: np.linalg.lstsq(x, b, 0.1)[0], [x, d.array((4,))]
+
+
 @case("linalg.tensorsolve", "linalg.tensorinv")
 def _(d: Draw, name: str) -> Case:
     if name.endswith("inv"):

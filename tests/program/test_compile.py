@@ -387,6 +387,22 @@ def test_items_may_be_assigned_in_an_array_that_f_made():
         np.testing.assert_array_equal(cr.compile(f)(X * k), f(X * k))
 
 
+def test_one_value_may_be_assigned_where_a_mask_holds():
+    def f(x, rate):
+        y = x * 2
+        y[x > 0.3] = 0
+        y[(x > 0.1) & (x < 0.2)] = rate * x[0, 1]
+        return y, y.sum()
+
+    g = cr.compile(f)
+    for k in (1, -1, 0.3):
+        for a, b in zip(g(X * k, 3.0), f(X * k, 3.0), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert len(g.signatures) == 1
+    with pytest.raises(TypeError, match=r"x\[mask\]"):
+        cr.compile(lambda x, v: f(x, 1.0)[0].__setitem__(x > 0.3, v))(X, X[0])
+
+
 def test_items_are_assigned_in_their_order():
     def f(x):
         xp = x.__array_namespace__()

@@ -83,6 +83,8 @@ class Namespace:
                     made = _MAKERS[kind](self, function, getattr(own, name))
                     made = wrappers.described(made, function) if function else made
                     setattr(room, name, self._bind(name, kind, made))
+        if not hasattr(plain, "broadcast_shapes"):
+            self.broadcast_shapes = np.broadcast_shapes  # which Dask has not
         for name, adapt in wrappers.ADAPTERS.items():
             setattr(self, name, adapt(self, getattr(self, name), getattr(plain, name)))
         for name, kind, function in functions("beyond"):
@@ -179,6 +181,11 @@ class SubNamespace:
 
     def __init__(self, name: str) -> None:
         self.__name__ = name
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{self.__dict__.get('__name__')} has no {name!r}, as the library of the arrays has not"
+        )
 
     def __repr__(self) -> str:
         return f"<namespace {self.__name__}>"

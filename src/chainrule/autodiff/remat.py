@@ -89,7 +89,7 @@ def _fingerprints(out: Any) -> list[tuple[Any, Any]]:
 
 
 def _fingerprint(y: Any) -> tuple[Any, Any]:
-    y = np.asarray(y) if isinstance(y, int | float | complex) else y
+    y = np.asarray(y) if type(y) in (int, float, complex) else y
     xp = plain_namespace(y)
     if is_complex(xp, y):
         y = xp.stack([xp.real(y), xp.imag(y)])

@@ -14,7 +14,6 @@ import numpy as np
 
 from chainrule.gates.helpers import device_of, highest, is_transformed
 from chainrule.gates.types import Array, Gate
-from chainrule.numpy_names.array import ArrayObject
 from chainrule.numpy_names.assignment import (
     Assignable,
     may_give_views,
@@ -97,7 +96,7 @@ class Traced(Assignable):
 
     def _plain_class(self) -> type:
         value = self.value
-        return value._plain_class() if isinstance(value, ArrayObject) else type(value)
+        return value._plain_class() if hasattr(value, "_plain_class") else type(value)
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"

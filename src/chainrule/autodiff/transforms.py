@@ -486,5 +486,5 @@ def _wrapped(x: Any) -> Any:
     """Return a number or an array as a constant of its differentiable namespace."""
     if type(x) is Traced:
         return x
-    x = np.asarray(x) if isinstance(x, int | float | complex) else x
+    x = np.asarray(x) if isinstance(x, np.generic) or not hasattr(x, "dtype") else x
     return Traced(x, space_of(x))

@@ -45,7 +45,7 @@ __all__ = [
 
 def make_vjp(fun: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], Any]:
     """Return the function from a gradient of fun(x) to that of x, and fun(x)."""
-    out, pullback = cr.vjp(fun, x)
+    out, pullback = cr.vjp(fun, floating(x))
 
     def vjp(g: Any) -> Any:
         return as_autograds(pullback(pytree.mapped(conjugate, g))[0])
@@ -55,7 +55,7 @@ def make_vjp(fun: Callable[[Any], Any], x: Any) -> tuple[Callable[[Any], Any], A
 
 def make_jvp(fun: Callable[[Any], Any], x: Any) -> Callable[[Any], tuple[Any, Any]]:
     """Return the function from a direction of x to fun(x) and its rate in that direction."""
-    return lambda v: scalars(cr.jvp(fun, (x,), (v,)))
+    return lambda v: scalars(cr.jvp(fun, (floating(x),), (floating(v),)))
 
 
 def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,6 +85,13 @@ def primitive(f_raw: Callable[..., Any]) -> Callable[..., Any]:
 
     f.defgrad, f.defvjp, f.defvjp_is_zero = defgrad, of_older, defvjp_is_zero
     return f  # type: ignore[no-any-return]
+
+
+def floating(tree: Any) -> Any:
+    """Return a tree with arrays of floats in the place of those of whole numbers, which have gradients in autograd."""
+    return pytree.mapped(
+        lambda x: x.astype(float) if type(x) is np.ndarray and x.dtype.kind in "iu" else x, tree
+    )
 
 
 def scalars(tree: Any) -> Any:

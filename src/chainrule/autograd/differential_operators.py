@@ -10,7 +10,7 @@ import numpy as np
 import chainrule as cr
 from chainrule import pytree
 from chainrule.autograd import core
-from chainrule.autograd.core import as_autograds, scalars
+from chainrule.autograd.core import as_autograds, floating, scalars
 from chainrule.autograd.vector_spaces import is_complex, vspace
 from chainrule.autograd.wrap_util import unary_to_nary
 
@@ -40,7 +40,7 @@ def value_and_grad(fun: Function, x: Any) -> Any:
 @unary_to_nary
 def grad_and_aux(fun: Function, x: Any) -> Any:
     """Return a function which gives the gradient of the first of two results of fun, and the second."""
-    gradient, more = cr.grad(lambda x: tuple(fun(x)), has_aux=True)(x)
+    gradient, more = cr.grad(lambda x: tuple(fun(x)), has_aux=True)(floating(x))
     return as_autograds(gradient), scalars(more)
 
 
@@ -49,7 +49,7 @@ def _value_and_grad(fun: Function, x: Any) -> tuple[Any, Any]:
         value = fun(x)
         return _one_real_number(value), value
 
-    (_, value), gradient = cr.value_and_grad(number_and_value, has_aux=True)(x)
+    (_, value), gradient = cr.value_and_grad(number_and_value, has_aux=True)(floating(x))
     return scalars(value), as_autograds(gradient)
 
 
@@ -79,7 +79,7 @@ def deriv(fun: Function, x: Any) -> Any:
 @unary_to_nary
 def jacobian(fun: Function, x: Any) -> Any:
     """Return a function which gives all derivatives, an array of shape fun(x).shape + x.shape."""
-    return as_autograds(cr.jacobian(lambda x: _array(fun(x)))(x))
+    return as_autograds(cr.jacobian(lambda x: _array(fun(x)))(floating(x)))
 
 
 def _array(y: Any) -> Any:

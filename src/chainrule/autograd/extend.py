@@ -189,7 +189,7 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         )
         ans = kept[0] = f(*new, **kwargs)
         items = [x if hasattr(x, "dtype") else np.asarray(x) for x in pytree.flat(ans)]
-        if not any(x.dtype.kind in "fc" for x in items):
+        if not any(map(_is_inexact, items)):
             return np.zeros(()), (None,) * len(places)
         call = _Call(f, sorted(changed), ans, new, kwargs)
         backs = [
@@ -205,7 +205,9 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return out if is_transformed(out) and out.level else kept[0]
     for y in out:
         refuse_captured(get_name(f), y)
-    return pytree.rebuilt(kept[0], iter(out))
+    # Whole numbers among the results, such as places, are constants.
+    items = [y if _is_inexact(x) else x for x, y in zip(pytree.flat(kept[0]), out, strict=True)]
+    return pytree.rebuilt(kept[0], iter(items))
 
 
 class _Call:
@@ -293,7 +295,7 @@ class _Call:
         """Return the arrays of a derivative that a rule gave; ValueError for another shape."""
         found = [x if hasattr(x, "dtype") else np.asarray(x) for x in pytree.along(derivative, of, name)]
         for d, x in zip(found, pytree.flat(of), strict=True):
-            if tuple(d.shape) != np.shape(x):
+            if _is_inexact(x) and tuple(d.shape) != np.shape(x):
                 raise ValueError(
                     f"{get_name(self.f)}: expected from its rule for {name} the shape {np.shape(x)}; "
                     f"got {tuple(d.shape)}"
@@ -316,6 +318,11 @@ def _by_rows(top: Batched, f: Rule, trees: tuple[Any, ...]) -> Any:
     return pytree.rebuilt(
         rows[0], iter([Batched(ours.stack(list(its)), top.space, top.level) for its in columns])
     )
+
+
+def _is_inexact(x: Any) -> bool:
+    """Say whether an array or a number of a result has gradients."""
+    return x.dtype.kind in "fc" if hasattr(x, "dtype") else isinstance(x, float | complex)
 
 
 def _wrapped(space: Any, result: Any) -> Any:

@@ -7,7 +7,16 @@ and `scatter` compute it. Their own pullbacks gather, so gradients of gradients 
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, device_of, highest, is_transformed, output, top_of, wider
+from chainrule.gates.helpers import (
+    axis_number,
+    device_of,
+    highest,
+    is_complex,
+    is_transformed,
+    output,
+    top_of,
+    wider,
+)
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback, Result
 
@@ -18,6 +27,10 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
     shape, top = x.shape, highest(key if isinstance(key, tuple) else (key,))
     # A plain array would ask a transformed one for its numbers.
     y = x[key] if top is None or is_transformed(x) else top.space._getitem(x, key=key)
+    if hasattr(y, "compute_chunk_sizes") and math.isnan(sum(y.shape)):
+        raise TypeError(
+            "x[mask]: Dask does not know how many elements a mask picks. Write xp.where(mask, x, 0)"
+        )
     return y, (lambda g: output(scatter, xp, g, keys=(key,), shape=shape),)
 
 
@@ -140,8 +153,8 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
             y[key] = g
         else:
             y[key] += g
-    elif (add_at := getattr(xp.add, "at", None)) is not None:
-        add_at(y, key, g)
+    elif hasattr(xp.add, "at"):
+        y = _with_added(xp, y, key, g)
     else:
         positions = xp.reshape(xp.arange(math.prod(y.shape), device=device_of(y)), y.shape)[key]
         y = y + xp.reshape(put(xp, g, positions=positions, size=math.prod(y.shape))[0], y.shape)
@@ -155,6 +168,19 @@ def _parts(key: Any) -> tuple[Any, ...]:
 def _without_new_axes(key: Any) -> tuple[Any, ...]:
     parts = tuple(part for part in _parts(key) if part is not None)
     return parts if ... in parts else (*parts, ...)
+
+
+def _with_added(xp: Any, y: Array, key: Any, g: Array) -> Array:
+    """Return y, an array of our own, with g added at a key by the library's scattered sum."""
+    if not is_complex(xp, y):
+        xp.add.at(y, key, g)
+        return y
+    # Part by part, because CuPy has that sum of real numbers alone.
+    for part, unit in ((xp.real(g), 1), (xp.imag(g), 1j)):
+        sums = xp.zeros(y.shape, dtype=part.dtype, device=device_of(g))
+        xp.add.at(sums, key, part)
+        y = y + xp.astype(sums, y.dtype) * unit
+    return y
 
 
 @rule("internal", flow="moves")
@@ -173,9 +199,9 @@ def put(xp: Any, g: Array, /, *, positions: Array, size: int) -> Result:
     elif hasattr(g, "index_add"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
         y = y.index_add(0, xp.reshape(positions, (-1,)), xp.astype(xp.reshape(g, (-1,)), y.dtype))
-    elif (add_at := getattr(xp.add, "at", None)) is not None:
+    elif hasattr(xp.add, "at"):
         y = xp.zeros((size,), dtype=_counting(xp, g.dtype), device=device_of(g))
-        add_at(y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
+        y = _with_added(xp, y, xp.reshape(positions, (-1,)), xp.reshape(g, (-1,)))
     else:
         # Without a scattered sum: one row per element, one column per place.
         there = xp.reshape(positions, (-1, 1)) == xp.arange(size, device=device_of(g))
@@ -202,7 +228,7 @@ def take(xp: Any, x: Array, indices: Array, /, *, axis: int | None = None) -> Re
         flat = xp.reshape(g, (-1,))
         return xp.reshape(output(put, xp, flat, positions=positions, size=math.prod(shape)), shape)
 
-    return xp.take(x, indices, axis=axis), (pullback, None)
+    return xp.take(x, indices, axis=along if x.ndim == 1 else axis), (pullback, None)
 
 
 @rule("main", flow="selects")

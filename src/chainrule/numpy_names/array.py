@@ -155,7 +155,7 @@ class ArrayMethods(ArrayObject):
         return bool(self.space.any(self == value))
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return self.space.round(self) if ndigits is None else np.round(self, ndigits)
+        return self.space.round(self) if ndigits is None else np.round(self, ndigits)  # type: ignore[call-overload]
 
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """Return a copy on another device."""

@@ -150,9 +150,9 @@ def _below(name: str, x: Any) -> Any:
 
 def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs: dict[str, Any]) -> Any:
     """Call a function of FUNCTIONS, which has NumPy's names for its arguments."""
-    names, by_place = _argument_names(own)
+    names, by_place, takes_any = _argument_names(own)
     for name, value in kwargs.items():
-        if name not in names and "kwargs" not in names and "kw" not in names and not _is_default(name, value):
+        if not (name in names or takes_any or _is_default(name, value)):
             written = " and write xp.astype on the result" if name == "dtype" else ""
             raise TypeError(
                 f"{full}: {name}= cannot be traced; leave it out{written}. "
@@ -160,9 +160,7 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
             )
     args = [*map(_converted, by_place, args), *args[len(by_place) :]]
     kwargs = {
-        k: _converted(k, v)
-        for k, v in kwargs.items()
-        if (k in names or names[-1].startswith("kw")) and v is not np._NoValue
+        k: _converted(k, v) for k, v in kwargs.items() if (k in names or takes_any) and v is not np._NoValue
     }
     try:
         return own(space, *args, **kwargs)
@@ -175,11 +173,12 @@ def _call_own(space: Any, own: Callable[..., Any], full: str, args: Any, kwargs:
 
 
 @functools.cache
-def _argument_names(own: Callable[..., Any]) -> tuple[list[str], list[str]]:
-    """Return the names of the arguments after the namespace, and those of them that may be given by place."""
+def _argument_names(own: Callable[..., Any]) -> tuple[list[str], list[str], bool]:
+    """Return the names of the arguments after the namespace, those that may be given by place, and whether any may."""
     parameters = list(_signature(own).parameters.values())[1:]
     by_place = [p.name for p in parameters if p.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
-    return [p.name for p in parameters], by_place
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
+    return [p.name for p in parameters], by_place, takes_any
 
 
 def _call_standard(space: Any, target: Callable[..., Any], full: str, bound: dict[str, Any]) -> Any:

@@ -109,7 +109,14 @@ class Recorded(ArrayObject):
                 "item assignment is followed on an array that the function itself made. "
                 "Write x = xp.where(mask, value, x), or join the parts with xp.concat or xp.stack"
             )
-        written = self.space._noted(self, operation, run, (self, _key(self, key), value), {})
+        # One value has no shape that has to fit a mask.
+        one = (
+            operation == "setitem"
+            and not isinstance(value, list | tuple)
+            and getattr(value, "shape", ()) == ()
+        )
+        place = fixed(key) if one else _key(self, key)
+        written = self.space._noted(self, operation, run, (self, place, value), {})
         self.value, self.variable = written.value, written.variable
         if old in recording.viewed:
             recording.stale |= recording.views_of(old) - {self.variable}

@@ -22,6 +22,22 @@ def where(condition: Any, *given: Any, **named: Any) -> Any:
     return found.tolist() if given and not any(map(_holds_array, (condition, *given))) else found
 
 
+def _of_any_iterable(name: str) -> Any:
+    """Return a function of a sequence of arrays that takes any iterable of them."""
+    joined = getattr(_ours, name)
+
+    def function(arrays: Any, *args: Any, **kwargs: Any) -> Any:
+        is_sequence = isinstance(arrays, list | tuple) or hasattr(arrays, "shape")
+        return joined(arrays if is_sequence else list(arrays), *args, **kwargs)
+
+    function.__name__, function.__doc__ = name, joined.__doc__
+    return function
+
+
+for _name in ("column_stack", "concatenate", "hstack", "stack", "vstack"):
+    globals()[_name] = _of_any_iterable(_name)
+
+
 def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """Return the matrices whose diagonals are the last axis of D; for offset 0 and the axes -1 and -2 alone."""
     if (offset, axis1, axis2) != (0, -1, -2):

@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 from chainrule.gates.elementwise import direction
-from chainrule.gates.helpers import adjoint, conjugate, is_complex, output
+from chainrule.gates.helpers import adjoint, conjugate, device_of, is_complex, output
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 
@@ -217,7 +217,7 @@ def _symmetric(xp: Any, X: Array) -> Array:
 
 
 def _eye(xp: Any, v: Array) -> Array:
-    return xp.eye(v.shape[-1], dtype=v.dtype, device=v.device)
+    return xp.eye(v.shape[-1], dtype=v.dtype, device=device_of(v))
 
 
 def _diagonal(xp: Any, v: Array) -> Array:

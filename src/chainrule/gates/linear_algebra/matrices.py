@@ -7,6 +7,7 @@ from chainrule.gates.elementwise import direction, over
 from chainrule.gates.helpers import (
     adjoint,
     conjugate,
+    device_of,
     is_complex,
     is_transformed,
     kept_shape,
@@ -155,7 +156,7 @@ def slogdet(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
     def pullback(g: Any) -> Array:
         to_sign, to_log = g
         if is_complex(xp, x) and to_sign is not None:
-            turn = real_product(xp, to_sign, y[0] * 1j) * xp.asarray(1j, dtype=x.dtype, device=x.device)
+            turn = real_product(xp, to_sign, y[0] * 1j) * xp.asarray(1j, dtype=x.dtype, device=device_of(x))
             to_log = turn if to_log is None else turn + to_log
         if to_log is None:
             return xp.zeros_like(x)
@@ -170,7 +171,7 @@ def slogdet(xp: Any, x: Array, /) -> tuple[Any, tuple[Any, ...]]:
 def _inverse_where_there_is_one(xp: Any, x: Array, singular: Array) -> Array:
     """Return the inverses of a stack of matrices, and the identity for those that are singular."""
     if somewhere(xp, singular):
-        x = xp.where(singular[..., None, None], xp.eye(x.shape[-1], dtype=x.dtype, device=x.device), x)
+        x = xp.where(singular[..., None, None], xp.eye(x.shape[-1], dtype=x.dtype, device=device_of(x)), x)
     return xp.linalg.inv(x)
 
 
@@ -200,7 +201,7 @@ def _minors(xp: Any, x: Array) -> Array:
         return xp.ones_like(x)
 
     def without(i: int) -> Array:
-        return xp.asarray([k for k in range(n) if k != i], device=x.device)
+        return xp.asarray([k for k in range(n) if k != i], device=device_of(x))
 
     def cofactor(i: int, j: int) -> Array:
         return (-1) ** (i + j) * xp.linalg.det(xp.take(xp.take(x, without(i), axis=-2), without(j), axis=-1))

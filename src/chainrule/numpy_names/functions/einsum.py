@@ -138,7 +138,11 @@ def _single(
             x = xp.linalg.diagonal(xp.moveaxis(x, (first, second), (-2, -1)))
             labels = [a for i, a in enumerate(labels) if i not in (first, second)] + [label]
     away = tuple(i for i, label in enumerate(labels) if label not in keep)
-    return (xp.sum(x, axis=away) if away else x), [label for label in labels if label in keep]
+    if away:
+        # NumPy's einsum keeps the dtype of integers, which its sum widens.
+        whole = not xp.isdtype(x.dtype, ("real floating", "complex floating"))
+        x = xp.sum(x, axis=away, dtype=x.dtype) if whole else xp.sum(x, axis=away)
+    return x, [label for label in labels if label in keep]
 
 
 def _pair(xp: Any, x: Array, first: Labels, y: Array, second: Labels, keep: set[Any]) -> tuple[Array, Labels]:

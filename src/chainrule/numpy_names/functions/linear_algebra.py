@@ -165,8 +165,25 @@ def _conjugate(xp: Any, x: Array) -> Array:
 @numpy_name("linalg.pinv")
 def pinv(xp: Any, a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Array:
     """Return pseudo-inverses; singular values below rcond, or rtol, times the largest count as 0."""
-    rtol = rcond if rtol is None else rtol
-    return xp.linalg.pinv(as_array(xp, a), **({} if rtol is None else {"rtol": rtol}))
+    a, rtol = as_array(xp, a), rcond if rtol is None else rtol
+    return xp.linalg.pinv(a) if rtol is None else _truncated_inverse(xp, a, rtol)
+
+
+def _truncated_inverse(xp: Any, a: Array, rtol: Any) -> Array:
+    """Return the pseudo-inverse; where it leaves out singular values that rounding did not make, by the vectors."""
+    s = xp.linalg.svdvals(xp.stop_gradient(a))
+    if not s.shape[-1]:
+        return xp.linalg.pinv(a, rtol=rtol)
+    largest, rounding = s[..., :1], max(a.shape[-2:]) * float(xp.finfo(a.dtype).eps)
+    bound = largest * (rtol[..., None] if getattr(rtol, "ndim", 0) else rtol)
+    if not somewhere(xp, xp.logical_and(s <= bound, s > largest * rounding)):
+        return xp.linalg.pinv(a, rtol=rtol)
+    # The rule of pinv holds for matrices whose other singular values are 0.
+    U, s, Vh = xp.linalg.svd(a, full_matrices=False)
+    kept = s > bound
+    inverse = xp.where(kept, 1 / xp.where(kept, s, 1.0), 0.0)
+    V, UT = (xp.matrix_transpose(_conjugate(xp, x)) for x in (Vh, U))
+    return xp.matmul(V * inverse[..., None, :], UT)
 
 
 @numpy_name("linalg.lstsq")
@@ -181,7 +198,7 @@ def lstsq(xp: Any, a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Arr
     rcond = eps * max(m, n) if rcond is None else eps if rcond == -1 else rcond
     s = xp.linalg.svdvals(a)
     rank = xp.count_nonzero(s > rcond * s[:1])
-    x = xp.matmul(xp.linalg.pinv(a, rtol=rcond), b)
+    x = xp.matmul(_truncated_inverse(xp, a, rcond), b)
     squares = xp.zeros((0,), dtype=s.dtype, device=s.device)
     if m > n and not somewhere(xp, rank < n):
         r = b - xp.matmul(a, x)

@@ -145,7 +145,7 @@ def _shares(xp: Any, name: str, q: Any, a: Array) -> tuple[Array, int, bool]:
     # Python's numbers do, and so do whole ones, between which nothing is interpolated.
     keeps_dtype = type(q) in (int, float)
     numbers = q if isinstance(q, list | tuple) else (q,)
-    if all(isinstance(x, int | float | np.ndarray | np.generic) for x in numbers):
+    if all(isinstance(x, int | float | np.ndarray | np.generic) and not hasattr(x, "space") for x in numbers):
         plain = np.asarray(q)
         if np.any((plain < 0) | (plain > whole)):
             raise ValueError(f"numpy.{name}: expected q from 0 to {whole}; got {q}")

@@ -29,11 +29,9 @@ def reduce(
     array, axis = as_array(xp, array, dtype), integers(axis)
     reduction = _REDUCTIONS.get(name)
     if reduction is not None:
-        return (
-            FUNCTIONS[reduction](xp, array, axis=axis, **settings)
-            if reduction in FUNCTIONS
-            else getattr(xp, reduction)(array, axis=axis, **settings)
-        )
+        f = FUNCTIONS.get(reduction)
+        f = functools.partial(f, xp) if f else getattr(xp, reduction)
+        return f(array, axis=axis, **settings)
     if axis is None or isinstance(axis, tuple):
         if len(axis or range(array.ndim)) != 1:
             raise TypeError(
@@ -43,7 +41,7 @@ def reduce(
     keepdims, parts = settings.pop("keepdims", False), list(xp.unstack(array, axis=axis))
     initial = settings.pop("initial", None)
     if initial is None and len(parts) == 1:
-        initial = getattr(getattr(np, name, None), "identity", None)  # hypot(0, x) is no longer x
+        initial = getattr(getattr(np, name, None), "identity", None)  # hypot(0, x) is |x|
     if settings or not parts:
         raise TypeError(
             f"numpy.{name}.reduce: expected elements along axis {axis}, keepdims= and initial= alone; got {settings}"
