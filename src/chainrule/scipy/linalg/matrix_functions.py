@@ -39,9 +39,10 @@ def _gate(name: str, written: Callable[[Any, Array], Array], at_singular: bool, 
             real = xp.isdtype(A.dtype, "real floating") and xp.isdtype(y.dtype, "complex floating")
             F = _turned(xp, gate, block) if real else output(gate, xp, block)
             # Rounding may put an eigenvalue and its double on two sides of the cut: a rate of another function.
-            allowed = math.sqrt(float(xp.finfo(y.dtype).eps)) * xp.max(
-                xp.abs(y), axis=(-2, -1), keepdims=True
+            size_of_y = xp.max(xp.abs(y), axis=(-2, -1), keepdims=True) + (
+                2 * math.pi if name == "logm" else 0
             )
+            allowed = math.sqrt(float(xp.finfo(y.dtype).eps)) * size_of_y
             good = xp.logical_not(singular)
             for k in (0, n):
                 off = xp.abs(F[..., k : k + n, k : k + n] - xp.matrix_transpose(y))
@@ -62,21 +63,28 @@ def _turned(xp: Any, gate: Gate, A: Array) -> Array:
 
 
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
-    if not is_transformed(A):
-        own = scipy_function(xp, "linalg", name)
-        if own is not None and name == "logm" and A.ndim == 2 and A.dtype == xp.float32:
-            # In float32 SciPy warns about the error of float32.
-            y = own(xp.astype(A, xp.float64))
-            return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
-        if own is not None and (A.ndim == 2 or name == "expm"):
-            return own(A)
-        if own is not None and A.size:
-            # As one stack, complex where one of its matrices is.
-            n = A.shape[-1]
-            return xp.reshape(
-                xp.stack([_value(xp, a, name, written) for a in xp.reshape(A, (-1, n, n))]), A.shape
-            )
-    return written(xp, A)
+    if not A.size:
+        return A
+    own = None if is_transformed(A) else scipy_function(xp, "linalg", name)
+    if own is None:
+        return written(xp, A)
+    if name == "expm":
+        return own(A)
+    if A.ndim > 2:
+        # As one stack, complex where one of its matrices is.
+        rows = xp.reshape(A, (-1, *A.shape[-2:]))
+        return xp.reshape(xp.stack([_value(xp, a, name, written) for a in rows]), A.shape)
+    if name == "logm" and A.dtype == xp.float32:
+        # In float32 SciPy warns about the error of float32.
+        y = own(xp.astype(A, xp.float64))
+        return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
+    try:
+        return own(A)
+    except ValueError:
+        # The logarithm came to infinities, as that of a double eigenvalue on both sides of the cut does.
+        if not xp.all(xp.isfinite(A)):
+            raise
+        return xp.full_like(A, math.nan)
 
 
 # The coefficients of Pade's approximant [13/13] of e^x, from the constant on, and the norm up to which it has all
