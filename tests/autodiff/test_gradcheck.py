@@ -176,5 +176,7 @@ def test_a_tolerance_may_be_a_number_of_numpys():
 
 
 def test_what_does_not_move_in_a_tree_is_named():
-    with pytest.raises(TypeError, match=r"expected args\[0\]\['n'\] to be an array of a floating dtype; got int"):
+    with pytest.raises(
+        TypeError, match=r"expected args\[0\]\['n'\] to be an array of a floating dtype; got int"
+    ):
         cr.check_gradients(lambda tree: np.sum(tree["x"] ** tree["n"]), {"x": np.ones(2), "n": 3})

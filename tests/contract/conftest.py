@@ -10,7 +10,9 @@ from tests.helpers.devices import Place
 
 # cuFFT, and cuSOLVER's eigenvalues of general matrices; and rows of complex numbers, each of whose kernels takes g++
 # seconds, but for some (tests/contract/test_complex.py).
-_LACKING = re.compile(r"fft\.|convolve_vectors|linalg\.eig(?:-|vals(?:-|\]))|[-\[](?:imag|direction-complex)[-\]]")
+_LACKING = re.compile(
+    r"fft\.|convolve_vectors|linalg\.eig(?:-|vals(?:-|\]))|[-\[](?:imag|direction-complex)[-\]]"
+)
 
 
 @pytest.fixture

@@ -293,5 +293,5 @@ def test_an_axis_that_is_transformed_twice(name: str, settings: dict[str, Any]):
 
 def test_programs_of_a_complex_factor_and_of_eigenvalues():
     assert cr.compile(lambda x: 1j * x + x * 2j)(2.0) == 6j
-    with pytest.raises(TypeError, match="compile: the dtype of linalg.eigvals"):
+    with pytest.raises(TypeError, match=r"compile: the dtype of linalg.eigvals"):
         cr.compile(cr.grad(lambda x: np.sum(np.real(np.linalg.eigvals(x)))))(np.diag([1.0, 2.0]))

@@ -27,6 +27,7 @@ def test_gradients_of_roots():
     # x = a^(1/3): the derivatives of a closed form.
     third = cr.grad(cr.grad(lambda a: root(lambda x, a: x**3 - a, 1.0, (a,)).x[0]))
     np.testing.assert_allclose(third(np.asarray(8.0)), -2 / 9 * 8 ** (-5 / 3), rtol=1e-12)
+    np.testing.assert_allclose(root(lambda x, a: x**3 - a, 1.0, np.asarray(8.0)).x, [2], rtol=1e-9)
     # Nested arguments, and a matrix for x: X X = A.
     A = np.array([[4.0, 1.0], [0.5, 3.0]])
 
@@ -64,6 +65,8 @@ def test_errors():
         cr.grad(lambda a: root(lambda x, a: (x - a) ** 2, 1.2, (a,)).x[0])(one)
     with pytest.raises(np.linalg.LinAlgError, match="singular at the root"):
         cr.grad(lambda a: fixed_point(lambda x, a: x + 0 * a, 1.0, (a,)))(one)
+    with pytest.raises(np.linalg.LinAlgError, match="not finite"):
+        cr.grad(lambda a: root(lambda x, a: np.sign(x - a) * np.abs(x - a) ** 0.5, 1.1, (a,)).x[0])(one)
     for args in ((), (one,)):
         with pytest.raises(TypeError, match="pass it in by args"):
             cr.grad(lambda a, args=args: root(lambda x, *_: x * x - a, 1.0, args).x[0])(one)

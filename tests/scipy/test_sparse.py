@@ -30,9 +30,7 @@ def test_operators(kind):
     A = getattr(scipy.sparse, kind)(D)
     v, X, w, Y = OPERANDS
     forms = [(lambda x: A @ x, v), (lambda x: A @ x, X), (lambda x: x @ A, w), (lambda x: x @ A, Y)]
-    forms += [(lambda x: A.T @ x, w)]
-    if kind != "coo_array":  # whose dot takes NumPy's and sparse arrays alone
-        forms += [(lambda x: A.dot(x), v)]
+    forms += [(lambda x: A.T @ x, w), (lambda x: A.dot(x), v), (lambda x: A.dot(x), X)]
     if kind.endswith("matrix"):
         forms += [(lambda x: A * x, v), (lambda x: x * A, Y)]
     for f, x in forms:

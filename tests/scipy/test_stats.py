@@ -81,6 +81,22 @@ def test_the_tails_keep_their_digits():
     )
 
 
+def test_the_logarithm_of_nearly_one_keeps_its_digits():
+    near_one = {"uniform": (1e-10,), "gamma": (1e-4, 2.5), "beta": (1e-3, 4.0, 2.0), "t": (-50.0, 5.0)}
+    for name, arguments in near_one.items():
+        ours, theirs = getattr(stats, name), getattr(scipy.stats, name)
+        np.testing.assert_allclose(ours.logsf(*arguments), np.log1p(-theirs.cdf(*arguments)), rtol=1e-13)
+    np.testing.assert_allclose(
+        stats.gamma.logcdf(60.0, 2.5), np.log1p(-scipy.stats.gamma.sf(60.0, 2.5)), rtol=1e-13
+    )
+
+
+def test_a_count_that_is_nan():
+    for name, parameters in COUNTS.items():
+        for method in ("pmf", "logpmf", "cdf", "logsf"):
+            assert np.isnan(getattr(getattr(stats, name), method)(np.nan, *parameters))
+
+
 def test_outside_the_support_no_gradient_flows():
     for name, x in {"gamma": (-1.0, 2.0), "beta": (2.0, 1.5, 2.0), "uniform": (3.0,)}.items():
         f = getattr(stats, name)

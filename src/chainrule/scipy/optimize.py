@@ -40,21 +40,23 @@ class Root:
 def root(
     fun: Function,
     x0: Array,
-    args: tuple[Any, ...] = (),
+    args: Any = (),
     method: str = "hybr",
     tol: float | None = None,
     options: dict[str, Any] | None = None,
 ) -> Root:
     """Return the root of fun(x, *args) near x0, as its `x`, of the shape of x0; a number x0 is a vector of length 1.
 
-    fun gives an array of the shape of x. `args` may be nested; gradients flow to its arrays, to any order, and none to
-    x0. The root of NumPy's arrays is found by SciPy's `method`, which is given the Jacobian of fun where it takes one;
-    another by Newton's method. Raises RuntimeError where none is found, LinAlgError for the gradient at a root where
-    the Jacobian is singular, and TypeError where fun uses a traced array that is not among its arguments.
+    fun gives an array of the shape of x. `args`, a tuple or the one argument, may be nested; gradients flow to its
+    arrays, to any order, and none to x0. The root of NumPy's arrays is found by SciPy's `method`, which is given the
+    Jacobian of fun where it takes one; another by Newton's method. Raises RuntimeError where none is found,
+    LinAlgError for the gradient at a root where the Jacobian is singular, and TypeError where fun uses a traced array
+    that is not among its arguments.
     """
     check_function("root", fun)
     _, x0 = prepared(x0)
     x0 = x0 if x0.ndim else x0[None]
+    args = args if isinstance(args, tuple) else (args,)
     f = _residual(fun, x0)
 
     def by_scipy(f: Function, start: Array) -> Array:
@@ -69,7 +71,7 @@ def root(
             raise RuntimeError(f"root: SciPy's {method!r} found none: {found.message}")
         return np.reshape(np.asarray(found.x), start.shape)
 
-    x = _solution("root", f, unwrapped(stop_gradient(x0)), tuple(args), by_scipy)
+    x = _solution("root", f, unwrapped(stop_gradient(x0)), args, by_scipy)
     return Root(x, f(x, *args))
 
 
@@ -185,9 +187,10 @@ def _check_regular(name: str, f: Function, x: Array, J: Array) -> None:
     top = top_of([x, J, y])
     x, J, y = (x, J, y) if top is None else as_constants((x, J, y), top.space)
     xp = namespace_of([J])
-    s = xp.linalg.svdvals(J)
+    finite = xp.isfinite(J)
+    s = xp.linalg.svdvals(xp.where(finite, J, 0))
     rounding = 16 * max(1, n) * float(xp.finfo(x.dtype).eps)
-    regular = s[..., -1] > rounding * s[..., 0]
+    regular = xp.logical_and(s[..., -1] > rounding * s[..., 0], xp.all(finite, axis=(-2, -1)))
     if not somewhere(xp, xp.logical_not(regular)):
         step = xp.linalg.solve(J, xp.reshape(y, (n, 1)))
         step = xp.abs(xp.reshape(step, x.shape)) + rounding * xp.abs(x)
@@ -197,7 +200,7 @@ def _check_regular(name: str, f: Function, x: Array, J: Array) -> None:
         if not somewhere(xp, xp.logical_not(regular)):
             return
     raise np.linalg.LinAlgError(
-        f"{name}: the Jacobian of the function is singular at the root, which then has no gradient"
+        f"{name}: the Jacobian of the function is not finite, or singular at the root, which then has no gradient"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.gates.helpers import axis_number, innermost, somewhere
+from chainrule.gates.helpers import axis_number, conjugate, innermost, somewhere
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays
 from chainrule.numpy_names.functions.shapes import atleast

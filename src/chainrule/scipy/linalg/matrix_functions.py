@@ -86,15 +86,28 @@ _TURNS = (-0.01, 0.016)
 
 
 def _value(xp: Any, A: Array, name: str, written: Callable[[Any, Array], Array]) -> Array:
-    if not is_transformed(A) and (A.ndim == 2 or name == "expm"):
-        own = scipy_function(xp, "linalg", name)
-        if own is not None and name == "logm" and A.dtype == xp.float32:
-            # In float32 SciPy warns about the error of float32.
-            y = own(xp.astype(A, xp.float64))
-            return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
-        if own is not None:
-            return own(A)
-    return written(xp, A)
+    if not A.size:
+        return A
+    own = None if is_transformed(A) else scipy_function(xp, "linalg", name)
+    if own is None:
+        return written(xp, A)
+    if name == "expm":
+        return own(A)
+    if A.ndim > 2:
+        # As one stack, complex where one of its matrices is.
+        rows = xp.reshape(A, (-1, *A.shape[-2:]))
+        return xp.reshape(xp.stack([_value(xp, a, name, written) for a in rows]), A.shape)
+    if name == "logm" and A.dtype == xp.float32:
+        # In float32 SciPy warns about the error of float32.
+        y = own(xp.astype(A, xp.float64))
+        return xp.astype(y, xp.complex64 if xp.isdtype(y.dtype, "complex floating") else xp.float32)
+    try:
+        return own(A)
+    except ValueError:
+        # The logarithm came to infinities, as that of a double eigenvalue on both sides of the cut does.
+        if not xp.all(xp.isfinite(A)):
+            raise
+        return xp.full_like(A, math.nan)
 
 
 # The coefficients of Pade's approximant [13/13] of e^x, from the constant on, and the norm up to which it has all
@@ -222,7 +235,9 @@ def expm(A: Array) -> Array:
 def sqrtm(A: Array) -> Array:
     """Return the matrix whose square is A (n, n), with eigenvalues of positive real part.
 
-    Where A is singular its gradient is NaN. Source: Higham, Functions of Matrices, 2008, chapter 6.
+    Its gradient is NaN where A is singular, and where an eigenvalue is too near the negative real axis, at which the
+    root jumps; but a real matrix may have negative ones, each once. Source: Higham, Functions of Matrices, 2008,
+    chapter 6.
     """
     return output(_root, *_square("sqrtm", A))
 
@@ -230,7 +245,7 @@ def sqrtm(A: Array) -> Array:
 def logm(A: Array) -> Array:
     """Return the matrix whose exponential is A (n, n), with eigenvalues between -pi i and pi i; NaN for a singular A.
 
-    Source: Higham, Functions of Matrices, 2008, chapter 11.
+    Its gradient is NaN where that of `sqrtm` is. Source: Higham, Functions of Matrices, 2008, chapter 11.
     """
     return output(_logarithm, *_square("logm", A))
 

@@ -43,5 +43,5 @@ def toeplitz(c: Array, r: Array | None = None) -> Array:
     m, n = c.shape[0], r.shape[0]
     along = xp.concat([xp.flip(c), r[1:]])
     places = [[m - 1 - i + j for j in range(n)] for i in range(m)]
-    flat = xp.asarray([k for row in places for k in row], device=c.device)
+    flat = xp.asarray([k for row in places for k in row], dtype=xp.int64, device=c.device)
     return xp.reshape(xp.take(along, flat), (m, n))

@@ -86,15 +86,15 @@ def lu_solve(
     xp, lu, b = prepared(lu, b)
     _check_systems("lu_solve", lu, b)
     refuse_infinite("lu_solve", check_finite, lu, b)
-    rows = order_of(pivots)
+    rows, axis = order_of(pivots), -2 if b.ndim > 1 else 0
     if not trans:
-        b = xp.take(b, xp.asarray(rows, device=b.device), axis=0)
+        b = xp.take(b, xp.asarray(rows, device=b.device), axis=axis)
         half = by_triangle(xp, lu, b, lower=True, unit_diagonal=True)
         return by_triangle(xp, lu, half, lower=False)
     half = by_triangle(xp, lu, b, lower=False, trans=trans)
     x = by_triangle(xp, lu, half, lower=True, trans=trans, unit_diagonal=True)
     places = sorted(range(len(rows)), key=lambda i: rows[i])
-    return xp.take(x, xp.asarray(places, device=b.device), axis=0)
+    return xp.take(x, xp.asarray(places, device=b.device), axis=axis)
 
 
 def solve(

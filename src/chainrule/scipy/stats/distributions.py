@@ -83,7 +83,7 @@ class Distribution:
 
     def logcdf(self, *args: Any, **kwargs: Any) -> Array:
         """Return the logarithm of `cdf`."""
-        f = self.log_lower or _log(self.lower)
+        f = self.log_lower or _log(self.lower, self.upper)
         return self._of("logcdf", f, (-math.inf, 0), *self._bound(args, kwargs))
 
     def sf(self, *args: Any, **kwargs: Any) -> Array:
@@ -92,7 +92,7 @@ class Distribution:
 
     def logsf(self, *args: Any, **kwargs: Any) -> Array:
         """Return the logarithm of `sf`."""
-        f = self.log_upper or _log(self.upper)
+        f = self.log_upper or _log(self.upper, self.lower)
         return self._of("logsf", f, (0, -math.inf), *self._bound(args, kwargs))
 
     def _density(self, args: Any, kwargs: Any) -> Array:
@@ -154,7 +154,7 @@ class Distribution:
         if of_density and scale is not None:
             y = y / scale if what == "density" else y - xp.log(scale)
         if of_density and self.discrete:
-            y = xp.where(n == x, y, outside[0])
+            y = xp.where(n < x, outside[0], y)
         if bounded:
             y = xp.where(below, outside[0], xp.where(above, outside[1], y))
         return functools.reduce(lambda y, good: xp.where(good, y, math.nan), valid, y)
@@ -184,8 +184,14 @@ class Discrete(Distribution):
         return self._log_density(args, kwargs)
 
 
-def _log(f: Function) -> Function:
-    return lambda xp, *arrays: xp.log(f(xp, *arrays))
+def _log(f: Function, rest: Function) -> Function:
+    """Return log f, near 1 by 1 - f, which has the digits there."""
+
+    def log(xp: Any, *arrays: Array) -> Array:
+        y = f(xp, *arrays)
+        return xp.where(y > 0.5, xp.log1p(-rest(xp, *arrays)), xp.log(y))
+
+    return log
 
 
 def _exp(f: Function) -> Function:
