@@ -203,3 +203,13 @@ def test_arguments_by_name_and_errors():
     np.testing.assert_allclose(slopes, (each[0][0] + 2 * each[0][2], each[1]))
     with pytest.raises(TypeError, match=r"gamma: .*'a'.*expected x, a, loc, scale"):
         stats.gamma.pdf(1.0)
+
+
+def test_a_series_of_pandas_is_its_numbers():
+    X = np.array([0.5, -1.0, 2.0])
+    x = pytest.importorskip("pandas").Series(X, index=[7, 8, 9])
+    found = stats.norm.sf(x)
+    assert type(found) is np.ndarray
+    np.testing.assert_allclose(found, scipy.stats.norm.sf(x), rtol=1e-15)
+    slope = cr.grad(lambda scale: np.sum(stats.norm.logpdf(x, 0, scale)))(2.0)
+    np.testing.assert_allclose(slope, np.sum(X**2) / 8 - 1.5)

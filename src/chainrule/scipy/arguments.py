@@ -25,7 +25,9 @@ def prepared(*items: Any) -> tuple[Any, ...]:
 
 
 def _joined(x: Any) -> Any:
-    """Return a list of numbers of which some are traced as one array, and anything else as it is."""
+    """Return a list of which some numbers are traced, or what pandas holds, as one array, and the rest as it is."""
+    if hasattr(type(x), "to_numpy"):
+        return x.to_numpy()  # SciPy drops the index too
     if not holds_transformed(x):
         return x
     return array_of(next(leaf.space for leaf in pytree.flat(x) if is_transformed(leaf)), x)
