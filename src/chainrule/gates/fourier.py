@@ -152,7 +152,7 @@ def _steps(x: Array, s: Any, axes: tuple[int, ...]) -> list[tuple[int, int]]:
 
 def _in_turn(xp: Any, x: Array, steps: list[tuple[Any, int | None, int]], norm: Any) -> Result:
     """Return transforms along one axis after the other: the pullback is that of the last first."""
-    pullbacks = []
+    pullbacks: list[Any] = []
     for gate, n, axis in steps:
         x, (back,) = gate(xp, x, n=n, axis=axis, norm=norm)
         pullbacks.insert(0, back)

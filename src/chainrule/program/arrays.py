@@ -186,7 +186,7 @@ class Recorded(ArrayObject):
         return self.space._numpy_function(self.recording, function, args, kwargs)
 
     def __round__(self, ndigits: int | None = None) -> Any:
-        return round(self._converted("round")) if ndigits is None else np.round(self, ndigits)  # type: ignore[call-overload]
+        return round(self._converted("round")) if ndigits is None else np.round(self, ndigits)
 
     def reshape(self, *shape: Any, order: str | None = None, copy: bool | None = None) -> Any:
         """Return the same elements in another shape, given as one tuple or as integers."""

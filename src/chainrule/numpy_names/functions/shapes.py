@@ -178,7 +178,7 @@ def sliding_window_view(
         return sliding_window_view(x.space, x, window_shape, axis)
 
     # A copy, which is taken anew after a write as a view is.
-    return note_view(x, viewed, again, writable=False, always=True)  # type: ignore[no-any-return]
+    return note_view(x, viewed, again, writable=False, always=True)
 
 
 @numpy_name()

@@ -42,12 +42,13 @@ def _gate(
                 return g
             # The rate is linear in E: with E of the size of 1, or of A beside a cut, it loses no digit beside A.
             size = _size(xp, g)
-            if beside_cut := cut is not None and is_complex(xp, y):
+            beside = cut if is_complex(xp, y) else None
+            if beside is not None:
                 size = size / _size(xp, A)
             above, below = xp.concat([T, g / size], axis=-1), xp.concat([xp.zeros_like(T), T], axis=-1)
             block = xp.concat([above, below], axis=-2)
-            if beside_cut:
-                rate = _rate_beside_the_cut(xp, gate, cut, block, xp.matrix_transpose(y)) * size
+            if beside is not None:
+                rate = _rate_beside_the_cut(xp, gate, beside, block, xp.matrix_transpose(y)) * size
             else:
                 rate = output(gate, xp, block)[..., :n, n:] * size
             return rate if singular is False else xp.where(singular, math.nan, rate)
