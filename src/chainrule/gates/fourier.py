@@ -90,9 +90,9 @@ def irfftn(xp: Any, x: Array, /, *, s: Any = None, axes: Axes = None, norm: Any 
     """As irfft along the last of several axes, and as ifft along the others."""
     axes, shape, other = _axes(x, s, axes), x.shape, _OTHER[norm]
     if _repeat(x, axes):
-        *others, last = _steps(x, s, axes)
-        last = last if s is not None else (None, axes[-1])
-        return _in_turn(xp, x, [*((ifft, *step) for step in others), (irfft, *last)], norm)
+        *others, (n, axis) = _steps(x, s, axes)
+        last = (irfft, None if s is None else n, axis)
+        return _in_turn(xp, x, [*((ifft, *step) for step in others), last], norm)
     y = xp.fft.irfftn(x, s=s, axes=axes, norm=norm)
     n = y.shape[axes[-1]]
 
