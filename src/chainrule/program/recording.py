@@ -105,7 +105,7 @@ _FRESH = {
     *("argsort", "linalg.inv", "linalg.solve", "sort", "take", "take_along_axis"),
 }
 # Of any library; some hand back the argument itself where these have nothing to do.
-_ELEMENTWISE = {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc)} - {
+_ELEMENTWISE = {name for name, f in vars(np).items() if isinstance(f, np.ufunc)} - {
     *("conj", "conjugate", "positive")
 }
 

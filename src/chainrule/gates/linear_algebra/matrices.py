@@ -132,10 +132,10 @@ def _truncated_pullback(xp: Any, x: Array, rtol: Any, g: Array) -> Array:
     plus = xp.where(one, (fi - fj) / xp.where(one, si - sj, 1), -fi * fj)
     minus = xp.where(one, (fi + fj) / xp.where(one, si + sj, 1), fi * fj)
     EH = adjoint(xp, E)
-    inner = plus * (E + EH) / 2 + minus * (E - EH) / 2
+    inner = (E + EH) * plus / 2 + (E - EH) * minus / 2
     square = f * f
     left = (xp.matmul(gH, V) - xp.matmul(U, E)) * square[..., None, :]
-    right = square[..., :, None] * (xp.matmul(UH, gH) - xp.matmul(E, Vh))
+    right = (xp.matmul(UH, gH) - xp.matmul(E, Vh)) * square[..., :, None]
     return xp.matmul(xp.matmul(U, inner) + left, Vh) + xp.matmul(U, right)
 
 
