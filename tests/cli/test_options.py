@@ -43,9 +43,10 @@ def test_help_names_every_row_of_a_table(name, table, parameters):
         assert row in parameters[name].help
 
 
-def test_a_choice_is_one_of_the_rows_of_a_table(tmp_path):
+def test_a_choice_is_one_of_the_rows_of_a_table(table, tmp_path):
+    given = ("train", table, "--label", "species", "--hidden", 3, "--epochs", 0, "--out", tmp_path / "run")
     for name in INITIALIZERS:
-        assert "steps:    0" in answer("train", "--weights", name, "--epochs", 0, "--out", tmp_path)
+        assert "steps:    0" in answer(*given, "--weights", name)
     told = chainrule("train", "--weights", "random", COLUMNS="200")
     assert told.exit_code == 2
     assert f"is not one of {', '.join(map(repr, INITIALIZERS))}" in " ".join(told.stderr.split())
