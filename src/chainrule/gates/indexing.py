@@ -37,7 +37,7 @@ def getitem(xp: Any, x: Array, /, *, key: Any) -> Result:
 @rule("internal", flow="selects")
 def assigned(xp: Any, x: Array, v: Array, /, *, key: Any) -> Result:
     """x with v at key, in the dtype of x; of several v for one element the last counts."""
-    shape, top, distinct = v.shape, top_of((x, v, *_parts(key))), _picks_once(xp, key)
+    shape, top, distinct = v.shape, top_of((x, v, *parts_of(key))), _picks_once(xp, key)
     if top is not None:
         y = top.record(assigned, (x, v), {"key": key})
     else:
@@ -67,7 +67,7 @@ def _put_in(xp: Any, y: Array, v: Array, key: Any) -> Array:
     if (at := getattr(y, "at", None)) is not None:
         return at[key].set(v)  # JAX, whose arrays take no items
     v = xp.reshape(v, v.shape[v.ndim - y[key].ndim :]) if v.ndim > y[key].ndim else v
-    if any(part is None for part in _parts(key)):
+    if any(part is None for part in parts_of(key)):
         # The standard has new axes in what is read alone.
         v = xp.broadcast_to(v, y[key].shape)
         key = _without_new_axes(key)
@@ -145,7 +145,7 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
     if (at := getattr(y, "at", None)) is not None:
         return at[key].add(g)  # JAX, whose arrays take no items
     if _is_basic(key):
-        if None in _parts(key):
+        if None in parts_of(key):
             # The standard has new axes in what is read alone.
             key = _without_new_axes(key)
             g = xp.reshape(g, y[key].shape)
@@ -161,12 +161,13 @@ def _added_at(xp: Any, y: Array, key: Any, g: Array, new: bool) -> Array:
     return y
 
 
-def _parts(key: Any) -> tuple[Any, ...]:
+def parts_of(key: Any) -> tuple[Any, ...]:
+    """Return a key as a tuple, one part for each axis or more."""
     return key if isinstance(key, tuple) else (key,)
 
 
 def _without_new_axes(key: Any) -> tuple[Any, ...]:
-    parts = tuple(part for part in _parts(key) if part is not None)
+    parts = tuple(part for part in parts_of(key) if part is not None)
     return parts if ... in parts else (*parts, ...)
 
 

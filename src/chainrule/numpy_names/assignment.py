@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.gates.helpers import below_constants, highest, innermost, is_transformed
+from chainrule.gates.indexing import parts_of
 from chainrule.gates.types import Array
 from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.coercion import as_operand
@@ -67,7 +68,7 @@ class Assignable(ArrayMethods):
         key = self._plain_key(key)
         y = self._item(key)
         # `in` would ask a batched index whether it is `...`.
-        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(p is ... for p in _parts(key)):
+        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(p is ... for p in parts_of(key)):
             return y  # a number of NumPy's
         return note_view(y, self, operator.methodcaller("_item", key))
 
@@ -81,7 +82,7 @@ class Assignable(ArrayMethods):
         if hasattr(innermost(self), "at"):
             raise TypeError("item assignment: arrays of JAX do not change. Write x = x.at[key].set(v)")
         if not root._is_own():
-            if root.level or highest((value, *_parts(key))) is not None:
+            if root.level or highest((value, *parts_of(key))) is not None:
                 raise TypeError(
                     "item assignment: an argument, or an array in the caller's memory, cannot be changed where "
                     f"gradients are followed. {INSTEAD}; x + 0 is a copy whose items may be set"
@@ -207,7 +208,7 @@ def _operand(x: Any, key: Any, v: Any) -> tuple[Any, Any]:
     if not is_transformed(v):
         dtype = v.dtype if hasattr(v, "dtype") else x.dtype
         v = x.space._base.asarray(v, dtype=dtype, device=x.device, copy=True)
-    top = highest((x, v, *_parts(key)))
+    top = highest((x, v, *parts_of(key)))
     return v, (x if top is None else top).space
 
 
@@ -284,10 +285,6 @@ def layout_of(x: Any) -> Any:
     if hidden and hasattr(plain, "flags") and all(plain.shape[:hidden]):
         plain = plain[(0,) * hidden + (...,)]
     return getattr(plain, "flags", None)
-
-
-def _parts(key: Any) -> tuple[Any, ...]:
-    return key if isinstance(key, tuple) else (key,)
 
 
 # --- Which arrays are views ---

@@ -52,11 +52,7 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
             raise fault(path, "a picture", "an empty file", remedy)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with _opened(content) as picture:
-                width, height = picture.size
-            # A picture may be laid on white, in four bytes a pixel.
-            check_room(path, f"a picture of {width} x {height} pixels", 4 * width * height, len(content))
-            return _pixels(content, image)
+            return _pixels(path, content, image)
     except DataError:
         raise
     except FileNotFoundError:
@@ -72,10 +68,13 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         raise fault(path, "a whole picture", got, remedy) from error
 
 
-def _pixels(content: bytes, image: ImageShape) -> np.ndarray:
+def _pixels(path: Path, content: bytes, image: ImageShape) -> np.ndarray:
     from PIL import Image
 
     picture = _opened(content)
+    width, height = picture.size
+    # A picture may be laid on white, in four bytes a pixel.
+    check_room(path, f"a picture of {width} x {height} pixels", 4 * width * height, len(content))
     if picture.format == "PNG":
         # Decoding stops at the last pixel without a look at the checksum; a file cut there would pass for whole.
         picture.verify()
