@@ -9,9 +9,9 @@ printed as Markdown, and calls a change one only where the spreads of the two do
 
 import argparse
 import html
+import io
 import json
 import math
-import os
 import sys
 from pathlib import Path
 
@@ -20,6 +20,7 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import tables
+from chainrule.training.storage import write_bytes
 
 HOW = (
     "Every result was compared with the others' before its time was believed. Of loops against vectors a time is the "
@@ -124,16 +125,6 @@ def _cells(kind: str, row: tuple[str, ...]) -> str:
     return f"<tr{lost}>" + "".join(f"<{kind}>{html.escape(cell)}</{kind}>" for cell in row) + "</tr>"
 
 
-def replace(path: Path, text: str) -> None:
-    """Write the file beside `path`, then rename it: a reader finds the old file or the new one."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Write the page and the table, or print the comparison; 2 with a message where that cannot be done."""
     parser = argparse.ArgumentParser(
@@ -192,11 +183,12 @@ def _write(saved: dict, options: argparse.Namespace) -> int:
         options.markdown or options.results.with_suffix(".md"): markdown(title, found),
     }
     for path, text in targets.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace(path, text)
+        write_bytes(path, text.encode())
     speed_ups = next(iter(drawn.values()))
     if options.png and speed_ups:
-        speed_ups.savefig(options.png, dpi=150)
+        picture = io.BytesIO()
+        speed_ups.savefig(picture, format="png", dpi=150)
+        write_bytes(options.png, picture.getvalue())
     print(f"Saved {' and '.join(map(str, targets))}")
     return 0
 

@@ -37,6 +37,7 @@ from bench.contest import ROOT, Contest
 from chainrule.backend import hardware
 from chainrule.backend.device import DeviceError
 from chainrule.backend.threads import THREAD_VARIABLES
+from chainrule.training.storage import write_bytes
 
 PEERS = ("torch", "jax", "sklearn", "autograd", "mygrad")
 PARTS = ("loops", "logistic", "network", "engine", "derivatives", "cost", "memory", "growth")
@@ -312,7 +313,7 @@ def _keep(saved: dict, out: Path, start: float, partial: str) -> None:
     about["peers"] = ", ".join(name for name in libraries if not name.startswith(("chainrule", "numpy")))
     about.pop("partial", "")
     about |= {"partial": partial} if partial else {}
-    report.replace(out, json.dumps(saved, indent=1))
+    write_bytes(out, json.dumps(saved, indent=1).encode())
 
 
 def _contests_held(saved: dict, cases: list[Contest], options: argparse.Namespace, tell) -> Iterator[None]:

@@ -54,6 +54,21 @@ def test_bad_input_is_told_in_a_line(arguments, said):
     assert result.stdout == ""
 
 
+def test_a_picture_may_go_to_the_standard_output_alone():
+    told = chainrule("explain", "a*b", "a=2", "b=3", "--svg", "-")
+    graph = cr.explain("a*b", a=2, b=3)
+    assert told.stdout == graph.to_svg()
+    assert told.stderr == graph.to_text() + "\n"
+    both = chainrule("explain", "a", "a=1", "--svg", "-", "--html", "-")
+    assert (both.exit_code, both.stdout) == (2, "")
+    assert "--svg and --html: expected one file on the standard output" in both.stderr
+
+
+def test_h_asks_for_help_unless_it_has_a_value():
+    assert "Show a computation gate by gate" in answer("explain", "-h")
+    assert "dh = -2" in answer("explain", "-h*2", "h=1")
+
+
 def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
     result = chainrule("explain", tmp_path)
     assert result.exit_code == 2

@@ -6,6 +6,7 @@ from dataclasses import fields
 import pytest
 import typer
 
+import chainrule as cr
 from chainrule import cli
 from chainrule.cli.options import TrainOptions
 from chainrule.data import READERS
@@ -64,3 +65,25 @@ def test_a_number_out_of_its_range_is_told_with_its_option(option, value):
 def test_the_command_shows_its_docstring():
     (train,) = (one for one in cli.app.registered_commands if one.name == "train")
     assert inspect.getdoc(train.callback).startswith("Learn to tell classes apart")
+
+
+def test_the_version_and_the_short_form_of_help():
+    assert answer("--version") == f"chainrule {cr.__version__}\n"
+    assert answer("train", "-h") == answer("train", "--help")
+
+
+def test_the_lines_of_help_are_broken_by_the_terminal_alone():
+    told = answer("train", "--help", COLUMNS="100")
+    text = [line.strip() for line in told.partition("Leaves in")[2].partition("Examples")[0].splitlines()]
+    assert max(map(len, text)) > 80
+    assert all(len(line) > 80 for line in text[1:-3] if line)
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [
+    ("--held-out", "1", "--held-out: expected a share above 0 and under 1, got 1.0"),
+    ("--device", "gpu", "--device: expected one of cpu, cuda"),
+])  # fmt: skip
+def test_a_wrong_value_is_told_by_its_option(option, value, said):
+    told = chainrule("train", option, value)
+    assert told.exit_code == 2
+    assert said in told.stderr

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -226,6 +227,29 @@ class TestWriting:
         finally:
             os.umask(before)
         assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
+
+    def test_a_link_stays_and_what_it_leads_to_is_replaced(self, tmp_path):
+        (tmp_path / "there").mkdir()
+        link = tmp_path / "link"
+        link.symlink_to("there/file")
+        for content in (b"new", b"newer"):
+            write_bytes(link, content)
+            assert (tmp_path / "there" / "file").read_bytes() == content
+        assert link.is_symlink()
+
+    def test_a_pipe_is_written_to(self, tmp_path):
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        write_bytes(pipe, b"content")
+        assert os.read(reader, 99) == b"content"
+        os.close(reader)
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+    def test_an_open_file_of_a_process_is_written_to(self, tmp_path):
+        with (tmp_path / "file").open("wb") as file:
+            write_bytes(Path(f"/dev/fd/{file.fileno()}"), b"content")
+            assert os.fstat(file.fileno()).st_size == len(b"content")
 
     @pytest.mark.parametrize("call", ["fsync", "replace"])
     def test_a_failure_leaves_the_old_file_and_nothing_beside(self, tmp_path, monkeypatch, call):

@@ -17,6 +17,10 @@ from chainrule.optim import DivergenceError
 from chainrule.training.checkpoint import CheckpointError
 from chainrule.training.model_file import Model, ModelError, load_model
 from chainrule.training.report.artifacts import FILES
+from chainrule.training.storage import write_bytes
+
+# As a path: the standard output.
+STANDARD_OUTPUT = Path("-")
 
 
 class _Console(Console):
@@ -28,16 +32,24 @@ class _Console(Console):
 
 
 class _Output:
-    """The standard output, which keeps the first fault of a write, such as a full disk, and then takes no more."""
+    """The standard output, which keeps the first fault of a write, such as a full disk, and then takes no more.
+
+    While a file is written there by the name `-`, words go to the standard error.
+    """
 
     fault: OSError | None = None
+    holds_a_file = False
+
+    @property
+    def stream(self) -> IO[str]:
+        return sys.stderr if self.holds_a_file else sys.stdout
 
     def write(self, text: str) -> int:
-        self._kept(lambda: sys.stdout.write(text))
+        self._kept(lambda: self.stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        self._kept(sys.stdout.flush)
+        self._kept(self.stream.flush)
 
     def _kept(self, action: Callable[[], object]) -> None:
         if self.fault is None:
@@ -49,7 +61,7 @@ class _Output:
                 self.fault = error
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(sys.stdout, name)
+        return getattr(self.stream, name)
 
 
 # No emoji: :x: in a path or an option is printed as it is.
@@ -95,7 +107,7 @@ def check_folder(folder: Path) -> None:
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Print an error that the user can mend as one line, and exit with status 1 or 2; any other error is raised."""
-    _output.fault = None
+    _output.fault, _output.holds_a_file = None, False
     try:
         yield
         if _output.fault is not None:
@@ -115,7 +127,8 @@ def faults_told() -> Iterator[None]:
         complain(error)
         raise typer.Exit(1) from None
     except ValueError as error:
-        complain(error)
+        # A name for a device comes by the option here, where it does not come by the variable.
+        complain(ValueError(str(error).replace("get_device: ", "--device: ", 1)))
         raise typer.Exit(2) from None
     except MemoryError as error:
         complain(MemoryError(f"more memory is needed than there is ({error}); ask for less at once"))
@@ -130,6 +143,27 @@ def complain(error: Exception, console: Console = err) -> None:
 def tell(what: str, fact: str) -> None:
     """Print a fact under its heading."""
     out.print(f"{what + ':':10}{printable(fact)}", markup=False)
+
+
+def reserve_output(options: dict[str, Path | None]) -> None:
+    """Keep the standard output for the file of the one option whose path is `-`; an error where there are two."""
+    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT]
+    if len(taken) > 1:
+        raise ValueError(
+            f"{' and '.join(taken)}: expected one file on the standard output; name another file"
+        )
+    _output.holds_a_file = bool(taken)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write what an option asked for into its file, or on the standard output where the path is `-`, and say so."""
+    if path == STANDARD_OUTPUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+    else:
+        write_bytes(path, content)
+        tell("wrote", str(path))
 
 
 def printable(text: str) -> str:

@@ -12,17 +12,26 @@ import typer
 
 from chainrule import data
 from chainrule.backend.device import get_device, use_device
-from chainrule.cli.console import DeviceOption, MemoryOption, faults_told, load, out, tell
+from chainrule.cli.console import (
+    DeviceOption,
+    MemoryOption,
+    faults_told,
+    load,
+    out,
+    reserve_output,
+    tell,
+    write_file,
+)
 from chainrule.cli.predict import rows_of
 from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
 from chainrule.training.report import figures
-from chainrule.training.storage import write_bytes
 
 
 def explain(
+    context: typer.Context,
     first: Annotated[
         str,
         typer.Argument(
@@ -38,7 +47,9 @@ def explain(
             "file of rows.",
         ),
     ] = None,
-    svg: Annotated[Path | None, typer.Option(help="Draw the graph into this file.")] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the graph into this file; - is the standard output.")
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Write into this file a page that steps forward and backward.")
     ] = None,
@@ -66,7 +77,11 @@ def explain(
 
     Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
     """
+    if first == "-h" and not rest:
+        typer.echo(context.get_help())
+        return
     with faults_told(), at_most(memory), use_device(device) if device else nullcontext():
+        reserve_output({"--svg": svg, "--html": html, "--png": png})
         given = rest or []
         if first and not given and Path(first).is_dir():
             raise ValueError(
@@ -88,8 +103,7 @@ def explain(
             out.print(f"\n{graph.to_code()}", markup=False)
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
             if path is not None:
-                write_bytes(path, draw().encode())
-                tell("wrote", str(path))
+                write_file(path, draw().encode())
 
 
 def _values(first: str, given: list[str]) -> dict[str, Any]:
@@ -157,6 +171,5 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     else:
         white = model.white or float(raw.max()) or 1.0
         content = figures.saliency_image(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
-    write_bytes(target, content)
-    tell("wrote", str(target))
+    write_file(target, content)
     return graph

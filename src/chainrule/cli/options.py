@@ -67,6 +67,11 @@ class TrainOptions(Options):
         Path, typer.Option("--out", help="Folder for the model, the history, the report and pictures.")
     ] = Path("chainrule-run")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.held_out < 1:
+            raise ValueError(f"--held-out: expected a share above 0 and under 1, got {self.held_out}")
+
 
 def takes_options(options: type[Any]) -> Callable[[Callable[[Any], None]], Callable[..., None]]:
     """Return a decorator that makes a function of such options a command with a parameter for each of their fields.

@@ -82,7 +82,10 @@ class Options:
     activation: Annotated[str | None, Help(f"{', '.join(ACTIVATIONS)}; default: relu.")] = None
     optimizer: Annotated[
         str | None,
-        Help(f"{', '.join(OPTIMIZERS)}; default: gradient-descent for logistic, adam for mlp."),
+        Help(
+            f"{', '.join(OPTIMIZERS)}, or sgd for gradient-descent; default: gradient-descent for "
+            "logistic, adam for mlp."
+        ),
     ] = None
     learning_rate: Annotated[
         float | None,
@@ -181,7 +184,7 @@ class Plan:
         """Return the configuration for rows of n features; `bound` gives their `learning_rate_bound`."""
         options = self.options
         net = self.net(n)
-        optimizer = options.optimizer
+        optimizer = "gradient-descent" if options.optimizer == "sgd" else options.optimizer
         if optimizer is None:
             optimizer = "adam" if self.network else "gradient-descent"
         if optimizer not in OPTIMIZERS:

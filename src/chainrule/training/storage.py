@@ -47,7 +47,15 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`; an interruption leaves the old file or the new one, whole."""
+    """Make `path` hold `content`; an interruption leaves the old file or the new one, whole.
+
+    A link stays: the file that it leads to is replaced. A device or a pipe, such as /dev/null, is written to.
+    """
+    if _is_a_stream(path):
+        with path.open("wb") as stream:
+            stream.write(content)
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
@@ -65,6 +73,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # the error of a full disk names no file
         raise
+
+
+def _is_a_stream(path: Path) -> bool:
+    """Say whether a path is no file that may be replaced: a device, a pipe, or an open file of a process."""
+    # /dev/stdout leads to a file that another program holds open; replaced, it would be lost to that program.
+    names_an_open_file = any(path.absolute().is_relative_to(place) for place in ("/dev", "/proc"))
+    return path.exists() and not path.is_dir() and (names_an_open_file or not path.is_file())
 
 
 def write_json(path: Path, content: Any) -> None:
