@@ -60,8 +60,10 @@ def svg(figure):
 
     with matplotlib.rc_context({"svg.hashsalt": "chainrule"}):
         text = io.StringIO()
-        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    return text.getvalue()[text.getvalue().index("<svg") :]
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    # Black is the colour of the page's text, which may be light on dark.
+    drawn = text.getvalue()[text.getvalue().index("<svg") :].replace("#000000", "currentColor")
+    return drawn.replace("<svg", '<svg fill="currentColor"', 1)
 
 
 def _middle(seconds):

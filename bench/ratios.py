@@ -86,9 +86,34 @@ def is_rival(row):
     return row["contender"] != "limit" and not row.get("library", "").startswith("chainrule")
 
 
-def verdict(found: Spread) -> str:
+# Ratios of the rounds that are further apart tell more of the machine than of the contenders.
+WIDE = 2.0
+# Of what the processors can do: above it, other programs took a part in every time.
+BUSY = 0.1
+NOISY = "too noisy to tell"
+
+
+def is_busy(saved) -> bool:
+    """Say whether other programs used the processors during the run."""
+    return saved["about"].get("used by others", 0.0) > BUSY
+
+
+def near(limit, row) -> Spread | None:
+    """Return the share of a limit in the time of a row; None where the limit was beaten, and so is none.
+
+    Whatever disturbs a measurement adds to it, so the limit is the least of its times. Of a run it is that of all its
+    passes.
+    """
+    least = row.get("passes", 1) * min(limit["seconds"])
+    found = spread([least / seconds for seconds in row["seconds"]])
+    return None if found[0] > 1 else found
+
+
+def verdict(found: Spread, busy: bool = False) -> str:
     """Name what a ratio of our time to theirs means."""
     middle, low, high = found
+    if busy or high / low > WIDE:
+        return NOISY
     if low > 1:
         return "we lose"
     if high < 1:

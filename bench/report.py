@@ -34,11 +34,21 @@ HOW = (
     "pages that they had kept not counted. Nothing is extrapolated, and nothing is said of other machines."
 )
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; margin: 1em 0; font-size: 13px; font-variant-numeric: tabular-nums; }
-td, th { border-bottom: 1px solid #ddd; padding: .2em .7em; text-align: left; vertical-align: top; }
-.lost { background: #fdeee6; } svg { max-width: 100%; height: auto; }
+:root { color-scheme: light dark; --paper: #fff; --ink: #1a1d21; --soft: #5c6470; --rule: #d5dae0; --lost: #fdeee6; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171b; --ink: #e8eaed; --soft: #a3abb6; --rule: #363d46;
+  --lost: #46291a; } }
+* { box-sizing: border-box; }
+body { font: 1rem/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 75rem; padding: 1.5rem 1rem 4rem;
+  background: var(--paper); color: var(--ink); overflow-wrap: break-word; }
+h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.2rem; display: inline; }
+p { max-width: 50rem; } summary { cursor: pointer; margin: 1rem 0; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; margin: 1rem 0; font-size: .85rem; font-variant-numeric: tabular-nums; }
+td, th { border-bottom: 1px solid var(--rule); padding: .2em .7em; text-align: left; vertical-align: top; }
+.lost { background: var(--lost); } svg { max-width: 100%; height: auto; }
 """
+# What a reader sees before opening anything.
+OPEN = ("What is missing", "What failed", "In short", "Where we lose")
 
 
 class ResultsError(ValueError):
@@ -107,14 +117,21 @@ def page(title: str, sections: list[tables.Section], figures: dict[str, str]) ->
     """Return a page of HTML; `figures` are SVG by the title of the section that they open."""
     parts = [f"<h1>{html.escape(title)}</h1>"]
     for section in sections:
-        parts.append(f"<h2>{html.escape(section.title)}</h2>")
+        heading = f"<h2>{html.escape(section.title)}</h2>"
+        folded = section.title not in OPEN
+        parts.append(f"<details><summary>{heading}</summary>" if folded else heading)
         parts.append(figures.get(section.title, ""))
         parts += [f"<p>{html.escape(sentence)}</p>" for sentence in section.sentences]
         if section.rows:
-            parts.append("<table>" + _cells("th", section.header))
+            parts.append('<div class="wide"><table>' + _cells("th", section.header))
             parts += [_cells("td", row) for row in section.rows]
-            parts.append("</table>")
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+            parts.append("</table></div>")
+        parts.append("</details>" if folded else "")
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title>"
+    )
     return "\n".join(
         [f"{head}<style>{STYLE}</style></head><body>", *filter(None, parts), "</body></html>", ""]
     )
@@ -171,7 +188,7 @@ def _write(saved: dict, options: argparse.Namespace) -> int:
         "partial" in saved["about"]
     )
     found = tables.sections(saved)
-    found[0] = found[0]._replace(sentences=[HOW])
+    found = [*found, tables.Section("How it was measured", [HOW])]
     drawn = {
         tables.DIRECTIONS["forward with backward"]: figures.speed_ups(saved),
         "Growth": figures.growth(saved),

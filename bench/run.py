@@ -12,6 +12,7 @@ Ctrl-C and SIGTERM write the report of it too. Both say that they are partial.
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import platform
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -185,6 +186,10 @@ def missing_memory(case: Contest) -> str:
 
 def loops(way: str, tell) -> tuple[list[dict], list[str]]:
     """Run the files of pytest-benchmark; return their rows and what failed. `tell` is called with percents done."""
+    if importlib.util.find_spec("pytest_benchmark") is None:
+        return [], [
+            "loops: pytest-benchmark is missing; pip install '.[app,test]' brings it; --only leaves loops out"
+        ]
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "loops.json"
         command = [
@@ -278,17 +283,26 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
     cases = contests(way, only, device, threads)
     total = rounds * each * sum(len(case.contenders) for case in cases) + for_loops * ("loops" in only)
     saved = {"about": about(device, threads, way), "rows": [], "faults": []}
-    start = time.perf_counter()
+    start, used = time.perf_counter(), _used_by_others()
     columns = (BarColumn(), TaskProgressColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     ended, done, many = "", 0, len(cases) + ("loops" in only)
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+    console = Console(stderr=True, highlight=False)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=total)
+        now, of_what = 0.0, ""
 
         def tell(advance, what):
+            nonlocal now, of_what
             bar.update(task, advance=advance, description=what)
+            now += advance
+            about = what.rpartition(": ")[0] or what
+            if not console.is_terminal and about != of_what:
+                of_what = about
+                print(f"{100 * now / total:3.0f} %  {about}", file=sys.stderr, flush=True)
 
         try:
             for done, _ in enumerate(_contests_held(saved, cases, options, tell), 1):
+                saved["about"]["used by others"] = used()
                 _keep(saved, options.out, start, _partial(done, many, "the run is under way, or was killed"))
         except KeyboardInterrupt as interrupt:
             ended = f"interrupted by {str(interrupt) or 'Ctrl-C'}"
@@ -301,6 +315,28 @@ def measure(options: argparse.Namespace, device: cr.Device) -> dict:
         if done:
             _keep(saved, options.out, start, _partial(done, many, ended))
     return saved
+
+
+def _used_by_others() -> Callable[[], float]:
+    """Return a function that says which share of the processors others than this run used since now; 0 if unknown."""
+    start = _processors()
+
+    def share() -> float:
+        end = _processors()
+        all_, idle, ours = (b - a for a, b in zip(start, end, strict=True))
+        return round(max(0.0, all_ - idle - ours) / all_, 3) if all_ else 0.0
+
+    return share
+
+
+def _processors() -> tuple[float, float, float]:
+    """Return the seconds of all processors since the system began, those idle, and those of this run."""
+    try:
+        fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]
+    except OSError:
+        return 0.0, 0.0, 0.0
+    ticks = [int(field) / os.sysconf("SC_CLK_TCK") for field in fields]
+    return sum(ticks), ticks[3] + ticks[4], sum(os.times()[:4])
 
 
 def _partial(done: int, many: int, why: str) -> str:

@@ -2,7 +2,21 @@
 
 from typing import NamedTuple
 
-from bench.ratios import cases, exponent, from_where, is_rival, of, points, ratio, spread, verdict
+from bench.ratios import (
+    BUSY,
+    NOISY,
+    cases,
+    exponent,
+    from_where,
+    is_busy,
+    is_rival,
+    near,
+    of,
+    points,
+    ratio,
+    spread,
+    verdict,
+)
 
 DIRECTIONS = {
     "forward with backward": "One step: forward with backward",
@@ -46,6 +60,9 @@ CONTEST = (
 )
 CONTEST += ("first call", "transfer", "peak beyond the data")
 ELSEWHERE = "not of this device"
+BEATEN = "faster than what was measured as the limit"
+# Two runs of one program differ by so much on a machine that nobody else uses.
+USUAL = 1.1
 
 
 class Section(NamedTuple):
@@ -57,19 +74,62 @@ class Section(NamedTuple):
 
 def sections(saved) -> list[Section]:
     gpu = () if saved["about"]["device"].startswith("cuda") else (("GPU", "not run on a GPU"),)
+    facts = [
+        (name, percent_of(fact) if name == "used by others" else fact)
+        for name, fact in saved["about"].items()
+    ]
     found = [
-        Section("The machine", [], ("", ""), (*saved["about"].items(), *gpu)),
+        _in_short(saved),
         _losses(saved),
+        Section("The machine", [], ("", ""), (*facts, *gpu)),
         *_loops(saved),
         *(_contest(saved, part) for part in PARTS if of(saved, part)),
         *_memory(saved),
         *_growth(saved),
     ]
     if partial := saved["about"].get("partial"):
-        found.insert(1, Section("What is missing", [f"This report is partial: {partial}."]))
+        found.insert(0, Section("What is missing", [f"This report is partial: {partial}."]))
     if saved["faults"]:
-        found.insert(1, Section("What failed", [f"- {fault}" for fault in saved["faults"]]))
+        found.insert(0, Section("What failed", [f"- {fault}" for fault in saved["faults"]]))
     return found
+
+
+def _in_short(saved) -> Section:
+    """Return what a reader wants to know first: vectors, the GPU, the limits, the peers, and whether to believe it."""
+    lines = []
+    if is_busy(saved):
+        others = percent_of(saved["about"]["used by others"])
+        lines.append(
+            f"Other programs used {others} of the processors during the run, more than {percent_of(BUSY)}: no row says "
+            "who is faster. Run it again on a quiet machine."
+        )
+    steps = cases(of(saved, "loops", direction="forward with backward"))
+    lines += [line for grows in ROW_OF_SIZES if (line := _crossing(steps, grows))]
+    lines += _device_against_cpu(saved) or ["What a GPU is worth here: not run on a GPU."]
+    for part in ("logistic", "network", "engine"):
+        shares = [
+            found[0]
+            for rows in cases(of(saved, part)).values()
+            for row in rows.values()
+            if row["contender"] == row["ours"] and (found := _share(rows.get("limit"), row))
+        ]
+        if shares:
+            lines.append(
+                f"{PARTS[part][0]}: ours reaches {percent_of(min(shares))} to {percent_of(max(shares))} of the limit."
+            )
+    said = [verdict for part in PARTS for verdict in _verdicts(saved, part)]
+    if said:
+        counted = ", ".join(f"{said.count(words)} times {words}" for words in dict.fromkeys(said))
+        lines.append(f"Beside the peers, {len(said)} rows: {counted}.")
+    return Section("In short", [f"- {line}" for line in lines])
+
+
+def _verdicts(saved, part):
+    for rows in cases(of(saved, part)).values():
+        for row in rows.values():
+            found = ratio(rows[row["ours"]], row) if is_rival(row) else None
+            if found:
+                yield verdict(found, is_busy(saved))
 
 
 def _losses(saved) -> Section:
@@ -82,9 +142,8 @@ def _losses(saved) -> Section:
                 if row is ours and not row["seconds"]:
                     lines.append(f"- {part}, {case}: ours, {row['contender']}, has no time: {row['why']}")
                 elif found and found[0] > 1:
-                    lines.append(
-                        f"- {part}, {case}: {times(found)} the time of {row['contender']}: {verdict(found)}"
-                    )
+                    said = verdict(found, is_busy(saved))
+                    lines.append(f"- {part}, {case}: {times(found)} the time of {row['contender']}: {said}")
     return Section("Where we lose", lines or ["Nowhere among the rivals that were run."])
 
 
@@ -99,10 +158,6 @@ def _loops(saved):
         lines = [_crossing(by_case, grows) for grows in ROW_OF_SIZES]
         read, what = ("dot read", "both vectors") if direction == "dot" else ("one read", "X")
         lines.append(f"The limit is one read of {what}, whatever else there is to read and to compute.")
-        if direction == "dot":
-            lines.append(
-                "Over 100 %: a read of so few numbers is mostly NumPy's call, or they are in the first cache."
-            )
         table = []
         for case, spellings in by_case.items():
             for name, row in spellings.items():
@@ -110,8 +165,7 @@ def _loops(saved):
                     ratio(a, b, paired=False) if a and b else None
                     for a, b in ((spellings.get("by_loops"), row), (row, spellings.get("by_matmul")))
                 )
-                near = _near(reads.get((read, row["m"], row["n"])), row, paired=False)
-                said = times(faster), times(own), near
+                said = times(faster), times(own), _near(reads.get((read, row["m"], row["n"])), row)
                 table.append((case.rpartition(", ")[2], name, took(row), *said, *_once(row)))
         header = (
             "m x n",
@@ -135,15 +189,14 @@ def _crossing(by_case, grows):
             pairs.append((case.rpartition(", ")[2], found))
     if not pairs:
         return ""
-    several = [(size, tuple(SEVERAL_HUNDRED * value for value in found)) for size, found in pairs]
-    first, far = (
-        f"from {found} on" if found else "at no size that was measured"
-        for found in (from_where(pairs), from_where(several))
-    )
+    first = from_where(pairs)
+    first = f"from {first} on" if first else "at no size that was measured, spread and all"
+    several = sum(SEVERAL_HUNDRED * middle <= 1 for _, (middle, _, _) in pairs)
     best, at = max((1 / middle, size) for size, (middle, _, _) in pairs)
     return (
-        f"Where {ROW_OF_SIZES[grows]}, by_matmul beats by_loops {first} (smallest measured: {pairs[0][0]}), "
-        f"{SEVERAL_HUNDRED} times or more {far}; the most is {short(best)} times, at {at}."
+        f"Where {ROW_OF_SIZES[grows]}, by_matmul beats by_loops {first} (smallest measured: {pairs[0][0]}); its "
+        f"median is {SEVERAL_HUNDRED} times faster or more at {several} of {len(pairs)} sizes, and at most "
+        f"{short(best)} times, at {at}."
     )
 
 
@@ -158,7 +211,7 @@ def _contest(saved, part) -> Section:
                 of_limit, found = rate(row), None
             else:
                 of_limit = _near(limit, row)
-            said = verdict(found) if found and is_rival(row) else ""
+            said = verdict(found, is_busy(saved)) if found and is_rival(row) else ""
             peak = size(row.get("peak")) if row["seconds"] else ""
             passes = (str(row.get("passes", "not counted") if row["seconds"] else ""),) * (part == "cost")
             cells = (case, name, where, took(row), times(found), said, of_limit, *passes)
@@ -171,16 +224,21 @@ def _contest(saved, part) -> Section:
     )
 
 
-def _near(limit, row, *, paired=True):
-    """Return how near a row is to its limit, or why that is not known; of a run, the limit of all its passes."""
+def _near(limit, row):
+    """Return how near a row is to its limit, or why that is not known."""
     if not row["seconds"]:
         return ""
     if not limit or not limit["seconds"]:
         return "limit not measured"
     if limit.get("where") != row.get("where"):
         return ELSEWHERE
-    passes = row.get("passes", 1)
-    return percent([passes * value for value in ratio(limit, row, paired=paired)])
+    return percent(near(limit, row)) or BEATEN
+
+
+def _share(limit, row):
+    """Return the share of the limit in the time of a row, or None where it is not known."""
+    known = limit and limit["seconds"] and row["seconds"] and limit.get("where") == row.get("where")
+    return near(limit, row) if known else None
 
 
 def _ours(saved, part):
@@ -193,9 +251,9 @@ def _memory(saved):
         peak = row.get("peak") if row["seconds"] else None
         share = f"{100 * peak / row['amount']:.3g} %" if peak is not None else ""
         least = row.get("result") if peak else None
-        near = f"{100 * least / peak:.2g} %" if least else "limit not measured" if row["seconds"] else ""
+        of_limit = f"{100 * least / peak:.2g} %" if least else "limit not measured" if row["seconds"] else ""
         table.append(
-            (row["case"], row["contender"], size(peak) if row["seconds"] else row["why"], share, near)
+            (row["case"], row["contender"], size(peak) if row["seconds"] else row["why"], share, of_limit)
         )
     sentences = [
         "The largest sum of all that a step holds at a time, its results among it, beside X and the targets.",
@@ -216,17 +274,12 @@ def _growth(saved):
         for name, rows in curves.items():
             found = exponent(rows)
             at = ", ".join(f"{row['grows'][1]}: {seconds(spread(row['seconds'])[0])}" for row in rows)
-            near = ", ".join(f"{row['grows'][1]}: {_near(limits.get(row['grows'][1]), row)}" for row in rows)
-            near = near if name != "limit" else ""
-            table.append((what, name, at, times(found) if found else "too few points", near))
-        if {"by_tiles", "by_tiles on cpu"} <= curves.keys():
-            pairs = [
-                (device["grows"][1], ratio(device, cpu))
-                for device, cpu in zip(curves["by_tiles"], curves["by_tiles on cpu"], strict=False)
-            ]
-            first = from_where(pairs)
-            said = f"from {what} = {first} on" if first else f"at no {what} that was measured"
-            lines.append(f"The device beats the CPU {said}.")
+            of_limit = ", ".join(
+                f"{row['grows'][1]}: {_near(limits.get(row['grows'][1]), row)}" for row in rows
+            )
+            of_limit = of_limit if name != "limit" else ""
+            table.append((what, name, at, times(found) if found else "too few points", of_limit))
+    lines += _device_against_cpu(saved)
     if saved["about"]["device"] == "cpu":
         lines.append("The size from which a GPU beats the CPU: not run on a GPU.")
     lines.append("The exponent is p of time ~ size^p, fitted to the three largest sizes.")
@@ -237,8 +290,27 @@ def _growth(saved):
     yield Section("Growth", lines, header, tuple(table))
 
 
+def _device_against_cpu(saved):
+    """Return from which size on the device beats the CPU, a sentence for each curve that has both."""
+    lines = []
+    for what in ("m", "n"):
+        curves = points(saved, what)
+        if {"by_tiles", "by_tiles on cpu"} <= curves.keys():
+            pairs = [
+                (device["grows"][1], ratio(device, cpu))
+                for device, cpu in zip(curves["by_tiles"], curves["by_tiles on cpu"], strict=False)
+            ]
+            first = from_where(pairs)
+            said = f"from {what} = {first} on" if first else f"at no {what} that was measured"
+            lines.append(f"The device beats the CPU {said}.")
+    return lines
+
+
 def compared(old, new) -> Section:
-    """Return what changed between two files of results, and what differs in the machines."""
+    """Return what changed between two files of results, and what differs in the machines.
+
+    Peers and limits are the same programs in both, so what they moved by is the noise: a change is more than that.
+    """
     lines = [
         f"- {name}: {old['about'].get(name, 'not said')} -> {new['about'].get(name, 'not said')}"
         for name in {**old["about"], **new["about"]}
@@ -246,6 +318,17 @@ def compared(old, new) -> Section:
     ]
     mine, theirs = (
         {(r["part"], r["case"], r["contender"]): r for r in saved["rows"]} for saved in (old, new)
+    )
+    both = [(ratio(theirs[key], mine[key], paired=False), mine[key]) for key in mine.keys() & theirs.keys()]
+    moved = [found[0] for found, row in both if found and (is_rival(row) or row["contender"] == "limit")]
+    noise = max([USUAL, *(max(middle, 1 / middle) for middle in moved)])
+    busy = is_busy(old) or is_busy(new)
+    lines.append(
+        f"A change is a time over {short(noise)} times the other, spreads apart: so far did {len(moved)} rows of peers "
+        "and limits move, whose programs are the same in both."
+        if moved
+        else f"A change is a time over {short(noise)} times the other, spreads apart. No peer and no limit is in both, "
+        "which would show how far the machine itself moved."
     )
     table = []
     for key in {**mine, **theirs}:
@@ -256,16 +339,19 @@ def compared(old, new) -> Section:
         found = ratio(after, before, paired=False)
         peaks = [size(row["peak"]) for row in (before, after) if row.get("peak") is not None]
         peak = " -> ".join(dict.fromkeys(peaks))
-        table.append((*key, took(before), took(after), times(found), _change(found), peak))
+        table.append((*key, took(before), took(after), times(found), _change(found, noise, busy), peak))
     header = ("part", "case", "contender", "first", "second", "second / first", "change", "peak")
     return Section("What changed", lines, header, tuple(table))
 
 
-def _change(found):
+def _change(found, noise, busy):
     if not found:
         return "not measured in both"
-    _, low, high = found
-    return "slower" if low > 1 else "faster" if high < 1 else "within the spread"
+    middle, low, high = found
+    if busy or high / low > 2 * noise:
+        return NOISY
+    apart = middle > noise if low > 1 else middle < 1 / noise if high < 1 else False
+    return ("slower" if low > 1 else "faster") if apart else "within the spread"
 
 
 def took(row):
@@ -292,6 +378,10 @@ def percent(found):
         return ""
     middle, low, high = (f"{100 * x:.0f}" if x >= 0.1 else f"{100 * x:.2g}" for x in found)
     return f"{middle} % ({low} .. {high})"
+
+
+def percent_of(share):
+    return f"{100 * share:.2g} %"
 
 
 def rate(row):

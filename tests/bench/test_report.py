@@ -9,12 +9,15 @@ from tests.helpers.benchmarks import OURS, row, run, saved
 
 
 def test_a_comparison_tells_a_change_from_its_spread(tmp_path):
-    before = saved(
-        row("a", 1, 1.1, peak=10), row("b", 1, 1.1), row("c", 1, 1.1), row("d", 1.0), dtype="float32"
-    )
-    after = saved(
-        row("a", 2, 2.1, peak=30), row("b", 1.05, 1.2), row("c", 0.5, 0.6), row("e"), dtype="float64"
-    )
+    def results(names, *times, **about):
+        rows = [
+            row(name, *pair, library="chainrule 0.1.0", peak=10 * pair[0])
+            for name, pair in zip(names, times, strict=True)
+        ]
+        return saved(*rows, row("limit", 1.0, 1.0), **about)
+
+    before = results("abcd", (1, 1.1), (1, 1.1), (1, 1.1), (1, 1), dtype="float32")
+    after = results("abce", (2, 2.1), (1.05, 1.2), (0.5, 0.6), (1, 1), dtype="float64")
     paths = tmp_path / "a.json", tmp_path / "b.json"
     for path, results in zip(paths, (before, after), strict=True):
         path.write_text(json.dumps(results))
@@ -26,7 +29,31 @@ def test_a_comparison_tells_a_change_from_its_spread(tmp_path):
     wanted = {"a": "slower", "b": "within the spread", "c": "faster"}
     assert changes == wanted | {"d": "only in the first", "e": "only in the second"}
     assert "- dtype: float32 -> float64" in done.stdout
-    assert "1.95 (1.82 .. 2.1) | slower | 10 B -> 30 B |" in done.stdout
+    assert "1.95 (1.82 .. 2.1) | slower | 10 B -> 20 B |" in done.stdout
+
+
+@pytest.mark.parametrize(("limit", "said"), [(1.02, "slower"), (2.0, "within the spread")])
+def test_what_moved_no_further_than_the_peers_did_not_change(tmp_path, limit, said):
+    paths = tmp_path / "a.json", tmp_path / "b.json"
+    for path, ours, bound in zip(paths, (1.0, 1.5), (1.0, limit), strict=True):
+        rows = row("by_tiles", ours, ours, library="chainrule 0.1.0"), row("limit", bound, bound)
+        path.write_text(json.dumps(saved(*rows)))
+    done = run("bench/report.py", "--compare", *paths)
+    assert re.search(rf"\| by_tiles \|.*\| {said} \|", done.stdout), done.stdout
+    assert f"over {max(1.1, limit):.3g} times the other, spreads apart: so far did 1 rows" in done.stdout
+
+
+def test_the_page_opens_with_what_matters_and_folds_the_rest(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(saved(OURS, row("torch", 2.0), faults=["it fell"])))
+    assert run("bench/report.py", path).returncode == 0
+    page = path.with_suffix(".html").read_text(encoding="utf-8")
+    shown, *folded = page.split("<details>")
+    titles = [re.findall(r"<h2>(.*?)</h2>", part) for part in (shown, "".join(folded))]
+    assert titles[0] == ["What failed", "In short", "Where we lose"]
+    assert titles[1] == ["The machine", "Logistic step beside peers", "How it was measured"]
+    assert 'name="viewport"' in shown
+    assert "prefers-color-scheme: dark" in shown
 
 
 @pytest.mark.parametrize(
