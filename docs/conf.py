@@ -15,6 +15,7 @@ html_theme = "furo"
 html_title = "chainrule"
 html_static_path = ["static"]
 html_css_files = ["lessons.css"]
+html_js_files = ["copy.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_math_renderer = "mathml"

@@ -21,8 +21,8 @@ PAGES = sorted((HERE / "lessons").glob("*.md"))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 # A block that is run, with what is shown of its output.
-_RUN = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
-_PIECE = re.compile(f"{_RUN.pattern}|{_BLOCK.pattern}", re.DOTALL | re.MULTILINE)
+RUN = re.compile(r"^```python\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?", re.DOTALL | re.MULTILINE)
+_PIECE = re.compile(f"{RUN.pattern}|{_BLOCK.pattern}", re.DOTALL | re.MULTILINE)
 
 
 class Ran(NamedTuple):
@@ -44,7 +44,7 @@ def run(page: Path, folder: Path) -> list[Ran]:
     scope: dict[str, object] = {"__name__": page.stem}
     ran = []
     with contextlib.chdir(folder):
-        for number, (code, shown) in enumerate(_RUN.findall(page.read_text(encoding="utf-8")), start=1):
+        for number, (code, shown) in enumerate(RUN.findall(page.read_text(encoding="utf-8")), start=1):
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(code, f"{page.name}, block {number}", "exec"), scope)
             ran.append(Ran(code, shown, printed.getvalue()))
@@ -59,7 +59,7 @@ def with_output(text: str, ran: list[Ran]) -> str:
         printed = next(outputs).printed
         return f"```python\n{match[1]}```\n" + (f"\n```text\n{printed}```\n" if printed else "")
 
-    return _RUN.sub(block, text)
+    return RUN.sub(block, text)
 
 
 def with_blocks_of(text: str, original: str) -> str:

@@ -4,6 +4,7 @@ They are the gates and composed functions that gates/ enters as "beyond": activa
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,9 @@ def _composed(composed: Callable[..., Any]) -> Callable[..., Any]:
         space = first_space(arrays)
         return composed(space if any(map(is_transformed, arrays)) else space._base, *arrays, **settings)
 
+    signature = inspect.signature(composed)
+    without_xp = list(signature.parameters.values())[1:]
+    function.__signature__ = signature.replace(parameters=without_xp)  # type: ignore[attr-defined]
     return function
 
 
