@@ -1,7 +1,6 @@
 """differentiable(xp): an array API namespace whose functions are recorded."""
 
 import functools
-import importlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +13,7 @@ from chainrule.autodiff.tape import ComplexType, check_settings, record, recorde
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
-from chainrule.backend.namespaces import standard
+from chainrule.backend.namespaces import NumpyAsStandard, standard
 from chainrule.gates import RULES, elementwise
 from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
@@ -64,9 +63,8 @@ class Namespace:
         plain = self._lower
         if base is np:
             keep_freed_memory()
-            # Where nothing is traced, compat fills in what NumPy does not spell as the standard does.
-            # Its import takes as long as NumPy's, and waits until here.
-            plain = LowerNamespace(importlib.import_module("array_api_compat.numpy"))
+            # Where nothing is traced, what NumPy does not spell as the standard does is compat's.
+            plain = LowerNamespace(NumpyAsStandard())
         self._plain = plain
         for part, room, below in (
             ("main", self, plain),

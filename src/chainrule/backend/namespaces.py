@@ -1,7 +1,10 @@
 """The array API namespace of given arrays, and their copies in NumPy."""
 
 import contextlib
+import functools
 import importlib
+import inspect
+import operator
 from types import ModuleType
 from typing import Any
 
@@ -42,6 +45,58 @@ def standard(xp: Any) -> Any:
         with contextlib.suppress(ImportError):
             return importlib.import_module(f"array_api_compat.{name}")
     return xp
+
+
+class NumpyAsStandard:
+    """NumPy's functions under the names of the standard, or those of its `part`, "linalg" or "fft".
+
+    What NumPy spells otherwise than the standard is array-api-compat's, which is imported when it is first called: its
+    import brings numpy.testing and numpy.f2py, and takes as long as that of NumPy.
+    """
+
+    def __init__(self, part: str = "") -> None:
+        self._part, self._numpy = part, getattr(np, part) if part else np
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("linalg", "fft") and not self._part:
+            found: Any = NumpyAsStandard(name)
+        elif name not in vars(self._numpy):
+            found = _of_compat(self._part, name)
+        else:
+            own = getattr(self._numpy, name)
+            is_as_it_is = isinstance(own, np.ufunc | type) or not callable(own) or name in _AS_THEY_ARE
+            found = own if is_as_it_is and name not in _RESPELLED else _Later(self._part, name, own)
+        setattr(self, name, found)
+        return found
+
+
+# Functions that are as the standard has them, and universal functions and classes that are not.
+_AS_THEY_ARE = ("asarray", "broadcast_shapes", "can_cast", "isdtype", "result_type")
+_RESPELLED = ("ceil", "finfo", "floor", "iinfo", "matmul", "sign", "trunc")
+
+
+class _Later:
+    """A function of array-api-compat's for NumPy, which imports it when it is called or its signature is asked for."""
+
+    def __init__(self, part: str, name: str, own: Any) -> None:
+        functools.update_wrapper(self, own, updated=())
+        self._place = part, name
+
+    @functools.cached_property
+    def _function(self) -> Any:
+        return _of_compat(*self._place)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self._function)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._function(*args, **kwargs)
+
+
+def _of_compat(part: str, name: str) -> Any:
+    compat = importlib.import_module("array_api_compat.numpy")
+    return operator.attrgetter(f"{part}.{name}" if part else name)(compat)
 
 
 def to_numpy(x: Any) -> np.ndarray[Any, Any]:

@@ -1,7 +1,6 @@
 """batched(xp): an array API namespace whose arrays hide one leading axis."""
 
 import functools
-import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import differentiable
-from chainrule.backend.namespaces import namespace
+from chainrule.backend.namespaces import NumpyAsStandard, namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
 from chainrule.batching.families import Batch, elementwise
@@ -45,8 +44,8 @@ class Namespace:
         self._by_ufunc: dict[Any, Function] = {}
         self._by_gate: dict[Gate, Function] = {}
         self.linalg, self.fft = SimpleNamespace(), SimpleNamespace()
-        # compat fills in what NumPy does not spell as the standard does.
-        plain = importlib.import_module("array_api_compat.numpy") if base is np else base
+        # What NumPy does not spell as the standard does is compat's.
+        plain = NumpyAsStandard() if base is np else base
         for part, room, below in (
             ("main", self, plain),
             ("linalg", self.linalg, base.linalg),
