@@ -452,7 +452,7 @@ def histogram_bin_edges(xp: Any, a: Any, bins: Any = 10, range: Any = None, weig
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(np.asarray(xp.stop_gradient(a)), bins, range).shape[0] - 1
     if not isinstance(bins, int | np.integer):
-        edges = as_arrays(xp, (a, bins.tolist() if isinstance(bins, np.ndarray) else bins))[1]
+        edges = as_arrays(xp, (a, bins.tolist() if issubclass(type(bins), np.ndarray) else bins))[1]
         if somewhere(xp, edges[1:] < edges[:-1]):
             raise ValueError("numpy.histogram: expected edges that ascend")
         return edges
