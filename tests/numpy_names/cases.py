@@ -163,7 +163,7 @@ def _(d: Draw, name: str) -> Case:
     # NumPy has nanquantile with weights along a whole array alone, and not along several axes.
     axis, shape = (None, x.shape) if "nan" in name else (axis, shape)
     w, q = d.random.integers(1, 4, shape) * d.one(1, 0.5), d.one(0.3, 0.0, 1.0, [0.1, 0.77])
-    f = of_numpy(name.split()[0])
+    f = of_numpy(name.removesuffix(" with weights"))
     return lambda x: f(x, q, axis, weights=w, method="inverted_cdf"), [x]
 
 

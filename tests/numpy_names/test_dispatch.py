@@ -320,7 +320,7 @@ class TestConstantsAlone:
     def test_a_traced_array_among_them_is_refused_as_ever(self):
         for f in (
             lambda x: np.copyto(np.zeros(3), x),
-            lambda x: np.add(x, 1.0, out=cr.stop_gradient(x)),
+            lambda x: np.add(x, 1.0, out=np.zeros(3)),
             np.spacing,
         ):
             with pytest.raises(TypeError, match="numpy"):

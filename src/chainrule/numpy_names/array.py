@@ -31,8 +31,8 @@ class ArrayObject:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        # So that code which asks by isinstance takes the same branch as for NumPy's array or number, whoever asks. NumPy
-        # and other code in C look at the type itself, as this package does.
+        # So that code which asks by isinstance takes the branch that it takes for NumPy's array or number, whoever asks.
+        # Code in C looks at the type itself, as this package does.
         kind = self._plain_class()
         return kind if issubclass(kind, np.ndarray | np.generic) else type(self)
 

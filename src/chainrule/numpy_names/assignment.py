@@ -57,7 +57,9 @@ class Assignable(ArrayMethods):
     level: int
     value: Any
     own: Any  # the level up to which items may be, or True, where this package made its memory; unset for no
-    changes: bool  # of shape (): whether it is an array, which changes in place, and no number; unset for a number
+    changes: (
+        bool  # of shape (): whether it is an array, which changes in place, and no number; unset for a number
+    )
     views: list[Any]  # weak references to its views, in the order in which they were taken; unset for none
     view_of: View  # unset for what is no view
     _become: Callable[[Any], None]  # take over the value of another array
@@ -70,7 +72,11 @@ class Assignable(ArrayMethods):
         key = self._plain_key(key)
         y = self._item(key)
         # `in` would ask a batched index whether it is `...`.
-        if not y.shape and issubclass(type(_plain(y)), _OF_NUMPY) and not any(p is ... for p in parts_of(key)):
+        if (
+            not y.shape
+            and issubclass(type(_plain(y)), _OF_NUMPY)
+            and not any(p is ... for p in parts_of(key))
+        ):
             return y  # a number of NumPy's
         if getattr(self, "view_of", None) is not None and self.view_of.is_flat:
             return y  # a copy, as items of x.flat are

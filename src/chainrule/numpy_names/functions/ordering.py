@@ -175,9 +175,7 @@ def _quantile(
     return _placed(xp, xp.where(wrong, y * math.nan, y), a, axis, q.shape, keepdims)
 
 
-def _weighted_place(
-    xp: Any, name: str, a: Array, weights: Any, axis: Axes, method: str, q: Array
-) -> Array:
+def _weighted_place(xp: Any, name: str, a: Array, weights: Any, axis: Axes, method: str, q: Array) -> Array:
     """Return how many sorted elements have less than the share q of all weights together up to them."""
     if method != "inverted_cdf":
         raise ValueError(f"numpy.{name}: expected method='inverted_cdf' beside weights=; got {method!r}")

@@ -196,7 +196,8 @@ def _deviation(xp: Any, d: Array, free: Any, **settings: Any) -> Array:
 
 
 var = _about_means(
-    *("var", "Return variances along axes, of the elements where a mask holds; `mean` may be given."), _variance
+    *("var", "Return variances along axes, of the elements where a mask holds; `mean` may be given."),
+    _variance,
 )
 std = _about_means(
     "std",

@@ -85,7 +85,7 @@ def _rate_beside_the_cut(xp: Any, gate: Gate, cut: _Cut, block: Array, y: Array)
 
 
 def _may_leave_the_axis(xp: Any, A: Array) -> Array:
-    """Say of each real matrix whether negative eigenvalues coincide: a small change makes them a pair beside the cut."""
+    """Say of each real matrix whether negative eigenvalues coincide: a small change may move them off the axis."""
     near, values = 10 * math.sqrt(float(xp.finfo(A.dtype).eps)), xp.linalg.eigvals(A)
     size = xp.abs(values)
     negative = xp.abs(values + size) <= near * size
