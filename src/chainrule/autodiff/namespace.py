@@ -170,7 +170,8 @@ class Namespace:
             return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
         obj = unwrapped(obj)
-        made = self._made if copy or not hasattr(obj, "dtype") else self._wrap
+        is_new = copy or not hasattr(obj, "dtype") or issubclass(type(obj), np.generic)
+        made = self._made if is_new else self._wrap
         return made(self._plain.asarray(obj, dtype=dtype, device=device, copy=copy))
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:

@@ -44,7 +44,7 @@ class Batched(Assignable):
         value = self.value
         kind = value._plain_class() if isinstance(value, ArrayObject) else type(value)
         # One element of a batch in one row is a number of NumPy's, as it is in a plain array.
-        is_number = kind is np.ndarray and self.level and self._is_number(value)
+        is_number = kind is np.ndarray and self.level and self._is_number()
         return self.dtype.type if is_number else self._kind(kind)
 
     def __repr__(self) -> str:

@@ -230,7 +230,9 @@ class Namespace:
         if holds_transformed(obj):
             return array_of(self, obj, dtype, device)
         check_array_class(type(obj))
-        return Batched(self._base.asarray(obj, dtype=dtype, device=device, copy=copy), self)
+        is_new = copy or not hasattr(obj, "dtype") or issubclass(type(obj), np.generic)
+        made = self._made if is_new else self._wrap
+        return made(self._base.asarray(obj, dtype=dtype, device=device, copy=copy))
 
 
 def _operands(args: Any, settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:

@@ -31,7 +31,7 @@ class ArrayObject:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        # So that code which asks by isinstance takes the branch that it takes for NumPy's array or number, whoever asks.
+        # So that code which asks by isinstance takes the branch of NumPy's array or number, whoever asks.
         # Code in C looks at the type itself, as this package does.
         kind = self._plain_class()
         return kind if issubclass(kind, np.ndarray | np.generic) else type(self)

@@ -144,11 +144,10 @@ class Assignable(ArrayMethods):
             raise TypeError(f"numpy.{name}.at: expected a key that picks no element twice, as add.at may")
         x[key] = ufunc(x[key], *v)
 
-    def _is_number(self, plain: Any) -> bool:
+    def _is_number(self) -> bool:
         """Say whether NumPy would have a number here, and not an array of shape () that can change."""
-        if self.shape or not issubclass(type(plain), _OF_NUMPY) or root_of(self) is not self:
-            return False
-        return not getattr(self, "changes", False)
+        is_root = not self.shape and issubclass(type(_plain(self)), _OF_NUMPY) and root_of(self) is self
+        return is_root and not getattr(self, "changes", False)
 
     def _kind(self, kind: type) -> type:
         """Return the class that NumPy would have here, by that of the array below."""
@@ -160,7 +159,7 @@ class Assignable(ArrayMethods):
         if inner is not self and is_transformed(inner):
             changed = inner._changed_to(below_constants(new), symbol)
             return self if changed is inner else changed
-        if new is NotImplemented or hasattr(plain, "at") or self._is_number(plain):
+        if new is NotImplemented or hasattr(plain, "at") or self._is_number():
             return new  # JAX's arrays and numbers do not change: the name stands for another one
         if new.shape != self.shape:
             raise ValueError(
@@ -300,7 +299,7 @@ def _places(x: Any, root: Any) -> Any:
 
 def as_array_of_its_own(x: Any, given: Any) -> Any:
     """Return x, made of what was given; of shape () as an array that changes in place, also where that was a number."""
-    if not x.shape and issubclass(type(_plain(x)), _OF_NUMPY) and (x is not given or x._is_number(_plain(x))):
+    if not x.shape and issubclass(type(_plain(x)), _OF_NUMPY) and (x is not given or x._is_number()):
         x = x.space.reshape(x, ()) if x is given else x
         x.changes = True
     return x

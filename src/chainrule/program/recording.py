@@ -112,8 +112,8 @@ _ELEMENTWISE = {name for name, f in vars(np).items() if isinstance(f, np.ufunc)}
 
 def is_fresh(call: Call) -> bool:
     """Say whether the results of a call are in memory that no earlier array has."""
-    if call.operation in ("asarray", "astype"):
-        return call.kwargs.get("copy", call.operation == "astype") is True
+    if call.operation in ("array", "asarray", "astype"):
+        return call.kwargs.get("copy", call.operation != "asarray") is True
     return call.operation in _FRESH or call.operation in _ELEMENTWISE or is_ufunc(call.run)
 
 
