@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,23 @@ def test_no_function_is_longer_than_sixty_lines():
 def test_the_array_type_is_named_in_one_place():
     said = {m for m, path in MODULES.items() if "Array = Any" in path.read_text(encoding="utf-8")}
     assert said <= {"chainrule.gates.types"}
+
+
+def test_no_room_that_sees_traced_arrays_asks_them_by_isinstance_whether_they_are_numpys():
+    # They say yes, for the code of callers. Where a number may come too, as beside int, yes is right.
+    rooms = ("autodiff", "batching", "gates", "models", "numpy", "numpy_names", "program", "scipy", "special")
+    asking = []
+    for module, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and ast.unparse(node.func) == "isinstance"
+                and room_of(module) in rooms
+            ):
+                kinds = set(re.findall(r"[\w.]+", ast.unparse(node.args[1])))
+                if kinds & {"np.ndarray", "np.generic", "_OF_NUMPY"} and not kinds & {"int", "Number"}:
+                    asking.append((module, ast.unparse(node)))
+    assert asking == []
 
 
 def test_device_tricks_stand_beside_the_mathematics():

@@ -29,7 +29,7 @@ def is_refused(kind: type[Any]) -> bool:
 
 def check_array(x: Any) -> None:
     """Raise TypeError for an instance of np.ndarray whose class `check_array_class` refuses."""
-    if isinstance(x, np.ndarray):
+    if issubclass(type(x), np.ndarray):
         check_array_class(type(x))
 
 

@@ -154,6 +154,19 @@ def _(d: Draw, name: str) -> Case:
     return lambda x: of_numpy(name)(x, q, axis, **settings), [x]
 
 
+@case("quantile with weights", "nanquantile with weights")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1, 3, 6), holes="nan" in name)
+    x[:1] = d.random.uniform(-3, 3, x[:1].shape)
+    axis = d.one(None, -1, tuple(range(x.ndim))[::-1])
+    shape = x.shape if axis is None else d.one(x.shape, x.shape[-1:] if axis == -1 else x.shape[::-1])
+    # NumPy has nanquantile with weights along a whole array alone, and not along several axes.
+    axis, shape = (None, x.shape) if "nan" in name else (axis, shape)
+    w, q = d.random.integers(1, 4, shape) * d.one(1, 0.5), d.one(0.3, 0.0, 1.0, [0.1, 0.77])
+    f = of_numpy(name.removesuffix(" with weights"))
+    return lambda x: f(x, q, axis, weights=w, method="inverted_cdf"), [x]
+
+
 @case("quantile of followed q")
 def _(d: Draw, name: str) -> Case:
     x, q = d.array(d.shape(1, 2, 6)), d.random.uniform(0, 1, d.shape(0, 1))
@@ -313,10 +326,10 @@ def _(d: Draw, name: str) -> Case:
     ]
 
 
-@case("modf", "isposinf", "isneginf", "isreal", "iscomplex")
+@case("modf", "frexp", "isposinf", "isneginf", "isreal", "iscomplex")
 def _(d: Draw, name: str) -> Case:
     x = d.array()
-    return of_numpy(name), [np.where(d.mask(x.shape), x, np.inf) if name != "modf" else x]
+    return of_numpy(name), [np.where(d.mask(x.shape), x, np.inf) if name.startswith("is") else x]
 
 
 @case("i0", "unwrap", "ediff1d")
@@ -370,6 +383,14 @@ def _(d: Draw, name: str) -> Case:
         return lambda x: np.apply_over_axes(np.sum, x, [0, axis]), [x]
     g = d.one(lambda v: v @ v, lambda v, a=2.0: v[:1] * a, lambda v: v[:, None] * v)
     return lambda x: np.apply_along_axis(g, axis, x), [x]
+
+
+@case("take")
+def _(d: Draw, name: str) -> Case:
+    x = d.array(d.shape(1))
+    axis, mode = d.one(None, d.axis(x.ndim)), d.one("wrap", "clip")
+    places = d.random.integers(-9, 9, d.shape(0, 2))
+    return lambda x: np.take(x, places, axis, mode=mode), [x]
 
 
 @case("piecewise", "choose")

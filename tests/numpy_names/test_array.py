@@ -180,6 +180,33 @@ class TestNumbers:
         assert transform(f)(V) == V.sum() ** 2
         np.testing.assert_allclose(transform(cr.grad(f))(V), np.full(3, 2 * V.sum()))
 
+    def test_it_does_not_matter_who_asks(self):
+        # As code of NumPy's own files would.
+        asked = compile("isinstance(x, np.ndarray), isinstance(x, np.generic)", np.__file__, "eval")
+        for transform in (cr.grad, cr.vmap):
+            seen: list[Any] = []
+
+            def f(x: Any, seen: list[Any] = seen) -> Any:
+                seen += [eval(asked, {"np": np, "x": y}) for y in (x, x[0])]
+                return x[0]
+
+            transform(f)(V if transform is not cr.vmap else A)
+            assert seen == [(True, False), (False, True)]
+
+    def test_arrays_of_no_axes_are_no_numbers_in_a_batch_either(self):
+        for make in (
+            np.squeeze,
+            lambda x: x[0, ...],
+            lambda x: cr.numpy.asarray(x[0]),
+            lambda x: cr.numpy.zeros(()),
+        ):
+            assert cr.vmap(lambda x, f=make: x * isinstance(f(x), np.ndarray))(V[:, None]).all()
+            assert isinstance(make(V[:1]), np.ndarray)
+
+    @pytest.mark.parametrize("x", [2.0, np.float64(2), np.array(2.0)])
+    def test_differences_take_the_branch_of_the_number_or_the_array(self, x: Any):
+        cr.check_gradients(lambda x: x * x if isinstance(x, float) else 3.0 * x, x, order=2)
+
 
 class TestKeysOfPandas:
     @pytest.mark.parametrize("kind", ["mask", "places", "index", "masked array", "in a tuple"])

@@ -105,6 +105,44 @@ def views_and_copies(xp: Any, w: Any) -> Any:
     return sum(np.sum(np.sin(y) * i) for i, y in enumerate((*views, *copies), 1))
 
 
+def parts_and_rows(xp: Any, w: Any) -> Any:
+    x, z = w * 1, xp.ones((2, 3), dtype=w.dtype)
+    first, _ = np.unstack(z)
+    a, b = np.unstack(x, axis=1)[:2]
+    picked, row = x.flat[1:3], x.T.flat
+    picked[0], z[0], row[1] = 5.0, w[1], w[0, 0]
+    x.flat[-2:] *= 3
+    return x * first + sum(v * i for i, v in enumerate(row)) + np.sum(a * b) + picked[1]
+
+
+def numbers_as_arrays(xp: Any, w: Any) -> Any:
+    s, zero = xp.asarray(w[0, 0]), xp.zeros((), dtype=w.dtype)
+    same, also, number = s, zero, w[0, 2]
+    before = number
+    for v in w[1]:
+        s += v
+        zero += v * s
+        number *= v
+    zero[...] = zero * 2
+    return same * also * w + before * number
+
+
+def written_to(xp: Any, w: Any) -> Any:
+    y, total = xp.zeros((2, 3), dtype=w.dtype), xp.zeros((), dtype=w.dtype)
+    np.sum(np.multiply(w, w, out=y) * w, out=total)
+    np.add(y, w, y)
+    return y * total
+
+
+def copies_for_each_of_a_batch(xp: Any, w: Any) -> Any:
+    x, turned = xp.zeros((3, 2), dtype=w.dtype), xp.ones((2, 3), dtype=w.dtype).T
+    for y in (x, turned):
+        np.add.at(y, (slice(1, None), slice(None, None, -1)), w[0, 0])
+        row = y.ravel()
+        row[[-5, 0]] = w[0, 1]
+    return x + turned
+
+
 PROGRAMS: list[Callable[..., Any]] = [
     grown,
     through_views,
@@ -116,6 +154,10 @@ PROGRAMS: list[Callable[..., Any]] = [
     numbers_of_a_row,
     as_they_lie,
     views_and_copies,
+    parts_and_rows,
+    numbers_as_arrays,
+    written_to,
+    copies_for_each_of_a_batch,
 ]
 EVERY = pytest.mark.parametrize("program", PROGRAMS)
 
@@ -161,12 +203,14 @@ def first(x: Any, value: Any = 1.0) -> None:
     x[0] = value
 
 
-CALLERS = np.ones(3)
+CALLERS, OUTSIDE = np.ones(3), SPACE.zeros((3,))
 REFUSED = {
     "an argument": (lambda w: first(w), r"argument.*x\.at\[key\]\.set"),
     "a part of it": (lambda w: first(w[1:]), "argument"),
     "the caller's memory": (lambda w: first(SPACE.asarray(CALLERS), w[0]), "caller's memory"),
     "a plain array": (lambda w: np.zeros((2, 3)).__setitem__(0, w), r"chainrule\.numpy\.zeros"),
+    "what outlives the function": (lambda w: first(OUTSIDE, w[0]), "made outside"),
+    "what outlives it, by +=": (lambda w: OUTSIDE.__iadd__(w), "made outside"),
     "memory handed out": (lambda w: handed_out(w), "caller's memory"),
     "copies in one place": (lambda w: first(np.broadcast_to(w * 1, (2, 3))), "cannot be written to"),
     "integers": (lambda w: first(SPACE.zeros(3, dtype=np.int64), w[0]), "int64 cannot hold"),
@@ -212,6 +256,9 @@ def test_at_gives_a_new_array(key: Any):
 def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function():
     def f(w: Any) -> Any:
         x, y, eye = cnp.zeros(3), cnp.full_like(w, 0.5), cnp.eye(3)
+        for made in (cnp.array(CALLERS), cnp.copy(CALLERS), cnp.array([1.0, 2.0]), cnp.arange(3.0)):
+            made[0] = w[2]
+            x[0] += made[0] * made[1]
         x[1:] += w[:2] * w[2]
         y[0] = x[1]
         eye[0, 1] = w[0]
@@ -226,6 +273,9 @@ def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function(
     np.testing.assert_allclose(cr.compile(f)(w), cr.vmap(f)(w[None])[0])
     np.testing.assert_allclose(cr.compile(cr.grad(f))(w), g)
     assert type(cnp.zeros(3)) is np.ndarray
+    np.testing.assert_array_equal(CALLERS, 1)
+    for callers in (cnp.asarray, lambda x: cnp.array(x, copy=False)):
+        assert cr.grad(lambda w, f=callers: np.sum(w) * (f(CALLERS) is CALLERS))(w).all()
 
 
 def written_in_the_inner_function(a: Any) -> Any:

@@ -649,3 +649,11 @@ def test_vectors_of_either_half_have_numpys_phases(dtype: type):
     f = lambda x: np.sum(np.sin(np.linalg.eigh(x + x.T, "U")[1]))  # noqa: E731
     cr.check_gradients(f, x, order=2)
     np.testing.assert_array_equal(cr.compile(f)(x), f(x))
+
+
+@pytest.mark.parametrize("f", [np.mean, np.var, np.std, np.nanmean])
+def test_masked_means_of_many_in_float16_do_not_overflow(f: Callable[..., Any]):
+    x = np.tile(np.array([60.0, 61.0], dtype=np.float16), 40000)
+    y = f(cr.variable(x), where=np.ones(x.shape, dtype=bool))
+    assert y.dtype == x.dtype
+    assert y.value == f(x.astype(np.float64))

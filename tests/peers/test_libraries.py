@@ -67,6 +67,7 @@ REFUSED: dict[str, dict[str, str]] = {
                 ),
                 *("linalg.eigh-vectors", "linalg.eigvals", "linalg.eigvalsh", "linalg.matrix_power--2"),
                 *("linalg.matrix_power-0", "linalg.matrix_power-3", "linalg.pinv-tall", "linalg.pinv-wide"),
+                "linalg.pinv-truncated",
                 "linalg.slogdet",
             ),
             "has no '",

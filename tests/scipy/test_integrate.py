@@ -24,6 +24,12 @@ def test_integrals_of_samples(name):
         ours(y, x[1:])
 
 
+def test_there_is_no_parabola_through_two_values_at_one_place():
+    assert np.isnan(integrate.simpson([1.0, 2.0, 3.0], [0.0, 1.0, 1.0]))
+    # The last of an even number of intervals may have no length.
+    assert integrate.simpson([1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 3.0, 3.0]) == 5.25
+
+
 def predators(y, t, p):
     return np.stack([p[0] * y[0] - p[1] * y[0] * y[1] + 0.1 * np.sin(t), p[3] * y[0] * y[1] - p[2] * y[1]])
 

@@ -121,7 +121,7 @@ ON_THE_CUT = {
     "two": np.array([[1.0, 2.0], [2.0, 1.0]]),
     "three": np.array([[-1.0, 2.0, 0.5], [2.0, 1.0, 1.0], [0.5, 1.0, -2.0]]),
     "not symmetric": np.array([[1.0, 2.0], [4.0, -1.0]]),
-    "two alike": np.diag([-2.0, -2.0]),
+    "two alike, complex": np.diag([-2.0 + 0j, -2.0]),
     "tiny": 1e-20 * np.array([[1.0, 2.0], [2.0, 1.0]]),
     "complex": np.array([[1.0, 2j], [-2j, 1.0]]),
 }
@@ -154,6 +154,17 @@ def test_rates_on_the_cut(name, label):
     np.testing.assert_allclose(np.vdot(slope, E).real, np.vdot(G + 1j * H, want).real, rtol=1e-9)
     if label in ("two", "not symmetric"):
         cr.check_gradients(lambda A: np.sum(np.abs(np.sin(f(A))) ** 2), A, order=2)
+
+
+@pytest.mark.parametrize("A", [-np.eye(2), np.array([[-1.0, 1.0], [0.0, -1.0]]), np.diag([-2.0, 3.0, -2.0])])
+def test_where_negative_eigenvalues_of_a_real_matrix_coincide_there_is_no_gradient(A):
+    # A rotation of these two by any angle moves one to each side of the cut, and the value jumps.
+    stack = np.stack([A, A + np.diag(np.arange(len(A)) * 4.0)])
+    for f in (linalg.sqrtm, linalg.logm):
+        values, slopes = cr.value_and_grad(lambda A, f=f: np.sum(np.real(f(A))))(stack)
+        assert np.isfinite(values)
+        assert np.isnan(slopes[0]).all()
+        assert np.isfinite(slopes[1]).all()
 
 
 def test_roots_and_logarithms_at_negative_eigenvalues():

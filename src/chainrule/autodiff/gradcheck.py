@@ -61,7 +61,7 @@ def check_gradients(
         )
     order = whole_number("check_gradients", "order", order, 1)
     seed = whole_number("check_gradients", "seed", seed)
-    f, args = _of_floating_arguments(f, pytree.mapped(_float64, args))
+    f, args = _of_floating_arguments(_of_kinds(f, args), pytree.mapped(_float64, args))
     check = _FunctionCheck(f, args, _bound("rtol", rtol, _RTOL), _bound("atol", atol, 0.0), seed)
     if "reverse" in modes:
         check.reverse()
@@ -209,6 +209,23 @@ def _bound(name: str, given: Any, default: float) -> float:
     if not (isinstance(given, int | float | np.number) and given >= 0):
         raise ValueError(f"check_gradients: {name} must be a number from 0 up, got {given!r}")
     return float(given)
+
+
+def _of_kinds(f: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return f, given numbers of NumPy's where args has numbers, and arrays of shape () where it has such.
+
+    Code that asks by isinstance then takes the branch that it takes for args, followed or moved.
+    """
+    numbers = [isinstance(x, float | complex) or issubclass(type(x), np.generic) for x in pytree.flat(args)]
+
+    def of_kinds(*xs: Any) -> Any:
+        leaves = (
+            x[()] if is_number else np.asarray(x) if issubclass(type(x), np.generic) else x
+            for x, is_number in zip(pytree.flat(xs), numbers, strict=True)
+        )
+        return f(*pytree.rebuilt(xs, leaves))
+
+    return of_kinds
 
 
 def _of_floating_arguments(f: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Callable[..., Any], Any]:

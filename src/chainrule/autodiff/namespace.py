@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import ComplexType, check_settings, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, last_level, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
@@ -19,7 +19,7 @@ from chainrule.gates.helpers import is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.assignment import At, note_all_views
+from chainrule.numpy_names.assignment import At, as_array_of_its_own, note_all_views
 from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
@@ -90,6 +90,7 @@ class Namespace:
             setattr(self, name, made)
         for name, gate in RULES["internal"].items():
             setattr(self, f"_{name}", wrappers.unnamed(self, gate))
+        self._plain_row = lambda x, row=self.reshape: row(x, (-1,))
         note_all_views(self)
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
@@ -141,7 +142,9 @@ class Namespace:
         """Return plain results in memory of this package's as constants, whose items may be set."""
         result = self._wrap(result)
         for x in result if isinstance(result, list | tuple) else (result,):
-            x.own = True
+            x.own = last_level()
+            if not x.shape and type(x.value) is np.ndarray:
+                x.changes = True
         return result
 
     def _is_floating(self, dtype: Any) -> bool:
@@ -159,12 +162,14 @@ class Namespace:
         if is_traced(obj):
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
-            return self.positive(x) if copy and x is obj else x
+            x = self.positive(x) if copy and x is obj else x
+            return as_array_of_its_own(x, obj)
         if holds_transformed(obj):
             return self._wrap(array_of(self, obj, dtype, device))
         check_array_class(type(obj))
         obj = unwrapped(obj)
-        made = self._made if copy or not hasattr(obj, "dtype") else self._wrap
+        is_new = copy or not hasattr(obj, "dtype") or issubclass(type(obj), np.generic)
+        made = self._made if is_new else self._wrap
         return made(self._plain.asarray(obj, dtype=dtype, device=device, copy=copy))
 
     def full_like(self, x: Array, /, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Any:
@@ -267,7 +272,7 @@ def space_of(x: Any) -> Any:
         check_array_class(kind)
         if not hasattr(x, "dtype") or not hasattr(x, "shape"):
             raise TypeError(f"expected an array of the array API standard; got {kind.__name__}")
-        if isinstance(x, np.ndarray | np.generic):
+        if issubclass(type(x), np.ndarray | np.generic):
             base: Any = np
         else:
             import array_api_compat

@@ -111,7 +111,7 @@ def _agreement(name: str, before: list[tuple[Any, Any]], again: Any) -> Any:
     for (total, tolerance), (new, _) in zip(before, _fingerprints(again), strict=True):
         xp = plain_namespace(total)
         near = xp.logical_or(new == total, xp.abs(new - total) <= tolerance)
-        if not isinstance(total, np.ndarray | np.generic):
+        if not issubclass(type(total), np.ndarray | np.generic):
             one = xp.where(near, xp.ones_like(total), xp.full_like(total, float("nan")))
             factor = one if factor is None else factor * one
         elif not near:

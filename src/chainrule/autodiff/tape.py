@@ -9,6 +9,7 @@ one: the gate then runs, and is recorded, there too. That is how gradients of gr
 import inspect
 import itertools
 import operator
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -36,11 +37,18 @@ from chainrule.validation import check_array_class
 # The level of `variable`; those of transforms are above it.
 VARIABLE_LEVEL = 1
 _levels = itertools.count(VARIABLE_LEVEL + 1)
+_thread = threading.local()
 
 
 def new_level() -> int:
     """Return a level above every level that exists."""
-    return next(_levels)
+    level = _thread.last = next(_levels)
+    return level
+
+
+def last_level() -> int:
+    """Return the last level that this thread made, that of variables without one."""
+    return getattr(_thread, "last", VARIABLE_LEVEL)
 
 
 # --- Nodes ---
@@ -225,7 +233,7 @@ def check_operand(x: Any) -> None:
     if is_foreign(x):
         return  # a rule of one's own may take it, and operators leave it to its class
     _checked.add(type(x))
-    if isinstance(x, np.ndarray):
+    if issubclass(type(x), np.ndarray):
         _watchable.add(type(x))
     if not isinstance(x, list | tuple):
         _single.add(type(x))

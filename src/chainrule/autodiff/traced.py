@@ -81,8 +81,8 @@ class Traced(Assignable):
     """
 
     __slots__ = (
-        *("__weakref__", "level", "node", "origin", "own", "space", "taken", "value", "view_of"),
-        "views",
+        *("__weakref__", "changes", "level", "node", "origin", "own", "space", "taken", "value"),
+        *("view_of", "views"),
     )
 
     taken: Any  # the node that the items taken from this array share; set by the tape alone
@@ -96,7 +96,7 @@ class Traced(Assignable):
 
     def _plain_class(self) -> type:
         value = self.value
-        return value._plain_class() if hasattr(value, "_plain_class") else type(value)
+        return self._kind(value._plain_class() if hasattr(value, "_plain_class") else type(value))
 
     def __repr__(self) -> str:
         kind = f"level {self.level}" if self.level else "constant"
@@ -182,7 +182,7 @@ class Traced(Assignable):
             return key
         if isinstance(key, tuple):
             return tuple(map(self._plain_key, key))
-        if isinstance(key, np.integer):
+        if issubclass(type(key), np.integer):
             return int(key)
         key = plain_value(key)
         if is_transformed(key):

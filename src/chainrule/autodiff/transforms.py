@@ -376,7 +376,7 @@ def refuse_level(who: str, g: Array, level: int) -> None:
 def ones_for(out: Traced) -> Array:
     """Return the gradient of a scalar result with respect to itself."""
     value = out.value
-    of_numpy = isinstance(value, np.ndarray | np.generic)
+    of_numpy = issubclass(type(value), np.ndarray | np.generic)
     xp = out.space._base if of_numpy or not is_transformed(value) else value.space
     return xp.asarray(1.0, dtype=value.dtype, device=getattr(value, "device", None))
 
@@ -439,7 +439,7 @@ def _owned_gradients(
 def owned(g: Array, xp: Any, taken: set[int]) -> Array:
     """Return g, or a copy where its memory may be another's; `taken` has the ids of those handed out before."""
     if type(g) is not np.ndarray:
-        if isinstance(g, np.generic):
+        if issubclass(type(g), np.generic):
             g = np.asarray(g)
         elif is_transformed(g):
             return g
@@ -479,7 +479,7 @@ def _plain_if_constant(x: Traced) -> Any:
 
 def _array(y: Any) -> Any:
     """Return NumPy's scalars as arrays of shape ()."""
-    return np.asarray(y) if isinstance(y, np.generic) else y
+    return np.asarray(y) if issubclass(type(y), np.generic) else y
 
 
 def _wrapped(x: Any) -> Any:

@@ -327,4 +327,6 @@ def _is_inexact(x: Any) -> bool:
 
 def _wrapped(space: Any, result: Any) -> Any:
     """Return the arrays of a result as constants."""
-    return pytree.mapped(lambda y: space._wrap(y) if isinstance(y, np.ndarray | np.generic) else y, result)
+    return pytree.mapped(
+        lambda y: space._wrap(y) if issubclass(type(y), np.ndarray | np.generic) else y, result
+    )

@@ -35,7 +35,7 @@ class Batched(Assignable):
     Python asks for the value of one element: in `if x > 0`, `float(x)` or `numpy.asarray(x)`.
     """
 
-    __slots__ = ("__weakref__", "level", "own", "space", "value", "view_of", "views")
+    __slots__ = ("__weakref__", "changes", "level", "own", "space", "value", "view_of", "views")
 
     def __init__(self, value: Array, space: Any, level: int = 0) -> None:
         self.value, self.space, self.level = value, space, level
@@ -44,7 +44,8 @@ class Batched(Assignable):
         value = self.value
         kind = value._plain_class() if isinstance(value, ArrayObject) else type(value)
         # One element of a batch in one row is a number of NumPy's, as it is in a plain array.
-        return self.dtype.type if kind is np.ndarray and self.level and not self.ndim else kind
+        is_number = kind is np.ndarray and self.level and self._is_number()
+        return self.dtype.type if is_number else self._kind(kind)
 
     def __repr__(self) -> str:
         kind = f"a batch of {self.value.shape[0]}, level {self.level}" if self.level else "constant"

@@ -8,6 +8,7 @@ from chainrule.batching.families import Batch, Family
 from chainrule.gates.helpers import axis_number, output
 from chainrule.gates.indexing import put as put_gate
 from chainrule.gates.types import Array
+from chainrule.numpy_names.assignment import layout_of
 
 
 def getitem(b: Batch, f: Family, x: Any, /, *, key: Any) -> Any:
@@ -123,7 +124,7 @@ def scatter(b: Batch, f: Family, /, *gs: Any, keys: tuple[Any, ...], shape: tupl
 
 def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
     """x with v at key: at positions in one long vector, wherever the key is more than integers and slices."""
-    parts, full = _parts(key), b.full(x)
+    parts, full = _parts(key), x.value if b.holds(x) else _repeated(b, x)
     if not any(hasattr(part, "dtype") or isinstance(part, list) for part in parts):
         key = (slice(None), *parts)
         return f(full, b.with_axes(v, full[key].ndim - 1), key=key)
@@ -135,6 +136,18 @@ def assigned(b: Batch, f: Family, x: Any, v: Any, /, *, key: Any) -> Any:
     at = at + b.xp.reshape(b.xp.arange(n, device=full.device) * size, (n, *(1,) * (at.ndim - 1)))
     long = f(b.xp.reshape(full, (-1,)), b.xp.reshape(v, (-1,)), key=b.xp.reshape(at, (-1,)))
     return b.xp.reshape(long, (n, *shape))
+
+
+def _repeated(b: Batch, x: Any) -> Array:
+    """Return x once for each element of the batch, each lying in memory as x does.
+
+    A copy of a broadcast array has the batch last in memory, and views of its elements would be copies.
+    """
+    flags = layout_of(x)
+    if getattr(flags, "c_contiguous", True) or not flags.f_contiguous:
+        return b.xp.repeat(b.xp.expand_dims(x, axis=0), b.n, axis=0)
+    turned = b.xp.permute_dims(x, tuple(reversed(range(x.ndim))))
+    return b.xp.permute_dims(_repeated(b, turned), (0, *reversed(range(1, x.ndim + 1))))
 
 
 def _parts(key: Any) -> tuple[Any, ...]:

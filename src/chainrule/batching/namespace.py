@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.tape import last_level
 from chainrule.backend.namespaces import NumpyAsStandard, namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
@@ -18,7 +19,7 @@ from chainrule.batching.table import CONSTANT, OF_SETTINGS, OF_SEVERAL, WRITTEN,
 from chainrule.gates.helpers import innermost, is_transformed, output
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
-from chainrule.numpy_names.assignment import note_all_views
+from chainrule.numpy_names.assignment import as_array_of_its_own, note_all_views
 from chainrule.numpy_names.coercion import array_of, holds_transformed
 from chainrule.validation import check_array_class
 
@@ -62,6 +63,7 @@ class Namespace:
             for name, kind, function, family in rows(part):
                 shown = name if part == "beyond" else f"_{name}"
                 self._enter(room, part, shown, kind, function, family, _of_gate(kind, function))
+        self._plain_row = lambda x, row=self.reshape: row(x, (-1,))
         note_all_views(self)
 
     def _enter(
@@ -108,7 +110,9 @@ class Namespace:
     def _made(self, result: Any) -> Any:
         """Return an array that was made here as a constant, whose items may be set."""
         result = self._wrap(result)
-        result.own = True
+        result.own = last_level()
+        if not result.shape:
+            result.changes = True
         return result
 
     # --- How the functions are made ---
@@ -218,13 +222,16 @@ class Namespace:
         if type(obj) is Batched:
             x = obj if dtype is None or dtype == obj.dtype else self.astype(obj, dtype)
             x = x if device is None or device == x.device else x.to_device(device)
-            return self.positive(x) if copy and x is obj else x
+            x = self.positive(x) if copy and x is obj else x
+            return as_array_of_its_own(x, obj)
         if is_transformed(obj):
             return obj.space.asarray(obj, dtype=dtype, device=device, copy=copy)
         if holds_transformed(obj):
             return array_of(self, obj, dtype, device)
         check_array_class(type(obj))
-        return Batched(self._base.asarray(obj, dtype=dtype, device=device, copy=copy), self)
+        is_new = copy or not hasattr(obj, "dtype") or issubclass(type(obj), np.generic)
+        made = self._made if is_new else self._wrap
+        return made(self._base.asarray(obj, dtype=dtype, device=device, copy=copy))
 
 
 def _operands(args: Any, settings: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], Any]:

@@ -132,7 +132,7 @@ def check_step(
         if not xp.isdtype(y.dtype, ("bool", "integral", "real floating")):
             raise TypeError(f"{who}: y must hold real numbers, integers or booleans, got {y.dtype}")
         y = xp.astype(y, X.dtype, copy=False)
-    if w.ndim == 1 and isinstance(y, (np.ndarray, np.generic)):
+    if w.ndim == 1 and issubclass(type(y), (np.ndarray, np.generic)):
         # With other arrays a look at y would wait for the device.
         check_targets(who, "cross_entropy", y)
     return xp, y, b

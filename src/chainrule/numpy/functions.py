@@ -33,7 +33,9 @@ _OF_A_SEQUENCE = {
     *("block", "choose", "column_stack", "concat", "concatenate", "dstack", "histogramdd", "hstack"),
     *("linalg.multi_dot", "piecewise", "row_stack", "select", "stack", "vstack"),
 }
-# Functions that make arrays of numbers: inside a function whose gradient is taken, such as take traced items.
+# Functions that make arrays of numbers: inside a function whose gradient is taken, such as take traced items. Those of
+# _COPIES make them of other arrays, and those of _OF_LISTS new ones of lists and numbers alone.
+_COPIES, _OF_LISTS = ("array", "copy"), ("arange", "asarray", "linspace")
 _MAKERS = (
     "empty",
     "empty_like",
@@ -65,15 +67,26 @@ def attribute(part: str, name: str) -> Any:
     made: Any = plain
     if isinstance(plain, _Dispatched) or (path in FUNCTIONS and not isinstance(plain, type)):
         made = _function(plain, path)
-    return _taking_items(made) if path in _MAKERS else made
+    return _taking_items(made, path) if path in (*_MAKERS, *_COPIES, *_OF_LISTS) else made
 
 
-def _taking_items(make: Callable[..., Any]) -> Callable[..., Any]:
+def _taking_items(make: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Return a function that makes arrays whose items may be traced ones, where these may come."""
+
+    def is_new(x: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Say whether the memory of an array is its own, and has room for traced items."""
+        if name in _MAKERS:
+            return True
+        of_numbers = not args or isinstance(args[0], list | tuple | int | float | complex)
+        copies = of_numbers or (name in _COPIES and kwargs.get("copy", True) is True)
+        return copies and type(x) is np.ndarray and x.dtype.kind in "fc"
 
     @functools.wraps(make)
     def function(*args: Any, **kwargs: Any) -> Any:
-        x, recording = made_here(make(*args, **kwargs)), current()
+        x = make(*args, **kwargs)
+        if not is_new(x, args, kwargs):
+            return x
+        x, recording = made_here(x), current()
         if recording is not None and recording.space is not None and type(x) is np.ndarray:
             return recording.space.asarray(x, copy=True)
         return x

@@ -1,14 +1,7 @@
 """Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
 
-import abc
-import functools
-import numbers
 import operator
-import os
-import sys
-import typing
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,41 +10,6 @@ from chainrule.gates.helpers import innermost
 from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
 from chainrule.numpy_names.sparse import foreign_product
-
-_NOT_OF_CALLERS = (
-    str(Path(__file__).parents[1]),
-    str(Path(np.__file__).parents[1]),
-    str(Path(os.__file__).parent),
-    *("<frozen", "<__array"),
-)
-# Code that asks for the class on behalf of the code that called it: abstract classes and protocols.
-_ASKS_FOR_OTHERS = {f.__code__.co_filename for f in (typing.get_type_hints, abc.ABCMeta.__instancecheck__)}
-# It belongs to functions of the caller, which transforms call.
-_SINGLEDISPATCH = functools.singledispatch.__code__.co_filename
-
-
-@functools.cache
-def is_of_caller(file: str) -> bool:
-    """Say whether code of a file is neither of this package nor of an installed or a standard library."""
-    return not file.startswith(_NOT_OF_CALLERS)
-
-
-def _in_the_place_of(number: type, own: type | None = None) -> type:
-    """Return the class that an array answers with in the place of a number: a float, or registered as one."""
-    made = type("TracedNumber", (own or object,), {})
-    if own is None:
-        number.register(made)  # type: ignore[attr-defined]
-    return made
-
-
-# What the arrays tell isinstance and numpy.isscalar in the code of libraries, by the class of the plain number.
-_NUMBERS: dict[type, type] = {
-    np.float64: _in_the_place_of(numbers.Real, float),
-    np.complex128: _in_the_place_of(numbers.Complex, complex),
-    **dict.fromkeys((np.float16, np.float32), _in_the_place_of(numbers.Real)),
-    np.complex64: _in_the_place_of(numbers.Complex),
-    np.int64: _in_the_place_of(numbers.Integral),
-}
 
 
 class ArrayObject:
@@ -73,18 +31,10 @@ class ArrayObject:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        # So that code which asks by isinstance takes the same branch as for the plain array. This package has to see
-        # what it is, and so have libraries, which may reach for its memory; a number is safe to be taken for one.
+        # So that code which asks by isinstance takes the branch of NumPy's array or number, whoever asks.
+        # Code in C looks at the type itself, as this package does.
         kind = self._plain_class()
-        if not issubclass(kind, np.ndarray | np.generic):
-            return type(self)  # code in C has no frame: CuPy's would be told what its caller is
-        frame: Any = sys._getframe(1)
-        while frame.f_code.co_filename in _ASKS_FOR_OTHERS:
-            frame = frame.f_back
-        file = frame.f_code.co_filename
-        if file == _SINGLEDISPATCH or is_of_caller(file):
-            return kind
-        return _NUMBERS.get(kind, type(self))
+        return kind if issubclass(kind, np.ndarray | np.generic) else type(self)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -174,11 +124,6 @@ class ArrayMethods(ArrayObject):
 
     def _is_complex(self) -> bool:
         return bool(self.space.isdtype(self.dtype, "complex floating"))
-
-    @property
-    def flat(self) -> Any:
-        """All elements in a row, to be read."""
-        return self.space.reshape(self, (-1,))
 
     def __contains__(self, value: Any) -> bool:
         return bool(self.space.any(self == value))

@@ -32,6 +32,7 @@ class View(NamedTuple):
     parent: Any
     again: Callable[[Any], Any]
     writable: bool
+    is_flat: bool = False
 
 
 # The functions of the standard whose results may be views, and of which kind these are:
@@ -55,7 +56,10 @@ class Assignable(ArrayMethods):
 
     level: int
     value: Any
-    own: bool  # whether this package made its memory; unset for no
+    own: Any  # the level up to which items may be, or True, where this package made its memory; unset for no
+    changes: (
+        bool  # of shape (): whether it is an array, which changes in place, and no number; unset for a number
+    )
     views: list[Any]  # weak references to its views, in the order in which they were taken; unset for none
     view_of: View  # unset for what is no view
     _become: Callable[[Any], None]  # take over the value of another array
@@ -68,8 +72,14 @@ class Assignable(ArrayMethods):
         key = self._plain_key(key)
         y = self._item(key)
         # `in` would ask a batched index whether it is `...`.
-        if not y.shape and isinstance(_plain(y), _OF_NUMPY) and not any(p is ... for p in parts_of(key)):
+        if (
+            not y.shape
+            and issubclass(type(_plain(y)), _OF_NUMPY)
+            and not any(p is ... for p in parts_of(key))
+        ):
             return y  # a number of NumPy's
+        if getattr(self, "view_of", None) is not None and self.view_of.is_flat:
+            return y  # a copy, as items of x.flat are
         return note_view(y, self, operator.methodcaller("_item", key))
 
     def __setitem__(self, key: Any, value: Any) -> None:
@@ -89,11 +99,18 @@ class Assignable(ArrayMethods):
                 )
             below_constants(self)[key] = value
             return
+        _check_level(root, highest((value, *parts_of(key))))
         _write(self, key, value)
 
     def fill(self, value: Any) -> None:
         """Set every item to one value."""
         self[...] = value
+
+    @property
+    def flat(self) -> Any:
+        """All elements in a row, which may be set; several of them at once are copies."""
+        row = self.space._plain_row(self)
+        return note_view(row, self, lambda x: x.space._plain_row(x), always=True, is_flat=True)
 
     @property
     def at(self) -> "At":
@@ -127,12 +144,14 @@ class Assignable(ArrayMethods):
             raise TypeError(f"numpy.{name}.at: expected a key that picks no element twice, as add.at may")
         x[key] = ufunc(x[key], *v)
 
-    def _is_number(self, plain: Any) -> bool:
+    def _is_number(self) -> bool:
         """Say whether NumPy would have a number here, and not an array of shape () that can change."""
-        if self.shape or not isinstance(plain, _OF_NUMPY) or root_of(self) is not self:
-            return False
-        is_result = self.level and not hasattr(self, "node")  # of a batch, where results are its own too
-        return bool(isinstance(plain, np.generic) or is_result or not getattr(self, "own", False))
+        is_root = not self.shape and issubclass(type(_plain(self)), _OF_NUMPY) and root_of(self) is self
+        return is_root and not getattr(self, "changes", False)
+
+    def _kind(self, kind: type) -> type:
+        """Return the class that NumPy would have here, by that of the array below."""
+        return np.ndarray if getattr(self, "changes", False) and issubclass(kind, np.generic) else kind
 
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
@@ -140,7 +159,7 @@ class Assignable(ArrayMethods):
         if inner is not self and is_transformed(inner):
             changed = inner._changed_to(below_constants(new), symbol)
             return self if changed is inner else changed
-        if new is NotImplemented or hasattr(plain, "at") or self._is_number(plain):
+        if new is NotImplemented or hasattr(plain, "at") or self._is_number():
             return new  # JAX's arrays and numbers do not change: the name stands for another one
         if new.shape != self.shape:
             raise ValueError(
@@ -150,9 +169,10 @@ class Assignable(ArrayMethods):
         if new.dtype != self.dtype:
             _check_kind(self, new)
             new = self.space.astype(new, self.dtype)
+        _check_level(root_of(self), highest((new,)))
         if root_of(self) is self:
             _replace(self, new)
-            self.own = True
+            self.own = getattr(self, "own", False) or True
         else:
             _write(self, ..., new)
         return self
@@ -223,6 +243,19 @@ def _check_kind(x: Any, v: Any) -> None:
             )
 
 
+def _check_level(root: Any, top: Any) -> None:
+    """Raise TypeError for an item that is traced in a function around which the array was made.
+
+    What the array would hold of the function's arguments after its end would be followed no more.
+    """
+    made = getattr(root, "own", True)
+    if made is not True and top is not None and top.level > made:
+        raise TypeError(
+            "item assignment: this array was made outside the function that is followed, and would keep traced items "
+            "when it ends. Make it inside"
+        )
+
+
 # --- The same name, another array ---
 
 
@@ -264,6 +297,14 @@ def _places(x: Any, root: Any) -> Any:
     return places
 
 
+def as_array_of_its_own(x: Any, given: Any) -> Any:
+    """Return x, made of what was given; of shape () as an array that changes in place, also where that was a number."""
+    if not x.shape and issubclass(type(_plain(x)), _OF_NUMPY) and (x is not given or x._is_number()):
+        x = x.space.reshape(x, ()) if x is given else x
+        x.changes = True
+    return x
+
+
 def root_of(x: Any) -> Any:
     """Return the array whose memory a view is in, and any other array itself."""
     view = getattr(x, "view_of", None)
@@ -291,13 +332,18 @@ def layout_of(x: Any) -> Any:
 
 
 def note_view(
-    y: Any, x: Any, again: Callable[[Any], Any], writable: bool = True, always: bool = False
+    y: Any,
+    x: Any,
+    again: Callable[[Any], Any],
+    writable: bool = True,
+    always: bool = False,
+    is_flat: bool = False,
 ) -> Any:
     """Return y; where it shares memory with x, or always, both know from now on that it is a view of x."""
     if type(y) is not type(x) or y is x or not (always or shares_memory(_plain(y), _plain(x))):
         return y
     root = root_of(x)
-    y.view_of = View(root, x, again, writable)
+    y.view_of = View(root, x, again, writable, is_flat)
     views = getattr(root, "views", None)
     if views is None:
         root.views = views = []
@@ -313,6 +359,19 @@ def note_all_views(space: Any) -> None:
     for part, room in (("", space), ("linalg", space.linalg)):
         for name in KINDS.keys() & vars(room).keys():
             setattr(room, name, _noting_views(part, name, getattr(room, name)))
+    space.unstack = _noting_parts(space.unstack)
+
+
+def _noting_parts(unstack: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(unstack)
+    def viewing(x: Any, /, **settings: Any) -> Any:
+        parts = unstack(x, **settings)
+        if x.ndim > 1:  # parts of a row are numbers
+            for i, y in enumerate(parts):
+                note_view(y, x, lambda x, i=i: x.space.unstack(x, **settings)[i])
+        return parts
+
+    return viewing
 
 
 def _noting_views(part: str, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -349,7 +408,7 @@ def note_unknown_views(result: Any, args: Iterable[Any], who: str) -> Any:
 def may_give_views(function: Any, args: Any, settings: Mapping[str, Any]) -> bool:
     """Say whether a function of NumPy's may give views of these arguments."""
     name = function.__name__
-    if name == "ravel" and isinstance(_plain(args[0]), np.ndarray):
+    if name == "ravel" and issubclass(type(_plain(args[0])), np.ndarray):
         # It gives no array whose elements do not lie in a row.
         order, flags = args[1] if len(args) > 1 else settings.get("order", "C"), layout_of(args[0])
         return bool({"C": flags.c_contiguous, "F": flags.f_contiguous}.get(order, flags.forc))
@@ -368,7 +427,7 @@ def without_views(result: Any, args: Iterable[Any] = ()) -> Any:
 
 def shares_memory(a: Array, b: Array) -> bool:
     """Say whether plain arrays share memory; of libraries that do not tell, that they may."""
-    if isinstance(a, np.ndarray | np.generic):
+    if issubclass(type(a), np.ndarray | np.generic):
         base = getattr(a, "base", None)
         if base is None:
             return a is b

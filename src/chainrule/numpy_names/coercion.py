@@ -96,7 +96,7 @@ def is_foreign(x: Any) -> bool:
 
 def integers(value: Any) -> Any:
     """Return a setting with Python's integers in the place of NumPy's, and tuples in the place of lists."""
-    if isinstance(value, np.integer | np.ndarray):
+    if issubclass(type(value), np.integer | np.ndarray):
         value = value.tolist()
     return tuple(map(integers, value)) if isinstance(value, list | tuple) else value
 

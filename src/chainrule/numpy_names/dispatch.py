@@ -92,6 +92,8 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
 
     Raises TypeError for a function without a gradient rule, for its methods such as `reduce`, and for settings.
     """
+    if is_transformed(out := _one_out(settings)):
+        return _written(out, ufunc(space, kernel, method, inputs, _without_out(settings)))
     full = getattr(kernel, "__name__", None) or kernel.name
     # CuPy's kernels are called cupy_exp, cupyx_scipy_gamma and cupyx_scipy_special_erf.
     name = re.sub("^cupyx?_(scipy_)?(special_)?", "", full)
@@ -124,6 +126,8 @@ def function(
     It is the function of that name in FUNCTIONS, or else the standard's, with the standard's names for its arguments.
     Raises TypeError for a function without a gradient rule, and for arguments that cannot be traced.
     """
+    if is_transformed(out := _one_out(kwargs)):
+        return _written(out, function(space, numpy_function, args, _without_out(kwargs)))
     part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
     shown = numpy_function.__name__
     name = f"{part}.{shown}" if part else shown
@@ -137,6 +141,22 @@ def function(
     target = _standard(home, STANDARD_NAMES.get(shown, shown), f"numpy.{name}")
     bound = _signature(numpy_function).bind(*args, **kwargs).arguments
     return _call_standard(space, target, f"numpy.{name}", bound)
+
+
+def _one_out(settings: dict[str, Any]) -> Any:
+    """Return where a result is to be written, if that is one array."""
+    out = settings.get("out")
+    return out[0] if isinstance(out, tuple) and len(out) == 1 else out
+
+
+def _without_out(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != "out"}
+
+
+def _written(out: Any, result: Any) -> Any:
+    """Return an array of a transformed namespace with a result written to it, if its items may be set."""
+    out[...] = result
+    return out
 
 
 def _below(name: str, x: Any) -> Any:

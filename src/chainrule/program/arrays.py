@@ -271,7 +271,7 @@ def _in_place(name: str) -> Callable[..., Any]:
     symbol, plain = SYMBOLS[name], _operator(name, False)
 
     def changed(self: Recorded, other: Any) -> Any:
-        if isinstance(self.value, np.generic):
+        if issubclass(type(self.value), np.generic):
             return plain(self, other)  # which has no place of its own
         variable, recording = self.variable, self.recording
         if variable.call.operation == "getitem" and variable not in recording.viewed:

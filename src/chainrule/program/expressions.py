@@ -157,7 +157,10 @@ class Writer:
         number, value = uniform(x), x.value
         if number is not None:
             if value.shape == ():
-                usual = isinstance(value, np.ndarray | np.generic) and np.asarray(number).dtype == value.dtype
+                usual = (
+                    issubclass(type(value), np.ndarray | np.generic)
+                    and np.asarray(number).dtype == value.dtype
+                )
                 named = ({} if usual else {"dtype": value.dtype}) | self._device(value)
                 return f"{self.library}.asarray({self.listed((number,), named)})", ATOM
             named = {"dtype": value.dtype} | self._device(value)

@@ -5,15 +5,22 @@ whenever a call is noted; those of the backward pass say whose gradient a value 
 """
 
 import functools
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from chainrule.numpy_names.array import is_of_caller
+import numpy as np
+
 from chainrule.program.recording import Call, Variable
 
 _PACKAGE = str(Path(__file__).parents[1])
 _TAPE = str(Path(_PACKAGE, "autodiff", "tape.py"))
+# Where code lies that is no caller's: this package, what is installed, and Python itself.
+_NOT_OF_CALLERS = (
+    *(_PACKAGE, str(Path(np.__file__).parents[1]), str(Path(os.__file__).parent)),
+    *("<frozen", "<__array"),
+)
 # Of this package, what names its values as the notes do.
 _MATHEMATICS = (str(Path(_PACKAGE, "models")), str(Path(_PACKAGE, "explain", "code.py")))
 _MOST = 2000  # calls; a longer program is not read
@@ -112,4 +119,5 @@ def _kind(code: Any) -> str:
         return str(code.co_name)
     if code.co_filename.startswith(_MATHEMATICS):
         return "own"
-    return "own" if is_of_caller(code.co_filename) and code.co_name != "<module>" else ""
+    is_of_caller = not code.co_filename.startswith(_NOT_OF_CALLERS)
+    return "own" if is_of_caller and code.co_name != "<module>" else ""

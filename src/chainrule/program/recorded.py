@@ -305,7 +305,7 @@ def _is_readable(x: Any) -> bool:
 
 
 def _is_real_of_numpy(x: Any) -> bool:
-    return isinstance(x, np.ndarray) and not np.iscomplexobj(x)
+    return issubclass(type(x), np.ndarray) and not np.iscomplexobj(x)
 
 
 def _recording_of(x: Any) -> Recording | None:
@@ -373,7 +373,7 @@ def _noted(recording: Recording, x: Any) -> Any:
         return type(x)(_noted(recording, item) for item in x)
     if type(x) is dict:
         return {name: _noted(recording, item) for name, item in x.items()}
-    if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type | np.generic):
+    if hasattr(x, "dtype") and hasattr(x, "shape") and not issubclass(type(x), type | np.generic):
         return recording.constant(x)
     return x
 

@@ -112,8 +112,8 @@ _ELEMENTWISE = {name for name, f in vars(np).items() if isinstance(f, np.ufunc)}
 
 def is_fresh(call: Call) -> bool:
     """Say whether the results of a call are in memory that no earlier array has."""
-    if call.operation in ("asarray", "astype"):
-        return call.kwargs.get("copy", call.operation == "astype") is True
+    if call.operation in ("array", "asarray", "astype"):
+        return call.kwargs.get("copy", call.operation != "asarray") is True
     return call.operation in _FRESH or call.operation in _ELEMENTWISE or is_ufunc(call.run)
 
 
@@ -225,7 +225,7 @@ class Recording:
 
 def _contents(array: Any) -> int:
     """Return a hash of the elements of a NumPy array; others are on a device."""
-    if not isinstance(array, np.ndarray) or array.dtype == object:
+    if not issubclass(type(array), np.ndarray) or array.dtype == object:
         return 0
     return hash(array.tobytes())
 

@@ -110,7 +110,7 @@ def exact(x: Any) -> Any:
 
 def is_atom(x: Any) -> bool:
     """Say whether x is a value that never changes, and holds nothing that does."""
-    return type(x) in _ATOMS or isinstance(x, np.generic | np.dtype | enum.Enum)
+    return type(x) in _ATOMS or issubclass(type(x), np.generic | np.dtype | enum.Enum)
 
 
 def value_key(x: Any) -> Any:

@@ -53,7 +53,7 @@ def refuse_infinite(name: str, asked: bool, *arrays: Array) -> None:
     """Raise ValueError for infinities and NaN in NumPy's arrays, as SciPy does; other libraries would have to wait."""
     for x in arrays if asked else ():
         plain = innermost(x)
-        if isinstance(plain, np.ndarray) and not np.isfinite(plain).all():
+        if issubclass(type(plain), np.ndarray) and not np.isfinite(plain).all():
             raise ValueError(
                 f"{name}: expected finite numbers; got infinities or NaN. Give check_finite=False to compute with them"
             )

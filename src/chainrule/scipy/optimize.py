@@ -207,7 +207,7 @@ def _check_regular(name: str, f: Function, x: Array, J: Array) -> None:
 def _value(name: str, f: Function, x0: Array, args: tuple[Any, ...], by_scipy: Solver) -> Array:
     """Return the root, of arrays of which none is traced."""
     arrays = [x0, *(x for x in pytree.flat(args) if hasattr(x, "dtype"))]
-    if all(isinstance(x, np.ndarray | np.generic) for x in arrays):
+    if all(issubclass(type(x), np.ndarray | np.generic) for x in arrays):
         if is_transformed(f(x0, *args)):
             raise _captured(name)
         return by_scipy(lambda x: f(x, *args), x0)

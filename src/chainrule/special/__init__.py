@@ -47,7 +47,7 @@ def _recorded(rule: Rule, space: Any, *arrays: Any) -> Any:
         return tuple(_recorded(one, space, *arrays) for one in rule)
     given = _as_arrays(rule, arrays)
     if any(map(is_traced, given)) and not (
-        rule in _HOLOMORPHIC and isinstance(innermost(given[0]), _OF_NUMPY)
+        rule in _HOLOMORPHIC and issubclass(type(innermost(given[0])), _OF_NUMPY)
     ):
         refuse_complex(rule.__name__, space, given)
     return space._record(rule, given, {})

@@ -48,7 +48,7 @@ def make_diagonal(D: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> An
 def _holds_array(x: Any) -> bool:
     if isinstance(x, list | tuple):
         return any(map(_holds_array, x))
-    return isinstance(x, _numpy.ndarray | _numpy.generic) or _is_transformed(x)
+    return issubclass(type(x), _numpy.ndarray | _numpy.generic) or _is_transformed(x)
 
 
 def __getattr__(name: str) -> Any:

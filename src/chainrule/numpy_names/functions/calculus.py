@@ -6,7 +6,7 @@ Each takes the namespace, then NumPy's arguments; the arrays may be of any libra
 import math
 from typing import Any
 
-from chainrule.gates.helpers import axis_number, output, top_of
+from chainrule.gates.helpers import axis_number, device_of, output, top_of
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Result
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, in_double
@@ -167,7 +167,7 @@ def convolve_vectors(xp: Any, a: Array, v: Array, /) -> Result:
     elif hasattr(xp, "convolve"):
         y = xp.convolve(a, v)
     else:
-        gap = xp.zeros((m - 1,), dtype=a.dtype, device=a.device)
+        gap = xp.zeros((m - 1,), dtype=a.dtype, device=device_of(a))
         row, y = xp.concat([gap, a, gap]), 0
         for j in range(m):
             y = v[j, ...] * row[m - 1 - j : 2 * m - 2 - j + n] + y

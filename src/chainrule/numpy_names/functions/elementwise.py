@@ -322,6 +322,19 @@ def ldexp(xp: Any, x1: Any, x2: Any) -> Array:
     return x1 * xp.pow(2.0, xp.astype(half, x1.dtype)) * xp.pow(2.0, xp.astype(x2 - half, x1.dtype))
 
 
+@numpy_name(ufunc=True)
+def frexp(xp: Any, x: Any) -> tuple[Array, Array]:
+    """Return mantissas m from 0.5 to 1 and whole numbers k with x = m 2^k; the slope of m is 2^-k."""
+    x = as_array(xp, x)
+    size = xp.abs(xp.stop_gradient(x))
+    has_one = xp.logical_and(size > 0, xp.isfinite(size))
+    # Logarithms are rounded, so k may be off by one.
+    k = xp.astype(xp.floor(xp.log2(xp.where(has_one, size, 0.5))), xp.int32) + 1
+    m = ldexp(xp, xp.where(has_one, size, 0.5), -k)
+    k = k + xp.astype(m >= 1, xp.int32) - xp.astype(m < 0.5, xp.int32)
+    return ldexp(xp, x, -k), k
+
+
 @numpy_name()
 def result_type(xp: Any, *arrays_and_dtypes: Any) -> Any:
     """Return the dtype that operands combine to."""
@@ -360,28 +373,16 @@ def angle(xp: Any, z: Any, deg: bool = False) -> Array:
     return y * (180 / math.pi) if deg else y
 
 
-@numpy_name("fft.fft2")
-def fft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-    """Return the Fourier transform along two axes."""
-    return xp.fft.fftn(a, s=s, axes=axes, norm=norm)
+def _along_two_axes(name: str) -> None:
+    def transform(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
+        return getattr(xp.fft, f"{name}n")(a, s=s, axes=axes, norm=norm)  # type: ignore[no-any-return]
+
+    transform.__doc__ = f"Return numpy.fft.{name}n along two axes."
+    numpy_name(f"fft.{name}2")(transform)
 
 
-@numpy_name("fft.ifft2")
-def ifft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-    """Return the inverse Fourier transform along two axes."""
-    return xp.fft.ifftn(a, s=s, axes=axes, norm=norm)
-
-
-@numpy_name("fft.rfft2")
-def rfft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-    """Return the first half of the Fourier transform of real numbers along two axes."""
-    return xp.fft.rfftn(a, s=s, axes=axes, norm=norm)
-
-
-@numpy_name("fft.irfft2")
-def irfft2(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-    """Return the real numbers whose Fourier transform along two axes begins with a."""
-    return xp.fft.irfftn(a, s=s, axes=axes, norm=norm)
+for _name in ("fft", "ifft", "rfft", "irfft"):
+    _along_two_axes(_name)
 
 
 @numpy_name()

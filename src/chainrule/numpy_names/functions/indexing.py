@@ -19,10 +19,16 @@ from chainrule.numpy_names.names import numpy_name
 
 
 @numpy_name()
-def take(xp: Any, a: Any, indices: Any, axis: int | None = None) -> Array:
-    """Return the elements at integer indices along an axis, or among all elements in a row."""
+def take(xp: Any, a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> Array:
+    """Return the elements at integer indices along an axis, or among all elements in a row.
+
+    In the mode "clip" an index outside stands for the nearest one, in "wrap" it is counted on from the other end.
+    """
     a, indices = as_arrays(xp, (a, indices))
     a, axis = _in_a_row(xp, a, axis)
+    if mode != "raise":
+        n = a.shape[axis_number("numpy.take", axis, a.ndim)]
+        indices = _brought_inside(xp, "take", indices, n, mode)
     return xp.take(a, indices, axis=axis)
 
 
@@ -68,9 +74,7 @@ def choose(xp: Any, a: Any, choices: Any, mode: str = "raise") -> Array:
     """Return for each element the one of the choices that its whole number in `a` names."""
     a, choices = as_array(xp, a), as_operands(xp, *choices)
     n = len(choices)
-    if mode == "raise":
-        _check_places(xp, "choose", a, n)
-    a = xp.clip(a, 0, n - 1) if mode == "clip" else a % n
+    a = _brought_inside(xp, "choose", a, n, mode)
     y = choices[-1] if n > 1 else xp.where(a == 0, choices[0], 0)
     for i in range(n - 1):
         y = xp.where(a == i, choices[i], y)
@@ -147,10 +151,18 @@ def ravel_multi_index(xp: Any, multi_index: Any, dims: Any, mode: Any = "raise",
     parts = as_arrays(xp, multi_index) if isinstance(multi_index, tuple | list) else xp.unstack(multi_index)
     place: Any = 0
     for i, n, how in list(zip(parts, dims, modes, strict=True))[:: 1 if order == "C" else -1]:
-        if how == "raise":
-            _check_places(xp, "ravel_multi_index", i, n)
-        place = place * n + (xp.clip(i, 0, n - 1) if how == "clip" else i % n)
+        place = place * n + _brought_inside(xp, "ravel_multi_index", i, n, how)
     return place
+
+
+def _brought_inside(xp: Any, name: str, i: Array, n: int, mode: str) -> Array:
+    """Return places from 0 to n - 1, by one of NumPy's modes of what lies outside."""
+    if mode not in ("raise", "clip", "wrap"):
+        raise ValueError(f"numpy.{name}: expected mode= 'raise', 'clip' or 'wrap'; got {mode!r}")
+    if mode == "raise":
+        _check_places(xp, name, i, n)
+        return i
+    return xp.clip(i, 0, n - 1) if mode == "clip" else i % n
 
 
 def _check_places(xp: Any, name: str, i: Array, n: int) -> None:
@@ -257,8 +269,7 @@ def put(xp: Any, a: Array, ind: Any, v: Any, mode: str = "raise") -> None:
     """Put values, repeated as needed, at places among all elements in a row in place."""
     places = xp.reshape(as_array(xp, ind), (-1,))
     places = xp.where(places < 0, places + math.prod(a.shape), places) if mode == "raise" else places
-    if mode != "raise":
-        places = xp.clip(places, 0, math.prod(a.shape) - 1) if mode == "clip" else places % math.prod(a.shape)
+    places = _brought_inside(xp, "put", places, math.prod(a.shape), mode)
     a[unravel_index(xp, places, a.shape)] = _repeated(xp, as_operand(xp, v, (a,)), places.shape[0])
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.gates.helpers import axes_of, axis_number, kept_shape, somewhere
 from chainrule.gates.types import Array, Axes
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
+from chainrule.numpy_names.functions.statistics import along_axes
 from chainrule.numpy_names.names import numpy_name
 
 # --- Quantiles ---
@@ -40,38 +41,67 @@ def nanmedian(xp: Any, a: Any, axis: Axes = None, *, keepdims: bool = False) -> 
 
 @numpy_name()
 def quantile(
-    xp: Any, a: Any, q: Any, axis: Axes = None, *, method: str = "linear", keepdims: bool = False
+    xp: Any,
+    a: Any,
+    q: Any,
+    axis: Axes = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: Any = None,
 ) -> Array:
     """Return quantiles q from 0 to 1 along axes, by any method of NumPy's; equal elements share.
 
-    Where a method interpolates there is a slope in q too. Source: Hyndman and Fan, Sample quantiles in statistical
-    packages, The American Statistician 50 (4), 1996.
+    Where a method interpolates there is a slope in q too. Weights are for method="inverted_cdf" alone, shaped as a or
+    along the axes; their own slope is 0, and where they are negative or all 0 the result is NaN. Source: Hyndman and
+    Fan, Sample quantiles in statistical packages, The American Statistician 50 (4), 1996.
     """
-    return _quantile(xp, "quantile", a, q, axis, method, keepdims)
+    return _quantile(xp, "quantile", a, q, axis, method, keepdims, weights)
 
 
 @numpy_name()
 def percentile(
-    xp: Any, a: Any, q: Any, axis: Axes = None, *, method: str = "linear", keepdims: bool = False
+    xp: Any,
+    a: Any,
+    q: Any,
+    axis: Axes = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: Any = None,
 ) -> Array:
     """Return `quantile` for percentages q from 0 to 100."""
-    return _quantile(xp, "percentile", a, q, axis, method, keepdims)
+    return _quantile(xp, "percentile", a, q, axis, method, keepdims, weights)
 
 
 @numpy_name()
 def nanquantile(
-    xp: Any, a: Any, q: Any, axis: Axes = None, *, method: str = "linear", keepdims: bool = False
+    xp: Any,
+    a: Any,
+    q: Any,
+    axis: Axes = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: Any = None,
 ) -> Array:
     """Return `quantile` of the elements that are not NaN."""
-    return _quantile(xp, "nanquantile", a, q, axis, method, keepdims)
+    return _quantile(xp, "nanquantile", a, q, axis, method, keepdims, weights)
 
 
 @numpy_name()
 def nanpercentile(
-    xp: Any, a: Any, q: Any, axis: Axes = None, *, method: str = "linear", keepdims: bool = False
+    xp: Any,
+    a: Any,
+    q: Any,
+    axis: Axes = None,
+    *,
+    method: str = "linear",
+    keepdims: bool = False,
+    weights: Any = None,
 ) -> Array:
     """Return `percentile` of the elements that are not NaN."""
-    return _quantile(xp, "nanpercentile", a, q, axis, method, keepdims)
+    return _quantile(xp, "nanpercentile", a, q, axis, method, keepdims, weights)
 
 
 # How far a method reaches beyond both ends of n sorted elements: alpha and beta of the source.
@@ -114,7 +144,9 @@ def _nearest_odd(xp: Any, place: Array) -> Array:
     return floor + 1 - xp.astype(xp.logical_and(place == floor, floor % 2 == 1), place.dtype)
 
 
-def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: bool) -> Array:
+def _quantile(
+    xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepdims: bool, weights: Any
+) -> Array:
     if method not in _PLACES:
         raise ValueError(f"numpy.{name}: expected method= one of {', '.join(_PLACES)}; got {method!r}")
     a = as_array(xp, a)
@@ -126,7 +158,10 @@ def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepd
     if name.startswith("nan"):
         n = xp.count_nonzero(xp.logical_not(xp.isnan(rows)), axis=-1, keepdims=True)
         n = xp.astype(n, xp.float64)
-    place, weight = _PLACES[method](xp, n, fractions)
+    if weights is None:
+        place, weight = _PLACES[method](xp, n, fractions)
+    else:
+        place, weight = _weighted_place(xp, name, a, weights, axis, method, fractions), None
     y = xp.take_along_axis(rows, _within(xp, place, n), axis=-1)
     if weight is not None:
         weight = xp.astype(weight, a.dtype, copy=False) if keeps_dtype else weight
@@ -134,10 +169,30 @@ def _quantile(xp: Any, name: str, a: Any, q: Any, axis: Axes, method: str, keepd
         gap = later - y
         y = xp.where(weight >= 0.5, later - gap * (1 - weight), y + gap * weight)
     # Outside of [0, 1] no number is right; NumPy's error would ask a device for the values.
-    wrong = xp.logical_or(fractions < 0, fractions > 1)
+    wrong = xp.logical_or(xp.logical_or(fractions < 0, fractions > 1), xp.isnan(place))
     if not name.startswith("nan"):
         wrong = xp.logical_or(wrong, xp.isnan(rows[..., -1:]))
     return _placed(xp, xp.where(wrong, y * math.nan, y), a, axis, q.shape, keepdims)
+
+
+def _weighted_place(xp: Any, name: str, a: Array, weights: Any, axis: Axes, method: str, q: Array) -> Array:
+    """Return how many sorted elements have less than the share q of all weights together up to them."""
+    if method != "inverted_cdf":
+        raise ValueError(f"numpy.{name}: expected method='inverted_cdf' beside weights=; got {method!r}")
+    a, w = (xp.stop_gradient(x) for x in as_arrays(xp, (a, weights)))
+    w = w if w.shape == a.shape else xp.broadcast_to(along_axes(xp, name, a, w, axis), a.shape)
+    rows, w = _rows(xp, name, a, axis), _rows(xp, name, w, axis)
+    if name.startswith("nan"):
+        w = xp.where(xp.isnan(rows), 0, w)
+    w = xp.take_along_axis(w, xp.argsort(rows, axis=-1), axis=-1)
+    # A negative weight, and a total of 0, make NaN of all.
+    w = xp.where(xp.any(w < 0, axis=-1, keepdims=True), math.nan, xp.astype(w, xp.float64))
+    upto = xp.cumulative_sum(w, axis=-1)
+    share = xp.astype(upto / upto[..., -1:], q.dtype)[..., None]
+    # An element in front without a weight is not the quantile 0 either.
+    less = xp.logical_or(share < q[..., None, :], share == 0)
+    place = xp.astype(xp.count_nonzero(less, axis=-2), xp.float64)
+    return xp.where(xp.isnan(share[..., -1, :]), math.nan, place)
 
 
 def _shares(xp: Any, name: str, q: Any, a: Array) -> tuple[Array, int, bool]:
@@ -164,14 +219,19 @@ def _within(xp: Any, place: Array, n: Any) -> Array:
 
 def _sorted_rows(xp: Any, name: str, a: Array, axis: Axes) -> tuple[Array, int]:
     """Return the elements along axes in rows, each in ascending order and NaN last, and their number in a row."""
+    rows = _rows(xp, name, a, axis)
+    return xp.sort(rows, axis=-1), rows.shape[-1]
+
+
+def _rows(xp: Any, name: str, a: Array, axis: Axes) -> Array:
+    """Return the elements along axes in rows."""
     given = range(a.ndim) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
     reduced = sorted(axis_number(f"numpy.{name}", i, a.ndim) for i in given)
     if len(set(reduced)) < len(reduced):
         raise ValueError(f"numpy.{name}: expected different axes; got {axis}")
     rest = [i for i in range(a.ndim) if i not in reduced]
     n = math.prod(a.shape[i] for i in reduced)
-    rows = xp.reshape(xp.permute_dims(a, (*rest, *reduced)), (*(a.shape[i] for i in rest), n))
-    return xp.sort(rows, axis=-1), n
+    return xp.reshape(xp.permute_dims(a, (*rest, *reduced)), (*(a.shape[i] for i in rest), n))
 
 
 def _placed(xp: Any, y: Array, a: Array, axis: Axes, front: tuple[int, ...], keepdims: bool) -> Array:
@@ -390,7 +450,7 @@ def histogram_bin_edges(xp: Any, a: Any, bins: Any = 10, range: Any = None, weig
     if isinstance(bins, str):
         bins = np.histogram_bin_edges(np.asarray(xp.stop_gradient(a)), bins, range).shape[0] - 1
     if not isinstance(bins, int | np.integer):
-        edges = as_arrays(xp, (a, bins.tolist() if isinstance(bins, np.ndarray) else bins))[1]
+        edges = as_arrays(xp, (a, bins.tolist() if issubclass(type(bins), np.ndarray) else bins))[1]
         if somewhere(xp, edges[1:] < edges[:-1]):
             raise ValueError("numpy.histogram: expected edges that ascend")
         return edges

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from chainrule.gates.helpers import axes_of, conjugate, somewhere
+from chainrule.gates.helpers import axes_of, conjugate, somewhere, wider
 from chainrule.gates.types import Array
 from chainrule.numpy_names.coercion import as_array, as_arrays, as_operand, is_inexact
 from chainrule.numpy_names.functions.elementwise import cumprod, cumsum
@@ -136,7 +136,14 @@ def mean(
     a = as_array(xp, a, dtype)
     if not _masks(where):
         return xp.mean(a, axis=axis, keepdims=keepdims)
-    return sum(xp, a, axis, keepdims=keepdims, where=where) / _count(xp, a, axis, keepdims, where)
+    wide = _for_sums(xp, a)
+    y = sum(xp, wide, axis, keepdims=keepdims, where=where) / _count(xp, wide, axis, keepdims, where)
+    return xp.astype(y, a.dtype, copy=False) if wide is not a else y
+
+
+def _for_sums(xp: Any, a: Array) -> Array:
+    """Return an array whose dtype holds sums and counts: float16 ends at 65504, and counts in twos from 2048 on."""
+    return xp.astype(a, xp.float32) if is_inexact(xp, a) and wider(xp, a.dtype)[0] == 16 else a
 
 
 def _count(xp: Any, a: Array, axis: Any, keepdims: bool, where: Any) -> Any:
@@ -148,55 +155,55 @@ def _count(xp: Any, a: Array, axis: Any, keepdims: bool, where: Any) -> Any:
     return xp.astype(xp.count_nonzero(where, axis=axis, keepdims=keepdims), real)
 
 
-@numpy_name("var")
-def var(
-    xp: Any,
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    *,
-    ddof: Any = None,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Any = None,
-    correction: Any = None,
-) -> Array:
-    """Return variances along axes, of the elements where a mask holds; `mean` may have been computed before."""
-    a, less = as_array(xp, a, dtype), _correction("var", ddof, correction)
-    if not _masks(where) and mean is None:
-        return xp.var(a, axis=axis, correction=less, keepdims=keepdims)
-    d, n = _deviations(xp, a, axis, where, mean), _count(xp, a, axis, keepdims, where)
+def _about_means(name: str, text: str, of_deviations: Callable[..., Array]) -> Callable[..., Array]:
+    """Return `var` or `std`, by what it makes of deviations from means and of the number of degrees of freedom."""
+
+    def function(
+        xp: Any,
+        a: Any,
+        axis: Any = None,
+        dtype: Any = None,
+        *,
+        ddof: Any = None,
+        keepdims: bool = False,
+        where: Any = None,
+        mean: Any = None,
+        correction: Any = None,
+    ) -> Array:
+        if ddof is not None and correction is not None:
+            raise TypeError(f"numpy.{name}: got correction= by two names; write one of them")
+        a, less = as_array(xp, a, dtype), (ddof or 0.0) if correction is None else correction
+        if not _masks(where) and mean is None:
+            return getattr(xp, name)(a, axis=axis, correction=less, keepdims=keepdims)  # type: ignore[no-any-return]
+        wide = _for_sums(xp, a)
+        d, n = _deviations(xp, wide, axis, where, mean), _count(xp, wide, axis, keepdims, where)
+        y = of_deviations(xp, d, _freedom(xp, n, less), axis=axis, keepdims=keepdims)
+        return xp.astype(y, a.dtype, copy=False) if wide is not a else y
+
+    function.__name__, function.__doc__ = name, text
+    return numpy_name(name)(function)
+
+
+def _variance(xp: Any, d: Array, free: Any, **settings: Any) -> Array:
     squares = xp.real(d * xp.conj(d)) if xp.isdtype(d.dtype, "complex floating") else d * d
-    return xp.sum(squares, axis=axis, keepdims=keepdims) / _freedom(xp, n, less)
+    return xp.sum(squares, **settings) / free
 
 
-@numpy_name("std")
-def std(
-    xp: Any,
-    a: Any,
-    axis: Any = None,
-    dtype: Any = None,
-    *,
-    ddof: Any = None,
-    keepdims: bool = False,
-    where: Any = None,
-    mean: Any = None,
-    correction: Any = None,
-) -> Array:
-    """Return standard deviations along axes, of the elements where a mask holds; their slope at 0 is 0."""
-    a, less = as_array(xp, a, dtype), _correction("std", ddof, correction)
-    if not _masks(where) and mean is None:
-        return xp.std(a, axis=axis, correction=less, keepdims=keepdims)
-    d, n = _deviations(xp, a, axis, where, mean), _count(xp, a, axis, keepdims, where)
-    root = xp.linalg.vector_norm(d, axis=axis, keepdims=keepdims)
-    free = _freedom(xp, n, less)
-    return root / (xp.sqrt(free) if hasattr(free, "dtype") else math.sqrt(free))
+def _deviation(xp: Any, d: Array, free: Any, **settings: Any) -> Array:
+    return xp.linalg.vector_norm(d, **settings) / (
+        xp.sqrt(free) if hasattr(free, "dtype") else math.sqrt(free)
+    )
 
 
-def _correction(name: str, ddof: Any, correction: Any) -> Any:
-    if ddof is not None and correction is not None:
-        raise TypeError(f"numpy.{name}: got correction= by two names; write one of them")
-    return (ddof or 0.0) if correction is None else correction
+var = _about_means(
+    *("var", "Return variances along axes, of the elements where a mask holds; `mean` may be given."),
+    _variance,
+)
+std = _about_means(
+    "std",
+    "Return standard deviations along axes, of the elements where a mask holds; their slope at 0 is 0.",
+    _deviation,
+)
 
 
 def _deviations(xp: Any, a: Array, axis: Any, where: Any, center: Any) -> Array:
@@ -321,7 +328,7 @@ def average(
         return (y, xp.full_like(y, total)) if returned else y
     a, w = as_arrays(xp, (a, weights))
     if w.shape != a.shape:
-        w = _along(xp, a, w, axis)
+        w = along_axes(xp, "average", a, w, axis)
     if not is_inexact(xp, a):
         a = xp.astype(a, xp.float64)
     total = xp.sum(w, axis=axis, keepdims=keepdims)
@@ -330,13 +337,13 @@ def average(
     return (y, xp.broadcast_to(total, y.shape)) if returned else y
 
 
-def _along(xp: Any, a: Array, w: Array, axis: Any) -> Array:
+def along_axes(xp: Any, name: str, a: Array, w: Array, axis: Any) -> Array:
     """Return weights that lie along axes of a with as many axes as a has."""
     axes = axis if isinstance(axis, tuple) else (axis,)
     places = [i % a.ndim for i in axes if i is not None]
     if len(places) != len(axes) or w.shape != tuple(a.shape[i] for i in places):
         raise (TypeError if axis is None else ValueError)(
-            f"numpy.average: expected weights of shape {a.shape}, or of the lengths of the axes {axis}; got {w.shape}"
+            f"numpy.{name}: expected weights of shape {a.shape}, or of the lengths of the axes {axis}; got {w.shape}"
         )
     w = xp.permute_dims(w, tuple(sorted(range(w.ndim), key=places.__getitem__)))
     return xp.reshape(w, tuple(n if i in places else 1 for i, n in enumerate(a.shape)))

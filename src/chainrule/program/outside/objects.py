@@ -94,7 +94,7 @@ def is_own(f: types.FunctionType) -> bool:
 def is_array(x: Any) -> bool:
     """Say whether x is an array of any library."""
     kind = type(x)
-    if not (hasattr(kind, "dtype") and hasattr(kind, "shape")) or isinstance(x, np.generic | type):
+    if not (hasattr(kind, "dtype") and hasattr(kind, "shape")) or issubclass(type(x), np.generic | type):
         return False
     try:
         check_array_class(kind)

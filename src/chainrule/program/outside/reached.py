@@ -202,5 +202,5 @@ def _is_alike(x: Any, y: Any) -> bool:
 
 def _bytes(x: Any) -> tuple[Any, ...]:
     """Return all that an array is."""
-    own = x if isinstance(x, np.ndarray) else to_numpy(x)
+    own = x if issubclass(type(x), np.ndarray) else to_numpy(x)
     return own.shape, own.dtype, own.tolist() if own.dtype.hasobject else own.tobytes()

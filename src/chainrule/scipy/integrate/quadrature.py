@@ -29,7 +29,8 @@ def cumulative_trapezoid(
 def simpson(y: Array, x: Array | None = None, *, dx: Any = 1.0, axis: int = -1) -> Array:
     """Return the integral of y along an axis by Simpson's rule, at places x or dx apart: y without the axis.
 
-    Of an even number of samples the last interval is that of the parabola through the last three. Source: Cartwright,
+    Of an even number of samples the last interval is that of the parabola through the last three. Where two places of
+    a parabola are equal there is none, and the integral is NaN; SciPy leaves out terms there. Source: Cartwright,
     Simpson's rule cumulative integration with MS Excel and irregularly-spaced data, 2017.
     """
     xp, y, steps = _samples("simpson", y, x, dx, axis)

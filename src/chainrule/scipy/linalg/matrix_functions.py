@@ -49,6 +49,8 @@ def _gate(
             block = xp.concat([above, below], axis=-2)
             if beside is not None:
                 rate = _rate_beside_the_cut(xp, gate, beside, block, xp.matrix_transpose(y)) * size
+                if not is_complex(xp, A):
+                    rate = xp.where(_may_leave_the_axis(xp, A), math.nan, rate)
             else:
                 rate = output(gate, xp, block)[..., :n, n:] * size
             return rate if singular is False else xp.where(singular, math.nan, rate)
@@ -80,6 +82,18 @@ def _rate_beside_the_cut(xp: Any, gate: Gate, cut: _Cut, block: Array, y: Array)
             break
         t = xp.where(same, t, next_t)
     return xp.where(same, F[..., :n, n:], math.nan)
+
+
+def _may_leave_the_axis(xp: Any, A: Array) -> Array:
+    """Say of each real matrix whether negative eigenvalues coincide: a small change may move them off the axis."""
+    near, values = 10 * math.sqrt(float(xp.finfo(A.dtype).eps)), xp.linalg.eigvals(A)
+    size = xp.abs(values)
+    negative = xp.abs(values + size) <= near * size
+    pairs = xp.logical_and(negative[..., :, None], negative[..., None, :])
+    gaps = xp.abs(values[..., :, None] - values[..., None, :])
+    together = xp.logical_and(pairs, gaps <= near * size[..., None])
+    count = xp.count_nonzero(together, axis=(-2, -1), keepdims=True)
+    return count > xp.count_nonzero(negative, axis=-1, keepdims=True)[..., None]
 
 
 # In radians, unlike each other so that a turn in a second derivative does not undo that of the first.
@@ -236,9 +250,9 @@ def expm(A: Array) -> Array:
 def sqrtm(A: Array) -> Array:
     """Return the matrix whose square is A (n, n), with eigenvalues of positive real part.
 
-    Its gradient is NaN where A is singular, and where an eigenvalue is too near the negative real axis, at which the
-    root jumps; but a real matrix may have negative ones, each once. Source: Higham, Functions of Matrices, 2008,
-    chapter 6.
+    Its gradient is NaN where A is singular, and where eigenvalues are too near the negative real axis, at which the
+    root jumps, on both sides; a real matrix may have negative ones, each once, and a complex one may have them on the
+    axis, which belongs to its upper side. Source: Higham, Functions of Matrices, 2008, chapter 6.
     """
     return output(_root, *_square("sqrtm", A))
 
