@@ -169,9 +169,7 @@ class Namespace:
         plain, special = special_function(self._library, name), self._special()
         if plain is None or getattr(special, name, None) is not plain:
             return None
-        return lambda *args: _note(
-            _recording_of(args) or current(), self, f"special.{name}", plain, args, {}  # type: ignore[arg-type]
-        )
+        return lambda *args: self._noting(f"special.{name}", plain)(*args)
 
     def _special(self) -> Any:
         """Return the special functions of the library, where they have been imported."""
@@ -289,6 +287,8 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
 
 def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return the arguments of a function that are no arrays."""
+    if path.startswith("special."):
+        return []
     name, given = path.rpartition(".")[2], [*args, *(x for k, x in kwargs.items() if k not in _MASKS)]
     if name in _OF_NONE:
         return given

@@ -50,9 +50,8 @@ def library(gate: Gate, xp: Any, *arrays: Any) -> Any:
 
 
 def values(name: str, xp: Any, *arrays: Any) -> Any:
-    """Return the values of a function of scipy.special, which a recorded namespace notes; TypeError where there is none."""
-    find = getattr(xp, "_special_function", None)  # of a recorded namespace
-    found = find(name) if find else special_function(xp, name)
+    """Return the values of a function of scipy.special for plain arrays; TypeError where their library has none."""
+    found = special_function(xp, name)
     if found is None:
         own = xp.__name__.removeprefix("array_api_compat.")
         raise TypeError(f"{name}: {own} has no such special function. Convert the array to NumPy's")

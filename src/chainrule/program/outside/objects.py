@@ -31,7 +31,7 @@ _ITEMS = (list, tuple, set, frozenset, collections.deque)
 # Of whose instances the attributes are compared, as those of the caller's classes.
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
 # Of whose instances only the arrays are looked at: they count and keep what their own work needs.
-_BUSY = ("logging", "random", "threading", "numba", "llvmlite", "jax", "jaxlib", "cupy", "cupyx")
+_BUSY = {"logging", "random", "threading", "numba", "llvmlite", "jax", "jaxlib", "cupy", "cupyx"}
 _MOST = 10_000  # objects in one of a library that are looked at
 CACHED = type(functools.cache(len))
 _HEAP = 1 << 9  # the flag of a class that Python code made
@@ -193,14 +193,19 @@ def is_of_library(x: Any) -> bool:
     return is_library(kind.__module__) and not kind.__module__.startswith(_WATCHED)
 
 
+def _is_busy(x: Any) -> bool:
+    return is_of_library(x) and type(x).__module__.partition(".")[0] in _BUSY
+
+
 def inside(x: Any) -> Iterator[Any]:
-    """Yield an object of a library and what it holds, in its attributes and items too; of functions the caller's."""
-    seen, waiting = {id(x): x}, [x]
+    """Yield what an object of a library holds, in its attributes and items too: all, or of a busy one the arrays."""
+    seen, waiting, busy = {id(x): x}, [x], _is_busy(x)
     while waiting and len(seen) < _MOST:
         y = waiting.pop()
-        yield y
+        if is_array(y) or not busy:
+            yield y
         kind = type(y)
-        if is_array(y) or (isinstance(y, types.FunctionType) and is_own(y)):
+        if is_array(y) or isinstance(y, types.FunctionType) or (_is_busy(y) and not busy):
             continue
         inner = [*y.values()] if issubclass(kind, dict) else [*y] if issubclass(kind, _ITEMS) else []
         for child in (*inner, *_attributes(y).values()):
@@ -262,7 +267,7 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         return [("cache", x, None)]
     if issubclass(type(x), _ITEMS):
         return [("length", x, None), ("items", x, None), *_places_of_instance(x)]
-    return [] if is_of_library(x) and type(x).__module__.startswith(_BUSY) else _places_of_instance(x)
+    return [] if _is_busy(x) else _places_of_instance(x)
 
 
 def _places_of_mapping(x: Any) -> list[tuple[str, Any, Any]]:
@@ -275,10 +280,11 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
         ("cell", cell, None) for cell in f.__closure__ or () if not is_function_of_library(content(cell))
     ]
     # Reloading a module changes the code and the defaults.
-    itself = [("attribute", f, name) for name in ("__code__", "__defaults__", "__kwdefaults__")]
-    given = _places_of_mapping(f.__kwdefaults__) if f.__kwdefaults__ else []
-    own = [("length", vars(f), None), *(("name", vars(f), name) for name in vars(f))]
-    return [*itself, *given, *own, *names, *cells]
+    itself = [("attribute", f, name) for name in ("__code__", "__defaults__")]
+    if f.__kwdefaults__:
+        itself += [("attribute", f, "__kwdefaults__"), *_places_of_mapping(f.__kwdefaults__)]
+    own = [("name", vars(f), name) for name in vars(f)]
+    return [*itself, ("length" if own else "empty", vars(f), None), *own, *names, *cells]
 
 
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
@@ -305,6 +311,7 @@ READ: dict[str, Callable[[Any, Any], Any]] = {
     "form": lambda holder, name: (holder.shape, holder.dtype),
     "cell": lambda holder, name: content(holder),
     "length": lambda holder, name: len(holder),
+    "empty": lambda holder, name: len(holder),
     # Python adds some of its own.
     "names": lambda holder, name: {key for key in holder if not key.startswith("__")},
     "items": lambda holder, name: tuple(holder),
@@ -317,9 +324,10 @@ SAME = {
     "attribute": "{0}.{name} is {1}",
     "slot": "not __hasattr({0}, {name!r})",
     "cache": "{0}.cache_info()[1:] == {1}",
-    "form": "({0}.shape, {0}.dtype) == {1}",
+    "form": "{0}.shape == {1}[0] and {0}.dtype is {1}[1]",
     "cell": "{0}.cell_contents is {1}",
     "length": "__len({0}) == {1}",
+    "empty": "not {0}",
     "names": "__len({0}) == {1}",
     "items": "__all(__map(__is, {0}, {1}))",
     "keys": "__all(__map(__is, {0}, {1}))",

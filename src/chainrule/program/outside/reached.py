@@ -152,18 +152,22 @@ class Outside:
 
     def unchanged(self) -> bool:
         """Say whether each object is where it was, or an equal number, and the arrays have the bytes that are kept."""
-        return all(map(holds, self._kept)) and all(_bytes(x) == then for x, then in self._contents)
+        return all(map(holds, self._kept)) and self._has_contents()
+
+    def _has_contents(self) -> bool:
+        return all(_bytes(x) == then for x, then in self._contents)
 
     def condition(self) -> tuple[str, dict[str, Any]]:
         """Return an expression that is true where nothing changed, and what its names stand for."""
         scope: dict[str, Any] = {"__MISSING": MISSING, "__is": operator.is_, "__unchanged": self.unchanged}
         scope |= {"__all": all, "__hasattr": hasattr, "__len": len, "__map": map}
-        if self._contents:
-            return "__unchanged()", scope
         same = []
         for i, (how, holder, name, then) in enumerate(self._kept):
             scope[f"__h{i}"], scope[f"__t{i}"] = holder, len(holder) if how == "names" else then
             same.append(SAME[how].format(f"__h{i}", f"__t{i}", name=name))
+        if self._contents:
+            scope["__contents"] = self._has_contents
+            same.append("__contents()")
         return f"({' and '.join(same)}) or __unchanged()", scope
 
     def finish(self, f: Callable[..., Any], recording: Recording, copied: bool) -> None:
