@@ -1,5 +1,9 @@
-"""Random graphs, compiled: value and gradient equal to those of the function itself, bit for bit."""
+"""Random graphs, compiled: value and gradient equal to those of the function itself, bit for bit.
 
+CHAINRULE_GRAPHS says how many.
+"""
+
+import os
 import random
 
 import numpy as np
@@ -11,11 +15,12 @@ from chainrule.backend.namespaces import namespace
 from chainrule.program import code
 from tests.helpers import graphs
 
+GRAPHS = int(os.environ.get("CHAINRULE_GRAPHS", "40"))
 OPERATIONS = len(graphs.UNARY) + len(graphs.BINARY)
 
 
 @pytest.mark.parametrize("large", [1, code.LARGE], ids=["written-over", "usual"])
-@pytest.mark.parametrize("start", range(0, 40, 10))
+@pytest.mark.parametrize("start", range(0, GRAPHS, 10))
 def test_a_compiled_graph_gives_the_bits_of_the_graph(
     start: int, large: int, monkeypatch: pytest.MonkeyPatch
 ):

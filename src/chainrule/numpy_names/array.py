@@ -248,8 +248,11 @@ def one_or_all(given: tuple[Any, ...]) -> Any:
 def _method(name: str, reflected: bool = False) -> Callable[..., Any]:
     if reflected:
         return lambda self, other: getattr(self.space, name)(other, self)
+    # pow(x, n, modulus) has two others.
     return lambda self, *other: (
-        NotImplemented if other and is_foreign(other[0]) else getattr(self.space, name)(self, *other)
+        NotImplemented
+        if other and (len(other) > 1 or is_foreign(other[0]))
+        else getattr(self.space, name)(self, *other)
     )
 
 

@@ -255,8 +255,8 @@ def _refusing(name: str) -> Callable[..., Any]:
 def _operator(name: str, reflected: bool) -> Callable[..., Any]:
     symbol, run = SYMBOLS[name], getattr(operator, f"__{name}__")
 
-    def binary(self: Recorded, other: Any) -> Any:
-        if is_transformed(other):
+    def binary(self: Recorded, other: Any, *modulus: Any) -> Any:
+        if modulus or is_transformed(other):
             return NotImplemented
         return self.space._noted(self, symbol, run, (other, self) if reflected else (self, other), {})
 

@@ -37,6 +37,7 @@ from chainrule.program.signature import (
 )
 from chainrule.program.simplify import Simplified, roots, simplified, uniform
 
+_ATTEMPTS = [(True, True), (True, False), (False, True), (False, False)]
 MISS = object()  # what a checked program returns for arguments of another signature
 _LIBRARIES = {"numpy": "np", "cupy": "cp", "array_api_compat.cupy": "cp"}
 _numbers = itertools.count(1)
@@ -83,16 +84,7 @@ class Program:
 
 def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
     """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
-    try:
-        recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=True)
-    except NotReplayableError:
-        raise
-    except Exception as error:
-        # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
-        try:
-            recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=False)
-        except NotReplayableError:
-            raise error from None
+    recording, outside, arguments, out, raw = _followed(f, args, kwargs)
     names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
     found = [leaf for name, x in zip(names, given, strict=True) for leaf in leaves(x, name)]
@@ -120,8 +112,25 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
     return program
 
 
-def _run(f: Any, args: Any, kwargs: Any, hands_over: bool) -> tuple[Recording, Outside, Any, Any, Any]:
-    """Run f on recorded arguments; where it `hands_over`, arrays outside f are recorded ones too.
+def _followed(f: Any, args: Any, kwargs: Any) -> tuple[Recording, Outside, Any, Any, Any]:
+    """Run f on as much recorded as it takes."""
+    first, given = None, pytree.flat((args, kwargs))
+    # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
+    # Some takes no recorded numbers, which then are part of the signature.
+    for numbers, hands_over in _ATTEMPTS if "number" in map(kind_of, given) else _ATTEMPTS[:2]:
+        try:
+            return _run(f, args, kwargs, hands_over, numbers)
+        except Exception as error:
+            first = first or error
+            if isinstance(first, NotReplayableError):
+                raise
+    raise first
+
+
+def _run(
+    f: Any, args: Any, kwargs: Any, hands_over: bool = True, numbers: bool = True
+) -> tuple[Recording, Outside, Any, Any, Any]:
+    """Run f on recorded arguments, also `numbers`; where it `hands_over`, arrays outside f are recorded ones too.
 
     Returns the recording, what is outside f, the variables of the arguments, the results, and their variables.
     """
@@ -129,7 +138,7 @@ def _run(f: Any, args: Any, kwargs: Any, hands_over: bool) -> tuple[Recording, O
     outside = Outside([f, *statics], hands_over)
     with started() as recording:
         copies = Copies(outside, functools.partial(_as_recorded, recording))
-        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage)
+        tree, arguments = _recorded_arguments(recording, args, kwargs, copies, outside.usage, numbers)
         g = copies.of(f)
         copies.start()
         inner = kept(_containers(tree))
@@ -157,7 +166,7 @@ def _as_recorded(recording: Recording, array: Any, name: str) -> Any:
 
 
 def _recorded_arguments(
-    recording: Recording, args: Any, kwargs: Any, copies: Copies, usage: Usage
+    recording: Recording, args: Any, kwargs: Any, copies: Copies, usage: Usage, numbers: bool
 ) -> tuple[Any, list[Variable]]:
     """Return the arguments with recorded leaves, and the variable of each leaf.
 
@@ -173,7 +182,11 @@ def _recorded_arguments(
             recording.space = recording.space or space
             own = space._array(x, variable, recording)
             new.append(copies.made.setdefault(id(x), own) if usage.identity else own)
+        elif kind == "number" and not numbers:
+            recording.pinned.add(i)
+            new.append(x)
         elif kind == "number":
+            recording.has_numbers = True
             new.append(Number(x, variable, recording, frozenset((i,))))
         else:
             new.append(copies.of(x))

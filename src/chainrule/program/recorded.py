@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backend.special_functions import special_function
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.standard import names
 from chainrule.numpy_names.names import FUNCTIONS, IN_PLACE, STANDARD_NAMES
@@ -151,10 +152,7 @@ class Namespace:
             return None
         if "out" in settings or method == "at":
             raise recording.refuse(f"numpy.{path} changes an array in place; write x = numpy.{path}(...)")
-        special = sys.modules.get(
-            "cupyx.scipy.special" if "cupy" in self._library.__name__ else "scipy.special"
-        )
-        if getattr(special, path, None) is ufunc:
+        if getattr(self._special(), path, None) is ufunc:
             path = f"special.{path}"
         elif self._has(path, ufunc):
             ufunc = _at(self._library, path)
@@ -165,6 +163,17 @@ class Namespace:
         if method != "__call__":
             path, ufunc = f"{path}.{method}", getattr(ufunc, method)
         return _note(recording, self, path, ufunc, inputs, settings)
+
+    def _special_function(self, name: str) -> Callable[..., Any] | None:
+        """Return the function that notes a call of one of SciPy's special functions; None where there is none."""
+        plain, special = special_function(self._library, name), self._special()
+        if plain is None or getattr(special, name, None) is not plain:
+            return None
+        return lambda *args: self._noting(f"special.{name}", plain)(*args)
+
+    def _special(self) -> Any:
+        """Return the special functions of the library, where they have been imported."""
+        return sys.modules.get("cupyx.scipy.special" if "cupy" in self._library.__name__ else "scipy.special")
 
     def _has(self, path: str, function: Any) -> bool:
         """Say whether a function is the library's at this path, or NumPy's of which CuPy has its own."""
@@ -278,6 +287,8 @@ def _keeps(x: Recorded, dtype: Any = None, device: Any = None, copy: bool | None
 
 def _settings(path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
     """Return the arguments of a function that are no arrays."""
+    if path.startswith("special."):
+        return []
     name, given = path.rpartition(".")[2], [*args, *(x for k, x in kwargs.items() if k not in _MASKS)]
     if name in _OF_NONE:
         return given

@@ -134,6 +134,7 @@ class Recording:
         self.stale: set[Variable] = set()  # views of what was changed since
         self.pending: Variable | None = None  # the x[key] + a of x[key] += a, which has to be assigned next
         self.viewed: set[Variable] = set()  # whose memory another may share
+        self.has_numbers = False  # whether numbers of Python's own are among the arguments
         self.handles = False  # whether the function handles errors
         self.refusal: Exception | None = None
         self.open = True

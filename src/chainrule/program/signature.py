@@ -20,7 +20,7 @@ _BY_TEXT = (float, complex, fractions.Fraction, decimal.Decimal)
 # Classes of values that never change and hold nothing that does.
 _ATOMS = {
     *(type(None), bool, int, str, bytes, range, type(...), *_BY_TEXT),
-    *(types.BuiltinFunctionType, types.CodeType, np.ufunc),
+    *(types.CodeType, np.ufunc),
 }
 
 
@@ -42,7 +42,7 @@ def kind_of(x: Any) -> str:
     """Return "array", "number" or "static"."""
     if type(x) in (int, float):
         return "number"
-    if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type):
+    if hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, type | str | bytes):
         check_array_class(type(x))
         return "array"
     return "static"
@@ -110,7 +110,10 @@ def exact(x: Any) -> Any:
 
 def is_atom(x: Any) -> bool:
     """Say whether x is a value that never changes, and holds nothing that does."""
-    return type(x) in _ATOMS or issubclass(type(x), np.generic | np.dtype | enum.Enum)
+    if type(x) is types.BuiltinFunctionType:  # not one that is bound to an object, such as `table.get`
+        return x.__self__ is None or isinstance(x.__self__, types.ModuleType | type)
+    known = type(x) in _ATOMS or issubclass(type(x), np.generic | np.dtype | enum.Enum)
+    return known and not issubclass(type(x), np.void)  # a row of a structured array may change
 
 
 def value_key(x: Any) -> Any:

@@ -10,7 +10,10 @@ _OF_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL")
 _LOADS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF")
 # What gives other numbers at each call where it is given no seed, and what always does.
 _SEEDED = {"default_rng", "RandomState", "SeedSequence", "Random", "PCG64", "MT19937", "Philox", "SFC64"}
-_UNSEEN = {"eval", "exec", "globals", "__import__", "import_module"}
+_UNSEEN = {
+    *("eval", "exec", "globals", "__import__", "import_module", "__globals__", "__subclasses__"),
+    *("_getframe", "currentframe", "f_locals", "f_globals", "get_objects", "get_referrers"),
+}
 # What turns warnings, which depend on values, into errors or into a list.
 _WARNINGS = {"catch_warnings", "simplefilter", "filterwarnings"}
 _UNSEEDED = {"SystemRandom", "urandom", "randbits", "token_bytes", "uuid4"}
@@ -28,6 +31,8 @@ class Usage(NamedTuple):
     unseen      names by which they may reach what no name in the code tells
     handles     whether they handle errors
     draws       whether they draw random numbers without a seed
+    imports     the modules that they import
+    paths       the dotted names by which they reach something, such as `time.perf_counter`
     """
 
     globals: frozenset[str] = frozenset()
@@ -39,6 +44,8 @@ class Usage(NamedTuple):
     unseen: frozenset[str] = frozenset()
     handles: bool = False
     draws: bool = False
+    imports: frozenset[str] = frozenset()
+    paths: frozenset[str] = frozenset()
 
     def __or__(self, other: Any) -> "Usage":
         return Usage(*(mine | its for mine, its in zip(self, other, strict=True)))
@@ -53,6 +60,7 @@ def usage(code: types.CodeType | None) -> Usage:
     names, loaded, read, own = frozenset(code.co_names), set[str](), set[str](), set[str]()
     asks = any({"error", "record"} & {x, *(x if isinstance(x, tuple) else ())} for x in code.co_consts)
     identity, types, draws = bool(names & {"id", "is_"}), False, bool(names & _UNSEEDED)
+    imports, paths, path = set[str](), set[str](), ""
     for before, x, after in zip([None, *steps], steps, [*steps[1:], None], strict=False):
         if x.opname in _OF_GLOBALS:
             own.add(x.argval)
@@ -64,6 +72,15 @@ def usage(code: types.CodeType | None) -> Usage:
         identity |= x.opname == "IS_OP" and with_array
         if x.argval == "type" and x.opname in _OF_GLOBALS:
             types |= after is None or (after.opname != "LOAD_CONST" and after.argval != "self")
+        if x.opname == "IMPORT_NAME":
+            imports.add(x.argval)
+        if x.opname in _LOADS or (x.opname == "LOAD_FAST" and x.argval in imports):
+            path = x.argval
+        elif x.opname in ("LOAD_METHOD", "LOAD_ATTR") and path:
+            path = f"{path}.{x.argval}"
+        else:
+            path = ""
+        paths.add(path)
         draws |= str(x.argval) in _SEEDED and after is not None and after.opname == "CALL" and after.arg == 0
     found = Usage(
         frozenset(own),
@@ -75,6 +92,8 @@ def usage(code: types.CodeType | None) -> Usage:
         names & (_UNSEEN | _WARNINGS if asks else _UNSEEN),
         bool(code.co_exceptiontable),
         draws,
+        frozenset(imports),
+        frozenset(paths),
     )
     inner = (usage(x) for x in code.co_consts if isinstance(x, type(code)))
     return functools.reduce(Usage.__or__, inner, found)

@@ -118,7 +118,10 @@ class Copies:
         """Return a function whose arrays came out of a cache, as they will at each call."""
 
         def g(*args: Any, **kwargs: Any) -> Any:
-            return pytree.mapped(lambda y: self._wrapped(y, "") if is_array(y) else y, f(*args, **kwargs))
+            # A number that is computed with belongs to the recording: the cache gets it as it is.
+            given = pytree.mapped(lambda y: y.pinned() if type(y) is Number else y, (args, kwargs))
+            out = f(*given[0], **given[1])
+            return pytree.mapped(lambda y: self._wrapped(y, "") if is_array(y) else y, out)
 
         return g
 
