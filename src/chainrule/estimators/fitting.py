@@ -52,16 +52,32 @@ def by_all_rows(
     steps: int,
     tol: float,
     on_report: Callable[[Report], None] | None = None,
+    **settings: Any,
 ) -> Descent:
-    """Minimise a cost with all rows at each step, by an optimiser or, for None, by L-BFGS.
+    """Minimise a cost with all rows at each step, by an optimiser or, for None, by L-BFGS with its own settings.
 
     The run is done when the largest |gradient| is under `tol`.
     """
     if optimizer is None:
-        return lbfgs(cost, params, steps=steps, tol=tol, on_report=on_report)
+        return lbfgs(cost, params, steps=steps, tol=tol, on_report=on_report, **settings)
     return descend(
         cost, params, steps=steps, optimizer=optimizer, tol=tol, report_every=1, on_report=on_report
     )
+
+
+def shortfall(run: Descent, steps: int, tol: float) -> str:
+    """Return how a run with all rows ended before its gradient was small enough, and what to do."""
+    last = run.history[-1].largest_gradient
+    took, cure = {
+        "steps": (f"took max_iter={steps} steps", "scale X or raise max_iter"),
+        "evaluations": ("evaluated max_fun costs", "scale X or raise max_fun"),
+        "stuck": (f"found no lower cost by line search after {run.steps} steps", "scale X"),
+        "converged": (
+            f"found no lower cost after {run.steps} steps, to the last digits of its dtype,",
+            "scale X, as by StandardScaler, give it in float64, or raise tol",
+        ),
+    }[run.stopped]
+    return f"{took} and the largest |gradient| is {last:.2g}, not under tol={tol:g}; {cure}"
 
 
 def by_epochs(

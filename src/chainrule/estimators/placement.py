@@ -116,6 +116,11 @@ def in_chunks(x: Any) -> bool:
     return bool(array_api_compat.is_dask_array(x))
 
 
+def is_sparse(x: Any) -> bool:
+    """Return whether x is a sparse matrix or array of SciPy's or CuPy's."""
+    return hasattr(x, "tocsr") and hasattr(x, "nnz")
+
+
 def by_chunks(method: Callable[..., Any]) -> Callable[..., Any]:
     """Make a method of X return, for a Dask X, a Dask array of its results for each chunk."""
 
