@@ -60,7 +60,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
 
         J = sum(weight * cross_entropy) / M + (l1_ratio |w|_1 + (1 - l1_ratio) |w|^2 / 2) / (C M),
 
-    M = sum(weight), m where all weights are 1: the cost of scikit-learn's LogisticRegression divided by C M. Parameters:
+    M = sum(weight), m where all weights are 1: the cost of scikit-learn's LogisticRegression divided by C M.
 
     C               the smaller, the stronger the penalty of weights (biases have none); infinity for none
     penalty         "auto" for the one of l1_ratio; "l2" and "l1" stand for l1_ratio 0 and 1, "elasticnet" for any; or
@@ -200,7 +200,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     def _penalty_shares(self, total: float) -> tuple[float, float]:
         """Return the strengths of |w|_1 and of |w|^2 / 2 in J, for rows that weigh so much together."""
         ratio = _L1_RATIOS.get(str(self.penalty), float(self.l1_ratio))
-        if ratio != self.l1_ratio and self.l1_ratio != 0:
+        if self.l1_ratio not in (ratio, 0):
             raise ValueError(
                 f"LogisticRegression.fit: penalty={self.penalty!r} has an l1_ratio of {ratio:g}, got "
                 f"l1_ratio={self.l1_ratio:g} too; give one of them"
@@ -253,7 +253,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
 def _numbers_by_label(given: Any, known: list[Any]) -> dict[Any, Any] | None:
     """Return a class_weight as a dict, None for what is neither a mapping nor one number a class."""
     if hasattr(given, "keys"):
-        return {key: given[key] for key in given.keys()}
+        return dict(given)
     given = on_host(given)
     one_each = isinstance(given, list | tuple | np.ndarray) and np.shape(given) == (len(known),)
     return dict(zip(known, given, strict=True)) if one_each else None
