@@ -110,7 +110,7 @@ def shortfall(run: Descent, steps: int, tol: float) -> str:
             "scale X, as by StandardScaler, give it in float64, or raise tol",
         ),
     }[run.stopped]
-    return f"{took} and the largest |gradient| is {last:.2g}, not under tol={tol:g}; {cure}"
+    return f"failed to converge: it {took} and the largest |gradient| is {last:.2g}, not under tol={tol:g}; {cure}"
 
 
 def by_epochs(

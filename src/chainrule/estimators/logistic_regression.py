@@ -43,7 +43,10 @@ _RULES: Rules = {
         f"one of {', '.join(map(str, _PENALTIES))}",
         lambda name: isinstance(name, str | None) and name in _PENALTIES,
     ),
-    "l1_ratio": ("a number from 0 to 1", lambda share: is_size(share) and share <= 1),
+    "l1_ratio": (
+        "a number from 0 to 1",
+        lambda share: share is None or (is_size(share) and share <= 1),
+    ),
     "solver": (
         f"one of {', '.join(_SOLVERS)} (liblinear, which penalises biases, has another minimum)",
         lambda name: name in _SOLVERS,
@@ -97,7 +100,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         C: float = 1.0,
         *,
         penalty: str | None = "auto",
-        l1_ratio: float = 0.0,
+        l1_ratio: float | None = 0.0,
         fit_intercept: bool = True,
         class_weight: Any = None,
         solver: str = "lbfgs",
@@ -199,12 +202,17 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
 
     def _penalty_shares(self, total: float) -> tuple[float, float]:
         """Return the strengths of |w|_1 and of |w|^2 / 2 in J, for rows that weigh so much together."""
-        ratio = _L1_RATIOS.get(str(self.penalty), float(self.l1_ratio))
-        if self.l1_ratio not in (ratio, 0):
+        given = 0.0 if self.l1_ratio is None else float(self.l1_ratio)
+        if self.penalty == "elasticnet" and self.l1_ratio is None:
             raise ValueError(
-                f"LogisticRegression.fit: penalty={self.penalty!r} has an l1_ratio of {ratio:g}, got "
-                f"l1_ratio={self.l1_ratio:g} too; give one of them"
+                "LogisticRegression.fit: penalty='elasticnet' needs an l1_ratio from 0 to 1, got None; give 0.5, say"
             )
+        ratio = _L1_RATIOS.get(str(self.penalty), given)
+        # A warning alone: a grid of penalties and ratios has such pairs.
+        if given not in (ratio, 0):
+            _ignored(f"l1_ratio={given:g} is not looked at with penalty={self.penalty!r}")
+        if self.penalty is None and self.C not in (1, math.inf):
+            _ignored(f"Setting penalty=None will ignore the C and l1_ratio parameters, got C={self.C:g}")
         strength = 0.0 if self.penalty is None else 1 / (float(self.C) * total)
         if strength * ratio and self.solver not in (LBFGS, *_OTHER_NAMES):
             raise ValueError(
@@ -248,6 +256,10 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             print(f"LogisticRegression: step {report.step}, cost {report.cost:.6g}")
 
         return announce if self.verbose else None
+
+
+def _ignored(what: str) -> None:
+    warnings.warn(f"LogisticRegression: {what}; leave it out", UserWarning, stacklevel=6)
 
 
 def _numbers_by_label(given: Any, known: list[Any]) -> dict[Any, Any] | None:

@@ -77,8 +77,8 @@ class MLPClassifier(Classifier, Network):
     device               where to compute ("cpu", "cuda", ...; see get_device); None: where CHAINRULE_DEVICE says if it
                          is set to anything but auto, else where X lives
 
-    With "lbfgs" nothing is shuffled or held out. Where a column of X is far from size 1, the first weights are drawn for
-    one that is centred and of size 1, in whose weights the search is; what is learnt is of X's own columns.
+    With "lbfgs" nothing is shuffled or held out. Where a column of X is far from size 1, the first weights are drawn
+    for one that is centred and of size 1, in whose weights the search is; what is learnt is of X's own columns.
 
     X may be an array of any library of the array API standard, a sparse matrix of SciPy's or CuPy's, a list or a
     DataFrame. float32 stays float32, other numbers become float64. What is learnt and predicted is returned where X

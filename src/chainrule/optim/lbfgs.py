@@ -92,8 +92,8 @@ def lbfgs(
                 "maxls": 50,
                 # `after_step` judges the gradient, which is that of the parameters.
                 "gtol": 0.0,
-                # In units of float32 a run would end where gradients, which are more exact than costs, still lead on.
-                "ftol": 64 * float(np.finfo(np.float64).eps),
+                # Gradients are more exact than costs, and still lead on where a cost falls by its last digits.
+                "ftol": 0.0,
             },
         )
     taken = len(search.history) - 1
