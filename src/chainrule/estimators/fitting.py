@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from chainrule.gates.types import Array
-from chainrule.models.mlp import MLP
 from chainrule.models.types import Params
 from chainrule.optim import (
     OPTIMIZERS,
@@ -115,7 +114,7 @@ def shortfall(run: Descent, steps: int, tol: float) -> str:
 
 def by_epochs(
     rows: Rows,
-    net: MLP,
+    cost: CostAndGradients,
     params: Params,
     optimizer: Callable[[float], Optimizer],
     *,
@@ -130,6 +129,7 @@ def by_epochs(
 ) -> tuple[Descent, Optimizer]:
     """Learn for so many epochs of mini-batches of `size` rows, with a report after each; return the last optimiser too.
 
+    `cost` is `rows.cost_and_gradients` of a network.
     `optimizer` makes the optimiser of a share of the learning rate: 1 and, where it is `adaptive`, a fifth of the last
     one each time that patience ends, until the rate is 1e-6 or less. `first` is the number of the first epoch.
     `on_report` is called with each report and the number of its epoch, from 1. `settings` are those of `descend`.
@@ -139,7 +139,6 @@ def by_epochs(
     whole = size == len(rows)
     batches = rows.batches(size, seed=seed, shuffle=shuffle and not whole)
     steps = len(batches)
-    cost = rows.cost_and_gradients(net)
 
     def told(report: Report) -> None:
         assert on_report is not None

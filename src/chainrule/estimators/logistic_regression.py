@@ -235,8 +235,8 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             W, b = at.xp.zeros(net.shapes[0][0], dtype=dtype, device=at.device), none
         biases = [b] if self.fit_intercept else []
         settings = {"steps": int(self.max_iter), "tol": float(self.tol), "on_report": self._announce()}
-        with data.rows.threads_for(net):
-            cost = _of_one_layer(data.rows.cost_and_gradients(net), none)
+        with data.rows.threads_for(net) as watched:
+            cost = _of_one_layer(watched(data.rows.cost_and_gradients(net)), none)
             if self.solver in SOLVERS_OF_SAFE_RATE and self.solver != LBFGS:
                 rate = safe_learning_rate(net, data.rows.learning_rate_bound())
                 return by_all_rows(cost, [W, *biases], optimizer_of(self.solver, rate), **settings)

@@ -275,9 +275,9 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def _by_lbfgs(self, data: Data, params: Params, *, anew: bool) -> Descent:
         penalty = self._penalty(data)
         columns = of_columns(data, float(self.alpha) / data.total, coarse=True)
-        with data.rows.threads_for(self._network):
+        with data.rows.threads_for(self._network) as watched:
             return by_all_rows(
-                data.rows.cost_and_gradients(replace(self._network, penalty=penalty)),
+                watched(data.rows.cost_and_gradients(replace(self._network, penalty=penalty))),
                 # First weights are drawn for columns of one size, else units begin where they cannot learn.
                 columns.outward(params) if anew else params,
                 None,
@@ -316,10 +316,11 @@ class Network(BaseEstimator):  # type: ignore[misc]
             # An epoch that goes on has the rate that the last one ended with.
             start = self._optimizer.learning_rate or start
         rate = rates(self.learning_rate, start, method, float(self.power_t), data.rows, size)
-        with data.rows.threads_for(self._network, size):
+        net = replace(self._network, penalty=self._penalty(data))
+        with data.rows.threads_for(net, size) as watched:
             run, self._optimizer = by_epochs(
                 data.rows,
-                replace(self._network, penalty=self._penalty(data)),
+                watched(data.rows.cost_and_gradients(net)),
                 params,
                 lambda share: optimizer_of(method, rate(share), **settings),
                 adaptive=adaptive,
