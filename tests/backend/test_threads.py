@@ -421,7 +421,8 @@ class TestRule:
             (64, (64, 32, 10), True),
             (60_000, (20, 10), True),
             # Many weights a unit.
-            (200, (784, 100, 10), False),
+            (300, (784, 100, 10), False),
+            (64, (64, 512, 256, 10), True),
             (2000, (784, 10), False),
             (209, (12288, 7, 5, 1), False),
             # Large.
@@ -448,8 +449,58 @@ class TestRule:
     def test_nothing_is_limited_without_threadpoolctl(self, monkeypatch):
         monkeypatch.setattr(threads, "_controller", lambda: None)
         assert not threads.takes_one_thread(10, [(2, 1)])
-        with threads.threads_for(10, [(2, 1)]):
-            pass
+        with threads.threads_for(10, [(2, 1)]) as watched:
+            assert watched(max) is max
+
+
+class TestByTheClock:
+    """Steps that the rule leaves all threads, timed by a clock that is set here."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        class Clock:
+            now = 0.0
+            seconds = staticmethod(lambda: 0.0)
+
+            def step(self, params, rows=()):
+                self.now += self.seconds()
+                return params
+
+        clock = Clock()
+        monkeypatch.setattr(threads.time, "perf_counter", lambda: clock.now)
+        monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
+        monkeypatch.setattr(threads, "_FLOPS_OF_FEW_WEIGHTS", 1)
+        return clock
+
+    def run(self, clock, calls, seconds):
+        """Return the number of threads of each call; `seconds` gives the time of a call by its number and threads."""
+        seen = []
+        with threads.threads_for(10, [(2, 3)]) as watched:
+            step = watched(clock.step)
+            for call in range(calls):
+                seen.append(threads.blas_threads())
+                clock.seconds = lambda call=call: seconds(call, seen[-1])
+                assert step(call) == call
+        assert threads.blas_threads() == 2
+        return seen
+
+    def test_all_threads_are_kept_where_they_gain_clearly(self, two_threads, clock):
+        assert self.run(clock, 9, lambda call, count: 1 / count) == [1] * 3 + [2] * 6
+
+    def test_one_thread_is_kept_where_two_gain_little(self, two_threads, clock):
+        assert self.run(clock, 9, lambda call, count: 1 if count == 1 else 0.9) == [1] * 3 + [2] * 3 + [1] * 3
+
+    def test_steps_that_take_a_multiple_of_the_best_one_end_all_threads(self, two_threads, clock):
+        def seconds(call, count):
+            return 10.0 if count == 2 and (call == 10 or call >= 14) else 1 / count
+
+        assert self.run(clock, 20, seconds) == [1] * 3 + [2] * 14 + [1] * 3
+
+    def test_shorter_batches_are_not_timed(self, two_threads, clock):
+        with threads.threads_for(10, [(2, 3)]) as watched:
+            for _ in range(9):
+                watched(clock.step)(0, range(4))
+            assert threads.blas_threads() == 1
 
 
 def rows_of(n, k, m=60):
@@ -458,7 +509,7 @@ def rows_of(n, k, m=60):
 
 
 class TestWhereItHolds:
-    @pytest.mark.parametrize(("n", "count"), [(6, 1), (600, 2)])
+    @pytest.mark.parametrize(("n", "count"), [(6, {1}), (600, {1, 2})])
     @pytest.mark.parametrize("k", [2, 3])
     @pytest.mark.parametrize(
         "make",
@@ -472,6 +523,8 @@ class TestWhereItHolds:
     )
     @pytest.mark.filterwarnings("ignore:.*max_iter")
     def test_fit(self, two_threads, monkeypatch, make, n, k, count):
+        if count != {1}:
+            monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
         seen = set()
         for name in ("lbfgs", "descend"):
             learn = getattr(fitting, name)
@@ -485,7 +538,7 @@ class TestWhereItHolds:
 
             monkeypatch.setattr(fitting, name, seen_by)
         make().fit(*rows_of(n, k))
-        assert seen == {count}
+        assert seen == count
 
     @pytest.mark.parametrize("batch", ["all", "7"])
     def test_train(self, two_threads, tmp_path, batch):
@@ -497,8 +550,9 @@ class TestWhereItHolds:
 
     def test_train_with_large_products(self, two_threads, monkeypatch, tmp_path):
         monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
+        monkeypatch.setattr(threads, "_FLOPS_OF_FEW_WEIGHTS", 1)
         run = run_on(cr.get_device("cpu"), batch="7", epochs=2)
         seen = []
         run.learn(tmp_path / "c", stop=lambda: seen.append(threads.blas_threads()))
-        assert set(seen) == {2}
+        assert set(seen) == {1, 2}
         assert run.threads == 2

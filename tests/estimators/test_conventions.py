@@ -402,9 +402,9 @@ class TestConventions:
             (
                 cr.LogisticRegression,
                 {"solver": "adam"},
-                "solver must be one of lbfgs, gradient-descent, momentum, nesterov,",
+                "solver must be one of lbfgs, gradient-descent, momentum, nesterov, newton-cg",
             ),
-            (cr.LogisticRegression, {"max_iter": 1.5}, "max_iter must be a whole number from 1 up, got 1.5"),
+            (cr.LogisticRegression, {"max_iter": 1.5}, "max_iter must be a whole number from 0 up, got 1.5"),
             (cr.LogisticRegression, {"tol": -1}, "tol must be a finite number from 0 up, got -1"),
             (cr.LogisticRegression, {"class_weight": {9: 1}}, "class_weight must be None, 'balanced' or"),
             (cr.LogisticRegression, {"class_weight": "even"}, "class_weight must be .* got 'even'"),
@@ -430,7 +430,11 @@ class TestConventions:
             ),
             (cr.MLPClassifier, {"alpha": -0.1}, "alpha must be"),
             (cr.MLPClassifier, {"batch_size": 0}, "batch_size must be 'auto' or"),
-            (cr.MLPClassifier, {"learning_rate": "adaptive"}, "learning_rate must be 'constant' or"),
+            (
+                cr.MLPClassifier,
+                {"learning_rate": "slow"},
+                "learning_rate must be one of constant, invscaling, adaptive or",
+            ),
             (cr.MLPClassifier, {"learning_rate_init": 0}, "learning_rate_init must be"),
             (cr.MLPRegressor, {"momentum": 1.0}, "momentum must be from 0 up and under 1, got 1.0"),
             (cr.MLPRegressor, {"validation_fraction": 1.0}, "validation_fraction must be between 0 and 1"),
@@ -439,7 +443,7 @@ class TestConventions:
             (
                 cr.MLPRegressor,
                 {"early_stopping": True, "validation_fraction": 0.01},
-                ".* needs 2 held-out rows",
+                "The validation set is too small: early_stopping needs 2 held-out rows",
             ),
         ],
     )

@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_random_state
 
 import chainrule as cr
+from chainrule.data.splitting import held_out_rows
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.optim import (
     OPTIMIZERS,
@@ -140,7 +141,9 @@ class TestLogisticRegression:
         assert model.set_params(warm_start=False).fit(X, y).n_iter_ > 3
 
     def test_a_run_that_is_cut_short_warns(self):
-        with pytest.warns(ConvergenceWarning, match="lbfgs took max_iter=2 steps") as caught:
+        with pytest.warns(
+            ConvergenceWarning, match="lbfgs failed to converge: it took max_iter=2 steps"
+        ) as caught:
             model = cr.LogisticRegression(max_iter=2).fit(*classes())
         assert model.n_iter_ == 2
         assert caught[0].filename == __file__
@@ -151,9 +154,9 @@ class TestCost:
         for k in (2, 3):
             X, y = classes(k)
             weight = np.arange(len(y)) % 3
-            settings = {"solver": "lbfgs", "tol": 1e-9, "max_iter": 1000}
+            settings = {"solver": "lbfgs", "tol": 1e-8, "max_iter": 1000}
             network = small(cr.MLPClassifier, hidden_layer_sizes=(), alpha=4.0, **settings).fit(X, y, weight)
-            line = cr.LogisticRegression(C=1 / 4.0, tol=1e-9, max_iter=1000).fit(X, y, weight)
+            line = cr.LogisticRegression(C=1 / 4.0, tol=1e-8, max_iter=1000).fit(X, y, weight)
             np.testing.assert_allclose(network.coefs_[0], line.coef_.T, atol=1e-7)
             assert network.loss_ == pytest.approx(line.loss_curve_[-1], rel=1e-10)
 
@@ -380,7 +383,9 @@ class TestEnds:
     @both
     def test_lbfgs_ends_by_its_gradient(self, kind):
         X, y = data_for(kind)
-        model = small(kind, solver="lbfgs", tol=1e-3, max_iter=5000, alpha=1.0).fit(X, y)
+        # A minimum at a kink of relu has no small gradient.
+        settings = {"solver": "lbfgs", "activation": "tanh", "alpha": 1.0, "max_iter": 5000}
+        model = small(kind, tol=1e-3, **settings).fit(X, y)
         assert model.n_iter_ == len(model.loss_curve_) > 5
         assert np.all(np.diff(model.loss_curve_) < 1e-12)
         with pytest.warns(ConvergenceWarning):
@@ -402,8 +407,9 @@ class TestEnds:
         short = clone_with(model, max_iter=best + 1).fit(X, y, weight)
         assert_same(model, short, rtol=0)
         seed = check_random_state(0).randint(2**31 - 1, size=3)[2]
-        stratify = y if kind is cr.MLPClassifier else None
-        rows = train_test_split(np.arange(60), test_size=0.3, random_state=seed, stratify=stratify)[1]
+        strata = y if kind is cr.MLPClassifier else np.zeros(60, int)
+        rows = np.flatnonzero(held_out_rows(strata, int(strata.max()) + 1, 0.3, seed))
+        assert len(rows) == 18
         held = None if weight is None else weight[rows]
         assert model.score(X[rows], y[rows], held) == pytest.approx(model.best_validation_score_, rel=1e-12)
 
@@ -432,11 +438,11 @@ class TestEnds:
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) == 3
         for epoch, (line, cost) in enumerate(zip(lines, model.loss_curve_, strict=True), start=1):
-            assert line.startswith(f"MLPClassifier: epoch {epoch}, cost {cost:.6g}, held-out score ")
+            assert line.startswith(f"MLPClassifier: Iteration {epoch}, cost {cost:.6g}, held-out score ")
         model.set_params(early_stopping=False).partial_fit(X, y)
-        assert capsys.readouterr().out.startswith("MLPClassifier: epoch 4, cost ")
+        assert capsys.readouterr().out.startswith("MLPClassifier: Iteration 4, cost ")
         model.set_params(solver="lbfgs").fit(X, y)
-        assert "MLPClassifier: step 3, cost " in capsys.readouterr().out
+        assert "MLPClassifier: Iteration 3, cost " in capsys.readouterr().out
         model.set_params(verbose=False).fit(X, y)
         assert capsys.readouterr().out == ""
 
@@ -501,7 +507,7 @@ class TestLearningOn:
         assert hasattr(kind(), "partial_fit")
         assert not hasattr(kind(solver="lbfgs"), "partial_fit")
         named = {"classes": [0, 1, 2]} if kind is cr.MLPClassifier else {}
-        with pytest.raises(ValueError, match=r"partial_fit: one epoch cannot stop early"):
+        with pytest.raises(ValueError, match=r"partial_fit does not support early_stopping=True: one epoch"):
             kind(early_stopping=True).partial_fit(X, y, **named)
 
     @unconverged
@@ -509,9 +515,11 @@ class TestLearningOn:
     def test_a_warm_start_goes_on_from_what_was_learnt(self, kind):
         X, y = data_for(kind)
         model = small(kind, warm_start=True).fit(X, y)
-        before = params_of(model)
+        before, curve = params_of(model), list(model.loss_curve_)
         model.set_params(learning_rate_init=1e-300, max_iter=1, solver="sgd").fit(X, y)
-        assert model.n_iter_ == len(model.loss_curve_) == 1
+        assert model.n_iter_ == 1
+        assert model.loss_curve_ == [*curve, model.loss_]
+        assert model.best_loss_ == min(model.loss_curve_)
         for (W, b), (V, c) in zip(before, params_of(model), strict=True):
             np.testing.assert_array_equal(W, V)
             np.testing.assert_array_equal(b, c)
@@ -527,7 +535,7 @@ class TestLearningOn:
             model.set_params(hidden_layer_sizes=(8,)).fit(X, y)
         with pytest.raises(ValueError, match="X has 4 features"):
             model.set_params(hidden_layer_sizes=(7,)).fit(X[:, :4], y)
-        with pytest.raises(ValueError, match=r"got \[9\] too" if kind is cr.MLPClassifier else "1 outputs"):
+        with pytest.raises(ValueError, match=r"has \[0 2 9\]" if kind is cr.MLPClassifier else "1 outputs"):
             model.fit(X, np.where(y == 1, 9, y) if kind is cr.MLPClassifier else numbers(outputs=2)[1])
 
     def test_a_fit_that_failed_leaves_nothing_to_predict_with(self):
@@ -551,18 +559,22 @@ class TestLearningOn:
         assert np.max(np.abs(got - expected)) < 2e-3
 
     @pytest.mark.parametrize("kind", [cr.LogisticRegression, cr.MLPClassifier])
-    def test_a_minimizer_that_learnt_nothing_from_huge_numbers_says_so(self, kind):
+    def test_huge_numbers_are_learnt_from_and_a_gradient_above_tol_is_told(self, kind):
         X, y = classes(2)
-        with pytest.warns(ConvergenceWarning, match="line search .* scale X"):
-            (kind() if kind is cr.LogisticRegression else kind((), solver="lbfgs")).fit(X * 1e150, y)
+        model = kind() if kind is cr.LogisticRegression else kind((), solver="lbfgs", random_state=0)
+        with pytest.warns(
+            ConvergenceWarning, match=r"gradient\| is \d.*e\+\d+, not under tol=0.0001; scale X"
+        ):
+            model.fit(X * 1e150, y)
+        assert model.score(X * 1e150, y) == clone_with(model).fit(X, y).score(X, y)
 
     @pytest.mark.parametrize("kind", [cr.LogisticRegression, cr.MLPClassifier])
     def test_a_second_fit_that_failed_leaves_nothing_of_the_first(self, kind):
         X, y = classes(2)
         settings = {} if kind is cr.LogisticRegression else {"solver": "lbfgs", "hidden_layer_sizes": ()}
         model = kind(**settings).fit(X, y)
-        with pytest.raises(ValueError, match="got one class, 'cat'; there is nothing"):
-            model.fit(X, np.full(60, "cat"))
+        with pytest.raises(ValueError, match=r"got one class, 'cat'; there is nothing|inconsistent numbers"):
+            model.fit(X, np.full(60 if kind is cr.LogisticRegression else 59, "cat"))
         with pytest.raises(NotFittedError):
             model.predict(X)
 

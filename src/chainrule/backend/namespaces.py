@@ -110,3 +110,19 @@ def to_numpy(x: Any) -> np.ndarray[Any, Any]:
         return np.asarray(x.to_device(x.__array_namespace__().Device("CPU_DEVICE")))
     check_array(x)
     return np.asarray(x)
+
+
+def sparse_rows(x: Any, like: Any) -> Any:
+    """Return a sparse matrix in rows (CSR) beside arrays of the namespace `like`: SciPy's for NumPy, CuPy's for CuPy.
+
+    Raises TypeError for another namespace, which has no sparse matrices.
+    """
+    if array_api_compat.is_cupy_namespace(like):
+        rows = importlib.import_module("cupyx.scipy.sparse").csr_matrix
+        return x.tocsr() if isinstance(x.data, like.ndarray) else rows(x.tocsr())
+    if like is not np:
+        name = getattr(like, "__name__", like)
+        raise TypeError(
+            f"a sparse matrix is computed by NumPy or CuPy, not by {name}; call X.toarray() first"
+        )
+    return x.get().tocsr() if array_api_compat.is_cupy_array(x.data) else x.tocsr()

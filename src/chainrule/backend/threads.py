@@ -1,9 +1,11 @@
-"""Threads of the BLAS: how many there are, and one where one is best."""
+"""Threads of the BLAS: how many there are, and one where one is best, by size or by the clock."""
 
+import math
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,11 +14,18 @@ from chainrule.backend import hardware
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
-# Both bounds were found with two threads of OpenBLAS 0.3.31. Where a unit has few weights, a step spends its time
-# between the products, on arrays that another processor has just written. Where other programs want the processors
-# too, the threads of a small product wait for one that is not running.
-_WEIGHTS_A_UNIT_OF_ONE_THREAD = 192
-_FLOPS_OF_ONE_THREAD = 1 << 25
+# Found with two threads of OpenBLAS 0.3.31 on two processors of an AMD EPYC. Where a unit has few weights, a step
+# spends its time between the products, on arrays that another processor has just written. Small products gain nothing
+# by a second thread where the processors are free, and where other programs want them too, the threads wait for one
+# that is not running.
+_FLOPS_OF_ONE_THREAD = 1 << 24
+_WEIGHTS_A_UNIT_OF_ONE_THREAD, _FLOPS_OF_FEW_WEIGHTS = 192, 1 << 25
+
+# Timed are so many calls with one thread, then as many with all, which are kept where a call takes at most such a share
+# of the time; so many calls in a row that take so many times as long as the best one end them.
+_TRIALS, _SHARE, _SUDDEN, _IN_A_ROW = 3, 0.8, 4.0, 3
+
+Watch = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def blas_libraries() -> list[str]:
@@ -78,18 +87,78 @@ def one_scipy_thread() -> Iterator[None]:
 def takes_one_thread(rows: int, shapes: Sequence[tuple[int, int]]) -> bool:
     """Return whether one BLAS thread is best for a step of `rows` rows through weights of shapes (n_in, n_out)."""
     weights = sum(n_in * n_out for n_in, n_out in shapes)
+    few = weights < _WEIGHTS_A_UNIT_OF_ONE_THREAD * sum(n_out for _, n_out in shapes)
     return (
         can_limit_blas()
-        and weights < _WEIGHTS_A_UNIT_OF_ONE_THREAD * sum(n_out for _, n_out in shapes)
-        and max(2 * rows * n_in * n_out for n_in, n_out in shapes) <= _FLOPS_OF_ONE_THREAD
+        and max(2 * rows * n_in * n_out for n_in, n_out in shapes)
+        <= (_FLOPS_OF_FEW_WEIGHTS if few else _FLOPS_OF_ONE_THREAD)
         # Larger inputs are shared out among threads of logistic.by_tiles.
         and 8 * rows * (shapes[0][0] + 16) <= 2 * hardware.cache_bytes(3)
     )
 
 
-def threads_for(rows: int, shapes: Sequence[tuple[int, int]]) -> AbstractContextManager[None]:
-    """Return a context in which matrix products use one thread where `takes_one_thread` says so."""
-    return one_blas_thread() if takes_one_thread(rows, shapes) else nullcontext()
+@contextmanager
+def threads_for(rows: int, shapes: Sequence[tuple[int, int]], *, timed: bool = True) -> Iterator[Watch]:
+    """Yield a function that wraps the step of `rows` rows through weights of shapes (n_in, n_out).
+
+    Inside the block matrix products use one thread where `takes_one_thread` says so. Elsewhere the wrapped step is
+    timed, and has all threads for as long as they gain clearly: other programs may want the processors. Steps that are
+    not `timed`, because they do not wait for their results, keep all threads.
+    """
+    if takes_one_thread(rows, shapes):
+        with one_blas_thread():
+            yield unwatched
+    elif timed and can_limit_blas() and blas_threads() > 1:
+        with ExitStack() as held:
+            yield _Timed(rows, held).watched
+    else:
+        yield unwatched
+
+
+def unwatched(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a step as it is."""
+    return step
+
+
+class _Timed:
+    """The calls of a step of `rows` rows; `held` is left, and entered again, with the block of one thread."""
+
+    def __init__(self, rows: int, held: ExitStack) -> None:
+        self.rows, self.held = rows, held
+        self.calls, self.slow, self.done = 0, 0, False
+        self.one = self.all = math.inf
+        self._hold()
+
+    def watched(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """Return step(params) or step(params, numbers of rows), timed where it takes all its rows."""
+
+        def timed(*arguments: Any) -> Any:
+            if self.done or (len(arguments) > 1 and len(arguments[1]) < self.rows):
+                return step(*arguments)
+            began = time.perf_counter()
+            result = step(*arguments)
+            self.note(time.perf_counter() - began)
+            return result
+
+        return timed
+
+    def note(self, seconds: float) -> None:
+        """Take the seconds of a call into account, and set the threads of the next one."""
+        self.calls += 1
+        if self.calls <= _TRIALS:
+            self.one = min(self.one, seconds)
+            if self.calls == _TRIALS:
+                self.held.close()
+            return
+        self.slow = self.slow + 1 if seconds > _SUDDEN * self.all else 0
+        self.all = min(self.all, seconds)
+        no_gain = self.calls == 2 * _TRIALS and self.all > _SHARE * self.one
+        if no_gain or self.slow == _IN_A_ROW:
+            self._hold()
+            self.done = True
+
+    def _hold(self) -> None:
+        self.held.enter_context(one_blas_thread())
 
 
 class _Held(NamedTuple):

@@ -24,6 +24,7 @@ from chainrule import pytree
 from chainrule.backend import threads
 from chainrule.backend.device import get_device
 from chainrule.backend.namespaces import to_numpy
+from chainrule.backend.threads import Watch
 from chainrule.cluster import client
 from chainrule.cluster.client import client_in_use, computed, memory_limit, persisted
 from chainrule.gates.types import Array
@@ -173,9 +174,9 @@ class ChunkedRows:
         """Return how many threads compute chunks at the same time, whatever the network and the batch."""
         return client.threads()
 
-    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[None]:
+    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[Watch]:
         """Return a context that changes nothing: the threads are Dask's."""
-        return nullcontext()
+        return nullcontext(threads.unwatched)
 
     def each(self, f: Callable[..., Any], *arguments: Any) -> list[Any]:
         """Return f((X, y, weight), arguments) of each chunk, computed by its worker."""

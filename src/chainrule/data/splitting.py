@@ -16,17 +16,26 @@ def split(dataset: Dataset, *, held_out: float = 0.2, seed: int = 0) -> tuple[Da
     """
     if not 0 < held_out < 1:
         raise fault("split", "held_out between 0 and 1", f"{held_out}", "give the fraction to hold out")
-    rng = np.random.default_rng(seed)
-    chosen = np.zeros(len(dataset.y), dtype=np.bool_)
-    for number in range(len(dataset.classes)):
-        rows = rng.permutation(np.flatnonzero(dataset.y == number))
-        if len(rows) >= 2:
-            count = min(max(round(held_out * len(rows)), 1), len(rows) - 1)
-            chosen[rows[:count]] = True
+    chosen = held_out_rows(dataset.y, len(dataset.classes), held_out, seed)
     if not chosen.any():
         got = "a single sample of each"
         raise fault(dataset.source, "a class with at least 2 samples to split", got, "give more samples")
     return _rows(dataset, ~chosen, "training rows"), _rows(dataset, chosen, "held-out rows")
+
+
+def held_out_rows(y: np.ndarray, classes: int, share: float, seed: int) -> np.ndarray:
+    """Return which rows (m,) to hold out, a share of each of so many classes, which y (m,) numbers from 0.
+
+    Every class of two rows or more has rows on both sides; a single row is not held out.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(y), dtype=np.bool_)
+    for number in range(classes):
+        rows = rng.permutation(np.flatnonzero(y == number))
+        if len(rows) >= 2:
+            count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+            chosen[rows[:count]] = True
+    return chosen
 
 
 def _rows(dataset: Dataset, chosen: np.ndarray, part: str) -> Dataset:

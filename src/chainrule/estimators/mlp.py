@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from chainrule.backend.gpus import on_their_gpu
@@ -19,6 +20,7 @@ from chainrule.estimators.validation import checked_data, checked_weight
 from chainrule.gates.types import Array
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.objective import outputs_for
+from chainrule.numpy_names.sparse import is_sparse
 from chainrule.optim import OPTIMIZERS
 
 
@@ -32,6 +34,9 @@ def _by_steps(estimator: Any) -> bool:
 
 class MLPClassifier(Classifier, Network):
     """A network of dense layers that tells classes apart: a sigmoid output for two, softmax for more.
+
+    Where y (m, k) holds 0 and 1, a row may have several labels: there is a sigmoid output for each, and the cost sums
+    over them.
 
     The cost that is minimised, over the weights W of all layers and their biases, is
 
@@ -49,25 +54,34 @@ class MLPClassifier(Classifier, Network):
     alpha                the strength of the penalty of weights; with "adamw" J has none, and alpha is the weight decay
                          of that method, which each step takes from all parameters, times the learning rate
     batch_size           rows of a step; "auto" for 200, and all where there are fewer
-    learning_rate        "constant" for learning_rate_init, or a schedule of cr.optim: a function of the
-                         number of the step, from 0, to its rate
-    max_iter             the most epochs (with "lbfgs": steps); a ConvergenceWarning says that they did not suffice
+    learning_rate        "constant" for learning_rate_init; "invscaling" for learning_rate_init / (t + 1)^power_t after
+                         t rows; "adaptive" for a fifth of the rate each time that n_iter_no_change would end the run,
+                         until it is under 1e-6; or a schedule of cr.optim: a function of the number of the step, from
+                         0, to its rate. A method that scales its steps itself, such as "adam", takes both names for
+                         "constant"
+    max_iter, max_fun    the most epochs (with "lbfgs": steps, and costs evaluated); a ConvergenceWarning says that they
+                         did not suffice
     shuffle              whether each epoch goes through the rows in another order
     random_state         None, a number or a RandomState: it draws the first weights, the orders and the held-out rows
     tol                  with n_iter_no_change, the least gain per epoch: in the cost, or in the held-out score where
                          early_stopping is on; with "lbfgs" the run is done when the largest |gradient| is under it
     n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never
     verbose              whether to print each epoch
-    warm_start           whether `fit` starts from what the last one learnt; the optimiser begins anew
+    warm_start           whether `fit` starts from what the last one learnt, of the same classes; the optimiser begins
+                         anew, and loss_curve_ and validation_scores_ go on
     momentum             of "momentum", "nesterov" and "sgd"; "sgd" with 0 is gradient descent
+    beta_1, beta_2, epsilon    of "adam" and "adamw"; "rmsprop" has the epsilon
     nesterovs_momentum   whether "sgd" with a momentum is "nesterov", else "momentum"
     early_stopping       whether to hold out the share validation_fraction of the rows (of each class alike), and keep
                          what scored best on it
     device               where to compute ("cpu", "cuda", ...; see get_device); None: where CHAINRULE_DEVICE says if it
                          is set to anything but auto, else where X lives
 
-    With "lbfgs" nothing is shuffled or held out. X may be an array of any library of the array API standard, a list or
-    a DataFrame. float32 stays float32, other numbers become float64. What is learnt and predicted is returned where X
+    With "lbfgs" nothing is shuffled or held out. Where a column of X is far from size 1, the first weights are drawn
+    for one that is centred and of size 1, in whose weights the search is; what is learnt is of X's own columns.
+
+    X may be an array of any library of the array API standard, a sparse matrix of SciPy's or CuPy's, a list or a
+    DataFrame. float32 stays float32, other numbers become float64. What is learnt and predicted is returned where X
     lives, on whichever device it was computed; labels that are not numbers, and `classes_`, are NumPy's. For one
     random_state all devices start alike and see the same batches.
 
@@ -80,15 +94,15 @@ class MLPClassifier(Classifier, Network):
     held-out score is weighted too, but rows are held out one by one, whatever they weigh.
 
     After `fit`: `coefs_` and `intercepts_`, the (W, b) of each layer; `classes_`; `n_iter_`, epochs (or steps) taken;
-    `loss_curve_`, the mean cost of the batches of each (or J after each), and `loss_`, the last; with early_stopping
-    `validation_scores_` and `best_validation_score_`, else None; `n_layers_`, `n_outputs_`, `out_activation_`;
-    `n_features_in_`, and `feature_names_in_` where X names its columns.
+    `loss_curve_`, the mean cost of the batches of each (or J after each), `loss_`, the last, and `best_loss_`, the
+    least, None with early_stopping; with that `validation_scores_` and `best_validation_score_`, else None;
+    `n_layers_`, `n_outputs_`, `out_activation_`; `n_features_in_`, and `feature_names_in_` where X names its columns.
     """
 
     @on_their_gpu
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn from X (m, n) and labels y (m,), each row weighted by sample_weight (m,)."""
-        data, home, numbers = self._data(X, y, sample_weight, first=self._starts_anew())
+        data, home, numbers = self._data(X, y, sample_weight, first=self._starts_anew(), whole=True)
         return self._fit(data, home, strata=numbers)
 
     @available_if(_by_steps)  # type: ignore[untyped-decorator]
@@ -118,23 +132,52 @@ class MLPClassifier(Classifier, Network):
         return self._partial_fit(data, home)
 
     def _data(
-        self, X: Any, y: Any, weight: Any, *, first: bool, classes: Any = None
-    ) -> tuple[Data, Place, np.ndarray]:
+        self, X: Any, y: Any, weight: Any, *, first: bool, classes: Any = None, whole: bool = False
+    ) -> tuple[Data, Place, np.ndarray | None]:
         self._check_parameters()
-        X, y = checked_data(self, X, y, reset=first)
+        X, y = checked_data(self, X, y, reset=first, multi_output=True)
         weight = checked_weight(self, weight, len(y))
-        numbers = self._numbered(y, given=classes, kept=not first)
-        home, k = Place.home_of(X), len(self.classes_)
-        data = Data.at(computing(self.device, home), X, numbers, weight)
-        self._shape(outputs_for(k), "softmax" if k > 2 else "sigmoid", "cross_entropy", anew=first)
-        return data, home, numbers if weight is None else numbers[weight > 0]
+        if first:
+            self._multilabel = type_of_target(y) == "multilabel-indicator"
+        if self._multilabel:
+            targets = y = self._labelled(y, first=first)
+            k = y.shape[1]
+        else:
+            y = column_or_1d(y, warn=True)
+            if whole and not first and not np.array_equal(np.unique(y), self.classes_):
+                raise ValueError(
+                    f"{type(self).__name__}.fit: warm_start can only be used where `y` has the same classes as in the "
+                    f"previous call to fit. Previously got {self.classes_}, `y` has {np.unique(y)}; fit anew without "
+                    "warm_start, or call partial_fit for some of the classes"
+                )
+            targets = self._numbered(y, given=classes, kept=not first, least=1)
+            k = outputs_for(max(2, len(self.classes_)))
+        home = Place.home_of(X)
+        data = Data.at(computing(self.device, home), X, targets, weight)
+        several = k > 1 and not self._multilabel
+        self._shape(k, "softmax" if several else "sigmoid", "cross_entropy", anew=first)
+        return data, home, None if self._multilabel else targets if weight is None else targets[weight > 0]
+
+    def _labelled(self, y: Any, *, first: bool) -> np.ndarray:
+        """Return y (m, k) of 0 and 1 as a dense array; set `classes_` to the numbers of its columns."""
+        y = y.toarray() if is_sparse(y) else y
+        if first:
+            self.classes_ = np.arange(y.shape[1])
+        elif y.ndim != 2 or y.shape[1] != len(self.classes_):
+            raise ValueError(
+                f"{type(self).__name__}: expected y of {len(self.classes_)} labels, (m, {len(self.classes_)}), as "
+                f"before, got shape {y.shape}; fit anew without warm_start"
+            )
+        return np.asarray(y)
 
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
         Z, home = self._forward(X, method, logits=True)
         return (Z[:, 0] if Z.shape[1] == 1 else Z), home
 
     def _held_out_score(self, xp: Any, y_hat: Array, data: Data) -> Array:
-        if y_hat.shape[1] == 1:
+        if data.y.ndim == 2:
+            hit = xp.all((y_hat > 0.5) == (data.y > 0.5), axis=1)
+        elif y_hat.shape[1] == 1:
             hit = (y_hat[:, 0] > 0.5) == (data.y > 0.5)
         else:
             hit = xp.argmax(y_hat, axis=1) == xp.astype(data.y, xp.int64)

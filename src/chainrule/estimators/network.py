@@ -11,16 +11,20 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 
+from chainrule.data.splitting import held_out_rows
+from chainrule.estimators.columns import of_columns
 from chainrule.estimators.fitting import (
     LBFGS,
+    RATES,
     SOLVERS,
     by_all_rows,
     by_epochs,
     method_of,
     optimizer_of,
+    rates,
+    shortfall,
     takes,
 )
 from chainrule.estimators.placement import Data, Place, brought, computing, dtype_of, in_chunks
@@ -30,7 +34,7 @@ from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, Penalty
 from chainrule.models.types import Params
-from chainrule.optim import Descent, Report
+from chainrule.optim import OPTIMIZERS, Descent, DivergenceError, Report
 
 _ACTIVATIONS = (*ACTIVATIONS, "logistic")
 _RULES: Rules = {
@@ -43,13 +47,18 @@ _RULES: Rules = {
     "alpha": ("a finite number from 0 up", is_size),
     "batch_size": ("'auto' or a whole number from 1 up", lambda n: n == "auto" or is_count(n)),
     "learning_rate": (
-        "'constant' or a schedule, a function of the step",
-        lambda r: r == "constant" or callable(r),
+        f"one of {', '.join(RATES)} or a schedule, a function of the step",
+        lambda r: callable(r) or (isinstance(r, str) and r in RATES),
     ),
+    "power_t": ("a finite number from 0 up", is_size),
     "learning_rate_init": ("a finite number above 0", lambda rate: is_size(rate) and rate > 0),
     "max_iter": ("a whole number from 1 up", is_count),
     "tol": ("a finite number from 0 up", is_size),
     "momentum": ("from 0 up and under 1", lambda beta: is_size(beta) and beta < 1),
+    "beta_1": ("from 0 up and under 1", lambda beta: is_size(beta) and beta < 1),
+    "beta_2": ("from 0 up and under 1", lambda beta: is_size(beta) and beta < 1),
+    "epsilon": ("a finite number above 0", lambda epsilon: is_size(epsilon) and epsilon > 0),
+    "max_fun": ("a whole number from 1 up", is_count),
     "validation_fraction": ("between 0 and 1", lambda share: is_size(share) and 0 < share < 1),
     "n_iter_no_change": ("a whole number from 1 up, or infinity", lambda n: is_count(n) or n == math.inf),
 }
@@ -70,6 +79,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         batch_size: int | str = "auto",
         learning_rate: Any = "constant",
         learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
         max_iter: int = 200,
         shuffle: bool = True,
         random_state: Any = None,
@@ -80,7 +90,11 @@ class Network(BaseEstimator):  # type: ignore[misc]
         nesterovs_momentum: bool = True,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
         n_iter_no_change: float = 10,
+        max_fun: int = 15000,
         device: str | None = None,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -90,6 +104,7 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
         self.max_iter = max_iter
         self.shuffle = shuffle
         self.random_state = random_state
@@ -100,12 +115,17 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.device = device
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.sparse = True
         return tags
 
     @abstractmethod
@@ -138,49 +158,68 @@ class Network(BaseEstimator):  # type: ignore[misc]
         self.n_layers_, self.n_outputs_, self.out_activation_ = len(network.sizes), outputs, output
 
     def _fit(self, data: Data, home: Place, strata: np.ndarray | None = None) -> Self:
-        params, seed = self._begun(data, self._starts_anew())
+        anew = self._starts_anew()
+        params, seed = self._begun(data, anew)
         held = None
         if self.early_stopping:
-            rows, held_rows = train_test_split(
-                np.arange(len(data)),
-                test_size=self.validation_fraction,
-                random_state=seed,
-                stratify=strata,
-            )
-            if len(held_rows) < 2:
+            strata = np.zeros(len(data), np.int64) if strata is None else strata
+            chosen = held_out_rows(strata, int(strata.max()) + 1, float(self.validation_fraction), seed)
+            if chosen.sum() < 2:
                 raise ValueError(
-                    f"{type(self).__name__}.fit: early_stopping needs 2 held-out rows or more, got {len(held_rows)} of "
-                    f"{len(data)}; raise validation_fraction or give more rows"
+                    f"{type(self).__name__}.fit: The validation set is too small: early_stopping needs 2 held-out rows "
+                    f"or more, got {chosen.sum()} of {len(data)}; raise validation_fraction or give more rows"
                 )
-            data, held = data.subset(rows), data.subset(held_rows)
-        if self.solver == LBFGS:
-            run = self._by_lbfgs(data, params)
-            self.n_iter_ = run.steps
-        else:
-            run = self._by_epochs(data, params, int(self.max_iter), held=held)
-            self.n_iter_ = len(run.history)
-        self.loss_curve_: list[float] = []
+            data, held = data.subset(np.flatnonzero(~chosen)), data.subset(np.flatnonzero(chosen))
+        if anew:
+            self.loss_curve_: list[float] = []
+            self.validation_scores_: list[float] | None = None
+        run = self._run(data, params, held, anew=anew)
+        # The first report of a minimizer is of the start.
+        self.n_iter_ = run.steps if self.solver == LBFGS else len(run.history)
         self._keep(run, home)
-        self.validation_scores_ = None if held is None else [-_score(report) for report in run.history]
-        self.best_validation_score_ = None if run.best is None or held is None else -_score(run.best)
-        if run.stopped in ("steps", "stuck"):
-            why = (
-                f"max_iter={self.max_iter} came before the end that tol={self.tol:g} sets; raise max_iter or tol"
-                if run.stopped == "steps"
-                else f"after {run.steps} steps no line search found a lower cost; scale X"
-            )
+        if held is None:
+            self.validation_scores_ = self.best_validation_score_ = None
+        else:
+            scores = [-report.watched for report in run.history]
+            self.validation_scores_ = [*(self.validation_scores_ or []), *scores]
+            self.best_validation_score_ = float(np.nanmax(self.validation_scores_))
+        if run.stopped not in ("tol", "patience"):
             warnings.warn(
-                f"{type(self).__name__}: {why}",
+                f"{type(self).__name__}: {self._shortfall(run)}",
                 ConvergenceWarning,
                 stacklevel=4,
             )
         return self
 
+    def _run(self, data: Data, params: Params, held: Data | None, *, anew: bool) -> Descent:
+        """Return the end of all steps or epochs of a fit."""
+        if self.solver == LBFGS:
+            return self._by_lbfgs(data, params, anew=anew)
+        try:
+            return self._by_epochs(data, params, int(self.max_iter), held=held)
+        except DivergenceError as error:
+            raise NonFiniteError(
+                f"{type(self).__name__}: Solver produced non-finite parameter weights. The input data may contain "
+                f"large values and need to be preprocessed. {error}",
+                error.params,
+            ) from error
+
+    def _shortfall(self, run: Descent) -> str:
+        """Return how a run ended before it was done, and what to do."""
+        if run.stopped == "diverged":
+            return (
+                f"the cost or the held-out score was no number after {len(run.history)} epochs, and what had scored "
+                "best is kept; lower learning_rate_init or scale X"
+            )
+        if self.solver != LBFGS:
+            return f"max_iter={self.max_iter} came before the end that tol={self.tol:g} sets; raise max_iter or tol"
+        return f"{self.solver} {shortfall(run, self.max_iter, self.tol)}"
+
     def _partial_fit(self, data: Data, home: Place) -> Self:
         if self.early_stopping:
             raise ValueError(
-                f"{type(self).__name__}.partial_fit: one epoch cannot stop early, got early_stopping=True; "
-                "set it to False, or call fit"
+                f"{type(self).__name__}.partial_fit does not support early_stopping=True: one epoch cannot stop "
+                "early; set it to False, or call fit"
             )
         anew = not hasattr(self, "coefs_")
         if anew:
@@ -217,11 +256,12 @@ class Network(BaseEstimator):  # type: ignore[misc]
     def _keep(self, run: Descent, home: Place) -> None:
         self.coefs_ = [home.bring(W) for W, _ in run.params]
         self.intercepts_ = [home.bring(b) for _, b in run.params]
-        # Beside the parameters, so that a pickle of them needs no other library.
+        # Beside the parameters, so that a pickle of them needs no other library. A run of another solver has none.
         self._state = (self._kind_of_state(), brought(run.state, home, self.coefs_[0].dtype) or None)
         # The first report of a minimizer is of the start.
         self.loss_curve_ += [report.cost for report in run.history[self.solver == LBFGS :]]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else run.history[-1].cost
+        self.best_loss_ = None if self.early_stopping else min([self.loss_, *self.loss_curve_])
 
     def _forward(self, X: Any, method: str, *, logits: bool = False) -> tuple[Array, Place]:
         """Return y_hat (m, k), or what goes into the output, where it is computed, and the place of X."""
@@ -232,17 +272,20 @@ class Network(BaseEstimator):  # type: ignore[misc]
         network = replace(self._network, output="identity", cost="squared_error") if logits else self._network
         return network.forward(self._params(at, X.dtype), X), home
 
-    def _by_lbfgs(self, data: Data, params: Params) -> Descent:
-        cost = data.rows.cost_and_gradients(replace(self._network, penalty=self._penalty(data)))
-        announce = self._announce("step")
-        with data.rows.threads_for(self._network):
+    def _by_lbfgs(self, data: Data, params: Params, *, anew: bool) -> Descent:
+        penalty = self._penalty(data)
+        columns = of_columns(data, float(self.alpha) / data.total, coarse=True)
+        with data.rows.threads_for(self._network) as watched:
             return by_all_rows(
-                cost,
-                params,
+                watched(data.rows.cost_and_gradients(replace(self._network, penalty=penalty))),
+                # First weights are drawn for columns of one size, else units begin where they cannot learn.
+                columns.outward(params) if anew else params,
                 None,
                 steps=int(self.max_iter),
                 tol=float(self.tol),
-                on_report=announce and (lambda report: announce(report, report.step)),
+                on_report=self._announce(lambda report: report.step),
+                evaluations=int(self.max_fun),
+                variables=columns,
             )
 
     def _by_epochs(
@@ -259,25 +302,40 @@ class Network(BaseEstimator):  # type: ignore[misc]
         # Of chunks the smallest batch is one of them.
         usual = 1 if in_chunks(data.X) else 200
         size = min(usual if self.batch_size == "auto" else int(self.batch_size), len(data))
-        rate = float(self.learning_rate_init) if self.learning_rate == "constant" else self.learning_rate
         method = method_of(self.solver, self.momentum, self.nesterovs_momentum)
-        with data.rows.threads_for(self._network, size):
-            return by_epochs(
+        settings = {
+            "beta": self.momentum,
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "epsilon": self.epsilon,
+            "weight_decay": self.alpha,
+        }
+        adaptive = self.learning_rate == "adaptive" and not OPTIMIZERS[method].adaptive
+        start = float(self.learning_rate_init)
+        if adaptive and state is not None:
+            # An epoch that goes on has the rate that the last one ended with.
+            start = self._optimizer.learning_rate or start
+        rate = rates(self.learning_rate, start, method, float(self.power_t), data.rows, size)
+        net = replace(self._network, penalty=self._penalty(data))
+        with data.rows.threads_for(net, size) as watched:
+            run, self._optimizer = by_epochs(
                 data.rows,
-                replace(self._network, penalty=self._penalty(data)),
+                watched(data.rows.cost_and_gradients(net)),
                 params,
-                optimizer_of(method, rate, beta=self.momentum, weight_decay=self.alpha),
+                lambda share: optimizer_of(method, rate(share), **settings),
+                adaptive=adaptive,
                 size=size,
                 shuffle=bool(self.shuffle),
                 seed=self._seed,
                 first=first,
                 epochs=epochs,
-                on_report=self._announce("epoch"),
+                on_report=self._announce(),
                 validate=None if held is None else partial(self._cost_of_held_out, held),
                 patience=None if self.n_iter_no_change == math.inf else int(self.n_iter_no_change),
                 min_improvement=float(self.tol),
                 state=state,
             )
+        return run
 
     def _cost_of_held_out(self, held: Data, params: Params) -> Array:
         return -self._held_out_score(held.place.xp, held.rows.forward(self._network, params), held)
@@ -290,14 +348,14 @@ class Network(BaseEstimator):  # type: ignore[misc]
         """Return the penalty of J; a method that decays weights itself has none."""
         return None if takes(self.solver, "weight_decay") else L2(float(self.alpha) / data.total)
 
-    def _announce(self, unit: str) -> Callable[[Report, int], None] | None:
-        def announce(report: Report, number: int) -> None:
+    def _announce(self, number: Callable[[Report], int] | None = None) -> Callable[..., None] | None:
+        def announce(report: Report, epoch: int = 0) -> None:
             score = "" if report.validation is None else f", held-out score {-report.validation:.6g}"
-            print(f"{type(self).__name__}: {unit} {number}, cost {report.cost:.6g}{score}")
+            when = number(report) if number else epoch
+            print(f"{type(self).__name__}: Iteration {when}, cost {report.cost:.6g}{score}")
 
         return announce if self.verbose else None
 
 
-def _score(report: Report) -> float:
-    assert report.validation is not None
-    return report.validation
+class NonFiniteError(DivergenceError, ValueError):
+    """A DivergenceError for those who expect the ValueError that scikit-learn's estimators raise."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.backend.device import asked_for, get_device
-from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.backend.namespaces import namespace, sparse_rows, to_numpy
 from chainrule.gates.types import Array
+from chainrule.numpy_names.sparse import is_sparse
 from chainrule.training.rows import DeviceRows, Rows
 
 
@@ -24,6 +25,7 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, x: Array) -> "Place":
         """Return where x lives."""
+        x = x.data if is_sparse(x) else x
         return cls(namespace(x), array_api_compat.device(x))
 
     @classmethod
@@ -32,7 +34,9 @@ class Place(NamedTuple):
         return HOST if in_chunks(X) else cls.of(X)
 
     def bring(self, x: Array) -> Array:
-        """Return x at this place; x itself where it lives here already."""
+        """Return x at this place; x itself where it lives here already, a sparse x in rows (CSR)."""
+        if is_sparse(x):
+            return sparse_rows(x, self.xp)
         return x if Place.of(x) == self else self.xp.asarray(on_host(x), device=self.device)
 
 
@@ -107,6 +111,8 @@ def take(x: Array, rows: np.ndarray) -> Array:
         from chainrule.cluster import taken
 
         return taken(x, rows)
+    if is_sparse(x):
+        return x[rows]
     place = Place.of(x)
     return place.xp.take(x, place.bring(rows), axis=0)
 
@@ -172,5 +178,5 @@ def brought(tree: Any, place: Place, dtype: Any) -> Any:
 
 
 def dtype_of(x: Array, place: Place) -> str:
-    """Return "float32" or "float64", the dtype of an array at `place`."""
+    """Return "float32" or "float64", the dtype of an array, or of a sparse matrix, at `place`."""
     return "float32" if x.dtype == place.xp.float32 else "float64"

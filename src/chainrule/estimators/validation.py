@@ -17,6 +17,7 @@ from chainrule import validation
 from chainrule.backend.namespaces import namespace
 from chainrule.estimators.placement import Place, elsewhere, in_chunks, on_host
 from chainrule.gates.types import Array
+from chainrule.numpy_names.sparse import is_sparse
 
 Rules = dict[str, tuple[str, Callable[[Any], bool]]]
 
@@ -97,8 +98,10 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
     with_y = not isinstance(y, str)
     for given in (X, y):
         validation.check_array(given)
+    if is_sparse(X) and not isinstance(X.data, np.ndarray):
+        return _checked_on_gpu(estimator, X, y, with_y, reset=reset, **settings)
     if not elsewhere(X):
-        out = validate_data(estimator, X, y, reset=reset, dtype=dtypes, **settings)
+        out = validate_data(estimator, X, y, reset=reset, dtype=dtypes, accept_sparse="csr", **settings)
         return out if with_y else (out, None)
     if in_chunks(X) and any(math.isnan(k) for k in X.shape):
         raise ValueError(
@@ -122,4 +125,15 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
         estimator, seen, y, reset=reset, dtype=dtypes, ensure_all_finite=not sound, **settings
     )
     X = X if X.dtype in (xp.float32, xp.float64) else xp.astype(X, xp.float64)
+    return X, out[1] if with_y else None
+
+
+def _checked_on_gpu(estimator: Any, X: Any, y: Any, with_y: bool, **settings: Any) -> tuple[Any, Any]:
+    """Return a sparse X of CuPy's in rows, float32 or float64, and y; scikit-learn checks its shape and its numbers."""
+    X, xp = X.tocsr(), namespace(X.data)
+    if X.dtype not in (xp.float32, xp.float64):
+        X = X.astype(xp.float64)
+    sound = bool(xp.all(xp.isfinite(X.data)))
+    seen = np.broadcast_to(0.0, X.shape) if sound else X.get()
+    out = validate_data(estimator, seen, y, accept_sparse="csr", **settings)
     return X, out[1] if with_y else None

@@ -27,6 +27,7 @@ from chainrule.models.penalties import Penalty
 from chainrule.models.targets import target_rows
 from chainrule.models.types import Params
 from chainrule.models.validation import check_name, check_network, check_params
+from chainrule.numpy_names.sparse import is_sparse
 from chainrule.validation import whole_number
 
 # For each layer l, the pullbacks of Z_l = H_{l-1} W_l + b_l, and that of H_{l-1} = f(Z_{l-1}): None where l = 1.
@@ -53,7 +54,7 @@ class MLP:
     Targets y are, for one output, (m,) of 0 and 1; for softmax and the hinges, class numbers (m,) or rows (m, k); for
     several other outputs, rows (m, k). With sample_weight (m,), the mean over samples is
     sum(weight * loss) / sum(weight). All arrays of a call are on one device and of one dtype, float32 or float64; y may
-    hold integers or booleans.
+    hold integers or booleans, and X may be a sparse matrix of SciPy's or CuPy's.
 
     Raises ValueError for names that no table has, for costs that are not made for the output, and for arrays of another
     shape; TypeError for arrays of several libraries or dtypes. A target that is no class is a ValueError where arrays
@@ -191,10 +192,13 @@ class MLP:
         H, to_Z = X, None
         layers: Layers = []
         for W, b in params[:-1]:
-            Z, dense = ops.dense(H, W, b, any_order=not activation.pieces)
+            if is_sparse(H):
+                Z, dense = ops.sparse_dense(H, W, b)
+            else:
+                Z, dense = ops.dense(H, W, b, any_order=not activation.pieces)
             layers.append((dense, to_Z))
             H, (to_Z,) = activate(ops.xp, Z, **settings)
-        Z, dense = ops.dense(H, *params[-1])
+        Z, dense = (ops.sparse_dense if is_sparse(H) else ops.dense)(H, *params[-1])
         layers.append((dense, to_Z))
         return layers, Z
 

@@ -11,6 +11,7 @@ from chainrule.models import logistic
 from chainrule.models.mlp import MLP
 from chainrule.models.targets import one_hot
 from chainrule.models.types import Params
+from chainrule.numpy_names.sparse import is_sparse
 
 
 def outputs_for(classes: int) -> int:
@@ -40,7 +41,7 @@ def on_all_rows(
 
     Logistic regression without weights goes by tiles, everything else through the network; the numbers are the same.
     """
-    if weight is not None or not goes_by_tiles(net):
+    if weight is not None or is_sparse(X) or not goes_by_tiles(net):
         return net.cost_and_gradients(params, X, y, sample_weight=weight)
     ((W, b),) = params
     xp = namespace(X)
@@ -54,7 +55,11 @@ def learning_rate_bound(X: Array, weight: Array | None = None) -> float:
     """Return `logistic.learning_rate_bound` of X (m, n), each row weighed by weight (m,) of mean 1, or None."""
     if weight is not None:
         # The mean square of rows times the roots of their weights is the weighed mean of their squares.
-        X = X * namespace(X).sqrt(weight)[:, None]
+        roots = namespace(weight).sqrt(weight)[:, None]
+        X = X.multiply(roots) if is_sparse(X) else X * roots
+    if is_sparse(X):
+        # The row that holds all numbers of X has the sum of their squares; that of the mean row is m times smaller.
+        return logistic.learning_rate_bound((X.data / X.shape[0] ** 0.5)[None, :]) if X.nnz else 4.0
     return logistic.learning_rate_bound(X)
 
 

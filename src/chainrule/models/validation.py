@@ -9,6 +9,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.gates.types import Array
 from chainrule.models.types import Params
+from chainrule.numpy_names.sparse import is_sparse
 from chainrule.validation import check_targets
 
 
@@ -53,7 +54,9 @@ def check_network(
     """
     check_params(who, shapes, params)
     leaves = [x for layer in params for x in layer]
-    arrays = [*leaves, X, *(x for x in (y, weight) if x is not None)]
+    # A sparse matrix is of no namespace; its numbers are.
+    numbers = X.data if is_sparse(X) else X
+    arrays = [*leaves, numbers, *(x for x in (y, weight) if x is not None)]
     try:
         xp = namespace(*arrays)
     except TypeError as error:

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.backend.namespaces import namespace
 from chainrule.gates.types import Array
+from chainrule.numpy_names.sparse import is_sparse
 from chainrule.validation import whole_number
 
 
@@ -62,12 +63,16 @@ class Batches:
 def on_rows(f: Callable[..., Any], *arrays: Array | None) -> Callable[[Any, Array], Any]:
     """Return the function (params, rows) that calls f(params, ...) with those rows of each array; None stays None.
 
-    `f` is a cost such as `MLP.cost_and_gradients`, the arrays are X (m, n), y (m,) and the like, on one device, and
-    `rows` the row numbers (k,) of a batch.
+    `f` is a cost such as `MLP.cost_and_gradients`, the arrays are X (m, n), y (m,) and the like, on one device, X dense
+    or sparse in rows (CSR), and `rows` the row numbers (k,) of a batch.
     """
 
     def on(params: Any, rows: Array) -> Any:
         xp = namespace(rows)
-        return f(params, *(None if x is None else xp.take(x, rows, axis=0) for x in arrays))
+        return f(params, *(None if x is None else _rows_of(xp, x, rows) for x in arrays))
 
     return on
+
+
+def _rows_of(xp: Any, x: Any, rows: Array) -> Any:
+    return x[rows] if is_sparse(x) else xp.take(x, rows, axis=0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.backend import threads
 from chainrule.backend.namespaces import namespace, to_numpy
+from chainrule.backend.threads import Watch
 from chainrule.gates.types import Array
 from chainrule.models import objective
 from chainrule.models.mlp import MLP
@@ -56,8 +57,11 @@ class Rows(Protocol):
     def threads(self, net: MLP, batch: int | None) -> int:
         """Return how many threads compute a step of `batch` rows, of all rows for None."""
 
-    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[None]:
-        """Return a context in which a step of `batch` rows, of all rows for None, has the best number of threads."""
+    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[Watch]:
+        """Return a context for steps of `batch` rows, of all rows for None, that have the best number of threads.
+
+        It gives a function that wraps the cost of a step, to see how long it takes.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,12 +123,16 @@ class DeviceRows:
         return objective.learning_rate_bound(self.X, weight)
 
     def threads(self, net: MLP, batch: int | None) -> int:
-        """Return how many threads the products of a step of `batch` rows have, of all rows for None."""
+        """Return how many threads the products of a step of `batch` rows have at most, of all rows for None."""
         return 1 if threads.takes_one_thread(*self._sizes(net, batch)) else threads.blas_threads()
 
-    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[None]:
-        """Return a context in which a step of `batch` rows, of all rows for None, has the best number of threads."""
-        return threads.threads_for(*self._sizes(net, batch))
+    def threads_for(self, net: MLP, batch: int | None = None) -> AbstractContextManager[Watch]:
+        """Return a context for steps of `batch` rows, of all rows for None, as `threads.threads_for` does.
+
+        A GPU does not wait for its results.
+        """
+        timed = isinstance(self.y, np.ndarray)
+        return threads.threads_for(*self._sizes(net, batch), timed=timed)
 
     def _sizes(self, net: MLP, batch: int | None) -> tuple[int, list[tuple[int, int]]]:
         """Return the rows of a step and the shapes of the weights that they go through."""

@@ -69,10 +69,10 @@ class Run:
             validate = rows.validation.cost_of(replace(config.net, penalty=None))
         with (
             Checkpointer(checkpoint, settings, on_fault) as on_snapshot,
-            rows.train.threads_for(config.net, config.batch),
+            rows.train.threads_for(config.net, config.batch) as watched,
         ):
             return descend(
-                rows.train.cost_and_gradients(config.net),
+                watched(rows.train.cost_and_gradients(config.net)),
                 params,
                 steps=config.steps,
                 optimizer=optimizer,

@@ -28,6 +28,12 @@ class Ops:
         Z, (to_input, to_weights) = _matmul(self.xp, H, W)
         return self.add_bias(Z, b), Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
 
+    def sparse_dense(self, X: Any, W: Array, b: Array) -> tuple[Array, Dense]:
+        """Return Z = X W + b (m, n_out) and its pullbacks, for a sparse X, which has no gradient."""
+        return self.add_bias(X @ W, b), Dense(
+            _no_gradient, lambda g: X.T @ g, lambda g: self.xp.sum(g, axis=0)
+        )
+
     def add_bias(self, product: Array, b: Array) -> Any:
         """Return Z = product + b (m, n_out), as the gates of `gate` take it."""
         return product + b
@@ -63,6 +69,10 @@ class Ops:
         """Return the losses (m,) that a gate makes of Z (m, k) and rows, and the slope (m, k) of each in its row."""
         losses, (to_Z, _) = self.gate(gate)(self.xp, Z, rows)
         return losses, to_Z(self.xp.ones_like(losses))
+
+
+def _no_gradient(g: Array) -> Array:
+    raise TypeError("MLP.input_gradient: expected a dense X, got a sparse one; call X.toarray() first")
 
 
 # matmul has a pullback for both arrays, which the type of a gate leaves open.
