@@ -1,9 +1,9 @@
-"""The commands: devices, train, predict, explain, check."""
+"""The commands: devices, train, predict, explain, check, export."""
 
 import typer
 
 from chainrule.backend.device import VARIABLE
-from chainrule.cli import check, devices, explain, predict, train
+from chainrule.cli import check, devices, explain, export, predict, train
 
 app = typer.Typer(
     help="Learn by gradient descent, on a CPU or a GPU, and see the numbers.\n\n"
@@ -19,3 +19,4 @@ app.command("predict")(predict.predict)
 # An expression may begin with a minus.
 app.command("explain", context_settings={"ignore_unknown_options": True})(explain.explain)
 app.command("check")(check.check)
+app.command("export")(export.export)
