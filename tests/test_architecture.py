@@ -20,9 +20,10 @@ STOREYS = (
     {"functions", "numpy", "special", "explain", "optim", "batching"},
     {"cluster", "scipy"},
     {"training"},
-    {"estimators", "cli"},
-    {"__init__", "__main__"},
-    {"autograd"},
+    {"estimators"},
+    {"trained"},
+    {"cli", "__init__"},
+    {"__main__", "autograd"},
 )
 STOREY = {room: number for number, rooms in enumerate(STOREYS) for room in rooms}
 FILES = sorted(SOURCE.rglob("*.py"))

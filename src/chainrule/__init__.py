@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
     from chainrule.program.compiled import compile as compile
+    from chainrule.trained import load_model as load_model
 
 __all__ = [
     "L1",
@@ -62,6 +63,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "load_model",
     "logistic",
     "numpy",
     "optim",
@@ -89,6 +91,10 @@ def __getattr__(name: str) -> Any:
         from chainrule.program.compiled import compile as compiled
 
         return compiled
+    if name == "load_model":
+        from chainrule.trained import load_model
+
+        return load_model
     if name in _ESTIMATORS:
         import chainrule.estimators
 

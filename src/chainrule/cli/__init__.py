@@ -1,4 +1,4 @@
-"""The commands: devices, train, predict, explain, check."""
+"""The commands: devices, train, predict, explain, check, export."""
 
 import inspect
 import re
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.backend.device import VARIABLE
-from chainrule.cli import check, devices, explain, predict, train
+from chainrule.cli import check, devices, explain, export, predict, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,3 +50,4 @@ _add(predict.predict)
 # An expression may begin with a minus, and be -h*2.
 _add(explain.explain, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
 _add(check.check)
+_add(export.export)

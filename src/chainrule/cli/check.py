@@ -9,9 +9,10 @@ import typer
 from chainrule import data
 from chainrule.autodiff import gradcheck
 from chainrule.backend.device import get_device
-from chainrule.cli.console import DeviceOption, MemoryOption, ModelArgument, faults_told, load, out, tell
+from chainrule.cli.console import DeviceOption, MemoryOption, ModelArgument, faults_told, out, tell
 from chainrule.data.limits import at_most
 from chainrule.models import objective
+from chainrule.trained.model import read_model
 from chainrule.training.model_file import Model
 
 
@@ -41,7 +42,7 @@ def check(
     Examples: chainrule check chainrule-run | chainrule check cats photos/
     """
     with faults_told(), at_most(memory):
-        place, model = get_device(device), load(model_path)
+        place, model = get_device(device), read_model(model_path)
         raw, y = _labelled(path, model, label)
         chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
         X = place.asarray(model.scaling.apply(raw[chosen], "float64"), "float64")

@@ -14,8 +14,9 @@ from rich.console import Console
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
 from chainrule.optim import DivergenceError
+from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
-from chainrule.training.model_file import Model, ModelError, load_model
+from chainrule.training.model_file import ModelError
 from chainrule.training.report.artifacts import FILES
 from chainrule.training.storage import write_bytes
 
@@ -81,14 +82,28 @@ MemoryOption = Annotated[
         min=0,
     ),
 ]
+InvertOption = Annotated[
+    str,
+    typer.Option(
+        "--invert",
+        help="Turn pictures to their negatives before they are answered: auto, yes or no. auto, for models of grey "
+        "pictures, turns those whose border is light where the model learnt from dark ones, or the reverse.",
+    ),
+]
+LabelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--label", help="The label column of a table. Default: label, y or target, where there is one."
+    ),
+]
 ModelArgument = Annotated[
     Path, typer.Argument(metavar="MODEL", help="What train left: the folder, or its model.safetensors.")
 ]
 
 
-def load(path: Path) -> Model:
-    """Read the model that is in a folder of results, or that is the file itself."""
-    return load_model(path / "model.safetensors" if path.is_dir() else path)
+def on_terminal(console: Console) -> bool:
+    """Whether what is printed is seen as it is: a file in which colours were asked for is no terminal."""
+    return console.is_terminal and console.file.isatty()
 
 
 def check_folder(folder: Path) -> None:
@@ -102,6 +117,12 @@ def check_folder(folder: Path) -> None:
     if above.is_dir():
         got = f"one where {in_place[0]} is a folder" if in_place else "one that cannot be written to"
     raise data.DataError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
+
+
+def check_invert(invert: str) -> None:
+    """Raise ValueError for a value that --invert does not have."""
+    if invert not in INVERT:
+        raise ValueError(f"--invert: expected one of {', '.join(INVERT)}, got {invert!r}")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import json
 import math
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,19 +13,22 @@ from chainrule import data
 from chainrule.backend.device import get_device, use_device
 from chainrule.cli.console import (
     DeviceOption,
+    InvertOption,
     MemoryOption,
+    check_invert,
     faults_told,
-    load,
     out,
     reserve_output,
     tell,
     write_file,
 )
-from chainrule.cli.predict import rows_of
 from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
+from chainrule.trained.answers import as_learnt, open_for
+from chainrule.trained.model import explained, read_model
 from chainrule.training import evaluation
+from chainrule.training.model_file import Model
 from chainrule.training.report import figures
 
 
@@ -43,8 +45,8 @@ def explain(
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE...|SAMPLE]",
-            help="For an expression its values, such as a=5 or x=[1,2,3]; for a model a picture, or a .csv or .npz "
-            "file of rows.",
+            help="For an expression its values, such as a=5 or x=[1,2,3]; for a model a picture, or rows in any "
+            "layout that train reads.",
         ),
     ] = None,
     svg: Annotated[
@@ -67,6 +69,7 @@ def explain(
         typer.Option("--class", help="For a model: the class to explain. Default: the likeliest class."),
     ] = None,
     row: Annotated[int, typer.Option(help="For a file of rows: the number of the row, from 1.", min=1)] = 1,
+    invert: InvertOption = "auto",
     memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
@@ -83,13 +86,13 @@ def explain(
     with faults_told(), at_most(memory), use_device(device) if device else nullcontext():
         reserve_output({"--svg": svg, "--html": html, "--png": png})
         given = rest or []
+        check_invert(invert)
         if first and not given and Path(first).is_dir():
             raise ValueError(
-                f"explain: the model in {first} is explained by one sample; "
-                "name a picture, or a .csv or .npz file of rows"
+                f"explain: the model in {first} is explained by one sample; name a picture, or a file of rows"
             )
         if len(given) == 1 and Path(first).exists() and ("=" not in given[0] or Path(given[0]).exists()):
-            graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png)
+            graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
         else:
             alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
             for option, value in alone.items():
@@ -139,15 +142,26 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Path | None) -> Graph:
-    """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
-    device, model = get_device(), load(path)
-    raw = rows_of(sample, model)
-    if row > len(raw):
+def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
+    """Return a sample of a file as a raw row (1, n), on the scale of the data that the model learnt from."""
+    samples = open_for(model, sample)
+    if row > samples.number:
         raise data.DataError(
-            f"{sample}: expected a row {row}, got {len(raw)} rows; give --row a number up to {len(raw)}"
+            f"{sample}: expected a row {row}, got {samples.number} rows; give --row a number up to {samples.number}"
         )
-    raw = raw[row - 1 : row]
+    block = next(block for block in samples.blocks if row < block.first + len(block.X))
+    X, inverted = as_learnt(model, block, invert)
+    if inverted[row - block.first]:
+        tell("note", "the picture was turned to its negative (--invert no leaves it)")
+    return X[row - block.first :][:1]
+
+
+def _of_a_sample(
+    path: Path, sample: Path, wanted: str | None, row: int, png: Path | None, invert: str
+) -> Graph:
+    """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
+    device, model = get_device(), read_model(path)
+    raw = _row_of(model, sample, row, invert)
     (P,) = evaluation.probabilities(device, model, raw)
     if wanted is not None and wanted not in model.classes:
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
@@ -155,12 +169,7 @@ def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Pa
     likeliest = [int(k) for k in np.argsort(-P, kind="stable")[:5]]
     for k in dict.fromkeys([*likeliest, number]):
         tell("class", f"{P[k]:.4f}  {model.classes[k]}{'  (explained)' if k == number else ''}")
-    graph = graph_of(
-        replace(model.net, penalty=None, bias_gradient="exact"),
-        params=[(device.asarray(W), device.asarray(b)) for W, b in model.params],
-        X=device.asarray(model.scaling.apply(raw, model.dtype)),
-        y=device.asarray(np.array([number])),
-    )
+    graph = explained(model, device, raw, number)
     target = png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png"
     dX = graph.node("X").gradient
     assert dX is not None

@@ -1,80 +1,209 @@
 """The command predict."""
 
+import csv
+import io
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from chainrule import data
-from chainrule.backend.device import get_device
+from chainrule.backend.device import Device, get_device
 from chainrule.cli.console import (
     DeviceOption,
+    InvertOption,
+    LabelOption,
     MemoryOption,
     ModelArgument,
+    check_invert,
     complain,
+    err,
     faults_told,
-    load,
+    on_terminal,
+    out,
     printable,
 )
 from chainrule.data.limits import at_most
-from chainrule.training import evaluation
+from chainrule.trained.answers import Answers, answers, open_for
+from chainrule.trained.model import read_model
 from chainrule.training.model_file import Model
+from chainrule.training.storage import write_bytes
 
 
 def predict(
     model_path: ModelArgument,
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGES...", help="Pictures of any size; or .csv and .npz files of rows."),
+        typer.Argument(
+            metavar="SAMPLES...",
+            help="Pictures of any size, folders of them, or data in any layout that train reads, labelled or not.",
+        ),
     ],
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a JSON list, with the probability of every class.")
     ] = False,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Write the answers, with the probability of every class, into this .csv file."
+        ),
+    ] = None,
+    label: LabelOption = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Answer the held-out rows of data that bring some.")
+    ] = False,
+    invert: InvertOption = "auto",
     memory: MemoryOption = None,
     device: DeviceOption = None,
 ) -> None:
-    """Print the class of each picture and its probability, one line each.
+    """Print the class of each sample and its probability, one line each; and the accuracy where labels are there.
 
-    A .csv file (with the columns that the model learnt from) or an .npz file (with X) has a line for each row. An
-    input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
+    A picture in a folder has the label of its first subfolder. Of data that bring held-out rows the others are
+    answered, unless --held-out is given. An input that cannot be read is named on the error stream, the others are
+    still answered, and the exit status is 1.
+
+    Examples: chainrule predict digits digit.png | chainrule predict cats photos/ --out answers.csv
     """
     with faults_told(), at_most(memory):
-        place, model = get_device(device), load(model_path)
-        answers: list[dict[str, Any]] = []
-        failed = False
-        for path in inputs:
-            try:
-                P = evaluation.probabilities(place, model, rows_of(path, model))
-            except (data.DataError, ImportError) as error:
-                failed = True
-                complain(error)
-                continue
-            many = data.is_table(path)
-            for row, p in enumerate(P, start=1):
-                likeliest = int(np.argmax(p))
-                answer: dict[str, Any] = {"input": str(path)} | ({"row": row} if many else {})
-                answer |= {"class": model.classes[likeliest], "probability": float(p[likeliest])}
-                answer["probabilities"] = dict(zip(model.classes, map(float, p), strict=True))
-                answers.append(answer)
-                if not as_json:
-                    where = f"{path}:{row}" if many else str(path)
-                    told = (where, answer["class"], f"{answer['probability']:.4f}")
-                    print("\t".join(map(printable, told)))
-        if as_json:
-            print(json.dumps(answers, indent=1))
-        if failed:
+        check_invert(invert)
+        if table is not None and (table.suffix.lower() != ".csv" or table.is_dir()):
+            raise ValueError(f"--out: expected the name of a .csv file, got {table}; name one")
+        model = read_model(model_path)
+        told = _Told(model, as_json=as_json, table=table, asked=invert == "yes")
+        settings = {"label": label, "held_out": held_out, "on_fault": told.fault}
+        with _bar(shown=table is not None or as_json) as bar:
+            task = bar.add_task("samples", total=0)
+            for path, number, part in _answered(model, get_device(device), inputs, invert, settings, told):
+                bar.update(task, total=number)
+                told.add(path, part)
+                bar.advance(task, len(part.P))
+        told.end()
+        if told.failed:
             raise typer.Exit(1)
 
 
-def rows_of(path: Path, model: Model) -> np.ndarray:
-    """Return raw rows (m, n) on the scale of the data that the model learnt from."""
-    if data.is_table(path):
-        return data.read_rows(path, model.features, model.net.sizes[0])
-    if model.image is None or model.white is None:
-        learnt = "a table" if model.image is None else "pictures whose white is not known"
-        raise data.DataError(
-            f"{path}: expected a .csv or .npz file, for this model learnt from {learnt}; give rows"
+def _answered(
+    model: Model, device: Device, inputs: list[Path], invert: str, settings: dict[str, Any], told: "_Told"
+) -> Iterator[tuple[Path, int, Answers]]:
+    """Yield each block of answers with its input and the number of samples known so far."""
+    number = 0
+    for path in inputs:
+        try:
+            samples = open_for(model, path, **settings)
+            number += samples.number
+            for note in samples.notes:
+                told.note(note)
+            for part in answers(model, device, samples, invert=invert):
+                yield path, number, part
+        except (data.DataError, ImportError) as error:
+            told.fault(error)
+
+
+def _bar(*, shown: bool) -> Progress:
+    """Return a progress bar on the error stream, unless lines of answers show on the same terminal how it goes."""
+    return Progress(
+        TextColumn("samples"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=err,
+        transient=True,
+        redirect_stdout=False,
+        disable=not (on_terminal(err) and (shown or not on_terminal(out))),
+    )
+
+
+class _Told:
+    """What is told of answers: lines, JSON or a table of them, and of the labelled ones how many are right."""
+
+    def __init__(self, model: Model, *, as_json: bool, table: Path | None, asked: bool) -> None:
+        self.model, self.as_json, self.table, self.asked = model, as_json, table, asked
+        self.failed = False
+        self.kept: list[dict[str, Any]] = []
+        self.text = io.StringIO(newline="")
+        self.writer = csv.writer(self.text, lineterminator="\n")
+        self.writer.writerow(
+            [
+                "input",
+                "row",
+                "class",
+                "probability",
+                "label",
+                *(f"probability of {name}" for name in model.classes),
+            ]
         )
-    return data.read_image(path, model.image)[None, :] * (model.white / 255)
+        self.rows: Counter[str] = Counter()
+        self.right: Counter[str] = Counter()
+        self.answered = self.unknown = self.inverted = 0
+
+    def fault(self, error: Exception) -> None:
+        """Tell of an input that cannot be read."""
+        self.failed = True
+        complain(error)
+
+    def note(self, text: str) -> None:
+        """Tell a fact on the error stream."""
+        err.print(f"note: {printable(text)}", markup=False)
+
+    def add(self, path: Path, part: Answers) -> None:
+        """Take a block of answers to the samples in `path`."""
+        classes, block = self.model.classes, part.block
+        self.answered += len(part.P)
+        self.inverted += int(part.inverted.sum())
+        for k, (p, number, label, right) in enumerate(
+            zip(part.P.tolist(), part.likeliest.tolist(), block.labels, part.right, strict=True)
+        ):
+            source = str(block.files[k]) if block.files else str(path)
+            row = None if block.files else block.first + k
+            if right is not None:
+                # Where a class is the rest, its rows have several labels.
+                true = str(label) if label in classes else classes[0]
+                self.rows[true] += 1
+                self.right[true] += right
+            elif label is not None:
+                self.unknown += 1
+            if self.table is not None:
+                self.writer.writerow([source, row, classes[number], p[number], label, *p])
+            if self.as_json:
+                answer: dict[str, Any] = {"input": source} | ({} if row is None else {"row": row})
+                answer |= {"class": classes[number], "probability": p[number]}
+                answer |= ({} if label is None else {"label": label}) | (
+                    {"inverted": True} if part.inverted[k] else {}
+                )
+                self.kept.append(answer | {"probabilities": dict(zip(classes, p, strict=True))})
+            elif self.table is None:
+                where = source if row is None else f"{source}:{row}"
+                print("\t".join(map(printable, (where, classes[number], f"{p[number]:.4f}"))))
+
+    def end(self) -> None:
+        """Write what was kept, and tell how many labelled rows are right."""
+        if self.as_json:
+            print(json.dumps(self.kept, indent=1))
+        if self.table is not None:
+            write_bytes(self.table, self.text.getvalue().encode(errors="surrogateescape"))
+            self.note(f"{self.answered} answers are in {self.table}")
+        if self.inverted and not self.asked:
+            learnt, came = ("dark", "light") if (self.model.border or 0) < 0.5 else ("light", "dark")
+            self.note(
+                f"{self.inverted} of {self.answered} pictures have a {came} border where the model learnt from "
+                f"{learnt} ones: turned to their negatives (--invert no leaves them)"
+            )
+        total = self.rows.total()
+        if total:
+            commonest = max(self.rows.values()) / total
+            beside = f", {self.unknown} more have labels that the model does not know" if self.unknown else ""
+            err.print(
+                f"accuracy: {self.right.total() / total:.2%} of {total} labelled rows "
+                f"(always the commonest class: {commonest:.2%}){beside}",
+                markup=False,
+            )
+            by_class = (
+                f"{name} {self.right[name]} of {self.rows[name]}"
+                for name in self.model.classes
+                if name in self.rows
+            )
+            err.print(f"right:    {printable(', '.join(by_class))}", markup=False)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from chainrule.cli.console import complain, err, out
+from chainrule.cli.console import complain, err, on_terminal, out
 from chainrule.optim import Report
 from chainrule.training.config import Config
 
@@ -28,13 +28,8 @@ _FRAMES_A_SECOND = 4
 
 def follow(config: Config) -> "Drawing | Lines":
     """Return a context that shows how a run goes: a drawing where the reader can see one, or lines."""
-    drawn = _on_terminal(out) and out.is_interactive and not out.options.ascii_only
+    drawn = on_terminal(out) and out.is_interactive and not out.options.ascii_only
     return Drawing(config) if drawn else Lines(config)
-
-
-def _on_terminal(console: Console) -> bool:
-    """Whether what is printed is seen as it is: a file in which colours were asked for is no terminal."""
-    return console.is_terminal and console.file.isatty()
 
 
 class Lines:
@@ -53,9 +48,9 @@ class Lines:
             TimeRemainingColumn(),
             TextColumn("cost {task.fields[cost]}"),
             # On the console of the reports where both are one terminal: two consoles there overwrite each other.
-            console=out if _on_terminal(out) else err,
+            console=out if on_terminal(out) else err,
             transient=True,
-            disable=not _on_terminal(err),
+            disable=not on_terminal(err),
         )
         self.task = self.bar.add_task("steps", total=config.steps, cost="")
         self.done, self.shown = 0, time.monotonic()
@@ -137,7 +132,7 @@ class Drawing:
 
     def fault(self, error: OSError) -> None:
         """Tell of a fault that does not end the run, above the drawing where both are on one terminal."""
-        complain(error, out if _on_terminal(err) else err)
+        complain(error, out if on_terminal(err) else err)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width, height = options.max_width, min(8, console.height - 7)

@@ -105,8 +105,8 @@ def _announce(run: Run) -> None:
     rows = problem.train
     tell("device", f"{run.device.name} ({run.device.describe()['library']}), {run.dtype}")
     tell("data", f"{rows.source}: {len(rows.y)} rows of {problem.features} features")
-    for note in problem.left_out or ():
-        tell("left out", note)
+    for note in problem.notes or ():
+        tell("note", note)
     if problem.validation is not None:
         tell("validate", f"by {len(problem.validation.y)} rows")
     tell("held out", f"{problem.test.source}: {len(problem.test.y)} rows")

@@ -12,10 +12,11 @@ from typing import Any
 import dask.array as da
 import numpy as np
 
-from chainrule.data.classes import numbered
+from chainrule.data.classes import numbered, plain_labels
 from chainrule.data.dataset import Dataset, plane_order
 from chainrule.data.errors import DataError, fault, faults_named, some
 from chainrule.data.formats import hdf5
+from chainrule.data.formats.npz import as_text
 from chainrule.data.formats.reader import Raw, check_labels, check_samples, image_shape
 from chainrule.data.formats.stores import NPY_NAME
 from chainrule.data.loading import reader_of
@@ -72,6 +73,24 @@ def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[Dataset,
             return train, numbered(_raw(path, arrays, "X_test", "y_test", chunk_rows), train)
     beside = None if keys[0] == "X" else hdf5.held_out_file(path)
     return train, open_test(beside, train, chunk_rows) if beside else None
+
+
+def open_raw(path: str | Path) -> tuple[Raw, Raw | None]:
+    """Return the rows at `path` and the held-out rows or None, as `open_rows` does; labels may be missing."""
+    path = Path(path)
+    with faults_named(path):
+        arrays = _arrays(path)
+        pairs = [
+            ("train_set_x", "train_set_y"),
+            ("test_set_x", "test_set_y"),
+            ("X", "y"),
+            ("X_test", "y_test"),
+        ]
+        found = [pair for pair in pairs if pair[0] in arrays] or [("X", "y")]
+        raws = [_raw(path, arrays, *pair, None, labelled=False) for pair in found[:2]]
+    beside = hdf5.held_out_file(path) if found[0] == pairs[0] and len(raws) == 1 else None
+    test = open_raw(beside)[0] if beside else None
+    return raws[0], raws[1] if len(raws) > 1 else test
 
 
 def open_test(path: str | Path, train: Dataset, chunk_rows: int | None = None) -> Dataset:
@@ -133,15 +152,15 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
     for entry in path.iterdir():
         name = NPY_NAME.fullmatch(entry.name)
         if name:
-            found.setdefault(name[1], []).append((int(name[2] or 0), entry))
+            key = name[1].removesuffix("_train").replace("x", "X")
+            found.setdefault(key, []).append((int(name[2] or 0), entry))
     arrays: dict[str, list[Any]] = {}
     heights: dict[str, dict[int, tuple[int, ...]]] = {}
     for key, pieces in found.items():
         if len({number for number, _ in pieces}) < len(pieces):
             got = some(sorted(p.name for _, p in pieces))
             raise fault(path, f"one file for each number of {key}", got, "take out what is there twice")
-        # Of its header alone; pickles are refused there.
-        heads = [(p, np.load(p, mmap_mode="r", allow_pickle=False)) for _, p in sorted(pieces)]
+        heads = [(p, _mapped(key, p)) for _, p in sorted(pieces)]
         arrays[key] = [_Stored(p, key, x.shape, x.dtype) for p, x in heads]
         if len({(x.shape[1:], str(x.dtype)) for _, x in heads}) > 1:
             got = some([f"{p.name}: {x.dtype} {x.shape}" for p, x in heads])
@@ -160,8 +179,30 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
     return arrays
 
 
-def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk_rows: int | None) -> Raw:
-    missing = [key for key in (x_key, y_key) if key not in arrays]
+def _mapped(key: str, path: Path) -> np.ndarray:
+    """Return an .npy file of which the header alone is read. Raises DataError for objects, which it would unpickle."""
+    try:
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "Python objects" not in str(error):
+            raise
+        raise fault(
+            path, f"{key} as a plain array of numbers or text", "Python objects", as_text(key)
+        ) from error
+    return array
+
+
+def _raw(
+    path: Path,
+    arrays: dict[str, list[Any]],
+    x_key: str,
+    y_key: str,
+    chunk_rows: int | None,
+    *,
+    labelled: bool = True,
+) -> Raw:
+    labelled = labelled or y_key in arrays
+    missing = [key for key in (x_key, y_key)[: 1 + labelled] if key not in arrays]
     if missing:
         raise fault(
             path, f"the arrays {x_key} and {y_key}", some(sorted(arrays)), f"save {some(missing)} too"
@@ -170,12 +211,11 @@ def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk
     rows = sum(piece.shape[0] for piece in arrays[x_key]) if first.shape else 0
     shape = (rows, *first.shape[1:])
     check_samples(path, x_key, first.dtype, shape)
-    if any(np.dtype(piece.dtype).kind not in "biufSU" for piece in arrays[y_key]):
-        raise fault(path, f"{y_key} of whole numbers or names", f"type {arrays[y_key][0].dtype}", "save such")
     height = _height(chunk_rows, shape, first.dtype)
     X = da.concatenate([_lazy(piece, height) for piece in arrays[x_key]])
-    y = np.concatenate([np.asarray(piece[...]) for piece in arrays[y_key]])
-    check_labels(path, y_key, y, rows)
+    y = _labels(path, y_key, arrays[y_key]) if labelled else None
+    if y is not None:
+        check_labels(path, y_key, y, rows)
     image = image_shape(shape)
     if image is not None:
         X = X.map_blocks(
@@ -189,8 +229,15 @@ def _raw(path: Path, arrays: dict[str, list[Any]], x_key: str, y_key: str, chunk
     if x_key.endswith("_set_x"):
         listed = np.asarray(arrays["list_classes"][0][...]) if "list_classes" in arrays else None
         classes = hdf5.class_names(path, listed)
-        y = hdf5.labels_by_name(path, y_key, y, classes)
+        y = None if y is None else hdf5.labels_by_name(path, y_key, y, classes)
     return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format)
+
+
+def _labels(path: Path, key: str, pieces: list[Any]) -> np.ndarray:
+    y = np.concatenate([plain_labels(np.asarray(piece[...])) for piece in pieces])
+    if y.dtype.kind not in "biufSU":
+        raise fault(path, f"{key} of whole numbers or names", f"type {y.dtype}", "save such")
+    return y
 
 
 def _lazy(piece: Any, height: int) -> Any:

@@ -1,5 +1,8 @@
 """Numbers for the classes of samples, and one class against the rest."""
 
+import unicodedata
+from dataclasses import replace
+
 import numpy as np
 
 from chainrule.data.dataset import Dataset
@@ -13,6 +16,8 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
     Classes that are numbers are sorted as numbers, names as text. Only the shape and the dtype of X are looked at, so
     X may be an array of Dask. Raises DataError for labels that name no class, and for data that do not fit `train`.
     """
+    if raw.classes is not None:
+        raw = replace(raw, classes=_listed(raw))
     names, inverse = _names(raw)
     if train is None:
         classes = raw.classes or tuple(names)
@@ -25,6 +30,35 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
     number = {name: k for k, name in enumerate(classes)}
     y = np.array([number[name] for name in names], dtype=np.int64)[inverse]
     return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features, notes=raw.notes)
+
+
+def names_of(raw: Raw) -> np.ndarray:
+    """Return the name of each row's class, (m,) str. Raises DataError for labels that name no class."""
+    names, inverse = _names(raw)
+    each: np.ndarray = np.array(names)[inverse]
+    return each
+
+
+def known_names(raw: Raw) -> list[str | None]:
+    """Return the name of each row's class, None where it has none. Raises DataError for labels that name no class."""
+    if raw.labels is None:
+        return [None] * raw.X.shape[0]
+    labels = plain_labels(raw.labels)
+    blank = (
+        labels == ("" if labels.dtype.kind == "U" else b"") if labels.dtype.kind in "SU" else labels != labels
+    )
+    names = iter(names_of(replace(raw, labels=labels[~blank])).tolist())
+    return [None if none else next(names) for none in blank.tolist()]
+
+
+def plain_labels(labels: np.ndarray) -> np.ndarray:
+    """Return labels, as text of a fixed length where they are text in objects, as HDF5 and zarr keep it."""
+    if labels.dtype.kind == "T":
+        return labels.astype(str)
+    if labels.dtype.kind == "O" and all(isinstance(label, str | bytes) for label in labels.flat):
+        texts = [label.decode() if isinstance(label, bytes) else label for label in labels.flat]
+        return np.array(texts, dtype=str).reshape(labels.shape)
+    return labels
 
 
 def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray, str]:
@@ -43,7 +77,13 @@ def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray
 
 def _names(raw: Raw) -> tuple[list[str], np.ndarray]:
     """Return the names of the classes that occur, in order, and for each row the position of its name."""
-    labels, expected, remedy = raw.labels, "whole numbers or names as classes", "give such labels"
+    if raw.labels is None:
+        raise fault(raw.source, "a label for each row", "none", "add them")
+    labels, expected, remedy = (
+        plain_labels(raw.labels),
+        "whole numbers or names as classes",
+        "give such labels",
+    )
     if labels.dtype.kind == "f":
         odd = ~(np.isfinite(labels) & (np.trunc(labels) == labels))
         if odd.any():
@@ -59,9 +99,30 @@ def _names(raw: Raw) -> tuple[list[str], np.ndarray]:
             raise fault(
                 raw.source, "a class for each row", f"an empty one at {raw.place(first)}", "fill it in"
             )
-    else:
-        names = [str(value if labels.dtype.kind == "b" else int(value)) for value in values.tolist()]
-    return names, inverse
+        return _merged(list(map(composed, names)), inverse)
+    return [str(value if labels.dtype.kind == "b" else int(value)) for value in values.tolist()], inverse
+
+
+def _listed(raw: Raw) -> tuple[str, ...]:
+    """Return the names that a file lists, each in one form. Raises DataError where two are one then."""
+    assert raw.classes is not None
+    names = tuple(map(composed, raw.classes))
+    if len(set(names)) < len(names):
+        got = f"{some(raw.classes)}, of which some differ in their Unicode form alone"
+        raise fault(raw.source, "names of classes that differ", got, "rename one")
+    return names
+
+
+def composed(name: str) -> str:
+    """Return a name in the one form that Unicode has for all its spellings: an accent may be a character of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _merged(names: list[str], inverse: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the different names in order, and the positions of the rows' names there."""
+    kept = sorted(set(names))
+    position = {name: k for k, name in enumerate(kept)}
+    return kept, np.array([position[name] for name in names], dtype=np.intp)[inverse]
 
 
 def _fit_together(raw: Raw, names: list[str], train: Dataset) -> None:

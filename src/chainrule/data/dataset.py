@@ -41,6 +41,13 @@ def plane_order(pictures: np.ndarray) -> np.ndarray:
     raise fault("plane_order", expected, f"shape {pictures.shape}", "reshape them first")
 
 
+def border_pixels(image: ImageShape) -> np.ndarray:
+    """Return which features of a row in plane order are the outermost pixels of the picture."""
+    inner = np.zeros((image.channels, image.height, image.width), dtype=np.bool_)
+    inner[:, 1:-1, 1:-1] = True
+    return np.flatnonzero(~inner)
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """m samples of n features, and the class of each.

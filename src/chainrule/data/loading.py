@@ -6,8 +6,6 @@ expected, what came and what to do.
 
 from pathlib import Path
 
-import numpy as np
-
 from chainrule.data.classes import numbered
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import DataError, fault, faults_named
@@ -15,7 +13,10 @@ from chainrule.data.formats import csv, digits, hdf5, idx, npz, pictures, stores
 from chainrule.data.formats.reader import Reader, check_file
 
 # The first row that claims a path reads it. The last claims every folder.
-READERS = (csv.READER, npz.READER, hdf5.READER, stores.ZARR, stores.NPY, idx.READER, pictures.READER)
+READERS = (
+    *(csv.READER, npz.READER, npz.NPY, hdf5.READER),
+    *(stores.ZARR, stores.NPY, idx.READER, pictures.READER),
+)
 
 
 def load(
@@ -37,8 +38,8 @@ def load(
             raise _no_label("the embedded digits", label)
         return digits.read(), None
     path = Path(path)
-    reader = _checked_reader(path, label)
-    given = {"label": label, "image_size": image_size}
+    reader = checked_reader(path, label)
+    given = {"label": label, "image_size": image_size, "wanted": None}
     with faults_named(path):
         rows, held_out = reader.read(path, **{option: given[option] for option in reader.options})
         train = numbered(rows)
@@ -53,34 +54,12 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
     DataError, which names both files where they do not fit.
     """
     path = Path(path)
-    reader = _checked_reader(path, label)
+    reader = checked_reader(path, label)
     with faults_named(path):
         if reader.read_test is not None:
             return numbered(reader.read_test(path, train), train)
         options = {"label": label} if "label" in reader.options else {}
         return numbered(reader.read(path, **options)[0], train)
-
-
-def is_table(path: Path) -> bool:
-    """Return whether `path` is named as a file of many rows, which `read_rows` reads."""
-    reader = reader_of(path)
-    return reader is not None and reader.read_rows is not None
-
-
-def read_rows(path: str | Path, features: tuple[str, ...], n: int) -> np.ndarray:
-    """Return samples without labels, (m, n): the columns `features` of a .csv file, X of an .npz file.
-
-    Other columns are left out, so a file with labels will do. Where no names are known (features is ()), a .csv file
-    must have n columns. Raises DataError for what does not fit.
-    """
-    path = Path(path)
-    reader = reader_of(path)
-    if reader is None or reader.read_rows is None or not path.is_file():
-        tables = [reader for reader in READERS if reader.read_rows is not None]
-        got = "another suffix" if path.is_file() else "no such file"
-        raise fault(path, f"{_names(tables, ' or ')} with rows of numbers", got, "check the name")
-    with faults_named(path):
-        return reader.read_rows(path, features, n)
 
 
 def reader_of(path: Path) -> Reader | None:
@@ -95,7 +74,7 @@ def formats_help() -> str:
     return f"{rows}. Default: scikit-learn's handwritten digits.".replace("`", "")
 
 
-def _checked_reader(path: Path, label: str | None) -> Reader:
+def checked_reader(path: Path, label: str | None) -> Reader:
     """Return the reader of `path`. Raises DataError where there is none, and for a label that it does not take."""
     reader = reader_of(path)
     if reader is None:

@@ -130,12 +130,6 @@ def _rpow(self: Number, other: Any, modulus: Any = None) -> Any:
     return _pow(other, self, modulus)
 
 
-def _power(self: Number, other: Any, modulus: Any = None) -> Any:
-    if modulus is None:
-        return _plain_power(self, other)
-    return pow(*(x.pinned() if type(x) is Number else x for x in (self, other, modulus)))
-
-
 def _comparison(name: str) -> Callable[..., Any]:
     run = getattr(operator, f"__{name}__")
 
@@ -145,9 +139,6 @@ def _comparison(name: str) -> Callable[..., Any]:
         return run(self.pinned(), other.pinned() if type(other) is Number else other)
 
     return method
-
-
-_plain_power = _binary("pow", False)
 
 
 def _bitwise(name: str, reflected: bool) -> Callable[..., Any]:
@@ -195,7 +186,6 @@ for _name in (
 for _name, _method in {
     "__pow__": _pow,
     "__rpow__": _rpow,
-    "__pow__": _power,
     "__index__": lambda self: operator.index(self.pinned()),
     "__complex__": lambda self: complex(self.pinned()),
     "__neg__": lambda self: _computed(operator.neg, "u-", self),

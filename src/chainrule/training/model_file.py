@@ -39,6 +39,7 @@ class Model:
     white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
     features   the names of the columns, or () where nobody named them
     rest       whether the first of two classes stands for all classes but the second
+    border     the mean brightness, from 0 to 1, of the borders of the pictures that it learnt from, or None
 
     ValueError where these do not fit each other.
     """
@@ -51,6 +52,7 @@ class Model:
     white: float | None = None
     features: tuple[str, ...] = ()
     rest: bool = False
+    border: float | None = None
 
     def __post_init__(self) -> None:
         n, k = self.net.sizes[0], len(self.classes)
@@ -75,6 +77,8 @@ class Model:
             raise ValueError(f"{self.image} for a network of {n} features")
         if self.white is not None and not 0 < self.white < math.inf:
             raise ValueError(f"a white of {self.white}")
+        if self.border is not None and not 0 <= self.border <= 1:
+            raise ValueError(f"a border of brightness {self.border}")
         if self.rest and k != 2:
             raise ValueError(f"a class for all the rest among {k}")
         if len(self.features) not in (0, n):
@@ -113,6 +117,7 @@ def save_model(path: Path, model: Model) -> None:
         "white": model.white,
         "features": list(model.features),
         "rest": model.rest,
+        "border": model.border,
     }
     tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
     for layer, (W, b) in enumerate(model.params):
@@ -151,6 +156,7 @@ def load_model(path: Path) -> Model:
             tuple(str(name) for name in about["features"]),
             # Files without the entry say it by the name of the first class.
             bool(about.get("rest", classes[0] == f"not {classes[-1]}")),
+            None if about.get("border") is None else float(about["border"]),
         )
     except KeyError as error:
         raise refused(f"got one without {error}") from error

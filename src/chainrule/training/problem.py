@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from chainrule.data import Dataset, Scaling, to_binary
+from chainrule.data.dataset import border_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +29,18 @@ class Problem:
         return self.train.classes
 
     @property
-    def left_out(self) -> list[str] | None:
-        """What reading the rows left out, None where it was nothing."""
+    def notes(self) -> list[str] | None:
+        """What a reader should know of the reading of the rows, None where it is nothing."""
         return list(dict.fromkeys((*self.train.notes, *self.test.notes))) or None
+
+    @property
+    def border(self) -> float | None:
+        """The mean brightness from 0 to 1 of the borders of training pictures, None where rows are none."""
+        rows = self.train
+        if rows.image is None or rows.white is None:
+            return None
+        mean = np.asarray(rows.X[:, border_pixels(rows.image)].mean())
+        return float(np.clip(mean / rows.white, 0, 1))
 
     @property
     def features(self) -> int:

@@ -106,6 +106,7 @@ class Run:
             rows.white,
             rows.features,
             self.problem.rest,
+            self.problem.border,
         )
 
     def accuracy(self, params: Any) -> dict[str, float]:

@@ -49,12 +49,12 @@ class _Entries:
 
 @dataclass(frozen=True)
 class Sources(_Entries):
-    """Where the rows came from, how many features they have, and what was left out of them."""
+    """Where the rows came from, how many features they have, and what was left out of them or guessed."""
 
     train: str
     held_out: str
     features: int
-    left_out: list[str] | None = None
+    notes: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def report_of(
         dtype=run.dtype,
         versions={name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
         python=platform.python_version(),
-        data=Sources(problem.train.source, problem.test.source, problem.features, problem.left_out),
+        data=Sources(problem.train.source, problem.test.source, problem.features, problem.notes),
         rows=RowCounts(
             len(problem.train.y),
             len(problem.test.y),

@@ -1,7 +1,7 @@
 """Folders of pictures: each becomes a row, all red values, then all green, then all blue."""
 
 import io
-import warnings
+import threading
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,9 @@ SUFFIXES = tuple(suffix for suffixes in _FORMATS.values() for suffix in suffixes
 _TRAIN = ("train", "training")
 _HELD_OUT = ("test", "testing", "val", "valid", "validation")
 _PNG_END = b"IEND\xaeB`\x82"
+# The pixels of a picture from which Pillow warns by default.
+_LARGE = 89_478_485
+_lock = threading.Lock()
 
 
 def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
@@ -37,22 +40,21 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
 
     Reads PNG, JPEG, BMP, GIF (the first frame), WebP, TIFF (the first page), PPM and, where Pillow does, AVIF. The
     picture is turned upright by its EXIF orientation, unless that is malformed, laid on white where it is transparent,
-    made RGB or grey by `image.channels`, and resized by antialiased bilinear interpolation.
+    made RGB or grey by `image.channels`, and resized by antialiased bilinear interpolation. A JPEG of more than 89
+    megapixels is decoded at a half, a quarter or an eighth of its size first, never under four times that of `image`.
 
     Raises DataError for a file that is missing or does not open as such a picture, and ImportError where Pillow is
     missing.
     """
     with needs_app("Pillow"):
-        from PIL import Image, UnidentifiedImageError
-    remedy = "remove it or replace it by a good copy"
+        from PIL import UnidentifiedImageError
+    remedy = "replace it by a good copy, or leave it out"
     path = Path(path)
     try:
         content = path.read_bytes()
         if not content:
             raise fault(path, "a picture", "an empty file", remedy)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return _pixels(path, content, image)
+        return _pixels(path, content, image)
     except DataError:
         raise
     except FileNotFoundError:
@@ -73,8 +75,13 @@ def _pixels(path: Path, content: bytes, image: ImageShape) -> np.ndarray:
 
     picture = _opened(content)
     width, height = picture.size
-    # A picture may be laid on white, in four bytes a pixel.
-    check_room(path, f"a picture of {width} x {height} pixels", 4 * width * height, len(content))
+    size = 4 * width * height  # a picture may be laid on white, in four bytes a pixel
+    if picture.format == "JPEG" and width * height > _LARGE:
+        side = 4 * max(image.height, image.width)
+        picture.draft(None, (side, side))
+        # A progressive one is held whole, by its coefficients.
+        size = 6 * width * height if "progressive" in picture.info else 4 * picture.width * picture.height
+    check_room(path, f"a picture of {width} x {height} pixels", size, len(content))
     if picture.format == "PNG":
         # Decoding stops at the last pixel without a look at the checksum; a file cut there would pass for whole.
         picture.verify()
@@ -102,7 +109,14 @@ def _opened(content: bytes) -> Any:
     from PIL import Image
 
     Image.init()
-    return Image.open(io.BytesIO(content), formats=[name for name in _FORMATS if name in Image.OPEN])
+    formats = [name for name in _FORMATS if name in Image.OPEN]
+    # Pillow's bound of the size is the process's own; here `check_room` judges it.
+    with _lock:
+        bound, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(content), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = bound
 
 
 def _upright(picture: Any) -> Any:
@@ -134,20 +148,47 @@ def read(path: Path, image_size: int) -> tuple[Raw, Raw | None]:
     each with such class folders, of which the second are held out.
     """
     image = ImageShape(image_size, image_size, 3)
-    parts = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
-    train = next((parts[name] for name in _TRAIN if name in parts), None)
-    held_out = [parts[name] for name in _HELD_OUT if name in parts]
-    if train is None or not held_out:
-        return read_folder(path, image), None
+    train, held_out = _parts(path)
+    if not held_out:
+        return read_folder(train, image), None
     test, *others = held_out
     rows = read_folder(train, image)
     for other in others:
         number = sum(len(_files_in(entry)[0]) for entry in _class_folders(other))
         note = (
-            f"{number} pictures in {other}, beside {test.name}/; name them by --test to hold them out instead"
+            f"{number} pictures in {other} are left out, beside {test.name}/; "
+            "name them by --test to hold them out instead"
         )
         rows = replace(rows, notes=(*rows.notes, note))
     return rows, read_folder(test, image)
+
+
+def listed(path: Path, *, held_out: bool) -> tuple[list[tuple[Path, str | None]], tuple[str, ...]]:
+    """Return the pictures in a folder and its subfolders, each with its first subfolder's name, None where it has none.
+
+    Of a folder with `train/` and `test/`, those in the second with `held_out`, else those in the first. Beside them:
+    notes of what was left out. Raises DataError where there are none.
+    """
+    folder, tests = _parts(path)
+    if held_out:
+        if not tests:
+            raise fault(path, "a folder with train/ and test/", "none of these", "leave out --held-out")
+        folder = tests[0]
+    found, others = _files_in(folder)
+    if not found:
+        got = f"{len(others)} files of other kinds" if others else "an empty folder"
+        raise fault(folder, f"pictures ({', '.join(SUFFIXES)})", got, "check the path")
+    places = [entry.relative_to(folder).parts for entry in found]
+    names = [parts[0] if len(parts) > 1 else None for parts in places]
+    return list(zip(found, names, strict=True)), _notes(folder, others)
+
+
+def _parts(path: Path) -> tuple[Path, list[Path]]:
+    """Return the folder of training pictures and those of held-out ones: of a folder without such parts it and none."""
+    parts = {entry.name.lower(): entry for entry in path.iterdir() if entry.is_dir()}
+    train = next((parts[name] for name in _TRAIN if name in parts), None)
+    held_out = [parts[name] for name in _HELD_OUT if name in parts]
+    return (path, []) if train is None or not held_out else (train, held_out)
 
 
 def read_test(path: Path, train: Dataset) -> Raw:
@@ -184,7 +225,7 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
         pictures, others = _files_in(entry)
         if not pictures:
             got = f"{len(others)} files of other kinds" if others else "an empty folder"
-            raise fault(entry, f"pictures ({', '.join(SUFFIXES)})", got, "add some or remove the folder")
+            raise fault(entry, f"pictures ({', '.join(SUFFIXES)})", got, "add some, or move the folder away")
         paths += pictures
         left_out += others
     X = np.empty((len(paths), image.n), dtype=np.uint8)
@@ -234,4 +275,4 @@ def _notes(folder: Path, left_out: list[Path]) -> tuple[str, ...]:
     told = ", ".join(f"{number} {kind}" for kind, number in kinds.most_common(5))
     first = left_out[0].relative_to(folder)
     why = "they lie beside the folders of the classes, or their suffix is no picture's"
-    return (f"{len(left_out)} files in {folder} ({told}), the first {first}: {why}",)
+    return (f"{len(left_out)} files in {folder} are left out ({told}), the first {first}: {why}",)

@@ -16,7 +16,7 @@ class Raw:
     """The samples of a file, before their classes are numbered.
 
     X         (m, n) uint8 pixels, or floats; rows of pictures in plane order
-    labels    (m,) numbers or names of classes
+    labels    (m,) numbers or names of classes; None where a file of new samples has none
     image     the shape of the pictures, where rows are pictures
     source    the file or folder, for messages and reports
     classes   the names of all classes, where the file lists them
@@ -26,13 +26,22 @@ class Raw:
     """
 
     X: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray | None
     image: ImageShape | None
     source: str
     classes: tuple[str, ...] | None = None
     features: tuple[str, ...] = ()
     place: Callable[[int], str] = "y[{}]".format
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a model takes: rows of n features, their names or (), and the shape of pictures or None."""
+
+    n: int
+    features: tuple[str, ...] = ()
+    image: ImageShape | None = None
 
 
 @dataclass(frozen=True)
@@ -43,10 +52,10 @@ class Reader:
     layout     what a file or folder of the format holds, likewise
     claims     (path) -> whether the path is of this format
     read       (path, **options) -> the training rows, and the held-out rows or None
-    options    the settings of `load` that `read` takes: "label", "image_size"
+    options    the settings that `read` takes: "label" and "image_size" of `load`; and "wanted", a Wanted where new
+               samples are read for a model, whose labels may be missing, else None
     read_test  (path, train) -> the rows of held-out data in a file or folder of their own, for the training rows
                `train`; by default the training rows that `read` returns
-    read_rows  (path, features, n) -> X (m, n) of a file without labels; None where the format has no such files
     in_memory  whether `read` can read the format; where not, `data.chunked` alone can
     in_chunks  whether `data.chunked` reads the format chunk by chunk
     """
@@ -57,7 +66,6 @@ class Reader:
     read: Callable[..., tuple[Raw, Raw | None]]
     options: tuple[str, ...] = ()
     read_test: Callable[[Path, Dataset], Raw] | None = None
-    read_rows: Callable[[Path, tuple[str, ...], int], np.ndarray] | None = None
     in_memory: bool = True
     in_chunks: bool = False
 

@@ -7,14 +7,14 @@ from typing import NoReturn
 from chainrule.data.errors import fault
 from chainrule.data.formats.reader import Reader
 
-NPY_NAME = re.compile(r"(X|y|X_test|y_test)[-._]?(\d*)\.npy")
+NPY_NAME = re.compile(r"([Xxy](?:_train|_test)?)[-._]?(\d*)\.npy")
 
 
 def _is_npy_folder(path: Path) -> bool:
     if not path.is_dir():
         return False
     names = (NPY_NAME.fullmatch(entry.name) for entry in path.iterdir())
-    return any(name is not None and name[1].startswith("X") for name in names)
+    return any(name is not None and name[1][0] in "Xx" for name in names)
 
 
 def _refuse(path: Path) -> NoReturn:
@@ -33,8 +33,8 @@ ZARR = Reader(
 
 NPY = Reader(
     name="a folder of `.npy` files",
-    layout="`X.npy` and `y.npy`, or `X-0.npy`, `X-1.npy`, ... and `y.npy` or `y-0.npy`, ...; `X_test` and `y_test` "
-    "alike; always read in chunks",
+    layout="`X.npy` and `y.npy`, or `X-0.npy`, `X-1.npy`, ... and `y.npy` or `y-0.npy`, ...; `X_train` and "
+    "`y_train` mean the same, and `X_test` and `y_test` are held out; always read in chunks",
     claims=_is_npy_folder,
     read=_refuse,
     in_memory=False,
