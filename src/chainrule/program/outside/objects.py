@@ -53,6 +53,8 @@ _PYTHON = str(Path(os.__file__).parent)  # the folder of Python's own modules
 _ITEMS = (list, tuple, set, frozenset, collections.deque)
 # Of whose instances the attributes are compared, as those of the caller's classes.
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
+# What Python 3.14 makes a class's annotations from when they are asked for, and keeps them in.
+_ANNOTATIONS = ("__annotate_func__", "__annotations_cache__")
 _MOST = 10_000  # objects in one of a library that are looked at
 CACHED = type(functools.cache(len))
 
@@ -139,7 +141,11 @@ def _used(x: Any, names: Set[str]) -> list[str]:
     """Return the attributes of a module or a class that code with these names may use."""
     every = not names.isdisjoint(("getattr", "vars", "__dict__", "attrgetter", "methodcaller"))
     special = isinstance(x, type)  # operators call such methods
-    return [name for name in vars(x) if every or name in names or (special and name.startswith("__"))]
+    return [
+        name
+        for name in vars(x)
+        if every or name in names or (special and name.startswith("__") and name not in _ANNOTATIONS)
+    ]
 
 
 def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:
