@@ -586,6 +586,20 @@ def test_dataclasses_are_trees():
         np.testing.assert_array_equal(g(X, {"a": [Derived(rate)]}), X * rate * 2 + rate)
 
 
+def test_a_comprehension_handles_no_errors():
+    # A call without use stays only where its error could be handled.
+    assert "inv" not in cr.compile(lambda x: (np.linalg.inv(x), [x * k for k in (1, 2)])[1]).source(np.eye(2))
+
+    def handled(x):
+        try:
+            np.linalg.inv(x)
+        finally:
+            x = x * 2
+        return x
+
+    assert "inv" in cr.compile(handled).source(np.eye(2))
+
+
 def test_what_keeps_changing_warns_once():
     rates = [0.0]
     g = cr.compile(lambda x: x * rates[0])

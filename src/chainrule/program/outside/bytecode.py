@@ -90,7 +90,8 @@ def usage(code: types.CodeType | None) -> Usage:
         identity,
         types,
         names & (_UNSEEN | _WARNINGS if asks else _UNSEEN),
-        bool(code.co_exceptiontable),
+        # From Python 3.12 on comprehensions and generators have exception tables too, which handle nothing.
+        any(x.opname == "PUSH_EXC_INFO" for x in steps),
         draws,
         frozenset(imports),
         frozenset(paths),

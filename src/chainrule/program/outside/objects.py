@@ -32,6 +32,8 @@ _ITEMS = (list, tuple, set, frozenset, collections.deque)
 _WATCHED = ("chainrule", "types", "collections", "weakref", "argparse")
 # Of whose instances only the arrays are looked at: they count and keep what their own work needs.
 _BUSY = {"logging", "random", "threading", "numba", "llvmlite", "jax", "jaxlib", "cupy", "cupyx"}
+# What Python 3.14 makes a class's annotations from when they are asked for, and keeps them in.
+_ANNOTATIONS = ("__annotate_func__", "__annotations_cache__")
 _MOST = 10_000  # objects in one of a library that are looked at
 CACHED = type(functools.cache(len))
 _HEAP = 1 << 9  # the flag of a class that Python code made
@@ -132,7 +134,11 @@ def _used(x: Any, names: Set[str]) -> list[str]:
     """Return the attributes of a module or a class that code with these names may use."""
     every = not names.isdisjoint(("getattr", "vars", "__dict__", "attrgetter", "methodcaller"))
     special = isinstance(x, type)  # operators call such methods
-    return [name for name in vars(x) if every or name in names or (special and name.startswith("__"))]
+    return [
+        name
+        for name in vars(x)
+        if every or name in names or (special and name.startswith("__") and name not in _ANNOTATIONS)
+    ]
 
 
 def _settings_of(x: Any, names: Set[str]) -> list[Any]:

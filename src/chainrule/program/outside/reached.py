@@ -187,8 +187,8 @@ class Outside:
             )
         for kind, name in readings(x for x, _ in self._seen.values() if _is_own_function(x)).items():
             warnings.warn(
-                f"compile: {getattr(f, '__name__', 'f')} reads {kind}, by {name}, while it is recorded, and every later "
-                "call gets the same. Read it outside and pass it in",
+                f"compile: {getattr(f, '__name__', 'f')} reads {kind}, by {name}, while it is recorded, and every "
+                "later call gets the same. Read it outside and pass it in",
                 RuntimeWarning,
                 stacklevel=6,
             )
