@@ -113,6 +113,9 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
     found: dict[str, list[tuple[int, Path]]] = {}
     for entry in path.iterdir():
         name = NPY_NAME.fullmatch(entry.name)
+        if name and not entry.is_file():
+            # Opening a pipe would wait for somebody to write to it.
+            raise fault(entry, "a file", "a folder, a pipe or a link to nothing", "take it out")
         if name:
             found.setdefault(name[1], []).append((int(name[2] or 0), entry))
     arrays: dict[str, list[Any]] = {}
