@@ -68,9 +68,7 @@ class StoredArray:
         The array is read `at_once`, or in parts that need less memory.
         """
         if self.missing is not None:
-            remedy = (
-                "copy it again; or write all of it, in Zarr with write_empty_chunks, so that none can be lost"
-            )
+            remedy = "copy it again, or write all of it"
             raise fault(self.path, f"{self.key} whole", self.missing, remedy)
         check_room(self.path, f"a chunk of {self.key}", self.chunk, self.held)
         size = math.prod(self.shape) * self.dtype.itemsize

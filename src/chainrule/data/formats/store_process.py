@@ -145,7 +145,7 @@ def _opened_zarr(path: str) -> Iterator[tuple[Any, Any]]:
         )
         missing = next(
             (
-                f"no {name} (lost, or never written, where it holds but the fill value)"
+                f"no {name} (lost; or never written, as it holds but the fill value: write_empty_chunks=True writes it)"
                 for name in names
                 if name not in files
             ),
