@@ -18,8 +18,8 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 # Those of the classifiers.
 PYTHONS = nox.project.python_versions(PROJECT)
-# The lock files of docker/, and the extras whose packages each holds.
-LOCKS = {"cpu": ["app", "test"], "cuda12": ["cuda12"], "cuda13": ["cuda13"]}
+# The lock files of docker/, of the image and of .ci/run, and the extras whose packages each holds.
+LOCKS = {"cpu": ["app", "test"], "cuda12": ["cuda12"], "cuda13": ["cuda13"], "ci": ["app", "dev"]}
 
 
 def lowest_versions() -> list[str]:
@@ -72,7 +72,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Write the lock files of the image: every package of a stage, with its version and the hashes of its wheels."""
+    """Write the lock files: every package of an environment, with its version and the hashes of its wheels."""
     session.install("uv")
     for name, extras in LOCKS.items():
         session.run(

@@ -124,7 +124,12 @@ def locked(name):
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("cpu", ["app", "test", "cluster", "fast"]), ("cuda12", ["cuda12"]), ("cuda13", ["cuda13"])],
+    [
+        ("cpu", ["app", "test", "cluster", "fast"]),
+        ("cuda12", ["cuda12"]),
+        ("cuda13", ["cuda13"]),
+        ("ci", ["app", "test", "cluster", "fast", "docs", "dev"]),
+    ],
 )
 def test_a_lock_holds_what_the_extras_of_its_stage_ask_for_with_hashes(name, extras):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -122,11 +122,11 @@ def test_rows_in_chunks_are_split_as_rows_in_memory(store, arrays, tmp_path):
     [
         ({"y": None}, "the arrays X and y, got .* save 'y' too"),
         ({"y": np.arange(80) % 3}, "got shape .80,. for 90 samples|as many rows, got .50,. and .40,."),
-        ({"y": np.zeros(90, int)}, "samples of at least two classes"),
+        ({"y": np.ones(90, int)}, "samples of at least two classes"),
         ({"y": np.full(90, 0.5)}, "whole numbers or names"),
-        ({"X": np.zeros((90, 4), complex)}, "X of real numbers"),
-        ({"X": np.zeros(90)}, r"X as \(m, n\)"),
-        ({"X_test": np.zeros((30, 5))}, "a number of features 4"),
+        ({"X": np.ones((90, 4), complex)}, "X of real numbers"),
+        ({"X": np.ones(90)}, r"X as \(m, n\)"),
+        ({"X_test": np.ones((30, 5))}, "a number of features 4"),
         ({"y_test": np.arange(30)}, "the classes"),
     ],
 )

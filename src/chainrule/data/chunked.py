@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.data.classes import numbered, plain_labels
 from chainrule.data.dataset import Dataset, plane_order
 from chainrule.data.errors import DataError, fault, faults_named, some
-from chainrule.data.formats import hdf5
+from chainrule.data.formats import apart, hdf5
 from chainrule.data.formats.npz import as_text
 from chainrule.data.formats.reader import Raw, check_labels, check_samples, image_shape
 from chainrule.data.formats.stores import NPY_NAME
@@ -26,11 +26,10 @@ _BYTES_OF_CHUNK = 1 << 26
 
 
 @dataclass(frozen=True)
-class _Stored:
-    """An array in a file, of which slices of rows are read."""
+class _Npy:
+    """The array in a .npy file, of which slices are read."""
 
     path: Path
-    key: str
     shape: tuple[int, ...]
     dtype: Any
     ndim: int = field(init=False)
@@ -38,13 +37,13 @@ class _Stored:
     def __post_init__(self) -> None:
         object.__setattr__(self, "ndim", len(self.shape))
 
-    def __getitem__(self, rows: Any) -> np.ndarray:
-        if self.path.suffix == ".npy":
-            return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[rows])
-        import h5py
+    def __getitem__(self, index: Any) -> np.ndarray:
+        with faults_named(self.path):
+            return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[index])
 
-        with h5py.File(self.path, "r") as file:
-            return np.asarray(file[self.key][rows])
+    def whole(self) -> np.ndarray:
+        """Return all of the array."""
+        return self[...]
 
 
 def is_store(path: Path) -> bool:
@@ -123,34 +122,19 @@ def _height(chunk_rows: int | None, shape: tuple[int, ...], dtype: Any) -> int:
 
 def _arrays(path: Path) -> dict[str, list[Any]]:
     """Return the arrays at `path` by their names, each in the pieces that lie one below the other."""
-    if path.suffix.lower() in (".h5", ".hdf5"):
-        return _in_h5(path)
-    return _in_zarr(path) if path.suffix.lower() == ".zarr" else _in_folder(path)
-
-
-def _in_zarr(path: Path) -> dict[str, list[Any]]:
-    try:
-        import zarr
-    except ImportError as error:
-        raise ImportError('reading .zarr needs zarr: pip install "chainrule[cluster]"') from error
-    group = zarr.open_group(path, mode="r")
-    return {name: [array] for name, array in group.arrays()}
-
-
-def _in_h5(path: Path) -> dict[str, list[Any]]:
-    with hdf5.opened(path) as file:
-        own = {key: hdf5.own_dataset(path, file, key) for key in file}
-        # Names are few, and kept whole.
-        return {
-            key: [hdf5.whole(path, key, x)] if x.dtype.kind == "O" else [_Stored(path, key, x.shape, x.dtype)]
-            for key, x in own.items()
-        }
+    if path.is_dir() and path.suffix.lower() != ".zarr":
+        return _in_folder(path)
+    found = apart.arrays(path, "zarr", "cluster") if path.suffix.lower() == ".zarr" else hdf5.stored(path)
+    return {key: [hdf5.own(path, key, array)] for key, array in found.items()}
 
 
 def _in_folder(path: Path) -> dict[str, list[Any]]:
     found: dict[str, list[tuple[int, Path]]] = {}
     for entry in path.iterdir():
         name = NPY_NAME.fullmatch(entry.name)
+        if name and not entry.is_file():
+            # Opening a pipe would wait for somebody to write to it.
+            raise fault(entry, "a file", "a folder, a pipe or a link to nothing", "take it out")
         if name:
             key = name[1].removesuffix("_train").replace("x", "X")
             found.setdefault(key, []).append((int(name[2] or 0), entry))
@@ -161,7 +145,7 @@ def _in_folder(path: Path) -> dict[str, list[Any]]:
             got = some(sorted(p.name for _, p in pieces))
             raise fault(path, f"one file for each number of {key}", got, "take out what is there twice")
         heads = [(p, _mapped(key, p)) for _, p in sorted(pieces)]
-        arrays[key] = [_Stored(p, key, x.shape, x.dtype) for p, x in heads]
+        arrays[key] = [_Npy(p, x.shape, x.dtype) for p, x in heads]
         if len({(x.shape[1:], str(x.dtype)) for _, x in heads}) > 1:
             got = some([f"{p.name}: {x.dtype} {x.shape}" for p, x in heads])
             raise fault(path, f"{key} of one width and dtype", got, "make them alike")
@@ -227,25 +211,24 @@ def _raw(
         )
     classes = None
     if x_key.endswith("_set_x"):
-        listed = np.asarray(arrays["list_classes"][0][...]) if "list_classes" in arrays else None
+        listed = arrays["list_classes"][0].whole() if "list_classes" in arrays else None
         classes = hdf5.class_names(path, listed)
         y = None if y is None else hdf5.labels_by_name(path, y_key, y, classes)
     return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format)
 
 
 def _labels(path: Path, key: str, pieces: list[Any]) -> np.ndarray:
-    y = np.concatenate([plain_labels(np.asarray(piece[...])) for piece in pieces])
+    y = np.concatenate([plain_labels(piece.whole()) for piece in pieces])
     if y.dtype.kind not in "biufSU":
         raise fault(path, f"{key} of whole numbers or names", f"type {y.dtype}", "save such")
     return y
 
 
 def _lazy(piece: Any, height: int) -> Any:
-    chunks = (height, *piece.shape[1:])
-    if isinstance(piece, _Stored):
-        meta = np.empty((0,) * piece.ndim, piece.dtype)
-        return da.from_array(piece, chunks=chunks, name=False, asarray=True, meta=meta)
-    return da.from_zarr(piece, chunks=chunks)
+    if isinstance(piece, apart.StoredArray):
+        piece.check(at_once=False)
+    chunks, meta = (height, *piece.shape[1:]), np.empty((0,) * piece.ndim, piece.dtype)
+    return da.from_array(piece, chunks=chunks, name=False, asarray=True, fancy=False, meta=meta)
 
 
 __all__ = ["DataError", "chunked", "is_store", "open_rows", "open_test"]

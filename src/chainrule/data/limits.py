@@ -25,15 +25,16 @@ def at_most(gigabytes: float | None) -> Iterator[None]:
         _allowed.reset(token)
 
 
-def check_room(path: Path, what: str, size: int, held: int) -> None:
+def check_room(path: Path, what: str, size: int, held: int, *, at_once: bool = True) -> None:
     """Raise DataError where `what`, of `size` bytes in memory, is more than may be read from `held` bytes of a file.
 
-    By default that is 256 MiB, or 20 times the bytes where they are more, and at most the memory that is free; inside
-    `at_most` what it says.
+    By default that is 256 MiB, or 20 times the bytes where they are more, and at most the memory that is free, unless
+    it is never there `at_once`; inside `at_most` what it says.
     """
     allowed = _allowed.get()
     free = (hardware.memory_bytes() or (0, size))[1]
-    if size <= (min(free, max(_BYTES, _TIMES * held)) if allowed is None else allowed):
+    usual = max(_BYTES, _TIMES * held)
+    if size <= ((min(free, usual) if at_once else usual) if allowed is None else allowed):
         return
     got = f"{size / 1e9:.3g} GB in {held / 1e6:.3g} MB of the file, with {free / 1e9:.3g} GB of memory free"
     remedy = f"where it is to be trusted, let it take more (--memory {size / 1e9:.2g})"

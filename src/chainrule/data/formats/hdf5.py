@@ -3,44 +3,27 @@
 `data.chunked` reads files of larger data through the same checks.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from chainrule.data.dataset import plane_order
-from chainrule.data.errors import fault, faults_named, needs_app, some
+from chainrule.data.errors import fault, faults_named, some
+from chainrule.data.formats import apart
+from chainrule.data.formats.apart import StoredArray
 from chainrule.data.formats.reader import Raw, Reader, check_file, check_labels, image_shape, suffixed
-from chainrule.data.limits import check_room
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open an .h5 file to read from. Raises ImportError where h5py is missing."""
-    with needs_app("h5py"):
-        import h5py
-    with h5py.File(path, "r") as file:
-        yield file
+def stored(path: Path) -> dict[str, StoredArray | None]:
+    """Return the arrays of an .h5 file by their names. Raises ImportError where h5py is missing."""
+    return apart.arrays(path, "h5py", "app")
 
 
-def own_dataset(path: Path, file: Any, key: str) -> Any:
-    """Return a dataset of an open .h5 file; DataError for a link, which would read another file in this one's name."""
-    import h5py
-
-    own = isinstance(file.get(key, getlink=True), h5py.HardLink) and isinstance(file[key], h5py.Dataset)
-    if not own or file[key].is_virtual or file[key].external:
+def own(path: Path, key: str, found: StoredArray | None) -> StoredArray:
+    """Return what was found; DataError for a link, which would read another file in this one's name."""
+    if found is None:
         raise fault(path, f"{key} as a dataset in the file itself", "a group or a link", "copy it in")
-    return file[key]
-
-
-def whole(path: Path, key: str, dataset: Any) -> np.ndarray:
-    """Return all of a dataset. Raises DataError for one that claims far more than the file holds."""
-    # A dataset of chunks that were never written takes no room in a file, and is full of one number.
-    check_room(path, key, dataset.size * dataset.dtype.itemsize, path.stat().st_size)
-    read: np.ndarray = dataset[...]
-    return read
+    return found
 
 
 def class_names(path: Path, listed: np.ndarray | None) -> tuple[str, ...]:
@@ -71,7 +54,9 @@ def held_out_file(path: Path) -> Path | None:
 def read(path: Path) -> tuple[Raw, Raw | None]:
     """Return the training rows (of a file of held-out rows alone, those), and the rows of the test file beside it."""
     train, beside = _rows(path, "train", "test"), held_out_file(path)
-    return train, _rows(beside, "test") if beside else None
+    test = _rows(beside, "test") if beside else None
+    apart.end_idle()
+    return train, test
 
 
 READER = Reader(
@@ -88,14 +73,15 @@ READER = Reader(
 def _rows(path: Path, *parts: str) -> Raw:
     """Return the pictures, labels and class names of the first of `parts`, "train" and "test", that the file has."""
     check_file(path)
-    with faults_named(path), opened(path) as file:
+    with faults_named(path):
+        file = stored(path)
         part = next((part for part in parts if f"{part}_set_x" in file), parts[0])
         keys = [f"{part}_set_x", f"{part}_set_y", "list_classes"]
         missing = [key for key in keys if key not in file]
         if missing:
             remedy = "have X and y read in chunks, by --chunk-rows" if "X" in file else f"add {some(missing)}"
             raise fault(path, f"the datasets {some(keys)}", some(sorted(file)), remedy)
-        pictures, y, listed = (whole(path, key, own_dataset(path, file, key)) for key in keys)
+        pictures, y, listed = (own(path, key, file[key]).whole() for key in keys)
         if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape:
             got = f"{pictures.dtype} {pictures.shape}"
             raise fault(path, f"{keys[0]} as uint8 (m, h, w, 3)", got, "store RGB pictures of one size")
