@@ -170,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     except ModuleNotFoundError as error:
         print(
-            f'report: {error.name}, which draws the figures, is missing; pip install "chainrule[app]"',
+            f"report: {error.name}, which draws the figures, is missing; pip install '.[app]' in chainrule's folder",
             file=sys.stderr,
         )
     return 2

@@ -136,7 +136,7 @@ gradient is their mean; `chainrule check` takes any slope between these two.
 
 SPECIAL = """In `chainrule.special`, with SciPy's arguments. The values are those of `scipy.special` for NumPy's arrays,
 of `cupyx.scipy.special` for CuPy's, and of what PyTorch and JAX have by these names for theirs; a function that the
-library of the arrays lacks is an error that says so. SciPy comes with `chainrule[app]`.
+library of the arrays lacks is an error that says so. SciPy comes with the extra `app`.
 
 `scipy.special.erf(x)` on a traced array is `chainrule.special.erf(x)`: NumPy's universal functions ask their arguments.
 SciPy's `logsumexp`, `softmax`, `log_softmax`, `polygamma` and `zeta` do not; write those of `chainrule.special`.

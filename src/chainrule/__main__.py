@@ -17,7 +17,9 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "chainrule":
             raise
-        sys.exit(f'chainrule: the commands need the package {error.name}; pip install "chainrule[app]"')
+        sys.exit(
+            f"chainrule: the commands need the package {error.name}; pip install '.[app]' in chainrule's folder"
+        )
     try:
         app(prog_name="chainrule")
     except OSError as error:

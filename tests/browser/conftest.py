@@ -26,7 +26,7 @@ def browser():
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
-        missing("Playwright", "pip install 'chainrule[browser]'")
+        missing("Playwright", "pip install '.[browser]'")
     # Chromium refuses to shut itself in for root.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as driver:

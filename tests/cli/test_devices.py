@@ -45,4 +45,7 @@ def test_without_its_packages_the_command_says_how_to_get_them():
     code = "import sys; sys.modules['typer'] = None; from chainrule.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == 'chainrule: the commands need the package typer; pip install "chainrule[app]"\n'
+    assert (
+        done.stderr
+        == "chainrule: the commands need the package typer; pip install '.[app]' in chainrule's folder\n"
+    )

@@ -11,9 +11,7 @@ import lessons
 import make_site
 
 for package in ("sphinx", "myst_parser", "furo"):
-    pytest.importorskip(
-        package, reason=f"{package} is not installed (pip install 'chainrule[docs]' brings it)"
-    )
+    pytest.importorskip(package, reason=f"{package} is not installed (pip install '.[docs]' brings it)")
 
 
 @pytest.fixture(scope="module")

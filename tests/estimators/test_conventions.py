@@ -485,7 +485,10 @@ class TestConventions:
             "except ImportError as error:\n    print(error)"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-        assert run.stdout.strip() == 'the estimators need scikit-learn: pip install "chainrule[app]"'
+        assert (
+            run.stdout.strip()
+            == "the estimators need scikit-learn: pip install '.[app]' in chainrule's folder"
+        )
 
 
 def test_the_text_of_the_classifier_names_the_rows_of_the_tables():

@@ -305,20 +305,20 @@ def _cuda(index: int) -> Device:
     """Return a GPU after one small computation on it, which fails too where a compiler or header is missing."""
     if importlib.util.find_spec("cupy") is None:
         raise DeviceError(
-            'cuda: the package CuPy is missing; pip install "chainrule[cuda13]", '
-            'or "chainrule[cuda12]" for drivers before version 580'
+            "cuda: the package CuPy is missing; pip install '.[cuda13]' in chainrule's folder, "
+            "or '.[cuda12]' for drivers before version 580"
         )
     try:
         import cupy
     except ImportError as error:
         raise DeviceError(
             f"cuda: the package CuPy does not import ({error}); reinstall it: "
-            'pip install --force-reinstall "chainrule[cuda13]" (or cuda12)'
+            "pip install --force-reinstall '.[cuda13]' in chainrule's folder (or cuda12)"
         ) from error
     if tuple(map(int, cupy.__version__.split(".")[:2])) < (14, 2):
         raise DeviceError(
             f"cuda: CuPy {cupy.__version__} is installed, and repeat, sort or fusion fail before 14.2; "
-            'pip install --upgrade "chainrule[cuda13]" (or cuda12)'
+            "pip install --upgrade '.[cuda13]' in chainrule's folder (or cuda12)"
         )
     runtime = cupy.cuda.runtime
     driver, built_for = runtime.driverGetVersion(), runtime.runtimeGetVersion()
@@ -334,7 +334,7 @@ def _cuda(index: int) -> Device:
         raise DeviceError(
             f"cuda: the driver serves CUDA {_cuda_version(driver)} and CuPy was built for "
             f"{_cuda_version(built_for)}; update the driver, or pip install "
-            f'"chainrule[cuda{driver // 1000}]" after removing the other CuPy'
+            f"'.[cuda{driver // 1000}]' after removing the other CuPy"
             if older
             else f"cuda: no device answers ({error}); see whether nvidia-smi lists one, and CUDA_VISIBLE_DEVICES"
         ) from error
@@ -349,7 +349,7 @@ def _cuda(index: int) -> Device:
     except Exception as error:
         raise DeviceError(
             f"cuda:{index}: a first computation failed ({error}); the CUDA toolkit's libraries come with "
-            f'pip install "chainrule[cuda{built_for // 1000}]"'
+            f"pip install '.[cuda{built_for // 1000}]' in chainrule's folder"
         ) from error
     if not worked:
         raise DeviceError(f"cuda:{index}: a first computation gave a wrong number; test the card before use")

@@ -20,6 +20,6 @@ def scipy_function(xp: Any, room: str, name: str) -> Callable[..., Any] | None:
         found = importlib.import_module(f"{own}.{room}")
     except ImportError as error:
         raise ImportError(
-            f'{name} needs {own}, which is not installed: pip install "chainrule[app]"'
+            f"{name} needs {own}, which is not installed: pip install '.[app]' in chainrule's folder"
         ) from error
     return getattr(found, name, None)

@@ -38,7 +38,7 @@ def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
         functions = importlib.import_module(room)
     except ImportError as error:
         raise ImportError(
-            f'{name} needs {room}, which is not installed: pip install "chainrule[app]"'
+            f"{name} needs {room}, which is not installed: pip install '.[app]' in chainrule's folder"
         ) from error
     if name == "polygamma" and own != "numpy":
         return functools.partial(_polygamma, functions)

@@ -64,7 +64,7 @@ def one_blas_thread() -> Iterator[None]:
     controller = _controller()
     if controller is None:
         raise RuntimeError(
-            'one_blas_thread: threadpoolctl is missing; pip install "chainrule[app]" brings it'
+            "one_blas_thread: threadpoolctl is missing; pip install '.[app]' in chainrule's folder brings it"
         )
     _watch_forks()
     with _limit.to_one_thread(controller.select(user_api="blas").lib_controllers):

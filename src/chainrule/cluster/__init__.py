@@ -6,6 +6,6 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise
-    raise ImportError('rows in chunks need Dask: pip install "chainrule[cluster]"') from error
+    raise ImportError("rows in chunks need Dask: pip install '.[cluster]' in chainrule's folder") from error
 
 __all__ = ["ChunkBatches", "ChunkedRows", "ClusterError", "connected", "taken"]

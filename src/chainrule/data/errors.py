@@ -54,4 +54,6 @@ def needs_app(package: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise ImportError(f'reading this data needs {package}: pip install "chainrule[app]"') from error
+        raise ImportError(
+            f"reading this data needs {package}: pip install '.[app]' in chainrule's folder"
+        ) from error

@@ -92,7 +92,9 @@ def _read(path: Path, reader: Any, label: str | None, wanted: Wanted) -> tuple[R
             from chainrule.data.chunked import open_raw
         except ImportError as error:
             if not reader.in_memory:
-                raise ImportError('reading this data needs dask: pip install "chainrule[cluster]"') from error
+                raise ImportError(
+                    "reading this data needs dask: pip install '.[cluster]' in chainrule's folder"
+                ) from error
         else:
             return open_raw(path)
     given = {"label": label, "wanted": wanted}

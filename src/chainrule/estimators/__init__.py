@@ -6,6 +6,8 @@ try:
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "sklearn":
         raise
-    raise ImportError('the estimators need scikit-learn: pip install "chainrule[app]"') from error
+    raise ImportError(
+        "the estimators need scikit-learn: pip install '.[app]' in chainrule's folder"
+    ) from error
 
 __all__ = ["LogisticRegression", "MLPClassifier", "MLPRegressor"]

@@ -69,7 +69,7 @@ def lbfgs(
     try:
         from scipy.optimize import minimize
     except ImportError as error:
-        raise ImportError('lbfgs needs SciPy: pip install "chainrule[app]"') from error
+        raise ImportError("lbfgs needs SciPy: pip install '.[app]' in chainrule's folder") from error
     if steps < 0 or not tol >= 0:
         raise ValueError(f"lbfgs: expected steps >= 0 and tol >= 0, got steps={steps}, tol={tol}")
     keep_freed_memory()

@@ -131,7 +131,7 @@ def load_model(path: str | Path, *, device: str | None = None) -> TrainedModel:
     """Return the model that `chainrule train` left at `path`, its folder or the file model.safetensors in it.
 
     `device` is where to compute, by default where `get_device` says. Raises ModelError, a ValueError, for a file that
-    is no model. Needs the package safetensors, `pip install "chainrule[app]"`.
+    is no model. Needs the package safetensors, `pip install '.[app]'`.
     """
     return TrainedModel(read_model(Path(path)), get_device(device))
 

@@ -20,7 +20,7 @@ def as_onnx(model: Model) -> bytes:
     try:
         from onnx import TensorProto, checker, helper
     except ImportError as error:
-        raise ImportError('export to ONNX needs onnx: pip install "chainrule[onnx]"') from error
+        raise ImportError("export to ONNX needs onnx: pip install '.[onnx]' in chainrule's folder") from error
     graph = _Graph(model)
     graph.build()
     n, k = model.net.sizes[0], len(model.classes)

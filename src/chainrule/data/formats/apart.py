@@ -99,7 +99,9 @@ def arrays(path: Path, package: str, extra: str) -> dict[str, StoredArray | None
     Raises ImportError where the package that reads the store is missing, and DataError for a store that cannot be read.
     """
     if importlib.util.find_spec(package) is None:
-        raise ImportError(f'reading this data needs {package}: pip install "chainrule[{extra}]"')
+        raise ImportError(
+            f"reading this data needs {package}: pip install '.[{extra}]' in chainrule's folder"
+        )
     with _process() as process:
         told = process.ask(path)["arrays"]
     found: dict[str, StoredArray | None] = {}

@@ -20,8 +20,28 @@ MISSING = object()
 # Installed libraries whose own names and attributes are taken to stay as they are, as those of Python's modules. Any
 # other package, installed or not, may be the caller's own.
 _SETTLED = {
-    *("_pytest", "array_api_compat", "array_api_extra", "array_api_strict", "autograd", "chainrule", "cupy", "cupyx"),
-    *("dask", "hypothesis", "jax", "jaxlib", "llvmlite", "matplotlib", "ml_dtypes", "numba", "numpy", "pandas"),
+    *(
+        "_pytest",
+        "array_api_compat",
+        "array_api_extra",
+        "array_api_strict",
+        "autograd",
+        "chainrule",
+        "cupy",
+        "cupyx",
+    ),
+    *(
+        "dask",
+        "hypothesis",
+        "jax",
+        "jaxlib",
+        "llvmlite",
+        "matplotlib",
+        "ml_dtypes",
+        "numba",
+        "numpy",
+        "pandas",
+    ),
     *("pluggy", "pytest", "scipy", "sklearn", "torch"),
 }
 _PACKAGE = str(Path(__file__).parents[2])

@@ -127,7 +127,12 @@ class Outside:
 
     def _note(self, x: Any, names: set[str]) -> None:
         kind = type(x)
-        if isinstance(x, np.void) or _is_buffer(x) or hasattr(kind, "__array__") or hasattr(kind, "__dataframe__"):
+        if (
+            isinstance(x, np.void)
+            or _is_buffer(x)
+            or hasattr(kind, "__array__")
+            or hasattr(kind, "__dataframe__")
+        ):
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function may change. Pass in its array"
             )
