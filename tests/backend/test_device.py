@@ -139,9 +139,7 @@ class TestChoosing:
 class TestGpuThatCannotWork:
     def test_no_package(self, monkeypatch):
         no_cupy(monkeypatch)
-        with pytest.raises(
-            room.DeviceError, match=r'package CuPy is missing; pip install "chainrule\[cuda13\]"'
-        ):
+        with pytest.raises(room.DeviceError, match=r"package CuPy is missing; pip install '\.\[cuda13\]'"):
             cr.get_device("cuda")
 
     @pytest.mark.parametrize(
@@ -152,7 +150,7 @@ class TestGpuThatCannotWork:
             ({"devices": 0}, "cuda", "no device answers.*CUDA_VISIBLE_DEVICES"),
             ({"devices": 2}, "cuda:2", r"cuda:2: no such device, this machine has 2.*cuda:0, cuda:1"),
             ({"version": "14.1.0"}, "cuda", r"CuPy 14\.1\.0 is installed.*before 14\.2.*--upgrade"),
-            ({"works": False}, "cuda", r"libnvrtc.*chainrule\[cuda12\]"),
+            ({"works": False}, "cuda", r"libnvrtc.*\.\[cuda12\]"),
         ],
     )
     def test_each_missing_part_is_named_with_its_remedy(self, monkeypatch, machine_has, name, words):

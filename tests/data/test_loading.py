@@ -137,7 +137,7 @@ def test_a_picture_size_below_one_pixel_is_refused():
 def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, monkeypatch, module):
     path = {"h5py": write_h5(tmp_path / "a.h5"), "PIL": write_folder(tmp_path / "pets")}.get(module)
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=r'pip install "chainrule\[app\]"'):
+    with pytest.raises(ImportError, match=r"pip install '\.\[app\]'"):
         load(path)
 
 
