@@ -51,7 +51,7 @@ class Masks:
         below = share
         while is_transformed(below) and not is_traced(below):
             below = below.value
-        if isinstance(below, np.ndarray | np.generic) and not np.isnan(below).any():
+        if issubclass(type(below), (np.ndarray, np.generic)) and not np.isnan(below).any():
             return share
         xp = share.space if is_transformed(share) else self._xp
         return xp.where(self._alive_at(node), share, 0)

@@ -1,7 +1,6 @@
 """install: `import autograd` finds chainrule.autograd."""
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
@@ -23,12 +22,12 @@ def install() -> None:
             f"install: autograd was imported before, from {getattr(before, '__file__', None)}; call install first"
         )
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
     importlib.import_module("autograd")
 
 
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds autograd.x as the module chainrule.autograd.x."""
+class _Finder:
+    """Finds autograd.x as the module chainrule.autograd.x, and loads it."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: Any = None
