@@ -22,7 +22,7 @@ def install() -> None:
             f"install: autograd was imported before, from {getattr(before, '__file__', None)}; call install first"
         )
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _Finder())
     importlib.import_module("autograd")
 
 
@@ -36,7 +36,7 @@ class _Finder:
             return None
         if importlib.util.find_spec(_ours(fullname)) is None:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self)
+        return importlib.machinery.ModuleSpec(fullname, self)  # type: ignore[arg-type]
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         module = importlib.import_module(_ours(spec.name))
