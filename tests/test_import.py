@@ -23,6 +23,20 @@ def test_import_needs_numpy_and_array_api_compat_alone():
     assert {name for name in others if not name.startswith("_")} == set()
 
 
+def test_a_gradient_imports_no_part_of_numpy_that_takes_long_and_no_networks():
+    code = """
+        import sys
+        import numpy as np
+        import chainrule as cr
+
+        slope = cr.grad(lambda x: np.sum(np.tanh(x) ** 2))(np.ones(3))
+        print(sorted({"numpy.f2py", "numpy.testing", "chainrule.models.mlp"} & set(sys.modules)))
+        # Functions that NumPy spells otherwise than the standard are there all the same.
+        print(cr.differentiable(np).argsort(slope, descending=True).shape, "numpy.f2py" in sys.modules)
+    """
+    assert in_a_new_process(code).splitlines() == ["[]", "(3,) True"]
+
+
 def test_the_variable_is_read_when_asked_not_at_import():
     code = """
         import os

@@ -23,9 +23,6 @@ from chainrule.batching.jacobians import hessian, jacobian
 from chainrule.batching.namespace import batched
 from chainrule.batching.vmap import vmap
 from chainrule.explain import explain
-from chainrule.models import logistic
-from chainrule.models.mlp import MLP
-from chainrule.models.penalties import L1, L2, ElasticNet
 
 if TYPE_CHECKING:
     from chainrule import numpy as numpy
@@ -34,6 +31,11 @@ if TYPE_CHECKING:
     from chainrule.estimators import LogisticRegression as LogisticRegression
     from chainrule.estimators import MLPClassifier as MLPClassifier
     from chainrule.estimators import MLPRegressor as MLPRegressor
+    from chainrule.models import logistic as logistic
+    from chainrule.models.mlp import MLP as MLP
+    from chainrule.models.penalties import L1 as L1
+    from chainrule.models.penalties import L2 as L2
+    from chainrule.models.penalties import ElasticNet as ElasticNet
     from chainrule.program.compiled import compile as compile
     from chainrule.trained import load_model as load_model
 
@@ -80,21 +82,29 @@ __all__ = [
 
 __version__ = "0.1.0"
 
+# What not every program needs: modules under a public name, and the modules that other names come from.
+_MODULES = {
+    "logistic": "models.logistic",
+    "numpy": "numpy",
+    "optim": "optim",
+    "optimizers": "optim",
+    "scipy": "scipy",
+}
+_HOMES = {
+    **dict.fromkeys(("L1", "L2", "ElasticNet"), "models.penalties"),
+    "MLP": "models.mlp",
+    "compile": "program.compiled",
+    "load_model": "trained",
+}
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
 
 def __getattr__(name: str) -> Any:
     """Import what not every program needs when it is first asked for; the estimators need scikit-learn too."""
-    if name in ("numpy", "optim", "optimizers", "scipy"):
-        return importlib.import_module(f"chainrule.{'optim' if name == 'optimizers' else name}")
-    if name == "compile":
-        from chainrule.program.compiled import compile as compiled
-
-        return compiled
-    if name == "load_model":
-        from chainrule.trained import load_model
-
-        return load_model
+    if name in _MODULES:
+        return importlib.import_module(f"chainrule.{_MODULES[name]}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"chainrule.{_HOMES[name]}"), name)
     if name in _ESTIMATORS:
         import chainrule.estimators
 

@@ -31,7 +31,7 @@ def leaves(tree: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def flat(tree: Any) -> list[Any]:
     """Return the leaves of a tree in a list."""
-    if not isinstance(tree, _ROWS):
+    if not issubclass(type(tree), _ROWS):
         if not is_nested(tree):
             return [tree]
         tree = _items(tree)
@@ -73,7 +73,7 @@ def along(tree: Any, like: Any, name: str) -> list[Any]:
 
 def rebuilt(tree: Any, values: Iterator[Any]) -> Any:
     """Return a tree like this one with the next value in the place of each leaf."""
-    rows = isinstance(tree, _ROWS)
+    rows = issubclass(type(tree), _ROWS)
     if not rows and not is_nested(tree):
         return next(values)
     items = [

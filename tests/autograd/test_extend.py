@@ -23,7 +23,7 @@ from chainrule.autograd.extend import (
 from chainrule.autograd.misc import const_graph, flatten, optimizers
 from chainrule.autograd.misc.fixed_points import fixed_point
 from chainrule.autograd.test_util import check_grads, combo_check
-from chainrule.autograd.tracer import getval, isbox
+from chainrule.autograd.tracer import Node, getval, isbox, trace
 
 X = onp.array([0.5, -1.0, 2.0])
 
@@ -248,3 +248,48 @@ class TestMisc:
         assert values == [(True, 2.0)]
         assert isinstance(values[0][1], float)
         assert checkpoint(times_sine)(0.0, 1.0) == 0
+
+
+class Written(Node):
+    """A node that is written as the call that gave it."""
+
+    def __init__(self, value, fun, args, kwargs, parent_argnums, parents):
+        written = dict(zip(parent_argnums, parents, strict=True))
+        self.text = f"{fun.__name__}({', '.join(str(written.get(i, x)) for i, x in enumerate(args))})"
+        self.value = value
+
+    def initialize_root(self, name):
+        self.text = name
+
+    def __str__(self):
+        return self.text
+
+
+class TestTrace:
+    def test_a_class_of_nodes_gets_each_function_with_plain_values_and_the_nodes_of_followed_ones(self):
+        @primitive
+        def halved(x):
+            assert not isbox(x)
+            return x / 2
+
+        def f(x):
+            y = np.sin(x)
+            return (y + halved(x) - 0.5) * y
+
+        value, node = trace(Written.new_root("x"), f, 1.0)
+        assert str(node) == "multiply(subtract(add(sin(x), halved(x)), 0.5), sin(x))"
+        assert type(value) is onp.float64
+        assert value == node.value == pytest.approx(onp.sin(1.0) ** 2)
+
+    def test_a_gradient_inside_is_followed_too(self):
+        value, node = trace(Written.new_root("x"), grad(np.sin), onp.float64(1.0))
+        assert str(node) == "multiply(1.0, cos(x))"
+        assert value == onp.cos(1.0)
+
+    def test_a_result_that_does_not_depend_on_the_argument_has_no_node(self):
+        with pytest.warns(UserWarning, match="does not depend"):
+            assert trace(Written.new_root("x"), lambda x: 2.0, 1.0) == (2.0, None)
+
+    def test_a_followed_argument_is_an_error(self):
+        with pytest.raises(TypeError, match=r"expected a plain array or a floating number; got Traced"):
+            grad(lambda x: trace(Written.new_root("x"), np.sin, x)[0])(1.0)

@@ -123,7 +123,7 @@ class Namespace:
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""
-        if isinstance(result, list | tuple):
+        if issubclass(type(result), (list, tuple)):
             return pytree.mapped(self._wrap, result)
         # Not every plain array lets a transformed one stand on its right; beside a constant, plain ones are constants.
         is_own = type(result) is Traced or (self._lower is np and is_transformed(result))
@@ -141,7 +141,7 @@ class Namespace:
     def _made(self, result: Any) -> Any:
         """Return plain results in memory of this package's as constants, whose items may be set."""
         result = self._wrap(result)
-        for x in result if isinstance(result, list | tuple) else (result,):
+        for x in result if issubclass(type(result), (list, tuple)) else (result,):
             x.own = last_level()
             if not x.shape and type(x.value) is np.ndarray:
                 x.changes = True

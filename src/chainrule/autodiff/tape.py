@@ -172,7 +172,7 @@ def record(
             watched += watch(plain_value(array))
     if not edges:
         return space._wrap(result)
-    if isinstance(result, tuple):
+    if issubclass(type(result), tuple):
         return _several_traced(result, space, level, edges, watched, gate)
     if gate is getitem:
         edges = _item_edges(space, arrays[0], settings["key"], edges)
@@ -342,7 +342,7 @@ def recorder(space: Any, gate: Gate, plain: Callable[..., Any] | None) -> Callab
     if arrays == len(kinds) > 2:
 
         def of_arrays(*arrays: Any) -> Any:
-            if any(isinstance(x, list) for x in arrays):
+            if any(issubclass(type(x), list) for x in arrays):
                 arrays = tuple(as_operands(space, *arrays))
             return record(space, gate, arrays, {}, plain)
 
@@ -364,7 +364,7 @@ def _recorder_of_one(space: Any, gate: Any, plain: Callable[..., Any] | None) ->
                 if settings:
                     check_settings(gate, settings)
                 result, (back,) = gate(xp, value, **settings)
-                if isinstance(result, tuple):
+                if issubclass(type(result), tuple):
                     return _several_traced(result, space, x.level, ((x.node, back),), (), gate)
                 return _traced(result, space, x.level, ((x.node, back),), (), gate)
         return record(space, gate, (x,), settings, plain)

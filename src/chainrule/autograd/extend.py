@@ -200,7 +200,7 @@ def _recorded(f: Rule, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     rule.__name__ = get_name(f)
     ADJOINT.add(rule)
     out = first_space(leaves)._record(rule, [leaves[i] for i in places], {})
-    if not isinstance(out, tuple):
+    if not issubclass(type(out), tuple):
         refuse_captured(get_name(f), out)
         return out if is_transformed(out) and out.level else kept[0]
     for y in out:

@@ -134,7 +134,7 @@ class _Leaf:
 
 def is_complex(x: Any) -> bool:
     """Say whether x is a complex array or number."""
-    return getattr(getattr(x, "dtype", None), "kind", "") == "c" or isinstance(x, complex)
+    return getattr(getattr(x, "dtype", None), "kind", "") == "c" or issubclass(type(x), complex)
 
 
 def conjugate(x: Any) -> Any:

@@ -37,7 +37,7 @@ class Batch:
     def aligned(self, arrays: Sequence[Any]) -> list[Any]:
         """Return the values of arrays with so many axes after the batch's that they broadcast as the elements do."""
         # A list is an array with axes of its own, as for NumPy.
-        arrays = [self.xp.asarray(x) if isinstance(x, list | tuple | range) else x for x in arrays]
+        arrays = [self.xp.asarray(x) if issubclass(type(x), (list, tuple, range)) else x for x in arrays]
         ndim = max([getattr(x, "ndim", 0) for x in arrays], default=0)
         return [self.with_axes(x, ndim) for x in arrays]
 
@@ -58,7 +58,7 @@ class Batch:
 
     def wrap(self, result: Any) -> Any:
         """Return arrays as arrays of this batch; tuples keep their names."""
-        if isinstance(result, list | tuple):
+        if issubclass(type(result), (list, tuple)):
             return pytree.mapped(self.wrap, result)
         made = Batched(result, self.space, self.level)
         made.own = True

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,16 +11,18 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace
 from chainrule.autodiff.traced import Traced, is_traced
 from chainrule.backend.device import asked_for
-from chainrule.explain import code, expression, network
+from chainrule.explain import code, expression
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
-from chainrule.models.mlp import MLP
 from chainrule.validation import check_array_class
+
+if TYPE_CHECKING:
+    from chainrule.models.mlp import MLP
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, **values: Any) -> Graph:
+def explain(f_or_expression: "str | Callable[..., Any] | MLP", /, *unnamed: Any, **values: Any) -> Graph:
     """Return the graph of a computation, with the value and the gradient of the output at every node.
 
     f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which
@@ -43,6 +45,10 @@ def explain(f_or_expression: str | Callable[..., Any] | MLP, /, *unnamed: Any, *
         )
     if isinstance(f_or_expression, str):
         return _of_expression(f_or_expression, values)
+    # Not above: most programs that import this function have no network.
+    from chainrule.explain import network
+    from chainrule.models.mlp import MLP
+
     if isinstance(f_or_expression, MLP):
         _check_network_values(values)
         return replace(

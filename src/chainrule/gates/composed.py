@@ -36,7 +36,9 @@ def diagonal(xp: Any, x: Array, /, *, offset: int = 0) -> Array:
     m, n = x.shape[-2:]
     start, length = (offset, min(m, n - offset)) if offset >= 0 else (-offset * n, min(m + offset, n))
     flat = xp.reshape(x, (*x.shape[:-2], m * n))
-    return xp.take(flat, xp.arange(max(length, 0), device=device_of(x)) * (n + 1) + start, axis=-1)
+    if length <= 0:
+        return flat[..., 0:0]
+    return flat[..., start : start + (length - 1) * (n + 1) + 1 : n + 1]
 
 
 @composed("main")

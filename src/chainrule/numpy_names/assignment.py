@@ -417,7 +417,7 @@ def may_give_views(function: Any, args: Any, settings: Mapping[str, Any]) -> boo
 
 def without_views(result: Any, args: Iterable[Any] = ()) -> Any:
     """Return the result of a function that gives copies: arrays that are no views, unless they are arguments."""
-    if isinstance(result, list | tuple):
+    if issubclass(type(result), (list, tuple)):
         for y in result:
             without_views(y, args)
     elif hasattr(result, "view_of") and not any(result is x for x in args):

@@ -59,7 +59,8 @@ def as_operand(xp: Any, x: Any, beside: Iterable[Any]) -> Any:
 
     So a number stays a number, and takes the dtype of the array that it is combined with.
     """
-    return _array(xp, x, _device(xp, beside)) if isinstance(x, list | tuple) else x
+    # isinstance would ask a traced array what it is to be taken for, which takes as long as a small product.
+    return _array(xp, x, _device(xp, beside)) if issubclass(type(x), (list, tuple)) else x
 
 
 def as_operands(xp: Any, *items: Any) -> list[Any]:
@@ -123,7 +124,7 @@ def array_of(xp: Any, x: Any, dtype: Any = None, device: Any = None) -> Array:
 
 def holds_transformed(x: Any) -> bool:
     """Say whether x is a list or a tuple, perhaps nested, with an array of a transformed namespace in it."""
-    return isinstance(x, list | tuple) and any(map(is_transformed, _flat(x)))
+    return issubclass(type(x), (list, tuple)) and any(map(is_transformed, _flat(x)))
 
 
 def _array(xp: Any, x: Any, device: Any, dtype: Any = None) -> Array:
@@ -141,7 +142,7 @@ def _device(xp: Any, items: Iterable[Any]) -> Any:
 
 def _flat(items: Iterable[Any]) -> Iterator[Any]:
     for x in items:
-        if isinstance(x, list | tuple):
+        if issubclass(type(x), (list, tuple)):
             yield from _flat(x)
         else:
             yield x

@@ -23,8 +23,8 @@ def cholesky(xp: Any, x: Array, /, *, upper: bool = False) -> Result:
 
     def pullback(g: Array) -> Array:
         L, dL = (adjoint(xp, y), adjoint(xp, g)) if upper else (y, g)
-        P = xp.tril(xp.matmul(adjoint(xp, L), dL))
-        P = P - xp.tril(xp.triu(P)) / 2
+        P = xp.matmul(adjoint(xp, L), dL)
+        P = (xp.tril(P) + xp.tril(P, k=-1)) / 2
         inverse = xp.linalg.inv(L)
         S = xp.matmul(xp.matmul(adjoint(xp, inverse), P), inverse)
         return _symmetric(xp, S)
