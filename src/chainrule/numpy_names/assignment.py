@@ -156,7 +156,7 @@ class Assignable(ArrayMethods):
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
         inner, plain = below_constants(self), _plain(self)
-        if inner is not self and is_transformed(inner):
+        if inner is not self and is_transformed(inner) and not getattr(self, "changes", False):
             changed = inner._changed_to(below_constants(new), symbol)
             return self if changed is inner else changed
         if new is NotImplemented or hasattr(plain, "at") or self._is_number():
@@ -356,6 +356,7 @@ def note_view(
 
 def note_all_views(space: Any) -> None:
     """Replace the functions of a namespace by such whose results know of which array they are views."""
+    space._plain_row = lambda x, reshape=space.reshape: reshape(x, (-1,))  # before it notes views
     for part, room in (("", space), ("linalg", space.linalg)):
         for name in KINDS.keys() & vars(room).keys():
             setattr(room, name, _noting_views(part, name, getattr(room, name)))
