@@ -356,7 +356,8 @@ def note_view(
 
 def note_all_views(space: Any) -> None:
     """Replace the functions of a namespace by such whose results know of which array they are views."""
-    space._plain_row = lambda x, reshape=space.reshape: reshape(x, (-1,))  # before it notes views
+    reshape = space.reshape  # which notes no views yet
+    space._plain_row = lambda x: reshape(x, (-1,))
     for part, room in (("", space), ("linalg", space.linalg)):
         for name in KINDS.keys() & vars(room).keys():
             setattr(room, name, _noting_views(part, name, getattr(room, name)))

@@ -375,7 +375,7 @@ def angle(xp: Any, z: Any, deg: bool = False) -> Array:
 
 def _along_two_axes(name: str) -> None:
     def transform(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-        return getattr(xp.fft, f"{name}n")(a, s=s, axes=axes, norm=norm)  # type: ignore[no-any-return]
+        return getattr(xp.fft, f"{name}n")(a, s=s, axes=axes, norm=norm)
 
     transform.__doc__ = f"Return numpy.fft.{name}n along two axes."
     numpy_name(f"fft.{name}2")(transform)
