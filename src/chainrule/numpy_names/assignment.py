@@ -367,10 +367,13 @@ def note_all_views(space: Any) -> None:
 def _noting_parts(unstack: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(unstack)
     def viewing(x: Any, /, **settings: Any) -> Any:
+        def part(i: int) -> Callable[[Any], Any]:
+            return lambda x: x.space.unstack(x, **settings)[i]
+
         parts = unstack(x, **settings)
         if x.ndim > 1:  # parts of a row are numbers
             for i, y in enumerate(parts):
-                note_view(y, x, lambda x, i=i: x.space.unstack(x, **settings)[i])
+                note_view(y, x, part(i))
         return parts
 
     return viewing
