@@ -41,7 +41,7 @@ class ArrayObject:
     def __class__(self) -> type:
         # So that code which asks by isinstance takes the branch of NumPy's array or number, whoever asks. Code in C
         # looks at the type itself, as this package does.
-        kind = self._plain_class()
+        kind: Any = self._plain_class()
         return _like(kind) if issubclass(kind, np.ndarray | np.generic) else type(self)
 
     def __len__(self) -> int:
