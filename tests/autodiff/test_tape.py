@@ -347,9 +347,8 @@ class TestRefusals:
                 cr.vjp(f, np.ones((2, 2)))
 
     def test_a_numpy_function_without_a_rule_says_so(self):
-        for f in (np.spacing, np.frexp):
-            with pytest.raises(TypeError, match="numpy"):
-                cr.vjp(f, np.ones((2, 2)))
+        with pytest.raises(TypeError, match=r"numpy\.spacing"):
+            cr.vjp(np.spacing, np.ones((2, 2)))
 
     @pytest.mark.parametrize("x", [np.array([1, 2]), np.array([True]), 3, True], ids=repr)
     def test_what_is_not_floating_is_named(self, x: Any):

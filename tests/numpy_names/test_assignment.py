@@ -394,6 +394,8 @@ def random_program(seed: int, xp: Any, w: Any) -> Any:
             pool.append(x[key])
         elif kind == "write":
             x[key] = value
+        elif type(x) is np.ndarray and not x.flags.writeable:
+            raise ValueError  # which NumPy's add.at does not look at
         else:
             np.add.at(x, key, value)
     return sum(np.sum(np.sin(y * (i + 1) * 0.1)) for i, y in enumerate(pool))

@@ -657,3 +657,10 @@ def test_masked_means_of_many_in_float16_do_not_overflow(f: Callable[..., Any]):
     y = f(cr.variable(x), where=np.ones(x.shape, dtype=bool))
     assert y.dtype == x.dtype
     assert y.value == f(x.astype(np.float64))
+
+
+@pytest.mark.parametrize("f", [np.i0, np.poly, np.sinc, np.median, np.trapezoid])
+def test_half_precision_has_numpys_dtypes(f: Callable[..., Any]):
+    x = np.array([1.0, 2.0, 0.5], dtype=np.float16)
+    assert f(cr.variable(x)).dtype == f(x).dtype
+    assert cr.grad(lambda x: np.sum(f(x)))(x).dtype == x.dtype

@@ -38,14 +38,34 @@ _MAKERS: dict[str, Callable[[Any, Any, Any], Any]] = {
 _FUSED = (elementwise.tanh, elementwise.square)
 
 
-class Namespace:
+class Transformed:
+    """What the namespaces of this package are to those who ask them."""
+
+    _as_numpy = staticmethod(dispatch.as_numpy)
+    _integers = staticmethod(dispatch.integers)
+
+    _base: Any
+    __name__: str
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"{self.__dict__.get('__name__')} has no {name!r}: it has the functions of the array API "
+            "standard 2025.12 and those listed in docs/rules.md; write a rule of your own with chainrule.gate"
+        )
+
+    def __repr__(self) -> str:
+        return f"<namespace {self.__name__}>"
+
+    def __array_namespace_info__(self) -> Any:
+        """Return the inspection functions of the plain namespace."""
+        return self._base.__array_namespace_info__()
+
+
+class Namespace(Transformed):
     """A namespace of the standard, made differentiable; `linalg` and `fft` hang on it.
 
     Names without an underscore are those of the standard and of docs/rules.md; those with one are the engine's.
     """
-
-    _as_numpy = staticmethod(dispatch.as_numpy)
-    _integers = staticmethod(dispatch.integers)
 
     def __init__(self, base: Any) -> None:
         self.__name__ = f"differentiable({getattr(base, '__name__', base)})"
@@ -90,7 +110,6 @@ class Namespace:
             setattr(self, name, made)
         for name, gate in RULES["internal"].items():
             setattr(self, f"_{name}", wrappers.unnamed(self, gate))
-        self._plain_row = lambda x, row=self.reshape: row(x, (-1,))
         note_all_views(self)
 
     def _bind(self, name: str, kind: str, function: Any) -> Any:
@@ -107,19 +126,6 @@ class Namespace:
             check_settings(gate, settings)
             settings = {name: unwrapped(value) for name, value in settings.items()}
         return record(self, gate, arrays, settings)
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"{self.__dict__.get('__name__')} has no {name!r}: it has the functions of the array API "
-            "standard 2025.12 and those listed in docs/rules.md; write a rule of your own with chainrule.gate"
-        )
-
-    def __repr__(self) -> str:
-        return f"<namespace {self.__name__}>"
-
-    def __array_namespace_info__(self) -> Any:
-        """Return the inspection functions of the plain namespace."""
-        return self._base.__array_namespace_info__()
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule import pytree
-from chainrule.autodiff.namespace import differentiable
+from chainrule.autodiff.namespace import Transformed, differentiable
 from chainrule.autodiff.tape import last_level
 from chainrule.backend.namespaces import NumpyAsStandard, namespace
 from chainrule.batching import custom_gates
@@ -28,14 +28,11 @@ _OF_A_LIST = ("concat", "stack")  # functions whose gates take the arrays one by
 _OF_A_SET = ("isin", "searchsorted")  # functions of an array and a set, for which NumPy has names of its own
 
 
-class Namespace:
+class Namespace(Transformed):
     """A namespace of the standard for batches; `linalg` and `fft` hang on it.
 
     Names without an underscore are those of the standard and of docs/rules.md; those with one are internal.
     """
-
-    _as_numpy = staticmethod(dispatch.as_numpy)
-    _integers = staticmethod(dispatch.integers)
 
     def __init__(self, base: Any) -> None:
         self.__name__ = f"batched({getattr(base, '__name__', base)})"
@@ -63,7 +60,6 @@ class Namespace:
             for name, kind, function, family in rows(part):
                 shown = name if part == "beyond" else f"_{name}"
                 self._enter(room, part, shown, kind, function, family, _of_gate(kind, function))
-        self._plain_row = lambda x, row=self.reshape: row(x, (-1,))
         note_all_views(self)
 
     def _enter(
@@ -87,19 +83,6 @@ class Namespace:
         setattr(room, name, made)
         if kind == "gate":
             self._by_gate[function] = made
-
-    def __getattr__(self, name: str) -> Any:
-        raise AttributeError(
-            f"{self.__dict__.get('__name__')} has no {name!r}: it has the functions of the array API "
-            "standard 2025.12 and those listed in docs/rules.md"
-        )
-
-    def __repr__(self) -> str:
-        return f"<namespace {self.__name__}>"
-
-    def __array_namespace_info__(self) -> Any:
-        """Return the inspection functions of the plain namespace."""
-        return self._base.__array_namespace_info__()
 
     def _wrap(self, result: Any) -> Any:
         """Return plain results as constants; tuples keep their names."""

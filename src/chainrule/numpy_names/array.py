@@ -1,5 +1,6 @@
 """Operators and methods of an array of a transformed namespace: each calls the function of its name there."""
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,6 +11,13 @@ from chainrule.gates.helpers import innermost
 from chainrule.numpy_names.coercion import ForeignOperandError, dtype_of, is_foreign
 from chainrule.numpy_names.names import METHODS
 from chainrule.numpy_names.sparse import foreign_product
+
+
+@functools.cache
+def _like(kind: type) -> type:
+    """Return what an array answers as its class: one below NumPy's, whose memory nobody may take."""
+    # NumPy's booleans have no class below.
+    return kind if kind is np.bool else type(kind.__name__, (kind,), {"__slots__": ()})
 
 
 class ArrayObject:
@@ -31,10 +39,10 @@ class ArrayObject:
 
     @property  # type: ignore[misc]
     def __class__(self) -> type:
-        # So that code which asks by isinstance takes the branch of NumPy's array or number, whoever asks.
-        # Code in C looks at the type itself, as this package does.
-        kind = self._plain_class()
-        return kind if issubclass(kind, np.ndarray | np.generic) else type(self)
+        # So that code which asks by isinstance takes the branch of NumPy's array or number, whoever asks. Code in C
+        # looks at the type itself, as this package does.
+        kind: Any = self._plain_class()
+        return _like(kind) if issubclass(kind, np.ndarray | np.generic) else type(self)
 
     def __len__(self) -> int:
         if not self.shape:

@@ -156,7 +156,7 @@ class Assignable(ArrayMethods):
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
         inner, plain = below_constants(self), _plain(self)
-        if inner is not self and is_transformed(inner):
+        if inner is not self and is_transformed(inner) and not getattr(self, "changes", False):
             changed = inner._changed_to(below_constants(new), symbol)
             return self if changed is inner else changed
         if new is NotImplemented or hasattr(plain, "at") or self._is_number():
@@ -356,6 +356,8 @@ def note_view(
 
 def note_all_views(space: Any) -> None:
     """Replace the functions of a namespace by such whose results know of which array they are views."""
+    reshape = space.reshape  # which notes no views yet
+    space._plain_row = lambda x: reshape(x, (-1,))
     for part, room in (("", space), ("linalg", space.linalg)):
         for name in KINDS.keys() & vars(room).keys():
             setattr(room, name, _noting_views(part, name, getattr(room, name)))
@@ -365,10 +367,13 @@ def note_all_views(space: Any) -> None:
 def _noting_parts(unstack: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(unstack)
     def viewing(x: Any, /, **settings: Any) -> Any:
+        def part(i: int) -> Callable[[Any], Any]:
+            return lambda x: x.space.unstack(x, **settings)[i]
+
         parts = unstack(x, **settings)
         if x.ndim > 1:  # parts of a row are numbers
             for i, y in enumerate(parts):
-                note_view(y, x, lambda x, i=i: x.space.unstack(x, **settings)[i])
+                note_view(y, x, part(i))
         return parts
 
     return viewing

@@ -63,7 +63,9 @@ class Writer:
         operation = {"add.reduce": "sum", "abs": "abs", "~": "bitwise_invert"}.get(operation, operation)
         if call.operation == "add.reduce" and "axis" not in call.kwargs:
             operation = call.operation
-        if operation == "asarray" and kwargs == {"copy": True} and len(args) == 1 and self._has_methods(args):
+        # The copy of a number is a number, and that of asarray an array.
+        is_copy = operation == "asarray" and kwargs == {"copy": True} and len(args) == 1
+        if is_copy and self._has_methods(args) and args[0].value.shape:
             return f"{self.operand(args[0], ATOM)}.copy()", ATOM
         if operation == "astype" and not (kwargs.keys() - {"copy"}) and self._has_methods(args):
             copied = "" if kwargs.get("copy", True) else ", copy=False"

@@ -9,7 +9,15 @@ from typing import Any
 
 from chainrule.gates.helpers import axis_number, is_complex, somewhere
 from chainrule.gates.types import Array
-from chainrule.numpy_names.coercion import as_array, as_arrays, as_operands, dtype_of, integers, is_array
+from chainrule.numpy_names.coercion import (
+    as_array,
+    as_arrays,
+    as_operands,
+    dtype_of,
+    integers,
+    is_array,
+    is_inexact,
+)
 from chainrule.numpy_names.names import SPECIAL, numpy_name
 
 
@@ -300,7 +308,9 @@ def _is_stable(name: str, kind: Any, stable: bool | None) -> bool:
 @numpy_name()
 def i0(xp: Any, x: Any) -> Array:
     """Return the modified Bessel function of order 0, that of chainrule.special."""
-    return SPECIAL["i0"](xp, as_array(xp, x))
+    x = as_array(xp, x)
+    y = SPECIAL["i0"](xp, x)
+    return xp.astype(y, x.dtype, copy=False) if is_inexact(xp, x) else y
 
 
 @numpy_name()
@@ -375,7 +385,7 @@ def angle(xp: Any, z: Any, deg: bool = False) -> Array:
 
 def _along_two_axes(name: str) -> None:
     def transform(xp: Any, a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None) -> Array:
-        return getattr(xp.fft, f"{name}n")(a, s=s, axes=axes, norm=norm)  # type: ignore[no-any-return]
+        return getattr(xp.fft, f"{name}n")(a, s=s, axes=axes, norm=norm)
 
     transform.__doc__ = f"Return numpy.fft.{name}n along two axes."
     numpy_name(f"fft.{name}2")(transform)

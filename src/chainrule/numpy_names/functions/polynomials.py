@@ -5,7 +5,7 @@ Each takes the namespace, then NumPy's arguments; the arrays may be of any libra
 
 from typing import Any
 
-from chainrule.gates.helpers import output, somewhere, top_of
+from chainrule.gates.helpers import output, somewhere, top_of, wider
 from chainrule.gates.types import Array, Result
 from chainrule.numpy_names.coercion import (
     as_array,
@@ -88,7 +88,8 @@ def poly(xp: Any, seq_of_zeros: Any) -> Any:
     zeros = atleast(xp, as_array(xp, seq_of_zeros), 1)
     if zeros.ndim == 2:
         zeros = xp.linalg.eigvals(zeros)
-    zeros = zeros if is_inexact(xp, zeros) else xp.astype(zeros, xp.float64)
+    if not is_inexact(xp, zeros) or wider(xp, zeros.dtype)[0] == 16:
+        zeros = xp.astype(zeros, xp.float64)
     c = one = xp.ones((1,), dtype=zeros.dtype, device=zeros.device)
     for i in range(zeros.shape[0]):
         c = convolve(xp, c, xp.concat([one, -zeros[i : i + 1]]))

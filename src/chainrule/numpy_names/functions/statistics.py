@@ -174,7 +174,7 @@ def _about_means(name: str, text: str, of_deviations: Callable[..., Array]) -> C
             raise TypeError(f"numpy.{name}: got correction= by two names; write one of them")
         a, less = as_array(xp, a, dtype), (ddof or 0.0) if correction is None else correction
         if not _masks(where) and mean is None:
-            return getattr(xp, name)(a, axis=axis, correction=less, keepdims=keepdims)  # type: ignore[no-any-return]
+            return getattr(xp, name)(a, axis=axis, correction=less, keepdims=keepdims)
         wide = _for_sums(xp, a)
         d, n = _deviations(xp, wide, axis, where, mean), _count(xp, wide, axis, keepdims, where)
         y = of_deviations(xp, d, _freedom(xp, n, less), axis=axis, keepdims=keepdims)
