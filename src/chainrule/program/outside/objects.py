@@ -114,7 +114,7 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
         yield "", x.__wrapped__, False
     elif isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            yield from (("", child, False) for child in _settings_of(x, names))
+            yield from (("", vars(x)[name], False) for name in _settings_of(x, names))
         else:
             yield from ((name, vars(x)[name], False) for name in _used(x, names))
             kinds = (type(x), *x.__mro__[1:-1]) if isinstance(x, type) else ()
@@ -135,11 +135,10 @@ def _used(x: Any, names: Set[str]) -> list[str]:
     return [name for name in vars(x) if every or name in names or (special and name.startswith("__"))]
 
 
-def _settings_of(x: Any, names: Set[str]) -> list[Any]:
-    """Return what programs change of Python's modules: lists, such as sys.argv, and the environment."""
-    if x is os and not names.isdisjoint(("environ", "environb", "getenv")):
-        return [os.environ]
-    return [y for name, y in vars(x).items() if name in names and type(y) is list]
+def _settings_of(x: Any, names: Set[str]) -> list[str]:
+    """Return the names of what programs change of Python's modules: lists, such as sys.argv, and the environment."""
+    environ = ["environ"] if x is os and not names.isdisjoint(("environb", "getenv")) else []
+    return environ + [key for key, y in vars(x).items() if key in names and (type(y) is list or y is os.environ)]
 
 
 def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:
@@ -251,7 +250,7 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         return [] if not is_own(x) else _places_of_function(x)
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            return []
+            return [("name", vars(x), name) for name in _settings_of(x, names)]
         whole = [("attribute", x, "__mro__")] if isinstance(x, type) else []
         # A name that is new may hide that of a base or a default.
         return [*whole, ("names", vars(x), None), *(("name", vars(x), name) for name in _used(x, names))]
