@@ -366,7 +366,7 @@ def cache_that_is_emptied():
 
 
 def cache_that_alone_is_emptied():
-    f, args, change = cache_that_is_emptied()
+    f, args, _ = cache_that_is_emptied()
     inner = f.__closure__[0].cell_contents
     inner.__wrapped__.__closure__[0].cell_contents["rate"] = 3.0
     inner(3)
@@ -441,7 +441,7 @@ def the_environment():
 
 
 def the_environment_by_a_function():
-    f, args, change = the_environment()
+    _, args, change = the_environment()
     return lambda x: x * float(os.getenv("CHAINRULE_TEST_RATE")), args, change
 
 
@@ -566,7 +566,10 @@ HIDDEN = np.frompyfunc(lambda v: v * RATE, 1, 1)
         (lambda x: x * ROW["rate"], "a void outside the function may change"),
         (lambda x: x * float(HIDDEN(1.0)), "frompyfunc hides its function"),
         (lambda x: x * float(LINES.readline()), "changed what is outside itself"),
-        (lambda x: (VALUES.put(1.0), x * VALUES.get())[1] * VALUES.unfinished_tasks, "changed what is outside"),
+        (
+            lambda x: (VALUES.put(1.0), x * VALUES.get())[1] * VALUES.unfinished_tasks,
+            "changed what is outside",
+        ),
         (of_subclasses, "calls __subclasses__, which is not followed"),
     ],
 )
@@ -831,7 +834,7 @@ def test_random_draws_warn(f):
 
 
 def of_a_file(x):
-    with open(__file__) as file:
+    with open(__file__) as file:  # noqa: PTH123
         return x * len(file.read())
 
 

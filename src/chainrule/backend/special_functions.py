@@ -23,7 +23,8 @@ _BESSEL_IN_TORCH = {name: f"bessel_{name}" for name in ("j0", "j1", "y0", "y1")}
 def special_function(xp: Any, name: str) -> Callable[..., Any] | None:
     """Return a function of scipy.special, by its name, for the plain arrays of a namespace; None where it has none.
 
-    A namespace that notes calls answers for its library. Arrays of array-api-strict, which is there for tests, are computed by NumPy. Raises ImportError without SciPy.
+    A namespace that notes calls answers for its library. Arrays of array-api-strict, which is there for tests, are
+    computed by NumPy. Raises ImportError without SciPy.
     """
     if hasattr(xp, "_special_function"):
         return xp._special_function(name)  # type: ignore[no-any-return]

@@ -118,18 +118,6 @@ def _binary(name: str, reflected: bool) -> Callable[..., Any]:
     return method
 
 
-def _pow(self: Number, other: Any, modulus: Any = None) -> Any:
-    if modulus is None:
-        return _binary("pow", False)(self, other)
-    return pow(*(x.pinned() if type(x) is Number else x for x in (self, other, modulus)))
-
-
-def _rpow(self: Number, other: Any, modulus: Any = None) -> Any:
-    if modulus is None:
-        return _binary("pow", True)(self, other)
-    return _pow(other, self, modulus)
-
-
 def _power(self: Number, other: Any, modulus: Any = None) -> Any:
     if modulus is None:
         return _plain_power(self, other)
@@ -193,8 +181,6 @@ for _name in (
 ):
     setattr(Number, f"__{_name}__", _read(f"__{_name}__"))
 for _name, _method in {
-    "__pow__": _pow,
-    "__rpow__": _rpow,
     "__pow__": _power,
     "__index__": lambda self: operator.index(self.pinned()),
     "__complex__": lambda self: complex(self.pinned()),

@@ -20,8 +20,28 @@ MISSING = object()
 # Installed libraries whose own names and attributes are taken to stay as they are, as those of Python's modules. Any
 # other package, installed or not, may be the caller's own.
 _SETTLED = {
-    *("_pytest", "array_api_compat", "array_api_extra", "array_api_strict", "autograd", "chainrule", "cupy", "cupyx"),
-    *("dask", "hypothesis", "jax", "jaxlib", "llvmlite", "matplotlib", "ml_dtypes", "numba", "numpy", "pandas"),
+    *(
+        "_pytest",
+        "array_api_compat",
+        "array_api_extra",
+        "array_api_strict",
+        "autograd",
+        "chainrule",
+        "cupy",
+        "cupyx",
+    ),
+    *(
+        "dask",
+        "hypothesis",
+        "jax",
+        "jaxlib",
+        "llvmlite",
+        "matplotlib",
+        "ml_dtypes",
+        "numba",
+        "numpy",
+        "pandas",
+    ),
     *("pluggy", "pytest", "scipy", "sklearn", "torch"),
 }
 _PACKAGE = str(Path(__file__).parents[2])
@@ -138,7 +158,9 @@ def _used(x: Any, names: Set[str]) -> list[str]:
 def _settings_of(x: Any, names: Set[str]) -> list[str]:
     """Return the names of what programs change of Python's modules: lists, such as sys.argv, and the environment."""
     environ = ["environ"] if x is os and not names.isdisjoint(("environb", "getenv")) else []
-    return environ + [key for key, y in vars(x).items() if key in names and (type(y) is list or y is os.environ)]
+    return environ + [
+        key for key, y in vars(x).items() if key in names and (type(y) is list or y is os.environ)
+    ]
 
 
 def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:

@@ -127,7 +127,12 @@ class Outside:
 
     def _note(self, x: Any, names: set[str]) -> None:
         kind = type(x)
-        if isinstance(x, np.void) or _is_buffer(x) or hasattr(kind, "__array__") or hasattr(kind, "__dataframe__"):
+        if (
+            isinstance(x, np.void)
+            or _is_buffer(x)
+            or hasattr(kind, "__array__")
+            or hasattr(kind, "__dataframe__")
+        ):
             raise NotReplayableError(
                 f"compile: a {kind.__name__} outside the function may change. Pass in its array"
             )
@@ -187,8 +192,8 @@ class Outside:
             )
         for kind, name in readings(x for x, _ in self._seen.values() if _is_own_function(x)).items():
             warnings.warn(
-                f"compile: {getattr(f, '__name__', 'f')} reads {kind}, by {name}, while it is recorded, and every later "
-                "call gets the same. Read it outside and pass it in",
+                f"compile: {getattr(f, '__name__', 'f')} reads {kind}, by {name}, while it is recorded, and every "
+                "later call gets the same. Read it outside and pass it in",
                 RuntimeWarning,
                 stacklevel=6,
             )
