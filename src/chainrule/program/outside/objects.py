@@ -58,7 +58,7 @@ _HEAP = 1 << 9  # the flag of a class that Python code made
 
 
 _BOUND = (types.BuiltinFunctionType, types.MethodWrapperType)
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 # What has a way of its own to what it leads to.
 _KNOWN = (
     *(*_BOUND, *_VIEWS),
@@ -125,7 +125,7 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
     elif isinstance(x, _BOUND):
         yield "", x.__self__, False
     elif isinstance(x, _VIEWS):
-        yield "", x.mapping, False
+        yield "", x.mapping, False  # type: ignore[attr-defined]
     elif isinstance(x, types.MethodType):
         yield from (("", x.__self__, True), ("", x.__func__, True))
     elif type(x) is functools.partial:
@@ -310,6 +310,7 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
 
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
     kind, own, cached = type(x), _own(x), cached_names(x)
+    found: list[tuple[str, Any, Any]]
     found = [("attribute", x, name) for name in _attributes(x) if name not in own]
     found += [("slot", x, name) for name in _slots(x) if not hasattr(x, name)]
     found += [("name", own, name) for name in own if name not in cached]
