@@ -113,18 +113,21 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
 
 
 def _followed(f: Any, args: Any, kwargs: Any) -> tuple[Recording, Outside, Any, Any, Any]:
-    """Run f on as much recorded as it takes."""
-    first, given = None, pytree.flat((args, kwargs))
-    # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
-    # Some takes no recorded numbers, which then are part of the signature.
-    for numbers, hands_over in _ATTEMPTS if "number" in map(kind_of, given) else _ATTEMPTS[:2]:
+    """Run f on as much recorded as it takes.
+
+    Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared. Some
+    takes no recorded numbers, which then are part of the signature.
+    """
+    errors: list[Exception] = []
+    has_numbers = "number" in map(kind_of, pytree.flat((args, kwargs)))
+    for numbers, hands_over in _ATTEMPTS if has_numbers else _ATTEMPTS[:2]:
         try:
             return _run(f, args, kwargs, hands_over, numbers)
         except Exception as error:
-            first = first or error
-            if isinstance(first, NotReplayableError):
+            errors.append(error)
+            if isinstance(errors[0], NotReplayableError):
                 raise
-    raise first
+    raise errors[0]
 
 
 def _run(

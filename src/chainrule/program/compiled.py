@@ -31,7 +31,8 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = Tr
 
     What f reaches outside itself, as variables, lists, attributes and arrays, may change: arrays are read anew at each
     call, and where anything else is another than it was, f is recorded anew. f itself may not change it. Only at
-    recording are there prints, and random draws (with a warning).
+    recording are there prints, random draws, and looks at the clock, at files and at the keyboard; a warning says so
+    where the code of f names these. Settings inside of libraries are taken to stay as they are.
 
     f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
