@@ -80,7 +80,7 @@ def test_a_cluster_that_is_lost_costs_what_came_after_the_checkpoint(tmp_path, p
         """Return what a run says whose process gets a signal after the second checkpoint: its first is of step 0."""
 
         def fault():
-            first, deadline = stamp(), time.monotonic() + 60
+            first, deadline = stamp(), time.monotonic() + 120
             for _ in range(2):
                 while stamp() == first and time.monotonic() < deadline:
                     time.sleep(0.01)

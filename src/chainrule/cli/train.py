@@ -162,6 +162,8 @@ def _learn(run: Run, checkpoint: Path, resume: bool) -> tuple[Descent, int]:
                 stop=stop,
             )
         except ConnectionError as error:
+            if not checkpoint.exists():
+                raise
             raise type(error)(f"{error}; --resume goes on from {checkpoint}") from error
     return result, first
 

@@ -141,12 +141,12 @@ class _Watch:
             self.patience.most = max(self.patience.most, len(beats))
         quiet = self._quiet(self.patience.word)
         answering = f"{len(self.beats) - len(quiet)} of {self.patience.most} answer"
-        if self.nobody >= self.patience.seconds:
-            self._end(beats, answering)
         if beats is None and self.nobody >= self.patience.word:
             self._say(f"waiting for the scheduler at {self._address}, which does not answer")
         elif quiet or self.nobody >= self.patience.word:
             self._say(f"waiting for workers, {answering}")
+        if self.nobody >= self.patience.seconds:
+            self._end(beats, answering)
         if beats is not None:
             self._give_up(self._quiet(self.patience.seconds) - self.given_up)
 
