@@ -314,7 +314,7 @@ def test_an_interrupt_of_all_processes_stops_the_run_and_not_its_workers(tmp_pat
     assert psutil.wait_procs(workers, timeout=5)[1] == []
 
 
-def test_workers_end_with_the_block_and_share_the_processors_out():
+def test_workers_end_with_the_block_and_share_the_processors_out(capfd):
     ours = psutil.Process()
     before = set(ours.children(recursive=True))
     with connected(2, memory="300MB") as client:
@@ -326,6 +326,9 @@ def test_workers_end_with_the_block_and_share_the_processors_out():
         threads = client.run(eval, "__import__('chainrule.backend.threads').backend.threads.blas_threads()")
         assert set(threads.values()) == {1}
         assert {address.split(":")[1] for address in found} == {"//127.0.0.1"}
+        with pytest.raises(ZeroDivisionError):
+            connecting.computed([dask.delayed(divmod)(1, 0)])
+    assert capfd.readouterr().err == ""
     left = [process for process in ours.children(recursive=True) if process not in before]
     assert [p for p in left if "resource_tracker" not in " ".join(p.cmdline())] == []
 

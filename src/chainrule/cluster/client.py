@@ -78,6 +78,8 @@ def connected(
                 threads_per_worker=max(1, hardware.cpu_count() // workers),
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
+                # What a task raises is raised here; Dask would print its trace too.
+                silence_logs=logging.CRITICAL,
                 **limit,
             )
         with cluster, distributed.Client(cluster) as client:
