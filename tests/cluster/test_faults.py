@@ -305,7 +305,7 @@ def test_an_interrupt_of_all_processes_stops_the_run_and_not_its_workers(tmp_pat
         assert next(looks)
         workers = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate(timeout=20)
+        rest, _ = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
