@@ -47,7 +47,13 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Make `path` hold `content`; an interruption leaves the old file or the new one, whole."""
+    """Make `path` hold `content`; an interruption leaves the old file or the new one, whole.
+
+    A device or a pipe is written to, and stays what it is.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
