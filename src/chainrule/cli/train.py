@@ -86,7 +86,12 @@ def _pipeline(options: TrainOptions) -> AbstractContextManager[Pipeline]:
     if options.workers is not None and scheduler == os.environ.get(SCHEDULER):
         scheduler = None
     return open_pipeline(
-        options.path, chunk_rows=options.chunk_rows, workers=options.workers, scheduler=scheduler
+        options.path,
+        chunk_rows=options.chunk_rows,
+        workers=options.workers,
+        scheduler=scheduler,
+        wait=options.wait,
+        say=lambda text: tell("cluster", text),
     )
 
 
@@ -147,14 +152,19 @@ def _learn(run: Run, checkpoint: Path, resume: bool) -> tuple[Descent, int]:
             seen.advance()
             return asked()
 
-        result = run.learn(
-            checkpoint,
-            resume=resume,
-            on_begin=on_begin,
-            on_report=seen.report,
-            on_fault=on_fault,
-            stop=stop,
-        )
+        try:
+            result = run.learn(
+                checkpoint,
+                resume=resume,
+                on_begin=on_begin,
+                on_report=seen.report,
+                on_fault=on_fault,
+                stop=stop,
+            )
+        except ConnectionError as error:
+            if not checkpoint.exists():
+                raise
+            raise type(error)(f"{error}; --resume goes on from {checkpoint}") from error
     return result, first
 
 

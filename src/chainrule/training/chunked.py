@@ -13,7 +13,7 @@ from chainrule import data
 from chainrule.backend.device import VARIABLE, Device, get_device
 from chainrule.cluster import ChunkedRows, taken
 from chainrule.cluster.chunked_rows import can_be_kept
-from chainrule.cluster.client import computed
+from chainrule.cluster.client import computed, workers_of
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import fault
@@ -43,7 +43,7 @@ class Chunked:
         """Return which workers there are, and where Dask shows what they do."""
         if self.client is None:
             return {"workers": "threads of this process"}
-        workers = f"{len(self.client.nthreads())} of {self.client.scheduler.address}"
+        workers = f"{len(workers_of(self.client))} of {self.client.scheduler.address}"
         return {"workers": workers, "seen at": self.client.dashboard_link}
 
     def device(self, name: str | None) -> Device:

@@ -6,7 +6,7 @@ Rows lie in the memory of one device (`InMemory`), or in chunks on workers (`chu
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -144,11 +144,12 @@ def open_pipeline(
     chunk_rows: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    **how: Any,
 ) -> Iterator[Pipeline]:
     """Yield the stages for the data at `path`: in memory, unless chunks are asked for or the data are never read whole.
 
     Chunks of `chunk_rows` rows are computed by so many local worker processes, by the cluster of a scheduler, or by
-    threads of this process; see `cluster.connected`.
+    threads of this process; `how` goes to `cluster.connected`.
     """
     if chunk_rows is None and workers is None and scheduler is None and not _only_in_chunks(path):
         yield InMemory()
@@ -156,7 +157,7 @@ def open_pipeline(
     from chainrule.cluster import connected
     from chainrule.training.chunked import Chunked
 
-    with connected(workers, scheduler) as client:
+    with connected(workers, scheduler, **how) as client:
         yield Chunked(chunk_rows, client)
 
 
