@@ -81,8 +81,10 @@ class Program:
         return not self.watches or self.outside.unchanged()
 
 
-def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
-    """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
+def built(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool | None
+) -> Program:
+    """Return the program of f for arguments like these; `fused` joins elementwise calls, as `compile` says."""
     try:
         recording, outside, arguments, out, raw = _run(f, args, kwargs, hands_over=True)
     except NotReplayableError:
@@ -296,11 +298,13 @@ def _load(
     program.source = "\n".join(
         [
             *(special if "special" in objects else []),
+            *(["import numba"] if code.loops.lines else []),
             f"import {base.__name__.removeprefix('array_api_compat.')} as {library}",
             *(["", *given] if given else []),
             "",
             "",
             *code.kernels.lines,
+            *code.loops.lines,
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),
         ]
@@ -309,6 +313,14 @@ def _load(
     last = f"return {exact}"
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
     exec("\n".join(code.kernels.lines), scope)
+    if code.loops.lines:
+        try:
+            exec("\n".join(["import numba", *code.loops.lines]), scope)
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "compile: fused=True needs Numba on NumPy, which is not installed. Install it by "
+                "pip install 'chainrule[fast]', or leave fused out"
+            ) from error
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if __len(__args) != {count}: return __MISS"] + (
