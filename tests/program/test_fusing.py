@@ -7,7 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import pytree
-from chainrule.program import code
+from chainrule.program import build, code, fusing
 from tests.helpers.devices import device_asked_for
 
 
@@ -149,5 +149,6 @@ def test_a_compiled_loop_takes_rows_columns_any_order_and_what_is_not_finite():
 
 def test_without_numba_loops_are_refused_with_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(build, "numba", fusing.numba.__wrapped__)
     with pytest.raises(ImportError, match=r"fused=True needs Numba .*chainrule\[fast\]"):
         cr.compile(lambda x: (x * x + 1) / x, fused=True)(np.ones(10000))

@@ -17,6 +17,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
 from chainrule.program.code import Code
+from chainrule.program.fusing import numba
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
 from chainrule.program.outside.bytecode import Usage
@@ -314,13 +315,13 @@ def _load(
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
     exec("\n".join(code.kernels.lines), scope)
     if code.loops.lines:
-        try:
-            exec("\n".join(["import numba", *code.loops.lines]), scope)
-        except ModuleNotFoundError as error:
+        if numba() is None:
             raise ImportError(
-                "compile: fused=True needs Numba on NumPy, which is not installed. Install it by "
+                "compile: fused=True needs Numba on NumPy, which cannot be imported. Install it by "
                 "pip install 'chainrule[fast]', or leave fused out"
-            ) from error
+            )
+        scope["numba"] = numba()
+        exec("\n".join(code.loops.lines), scope)
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if __len(__args) != {count}: return __MISS"] + (

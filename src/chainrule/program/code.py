@@ -55,7 +55,7 @@ class Code:
         self.lines: list[str] = []
         self._warns = library.startswith("np")  # only NumPy has warnings to turn off
         self._names: dict[Variable, str] = {}
-        self._taken = {library, "abs", "special", *keyword.kwlist}
+        self._taken = {library, "abs", "special", "numba", *keyword.kwlist}
         self._numbers: Counter[str] = Counter()
         self._roots = roots(calls)
         written = {root for call in calls if call.writes for root in self._roots(call.args[0])}
@@ -353,7 +353,8 @@ def _statements(
         line[call] = call
         length[call] = 1
         is_view = call.operation in _VIEWS or call.operation == "getitem"
-        if len(call.outs) == 1 and uses[call.outs[0]] == 1 and not call.writes and call not in fixed:
+        single = len(call.outs) == 1 and call.operation != "numbers"  # which gives a tuple
+        if single and uses[call.outs[0]] == 1 and not call.writes and call not in fixed:
             (out,) = call.outs
             root = line[user[out]]
             floats = is_view or not hasattr(out.value, "dtype")

@@ -4,6 +4,8 @@ A loop goes through memory once, where each call of NumPy's own does. It has tho
 rounds alike, so its numbers are NumPy's bit for bit.
 """
 
+import functools
+import importlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -111,6 +113,15 @@ class _Formula(Writer):
 
     def _literal(self, x: Variable) -> Text:
         return self._letter(x)
+
+
+@functools.cache
+def numba() -> Any:
+    """Return Numba, or None where it cannot be imported."""
+    try:
+        return importlib.import_module("numba")
+    except (ImportError, OSError):  # the latter: LLVM's library cannot be loaded
+        return None
 
 
 class Loops:
