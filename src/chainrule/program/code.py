@@ -33,9 +33,9 @@ _VIEWS = {
 _ERRORS = ("divide", "over", "under", "invalid")
 
 
-def is_large(variable: Variable, bound: int = LARGE) -> bool:
-    """Say whether the memory of an array is worth a second use."""
-    return variable.shape != () and getattr(variable.value, "nbytes", 0) >= bound
+def is_large(variable: Variable, bound: int | None = None) -> bool:
+    """Say whether the memory of an array is worth a second use: from `bound` bytes on, or from LARGE."""
+    return variable.shape != () and getattr(variable.value, "nbytes", 0) >= (bound or LARGE)
 
 
 class Code:
