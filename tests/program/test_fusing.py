@@ -119,6 +119,27 @@ def test_a_program_of_loops_has_the_bits_of_one_without_and_writes_over_nothing_
     assert "numba" not in plain.source(params, X, 3)
 
 
+def test_a_loop_does_not_write_over_what_it_reads_by_a_view(uncompiled):
+    def f(a):
+        x = a * a + 1
+        v = x.T
+        s = v.sum(axis=0)
+        return (x - v) * (v + x), s
+
+    a = np.arange(16.0).reshape(4, 4)
+    assert bits(cr.compile(f, fused=True)(a)) == bits(f(a))
+
+
+def test_masks_stay_masks_beside_loops(uncompiled):
+    def f(x):
+        mask = x * 2 > 1
+        return (mask * x) * 3, mask + x, (x - 1).astype(bool), np.where(mask, mask, x), np.where(x, x, 2 * x)
+
+    x = np.linspace(-1, 1, 6, dtype="float32").reshape(2, 3)
+    x[0, 1] = 0
+    assert bits(cr.compile(f, fused=True)(x)) == bits(f(x))
+
+
 def test_the_code_of_loops_runs_in_an_empty_session(uncompiled):
     f, params, X = training()
     looped, session = cr.compile(f, fused=True), {}

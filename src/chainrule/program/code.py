@@ -166,6 +166,7 @@ class Code:
             if x in self._buffers
             and x not in seen_in_views
             and self._roots(x) == {x}
+            and not any(x in self._roots(other) for other in operands if other is not x)
             and self._last.get(x) in chain
             and is_fresh(x.call)
         ]

@@ -81,9 +81,12 @@ def is_exact(call: Call) -> bool:
         or not 0 < len(call.outs[0].shape) <= len(_INDICES)
     ):
         return False
+    masks = [x for x in call.inputs if _dtype(x) == "bool"]
+    fitting = {"where": masks == [*call.inputs[:1]], "astype": _dtype(call.outs[0]) in _FLOATS}
     numbers = all(_dtype(x) is not None or type(x.value) in (int, float) for x in call.inputs)
     known = call.kwargs.keys() <= ({"copy"} if call.operation == "astype" else set())
-    return numbers and known and dtype_of([call]) in _FLOATS and "raise" not in (call.errors or ())
+    usual = fitting.get(call.operation, not masks) and "raise" not in (call.errors or ())
+    return numbers and known and usual and dtype_of([call]) in _FLOATS
 
 
 def dtype_of(chain: Iterable[Call]) -> str | None:
