@@ -1,7 +1,6 @@
 import dataclasses
 import json
 import math
-import os
 import re
 import tracemalloc
 
@@ -23,7 +22,7 @@ from chainrule.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from chainrule.training.storage import checksum, read_tensors, write_bytes, write_tensors
+from chainrule.training.storage import checksum, read_tensors, write_tensors
 
 SETTINGS = {"data": "some", "dtype": "float64", "learning_rate": 0.1, "net": {"sizes": [2, 3]}, "steps": 100}
 
@@ -316,16 +315,6 @@ def test_another_version_no_file_and_other_files_are_refused(cpu, tmp_path):
     with pytest.raises(CheckpointError, match="broken or of another kind"):
         load(path, cpu)
     assert checkpoint.settings_in(path) == {}
-
-
-def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path):
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    write_bytes(pipe, b"content")
-    assert os.read(reader, 100) == b"content"
-    os.close(reader)
-    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize("call", ["os.fsync", "pathlib.Path.replace"])
