@@ -18,6 +18,7 @@ from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.training import evaluation
+from chainrule.training.model_file import ModelError
 from chainrule.training.report import figures
 from chainrule.training.storage import write_bytes
 
@@ -128,6 +129,10 @@ def _is_finite(value: Any) -> bool:
 def _of_a_sample(path: Path, sample: Path, wanted: str | None, row: int, png: Path | None) -> Graph:
     """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
     device, model = get_device(), load(path)
+    if not model.classes:
+        raise ModelError(
+            f"{path}: expected a model of classes, got one that predicts a number; see its weights.png"
+        )
     raw = rows_of(sample, model)
     if row > len(raw):
         raise data.DataError(

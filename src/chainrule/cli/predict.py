@@ -18,6 +18,7 @@ from chainrule.cli.console import (
     load,
     printable,
 )
+from chainrule.cli.numbers import tell_numbers
 from chainrule.data.limits import at_most
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model
@@ -42,6 +43,9 @@ def predict(
     """
     with faults_told(), at_most(memory):
         place, model = get_device(device), load(model_path)
+        if not model.classes:
+            tell_numbers(place, model, inputs, rows_of, as_json=as_json)
+            return
         answers: list[dict[str, Any]] = []
         failed = False
         for path in inputs:
