@@ -50,7 +50,8 @@ def train(options: TrainOptions) -> None:
         started = time.perf_counter()
         rows, test = _read(pipeline, options)
         reading = time.perf_counter() - started
-        plan = options.settled(number_of_classes(rows, options.positive), pipeline.usual_batch(rows))
+        classes = number_of_classes(rows, options.positive)
+        plan = options.settled(classes, pipeline.usual_batch(rows), len(rows.y))
         problem = prepare(
             pipeline, rows, test, positive=options.positive, validation=plan.validation, seed=options.seed
         )

@@ -19,6 +19,8 @@ from chainrule.training.rows import Rows
 # What a network learns by where nobody asks for anything else.
 HIDDEN, BATCH, EPOCHS, STEPS, PATIENCE, VALIDATION = (512, 256), 64, 200, 1000, 20, 0.1
 MODELS = ("logistic", "linear", "mlp")
+# Fewer rows do not tell one step from another: their mean cost differs more by chance than by what is learnt.
+FEWEST_VALIDATED = 50
 # How a schedule and a penalty are written, for messages and help.
 _SCHEDULES = ", ".join(row.form for row in SCHEDULES.values())
 _SCHEDULES = " or ".join(_SCHEDULES.rsplit(", ", 1))
@@ -125,7 +127,10 @@ class Options:
     ] = None
     validation: Annotated[
         float | None,
-        Help(f"Share of the training rows to choose the best step by. Default: {VALIDATION} with batches."),
+        Help(
+            f"Share of the training rows to choose the best step by. Default: {VALIDATION} with batches, where that is "
+            f"{FEWEST_VALIDATED} rows or more."
+        ),
     ] = None
     patience: Annotated[
         int | None,
@@ -155,8 +160,8 @@ class Options:
         if self.validation is not None and not 0 <= self.validation < 1:
             raise ValueError(f"--validation: expected a share from 0 up and under 1, got {self.validation}")
 
-    def settled(self, classes: int, usual_batch: int | None = None) -> "Plan":
-        """Return what these options mean for so many classes.
+    def settled(self, classes: int, usual_batch: int | None = None, rows: int | None = None) -> "Plan":
+        """Return what these options mean for so many classes, and rows of which some may be held back.
 
         A mini-batch has `usual_batch` rows, or BATCH, where nobody says.
         """
@@ -173,7 +178,8 @@ class Options:
             )
         validation, patience = self.validation, self.patience
         if validation is None:
-            validation = 0.0 if batch is None else VALIDATION
+            few = rows is not None and rows * VALIDATION < FEWEST_VALIDATED
+            validation = 0.0 if batch is None or few else VALIDATION
         if patience is None and validation and batch is not None:
             patience = PATIENCE
         return Plan(self, classes, network, batch, validation, patience)
