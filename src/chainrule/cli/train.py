@@ -21,7 +21,15 @@ from chainrule.training.pipeline import Pipeline, open_pipeline, prepare
 from chainrule.training.problem import number_of_classes
 from chainrule.training.report.artifacts import save
 from chainrule.training.run import Run, config_for
-from chainrule.training.run_report import ChunkTimes, Regression, RunReport, regression, report_of, summary
+from chainrule.training.run_report import (
+    ChunkTimes,
+    Regression,
+    RunReport,
+    Summary,
+    regression,
+    report_of,
+    summary,
+)
 from chainrule.training.storage import claimed
 
 # What a terminal, a service manager and a closing session send.
@@ -66,9 +74,12 @@ def train(options: TrainOptions) -> None:
         seconds = time.perf_counter() - started
         model = run.model(result.params)
         held_out = pipeline.evaluate(model, problem.test, device)
+        summed: Summary | Regression
         if isinstance(held_out, Prediction):
             others = {name: pipeline.evaluate(model, rows, device) for name, rows in run.parts().items()}
-            summed = regression(held_out, others)
+            summed = regression(
+                held_out, {name: of for name, of in others.items() if isinstance(of, Prediction)}
+            )
         else:
             summed = summary(problem.classes, held_out, run.accuracy(result.params))
         report = report_of(

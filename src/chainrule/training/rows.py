@@ -81,7 +81,7 @@ class DeviceRows:
 
     def batches(self, rows: int, *, seed: int = 0, shuffle: bool = True) -> Batches:
         """Return mini-batches of so many rows; the last one of an epoch may be shorter."""
-        return Batches(len(self), rows, seed=seed, like=self.X, shuffle=shuffle)
+        return Batches(len(self), rows, seed=seed, like=self.y, shuffle=shuffle)
 
     def cost_and_gradients(self, net: MLP) -> CostAndGradients:
         """Return f(params) of all rows and f(params, rows) of a mini-batch, given the numbers (k,) of its rows.
