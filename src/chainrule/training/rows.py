@@ -161,7 +161,7 @@ def _share_of_cost(
     The network, which has no penalty, divides by the weights of the batch; a batch of light rows must count for less
     than a heavy one. The penalty counts in full.
     """
-    xp = namespace(X)
+    xp = namespace(weight)
     cost, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
     share = xp.mean(weight)
     cost, gradients = cost * share, [(dW * share, db * share) for dW, db in gradients]
