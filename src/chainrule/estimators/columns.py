@@ -18,9 +18,11 @@ def of_columns(
 
     A variable is a weight times the size of its column, by which the curvatures of logistic regression with a penalty
     of strength / 2 |W|^2 become alike. With biases the columns are centred: Z = (X - mean) W + b', b' = b + mean W.
-    Two weights of `signs` (1, -1) are the two parts of one W. With `coarse` they are for networks,
-    whose first weights are drawn in them: columns of a size from 0.1 to 10 stay as they are, as do means of up to
-    10 sizes, and no number is more than six sizes from its mean, so that a rare one makes no large Z.
+    Two weights of `signs` (1, -1) are the two parts of one W.
+
+    With `coarse` they are for networks, whose first weights are drawn in them: columns of a size from 0.1 to 10 stay as
+    they are, as do means of up to 10 sizes, and no number is more than six sizes from its mean, so that a rare one
+    makes no large Z.
 
     Source: the diagonal preconditioner of Nocedal and Wright, Numerical Optimization (2006), section 5.1.
     """
@@ -74,7 +76,8 @@ def _sizes(data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple
         spread = largest * xp.sqrt(xp.mean(xp.square(V), axis=0))
         farthest, mean = largest * xp.max(xp.abs(V), axis=0), mean * largest
     if in_chunks(X):
-        mean, spread, farthest = (place.xp.asarray(x) for x in (mean, spread, farthest))
+        # Computed at once.
+        mean, spread, farthest = place.xp.asarray(xp.stack([mean, spread, farthest]))
     xp = place.xp
     # What is left of a constant column is the rounding error of its mean.
     varies = spread > 16 * float(xp.finfo(X.dtype).eps) * xp.abs(mean)
