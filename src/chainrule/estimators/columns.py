@@ -61,19 +61,25 @@ def _sizes(data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple
     """Return the mean (n,) and the size (n, 1) of each column where parameters are kept: 1 of one that is constant."""
     X, place = data.X, data.place
     xp = namespace(X.data if is_sparse(X) else X)
+    if data.weight is None:
+        share = xp.full(
+            X.shape[0], 1 / X.shape[0], dtype=X.dtype, **({} if in_chunks(X) else {"device": data.y.device})
+        )
+    else:
+        # A row of weight k is k rows.
+        share = xp.asarray(data.weight / data.total)
     if is_sparse(X):
-        ones = xp.ones(X.shape[0], dtype=X.dtype)
-        mean = X.T @ ones / X.shape[0]
+        mean = X.T @ share
         farthest = xp.reshape(abs(X).max(axis=0).toarray(), (-1,))
-        spread = xp.sqrt(xp.maximum(X.multiply(X).T @ ones / X.shape[0] - centred * mean * mean, 0.0))
+        spread = xp.sqrt(xp.maximum(X.multiply(X).T @ share - centred * mean * mean, 0.0))
     else:
         # Squares of numbers up to 1 cannot overflow.
         largest = xp.max(xp.abs(X), axis=0)
         largest = xp.where(largest > 0, largest, xp.ones_like(largest))
         V = X / largest
-        mean = xp.mean(V, axis=0)
+        mean = share @ V
         V = V - mean if centred else V
-        spread = largest * xp.sqrt(xp.mean(xp.square(V), axis=0))
+        spread = largest * xp.sqrt(share @ xp.square(V))
         farthest, mean = largest * xp.max(xp.abs(V), axis=0), mean * largest
     if in_chunks(X):
         # Computed at once.

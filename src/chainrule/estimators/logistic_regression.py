@@ -163,6 +163,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.sparse = True
         return tags
 
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
