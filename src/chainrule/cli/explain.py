@@ -28,7 +28,7 @@ from chainrule.explain import explain as graph_of
 from chainrule.trained.answers import as_learnt, open_for
 from chainrule.trained.model import explained, read_model
 from chainrule.training import evaluation
-from chainrule.training.model_file import Model
+from chainrule.training.model_file import Model, ModelError
 from chainrule.training.report import figures
 
 
@@ -161,6 +161,10 @@ def _of_a_sample(
 ) -> Graph:
     """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
     device, model = get_device(), read_model(path)
+    if not model.classes:
+        raise ModelError(
+            f"{path}: expected a model of classes, got one that predicts a number; see its weights.png"
+        )
     raw = _row_of(model, sample, row, invert)
     (P,) = evaluation.probabilities(device, model, raw)
     if wanted is not None and wanted not in model.classes:

@@ -56,16 +56,19 @@ class Chunked:
         return get_device("cpu")
 
     def load(
-        self, path: Path | None, *, label: str | None, image_size: int
+        self, path: Path | None, *, label: str | None, image_size: int, task: str | None = None
     ) -> tuple[Dataset, Dataset | None]:
         """As `data.load`: a store is opened, and data of any other format are read, then cut."""
+        if task == "regression":
+            remedy = "leave out --chunk-rows, --workers and --scheduler, or take --task classes"
+            raise fault(path or "chunks", "classes to tell apart", "--task regression", remedy)
         if path is not None and is_store(path):
             if label is not None:
                 raise fault(
                     path, "label= only for a .csv file, whose column it names", "it here", "leave it out"
                 )
             return open_rows(path, self.height)
-        train, test = data.load(path, label=label, image_size=image_size)
+        train, test = data.load(path, label=label, image_size=image_size, task=task)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
 
     def load_test(self, path: Path, train: Dataset, *, label: str | None) -> Dataset:
