@@ -91,7 +91,7 @@ def test_an_npy_file_finds_its_labels_and_its_held_out_rows_beside_it(tmp_path, 
     assert held_out.y.tolist() == [0, 1]
     # The folder of the same files is read in chunks.
     chunked, chunked_test = open_rows(tmp_path)
-    assert np.array_equal(chunked.X, X6)
+    assert np.array_equal(np.asarray(chunked.X), X6)
     assert chunked_test.y.tolist() == [0, 1]
     (tmp_path / f"y{name[1:]}.npy").unlink()
     with pytest.raises(
