@@ -72,7 +72,7 @@ def test_h_asks_for_help_unless_it_has_a_value():
 def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
     result = chainrule("explain", tmp_path)
     assert result.exit_code == 2
-    assert "is explained by one sample; name a picture, or a .csv or .npz file" in result.stderr
+    assert "is explained by one sample; name a picture, or a file of rows" in result.stderr
 
 
 def test_one_picture_through_a_model(pictures, tmp_path, device):

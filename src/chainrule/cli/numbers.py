@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,8 @@ def tell_numbers(
             for answer in _predicted(device, model, path, settings):
                 told.append(answer)
                 if not as_json and table is None:
-                    print(f"{printable(f'{path}:{answer["row"]}')}\t{answer['prediction']:.6g}")
+                    where = printable(f"{path}:{answer['row']}")
+                    print(f"{where}\t{answer['prediction']:.6g}")
         except (data.DataError, ImportError) as error:
             failed = True
             complain(error)
@@ -66,8 +68,6 @@ def _predicted(
         X, _ = as_learnt(model, block, "no")
         for k, number in enumerate(outputs(device, model, X)[:, 0].tolist()):
             answer = {"input": str(path), "row": block.first + k, "prediction": number}
-            try:
+            with suppress(ValueError):
                 answer["number"] = float(block.labels[k] or "")
-            except ValueError:
-                pass
             yield answer

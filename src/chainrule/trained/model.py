@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from chainrule.backend.device import Device, get_device
@@ -126,7 +127,7 @@ class TrainedModel:
                     f"predict: expected the columns {', '.join(names)}, got none called {missing[0]!r}"
                 )
             X = X[list(names)]
-        rows = np.asarray(to_numpy(X) if hasattr(X, "__array_namespace__") else X)
+        rows = np.asarray(to_numpy(X) if array_api_compat.is_array_api_obj(X) else X)
         if rows.ndim > 2:
             rows = plane_order(rows)
         n = self.net.sizes[0]
