@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import resource
 import shutil
@@ -46,8 +47,18 @@ def work(number, begin, kinds):
     """Do the tries from number `begin` on, and print each as it begins and ends."""
     from tests.fuzz.kinds import KINDS, used
 
-    for end in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(end, signal.SIG_DFL)
+    ticks = 0
+
+    def tick(*_):
+        # Seconds are counted one by one, so that those are none in which the process was stopped.
+        nonlocal ticks
+        ticks += 1
+        if ticks > SECONDS_OF_CLOCK:
+            os._exit(1)
+
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     plan = [(kind, i) for kind in kinds or KINDS for i in range(math.ceil(number * KINDS[kind].share))]
     sound = {}
     with tempfile.TemporaryDirectory(prefix="chainrule-fuzz-") as scratch:
@@ -61,7 +72,7 @@ def work(number, begin, kinds):
             folder.mkdir()
             print(json.dumps(["begin", kind, i]), flush=True)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            signal.setitimer(signal.ITIMER_REAL, SECONDS_OF_CLOCK)
+            ticks = 0
             before = _peak(reset=True)
             try:
                 outcome, said = used(kind, random.Random(f"{kind} {i}"), sound[kind], folder), ""
@@ -75,7 +86,6 @@ def work(number, begin, kinds):
             if grown > MOST_BYTES:
                 outcome, said = "lost", f"{grown / 1e9:.1f} GB of memory; {said}"
             signal.setitimer(signal.ITIMER_PROF, 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
             shutil.rmtree(folder)
             print(json.dumps([kind, i, outcome, said]), flush=True)
 
