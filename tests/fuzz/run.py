@@ -36,7 +36,7 @@ def tries(number, kinds):
                     begun = None
             said = process.stderr.read()
         if begun is None:
-            assert process.returncode == 0, said
+            assert process.returncode == 0, (process.returncode, said)
             return done
         # It ended in the midst of a try.
         done.append((*begun, "lost", f"the process ended with {process.returncode}"))
@@ -88,6 +88,8 @@ def work(number, begin, kinds):
             signal.setitimer(signal.ITIMER_PROF, 0)
             shutil.rmtree(folder)
             print(json.dumps([kind, i, outcome, said]), flush=True)
+    # While Python ends it has no handlers.
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _peak(reset=False):
