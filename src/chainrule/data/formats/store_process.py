@@ -40,6 +40,7 @@ def main() -> None:
             for told, content in _answers(**request):
                 answers.write(json.dumps(told).encode() + b"\n")
                 answers.write(content)
+            answers.write(b'{"end": true}\n')
         except Exception as error:
             # The errors of libraries on broken bytes have no common type.
             said = str(error) if isinstance(error, _FaultError) else f"{type(error).__name__}: {error}"
@@ -67,7 +68,8 @@ def _answers(
             values = np.array(array[()].reshape(-1).tolist()).reshape(array.shape)
             if values.dtype.kind not in "SU":
                 raise _FaultError(f"{key} holds objects that are no text")
-            yield {"dtype": values.dtype.str, "shape": values.shape}, values.tobytes()
+            yield {"dtype": values.dtype.str, "shape": values.shape}, b""
+            yield {"bytes": values.nbytes}, values.tobytes()
             return
         first, last = rows or (0, array.shape[0] if array.shape else 1)
         shape = (last - first, *array.shape[1:]) if array.shape else ()
