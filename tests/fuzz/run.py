@@ -25,7 +25,11 @@ def tries(number, kinds):
     done, begin = [], 0
     while True:
         command = [sys.executable, "-m", "tests.fuzz.run", "--work", str(number), str(begin), *kinds]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # Decoders print what they think of broken pictures: more than a pipe holds.
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             begun = None
             for line in process.stdout:
                 told = json.loads(line)
@@ -34,7 +38,9 @@ def tries(number, kinds):
                 else:
                     done.append(tuple(told))
                     begun = None
-            said = process.stderr.read()
+            process.wait()
+            errors.seek(0)
+            said = errors.read()
         if begun is None:
             assert process.returncode == 0, (process.returncode, said)
             return done

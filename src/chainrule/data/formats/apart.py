@@ -67,12 +67,12 @@ class StoredArray:
 
         The array is read `at_once`, or in parts that need less memory.
         """
-        if self.missing is not None:
-            remedy = "copy it again, or write all of it"
-            raise fault(self.path, f"{self.key} whole", self.missing, remedy)
         check_room(self.path, f"a chunk of {self.key}", self.chunk, self.held)
         size = math.prod(self.shape) * self.dtype.itemsize
         check_room(self.path, self.key, size, self.held, at_once=at_once)
+        if self.missing is not None:
+            remedy = "copy it again, or write all of it"
+            raise fault(self.path, f"{self.key} whole", self.missing, remedy)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Return what is at an index that begins with a slice of rows."""
