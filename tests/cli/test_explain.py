@@ -18,6 +18,10 @@ def test_an_expression():
     assert "db += dv3 * c = 3 * 2 = 6" in told
 
 
+def test_an_expression_that_is_longer_than_a_name_of_a_file_may_be():
+    assert "da" in answer("explain", "+".join("a" * 200), "a=1")
+
+
 def test_lists_a_leading_minus_and_a_device(device):
     told = answer("explain", "-sum(x * W @ y)", "x=[1, 2]", "W=[[1,0],[0,1]]", "y=[0.5,-1e1]",
                   "--device", device.name)  # fmt: skip

@@ -87,11 +87,11 @@ def explain(
         reserve_output({"--svg": svg, "--html": html, "--png": png})
         given = rest or []
         check_invert(invert)
-        if first and not given and Path(first).is_dir():
+        if first and not given and _is_there(first) and Path(first).is_dir():
             raise ValueError(
                 f"explain: the model in {first} is explained by one sample; name a picture, or a file of rows"
             )
-        if len(given) == 1 and Path(first).exists() and ("=" not in given[0] or Path(given[0]).exists()):
+        if len(given) == 1 and _is_there(first) and ("=" not in given[0] or _is_there(given[0])):
             graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
         else:
             alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
@@ -107,6 +107,14 @@ def explain(
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
             if path is not None:
                 write_file(path, draw().encode())
+
+
+def _is_there(name: str) -> bool:
+    """Return whether a file or folder has this name; a long expression is none that a system takes."""
+    try:
+        return Path(name).exists()
+    except OSError:
+        return False
 
 
 def _values(first: str, given: list[str]) -> dict[str, Any]:
