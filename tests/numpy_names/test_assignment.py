@@ -213,6 +213,7 @@ REFUSED = {
     "what outlives it, by +=": (lambda w: OUTSIDE.__iadd__(w), "made outside"),
     "memory handed out": (lambda w: handed_out(w), "caller's memory"),
     "copies in one place": (lambda w: first(np.broadcast_to(w * 1, (2, 3))), "cannot be written to"),
+    "out of another shape": (lambda w: np.sum(w, axis=0, out=SPACE.zeros((2, 3))), "expected out= of shape"),
     "integers": (lambda w: first(SPACE.zeros(3, dtype=np.int64), w[0]), "int64 cannot hold"),
     "a larger result": (lambda w: (w * 1).__iadd__(np.ones((2, 3))), "shape"),
     "a result of a gate that shares memory": (lambda w: shared(w), "shares memory"),
