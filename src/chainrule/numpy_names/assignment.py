@@ -120,7 +120,7 @@ class Assignable(ArrayMethods):
         if order not in ("C", "K"):
             raise ValueError(f"copy: expected order 'C' or 'K'; got {order!r}")
         if self._is_number():
-            return +self  # a number, not an array of shape ()
+            return self.space.positive(self)  # a number, not an array of shape ()
         in_rows = order == "K" or getattr(layout_of(self), "c_contiguous", True)
         x = self if in_rows else self.ravel().reshape(self.shape)  # type: ignore[attr-defined]
         return self.space.asarray(x, copy=True)
@@ -154,7 +154,7 @@ class Assignable(ArrayMethods):
         changes = getattr(self, "changes", None)
         if changes is None or self.shape or not issubclass(kind, _OF_NUMPY):
             return kind
-        return np.ndarray if changes else self.dtype.type  # type: ignore[attr-defined]
+        return np.ndarray if changes else self.dtype.type
 
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
