@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -277,6 +278,19 @@ def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function(
     np.testing.assert_array_equal(CALLERS, 1)
     for callers in (cnp.asarray, lambda x: cnp.array(x, copy=False)):
         assert cr.grad(lambda w, f=callers: np.sum(w) * (f(CALLERS) is CALLERS))(w).all()
+
+
+def test_arrays_made_in_other_threads_take_items_too():
+    def f(w: Any) -> Any:
+        def part(i: int) -> Any:
+            x = w.__array_namespace__().zeros((3,))
+            x[:2] = w[i]
+            return np.sum(x)
+
+        return sum(pool.map(part, range(3)))
+
+    with ThreadPoolExecutor(1) as pool:
+        np.testing.assert_array_equal(cr.grad(f)(np.ones(3)), 2)
 
 
 def written_in_the_inner_function(a: Any) -> Any:

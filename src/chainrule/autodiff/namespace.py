@@ -9,7 +9,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import ComplexType, check_settings, last_level, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, new_level, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
@@ -148,7 +148,7 @@ class Namespace(Transformed):
         """Return plain results in memory of this package's as constants, whose items may be set."""
         result = self._wrap(result)
         for x in result if issubclass(type(result), (list, tuple)) else (result,):
-            x.own = last_level()
+            x.own = new_level()
             if not x.shape and type(x.value) is np.ndarray:
                 x.changes = True
         return result
