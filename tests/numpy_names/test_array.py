@@ -207,7 +207,7 @@ class TestNumbers:
     def test_differences_take_the_branch_of_the_number_or_the_array(self, x: Any):
         cr.check_gradients(lambda x: x * x if isinstance(x, float) else 3.0 * x, x, order=2)
 
-    @pytest.mark.parametrize("transform", [cr.grad, cr.vmap])
+    @pytest.mark.parametrize("transform", [cr.grad, cr.vmap, lambda f: cr.vmap(cr.grad(f))])
     def test_results_are_numbers_or_arrays_as_numpys_are(self, transform: Any):
         def kinds(x: Any) -> list[tuple[bool, bool]]:
             seen = []

@@ -346,7 +346,7 @@ def note_view(
     plain = _plain(x)
     if type(y) is not type(x) or y is x or issubclass(type(plain), np.generic):
         return y  # numbers are in no memory
-    if not x.shape and x.level and not hasattr(x, "node") and x._is_number():
+    if not x.shape and plain.shape and x._is_number():
         return y  # nor are those of a batch
     if not (always or shares_memory(_plain(y), plain)):
         return y
