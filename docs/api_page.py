@@ -20,6 +20,7 @@ GROUPS = {
     "Devices": ["get_device", "use_device", "Device"],
     "Networks": ["MLP", "L1", "L2", "ElasticNet"],
     "Estimators": ["LogisticRegression", "MLPClassifier", "MLPRegressor"],
+    "Trained models": ["load_model"],
     "To look at": ["explain"],
     "Modules": ["logistic", "optim", "functions", "special", "numpy", "scipy", "optimizers"],
 }

@@ -22,6 +22,8 @@ from tests.helpers.devices import device_asked_for
         ("bench.to_a_cost", ("digits",)),
     ],
 )
+# PyTorch's compiler imports what its own newer versions call deprecated.
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script_method:DeprecationWarning")
 def test_all_installed_contenders_compute_the_same(module, arguments, device, monkeypatch):
     if module == "bench.engine" and device.name.startswith("strict"):
         pytest.skip("the engine's cost has a plain array on the left of a traced one, which strict refuses")

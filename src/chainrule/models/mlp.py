@@ -27,7 +27,6 @@ from chainrule.models.penalties import Penalty
 from chainrule.models.targets import target_rows
 from chainrule.models.types import Params
 from chainrule.models.validation import check_name, check_network, check_params
-from chainrule.numpy_names.sparse import is_sparse
 from chainrule.validation import whole_number
 
 # For each layer l, the pullbacks of Z_l = H_{l-1} W_l + b_l, and that of H_{l-1} = f(Z_{l-1}): None where l = 1.
@@ -192,13 +191,10 @@ class MLP:
         H, to_Z = X, None
         layers: Layers = []
         for W, b in params[:-1]:
-            if is_sparse(H):
-                Z, dense = ops.sparse_dense(H, W, b)
-            else:
-                Z, dense = ops.dense(H, W, b, any_order=not activation.pieces)
+            Z, dense = ops.dense(H, W, b, any_order=not activation.pieces)
             layers.append((dense, to_Z))
             H, (to_Z,) = activate(ops.xp, Z, **settings)
-        Z, dense = (ops.sparse_dense if is_sparse(H) else ops.dense)(H, *params[-1])
+        Z, dense = ops.dense(H, *params[-1])
         layers.append((dense, to_Z))
         return layers, Z
 

@@ -133,7 +133,7 @@ MALFORMED: dict[str, tuple[Make, list[str]]] = {
     ),
     "csv half class": (
         lambda p: write_csv(p / "a.csv", "a,y", "1,1", "2,1.5"),
-        ["a.csv", "1.5 at line 3, column 'y'"],
+        ["a.csv", "2 different numbers, from 1 to 1.5", "--task regression"],
     ),
     "csv one class": (lambda p: write_csv(p / "a.csv", "a,y", "1,u", "2,u"), ["a.csv", "two classes", "'u'"]),
     "csv open quote": (

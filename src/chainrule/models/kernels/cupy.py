@@ -15,6 +15,7 @@ from chainrule.gates import FLOWS, activations, losses
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.models.kernels.ops import Dense, Ops
 from chainrule.models.types import Params
+from chainrule.numpy_names.sparse import is_sparse
 
 # Up to how many classes one thread goes through a row: beyond, a row takes it longer than the gate's kernels to start.
 _FEW_CLASSES = 256
@@ -69,6 +70,8 @@ class CupyOps(Ops):
 
     def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
         """Return Z = H W + b and its pullbacks; those of W and b write into the vector of all gradients."""
+        if is_sparse(H):
+            return self.sparse_dense(H, W, b)
         xp, place = self.xp, len(self._params)
         self._params += [W, b]
         return self.add_bias(H @ W, b), Dense(

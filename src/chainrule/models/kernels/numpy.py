@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.gates import activations, losses
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.models.kernels.ops import Dense, Ops
+from chainrule.numpy_names.sparse import is_sparse
 
 _WIDE = 1 << 18  # numbers in a Z, from which on its order matters
 FEW_CLASSES = 64  # up to which Fortran order is the quicker one
@@ -31,6 +32,8 @@ class NumpyOps(Ops):
         has the memory order of its array: W - rate dW of (784, 256) takes 38 us where W and dW have one order, and
         99 us where they have two.
         """
+        if is_sparse(H):
+            return self.sparse_dense(H, W, b)
         wide = any_order and len(H) < W.shape[1] and len(H) * W.shape[1] >= _WIDE
         Z = (W.T @ H.T).T if wide else H @ W
         # In place: nobody else has Z yet, and a second array of its size would push it out of the cache.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from chainrule.gates import linear_algebra
 from chainrule.gates.types import Array, Gate, Pullback
 from chainrule.models.types import Params
+from chainrule.numpy_names.sparse import is_sparse
 
 
 class Dense(NamedTuple):
@@ -25,6 +26,8 @@ class Ops:
 
     def dense(self, H: Array, W: Array, b: Array, *, any_order: bool = False) -> tuple[Array, Dense]:
         """Return Z = H W + b (m, n_out) and its pullbacks; `any_order` allows a Z in Fortran order."""
+        if is_sparse(H):
+            return self.sparse_dense(H, W, b)
         Z, (to_input, to_weights) = _matmul(self.xp, H, W)
         return self.add_bias(Z, b), Dense(to_input, to_weights, lambda g: self.xp.sum(g, axis=0))
 
