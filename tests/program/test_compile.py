@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import chainrule as cr
+import chainrule.numpy as cnp
 from chainrule import pytree
 
 X = np.arange(6.0).reshape(2, 3) / 7
@@ -588,6 +589,16 @@ def test_an_array_that_changes_while_f_runs_is_refused():
     for function in (f, g):
         with pytest.raises(TypeError, match="changed in place while the function ran"):
             cr.compile(function)(X)
+
+
+@pytest.mark.parametrize("make", [cnp.asarray, cnp.array, lambda x: x.copy()])
+def test_what_is_made_of_a_number_changes_in_place_as_numpys_does(make):
+    def f(x):
+        y = made = make(x[0])
+        y += 10
+        return made * x
+
+    np.testing.assert_array_equal(cr.compile(f)(np.array([0.5, 2.0])), f(np.array([0.5, 2.0])))
 
 
 def test_constants_that_come_back_are_copies():

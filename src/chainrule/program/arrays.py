@@ -203,6 +203,11 @@ class Recorded(ArrayObject):
         """Return the array in another dtype."""
         return self.space.astype(self, dtype, copy=copy)
 
+    def copy(self, *order: Any, **settings: Any) -> Any:
+        """Return a copy; a number of NumPy's is its own."""
+        is_number = issubclass(type(self.value), np.generic)
+        return self if is_number else self.space.copy(self, *order, **settings)
+
     def flatten(self, order: str = "C") -> Any:
         """Return a copy of all elements in a row."""
         return self.space.asarray(self.reshape((-1,), order=order), copy=True)
@@ -301,7 +306,6 @@ for _name in (
         "argsort",
         "clip",
         "conj",
-        "copy",
         "cumprod",
         "cumsum",
         "diagonal",

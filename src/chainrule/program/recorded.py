@@ -243,7 +243,9 @@ class Namespace:
             if recording is None:
                 return plain(*args, **kwargs)
             if path == "asarray" and isinstance(args[0], Recorded) and _keeps(args[0], **kwargs):
-                return args[0]
+                if not issubclass(type(args[0].value), np.generic):
+                    return args[0]
+                kwargs["copy"] = True  # of a number it makes an array
             if path in _SHAPED_BY_VALUES or (path == "where" and len(args) == 1):
                 if _is_readable((args, kwargs)):
                     return plain(*_values(args), **_values(kwargs))
