@@ -85,7 +85,9 @@ class Code:
         if call.operation == "constant":
             self._names[variable] = self.writer.object(variable.value, variable.name or "c")
             return self._names[variable], ATOM
-        return self.writer.call(call)
+        written = self.writer.call(call)
+        call.text = written[0]
+        return written
 
     def _unused(self, name: str) -> str:
         name = name.lstrip("_") or "x" if name.startswith("__") else name
@@ -181,16 +183,21 @@ class Code:
                 self.lines.append(f"# {call.note}")
                 before = None
             note = call.note or note
-            lines = [*self._lines_of(i, call), *self._freed(i)]
+            lines = self._lines_of(i, call)
+            at = len(self.lines)
+            lines += self._freed(i)
             if self._warns and call.errors and call.errors != usual:
                 if call.errors != before:
                     settings = ", ".join(
                         f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"
                     )
                     self.lines.append(f"with {self.writer.library}.errstate({settings}):")
+                at = len(self.lines)
                 lines = [f"    {line}" for line in lines]
             before = call.errors
             self.lines += lines
+            for part in self.tree(call):
+                part.line = at
 
     def _lines_of(self, i: int, call: Call) -> list[str]:
         writer = self.writer

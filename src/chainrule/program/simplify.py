@@ -69,6 +69,8 @@ def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
         for out in call.outs:
             out.call = new
         kept.append(new)
+    for variable, same in known.items():
+        variable.same = same
     outs = [resolve(y) for y in results]
     return Simplified(_alive(kept, outs, recording.handles), outs)
 
