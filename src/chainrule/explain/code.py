@@ -1,5 +1,6 @@
 """A computation that explain was given, written as Python: forward and backward, and which lines each step became."""
 
+import ast
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,7 @@ from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace
 from chainrule.autodiff.traced import Traced, plain_value
 from chainrule.autodiff.transforms import value_and_grad
-from chainrule.explain.graph import Graph, Lines, Program
+from chainrule.explain.graph import Graph, Lines, Part, Program
 from chainrule.explain.recorder import Recorder
 from chainrule.program.build import built
 from chainrule.program.names import Names, variable_of
@@ -43,7 +44,7 @@ def with_program(graph: Graph, f: Callable[..., Any], name: str, inputs: dict[st
     @functools.cache
     def program() -> Program:
         made = built(value_and_grad(summed, traced) if traced else summed, tuple(arrays), {}, True)
-        return Program(made.source, made.observer.lines(graph))
+        return Program(made.source, made.observer.lines(graph, made.source.split("\n")))
 
     return replace(graph, program=program)
 
@@ -80,7 +81,7 @@ class _Steps(Recorder):
         self._out, self._calls = out, recording.names
         recording.observer = self
 
-    def lines(self, graph: Graph) -> tuple[Lines, ...]:
+    def lines(self, graph: Graph, source: list[str]) -> tuple[Lines, ...]:
         """Return the lines of each node of the graph of the same computation, or none where another way was gone."""
         last = self._index(self._out)
         order = [] if last is None else self._needed(last, [])
@@ -91,10 +92,12 @@ class _Steps(Recorder):
             return ()
         values = [variable_of(step.result) for step in steps]
         own = {variable.same for variable in values if variable is not None}
-        return tuple(_lines(s.result, v, own, self._calls) for s, v in zip(steps, values, strict=True))
+        return tuple(
+            _lines(s.result, v, own, self._calls, source) for s, v in zip(steps, values, strict=True)
+        )
 
 
-def _lines(result: Any, value: Variable | None, own: set[Variable], names: Names) -> Lines:
+def _lines(result: Any, value: Variable | None, own: set[Variable], names: Names, source: list[str]) -> Lines:
     """Return the lines of a step; `own` are the values of all steps."""
     node = result.node if type(result) is Traced and result.level else None
     back = names.backward[id(node)].calls.values() if id(node) in names.backward else ()
@@ -102,9 +105,9 @@ def _lines(result: Any, value: Variable | None, own: set[Variable], names: Names
     values = {value.same} if value is not None else set()
     return Lines(
         _numbers(_behind(values, own)),
-        _texts(values),
+        _parts(values, source),
         _numbers(pulled),
-        _texts(calls[-1].outs[0].same for calls in back),
+        _parts({calls[-1].outs[0].same for calls in back} & pulled, source),
     )
 
 
@@ -122,8 +125,22 @@ def _numbers(variables: Iterable[Variable]) -> tuple[int, ...]:
     return tuple(sorted({x.call.line for x in variables if x.call.line is not None}))
 
 
-def _texts(variables: Iterable[Variable]) -> tuple[str, ...]:
-    return tuple(x.call.text for x in variables if x.call.line is not None and x.call.text)
+def _parts(variables: Iterable[Variable], source: list[str]) -> tuple[Part, ...]:
+    """Return where the expressions of variables are that have no line of their own."""
+    calls = {x.call for x in variables if x.call.line is not None and x.call.text}
+    found = [_part(call.line, source[call.line], call.text) for call in calls if call.line is not None]
+    return tuple(sorted(part for part in found if part is not None))
+
+
+def _part(number: int, line: str, text: str) -> Part | None:
+    """Return where an expression is in a line; equal ones have equal values, so the first will do."""
+    wanted, statement = ast.dump(ast.parse(text, mode="eval").body), line.strip()
+    for inner in ast.walk(ast.parse(statement)):
+        if isinstance(inner, ast.expr) and ast.dump(inner) == wanted and inner.end_col_offset is not None:
+            ends = (inner.col_offset, inner.end_col_offset)  # in bytes
+            start, end = (len(statement.encode()[:k].decode()) + line.index(statement) for k in ends)
+            return number, start, end
+    return None  # in a kernel
 
 
 def _is_floating(x: Any) -> bool:

@@ -51,17 +51,22 @@ class Tape(Protocol):
         """Return the gradient at `of`, which is `seed`, and at every node that `of` was computed from."""
 
 
-class Lines(NamedTuple):
-    """Where the step of a node is in a program: numbers of lines, the first being 0, and which parts of them.
+Part = tuple[int, int, int]
+"""A part of a program: the number of its line, and where it starts and ends there."""
 
-    forward, backward   the lines; none where the step's numbers are known before the program runs
-    value, shares       of these lines what gives the value, and what the gradients of inputs, where that is a part only
+
+class Lines(NamedTuple):
+    """Where the step of a node is in a program.
+
+    forward, backward   the numbers of its lines, the first of the program being 0; none where what the step computes is
+                        known before the program runs, or computed by another step
+    value, shares       what gives the value, and what the gradients of inputs, where it is a part of a line only
     """
 
     forward: tuple[int, ...]
-    value: tuple[str, ...]
+    value: tuple[Part, ...]
     backward: tuple[int, ...]
-    shares: tuple[str, ...]
+    shares: tuple[Part, ...]
 
 
 class Program(NamedTuple):
