@@ -161,7 +161,7 @@ function showCode(kind, box) {
     line.className = lit.includes(k) ? (kind === "backward" ? "lit back" : "lit") : "";
     line.replaceChildren(...(lit.includes(k) ? marked(code[k], parts.find(([of]) => of === k)) : [code[k] || " "]));
   });
-  const none = "The numbers of this step are known before the program runs, or are those of another step: no line.";
+  const none = "No line of its own: the numbers are known before the program runs, or passed on as they are.";
   find("said").textContent = gate && !lit.length ? none : "";
   // Scroll the program, and never the page.
   if (lit.length) find("code").scrollTop = lines[lit[0]].offsetTop - find("code").offsetTop - find("code").clientHeight / 3;
