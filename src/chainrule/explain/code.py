@@ -25,6 +25,10 @@ def with_program(graph: Graph, f: Callable[..., Any], name: str, inputs: dict[st
 
     f takes a recorder, and then the inputs; the graph is what it gave. `dtype` is that of its numbers.
     """
+    return replace(graph, program=functools.cache(lambda: _program(graph, f, name, inputs, dtype)))
+
+
+def _program(graph: Graph, f: Callable[..., Any], name: str, inputs: dict[str, Any], dtype: Any) -> Program:
     arrays = [pytree.mapped(plain_value, x) for x in inputs.values()]
     traced = [i for i, x in enumerate(arrays) if pytree.flat(x) and all(map(_is_floating, pytree.flat(x)))]
 
@@ -41,12 +45,8 @@ def with_program(graph: Graph, f: Callable[..., Any], name: str, inputs: dict[st
         [inspect.Parameter(key, kind) for key in inputs]
     )
 
-    @functools.cache
-    def program() -> Program:
-        made = built(value_and_grad(summed, traced) if traced else summed, tuple(arrays), {}, True)
-        return Program(made.source, made.observer.lines(graph, made.source.split("\n")))
-
-    return replace(graph, program=program)
+    made = built(value_and_grad(summed, traced) if traced else summed, tuple(arrays), {}, True)
+    return Program(made.source, made.observer.lines(graph, made.source.split("\n")))
 
 
 def source_of(f: Callable[..., Any], arguments: Sequence[Any]) -> Program:
@@ -58,13 +58,15 @@ class _Steps(Recorder):
     """A recorder of the arrays of a program that is being written, which finds the lines of each step."""
 
     def __init__(self, arrays: Any, dtype: Any) -> None:
-        leaves = pytree.flat(arrays)
+        leaves = [x for x in pytree.flat(arrays) if hasattr(x, "dtype")]
         level = max((x.level for x in leaves if type(x) is Traced), default=0)
         super().__init__(plain_namespace(leaves[0]) if leaves else np, level or None)
         self.dtype = dtype
 
-    def entered_as_it_is(self, x: Any) -> Traced:
-        """Return an input that is traced in another namespace, or not at all, as one of the recorder."""
+    def entered_as_it_is(self, x: Any) -> Any:
+        """Return an array that is traced in another namespace, or not at all, as an input of the recorder."""
+        if not hasattr(x, "dtype"):
+            return x
         own = Traced(x.value, self, x.level, x.node) if type(x) is Traced and x.level else Traced(x, self)
         self._keep(own, "input", (), (), {})
         return own
@@ -100,7 +102,8 @@ class _Steps(Recorder):
 def _lines(result: Any, value: Variable | None, own: set[Variable], names: Names, source: list[str]) -> Lines:
     """Return the lines of a step; `own` are the values of all steps."""
     node = result.node if type(result) is Traced and result.level else None
-    back = names.backward[id(node)].calls.values() if id(node) in names.backward else ()
+    _, calls_by_parent = names.backward.get(id(node), (None, {}))
+    back = calls_by_parent.values()
     pulled = {y.same for calls in back for call in calls for y in call.outs} - own
     values = {value.same} if value is not None else set()
     return Lines(
@@ -144,4 +147,4 @@ def _part(number: int, line: str, text: str) -> Part | None:
 
 
 def _is_floating(x: Any) -> bool:
-    return bool(plain_namespace(x).isdtype(x.dtype, "real floating"))
+    return hasattr(x, "dtype") and bool(plain_namespace(x).isdtype(x.dtype, "real floating"))

@@ -8,7 +8,7 @@ import functools
 import os
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -26,14 +26,6 @@ _MATHEMATICS = (str(Path(_PACKAGE, "models")), str(Path(_PACKAGE, "explain", "co
 _MOST = 2000  # calls; a longer program is not read
 
 
-class Backward(NamedTuple):
-    """What the backward pass does at a node of the tape, which is kept alive: its gradient, and calls by parent."""
-
-    node: Any
-    gradient: Variable | None
-    calls: dict[int, list[Call]]
-
-
 class Names:
     """Reads names from the functions that run while a recording grows."""
 
@@ -44,7 +36,9 @@ class Names:
         self._of_node: dict[
             int, tuple[Any, Variable]
         ] = {}  # by the id of a node of the tape, which is kept alive
-        self.backward: dict[int, Backward] = {}  # by the id of a node of the tape
+        # The calls that the backward pass makes at a node of the tape, which is kept alive, by the ids of the node and
+        # of the parent whose gradient they give.
+        self.backward: dict[int, tuple[Any, dict[int, list[Call]]]] = {}
         self._latest: Call | None = None
         self._parent: Any = None
 
@@ -65,7 +59,8 @@ class Names:
                 node, parent = inside.get("node"), inside.get("parent")
                 gate = getattr(node, "gate", None)
                 if parent is not None:
-                    self._went_back(node, inside.get("g"), parent, call)
+                    _, calls = self.backward.setdefault(id(node), (node, {}))
+                    calls.setdefault(id(parent), []).append(call)
                 call.note = f"backward of {gate.__name__}" if gate is not None else "backward"
             frame = frame.f_back
         if parent is None and frames and self._note.startswith("backward"):
@@ -76,11 +71,6 @@ class Names:
         if parent is not self._parent:
             self._name_gradient()
         self._frames, self._parent, self._latest = frames, parent, call
-
-    def _went_back(self, node: Any, g: Any, parent: Any, call: Call) -> None:
-        """Note a call that the backward pass makes at a node of the tape."""
-        at = self.backward.setdefault(id(node), Backward(node, variable_of(g), {}))
-        at.calls.setdefault(id(parent), []).append(call)
 
     def finish(self) -> None:
         """Name what the last calls left."""

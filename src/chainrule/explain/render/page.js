@@ -147,7 +147,7 @@ function tell(k) {
 function settle() {
   const rule = document.querySelector(".rule");
   rule.style.minHeight = "";
-  const heights = steps.map((step, k) => (tell(k), rule.offsetHeight));
+  const heights = steps.map((step, k) => (tell(k), rule.getBoundingClientRect().height));
   rule.style.minHeight = `${Math.max(...heights)}px`;
   tell(now);
 }
