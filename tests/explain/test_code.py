@@ -30,6 +30,7 @@ CASES = [
     ("sum(tanh(A @ B))", {"A": X, "B": W}),
     (cost, {"W": np.full((3, 2), 0.1), "X": np.ones((5, 3))}),
     (layers, {"W": W, "X": X}),
+    (lambda x: np.max(np.where(x > 0, x, np.exp(x))), {"x": np.array([1.0, -2.0, 3.0])}),
     # So large that its memory is written over.
     (lambda x: np.sum(np.exp(np.sin(x) * 2) + np.cos(x)), {"x": rng.normal(size=3000)}),
 ]
