@@ -1,6 +1,7 @@
 """The checks of the project, on several Pythons and on the lowest versions.
 
-`nox` runs all, `nox -l` lists them, `nox -s lowest` runs one; what follows `--` goes to pytest.
+`nox` runs all, `nox -l` lists them, `nox -s lowest` runs one, `nox -t versions` the tests on every Python and on the
+lowest versions; what follows `--` goes to pytest.
 
 A Python that this machine lacks is skipped by name.
 """
@@ -53,14 +54,14 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session(python=PYTHONS)
+@nox.session(python=PYTHONS, tags=["versions"])
 def tests(session: nox.Session) -> None:
     """Run the tests on every Python that is there."""
     session.install("-e", ".[app,test]")
     session.run("pytest", "-n", "auto", *session.posargs)
 
 
-@nox.session(python=PYTHONS[0])
+@nox.session(python=PYTHONS[0], tags=["versions"])
 def lowest(session: nox.Session) -> None:
     """Run the tests on the lowest Python with the lowest versions of what pyproject.toml asks for."""
     constraints = Path(session.create_tmp()) / "lowest.txt"

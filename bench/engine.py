@@ -68,22 +68,32 @@ def with_compiled(put, params, X, Y):
     return with_chainrule(put, params, X, Y, compiled=True)
 
 
-def with_torch(put, params, X, Y):
+def with_torch(put, params, X, Y, compiled=False):
     import torch
 
     leaves = [tuple(put(p).requires_grad_() for p in layer) for layer in params]
     flat = [p for layer in leaves for p in layer]
     X, Y = put(X), put(Y)
 
-    def step():
+    def forward(leaves):
         H = X
         for W, b in leaves:
             H = torch.tanh(H @ W + b)
         E = H - Y
-        cost = (E * E).sum()
+        return (E * E).sum()
+
+    forward = torch.compile(forward) if compiled else forward
+
+    def step():
+        cost = forward(leaves)
         return cost, torch.autograd.grad(cost, flat)
 
     return step, lambda out: [x.detach().cpu() for x in (out[0], *out[1])]
+
+
+def with_torch_compiled(put, params, X, Y):
+    """By torch.compile, which needs a compiler of C++ on the CPU."""
+    return with_torch(put, params, X, Y, compiled=True)
 
 
 def with_autograd(put, params, X, Y):
@@ -154,6 +164,7 @@ CONTENDERS = {
     "chainrule compiled": with_compiled,
     "numpy": with_numpy,
     "torch": with_torch,
+    "torch compiled": with_torch_compiled,
     "autograd": with_autograd,
     "mygrad": with_mygrad,
     "jax": with_jax,

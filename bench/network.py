@@ -60,7 +60,7 @@ def with_numpy(put, params, X, y, optimizer):
     return step, lambda cost: [cost, *(p for layer in params for p in layer)]
 
 
-def with_chainrule(put, params, X, y, optimizer, compiled=False):
+def with_chainrule(put, params, X, y, optimizer, compiled=False, fused=None):
     import chainrule as cr
     from chainrule.backend.namespaces import to_numpy
 
@@ -73,7 +73,7 @@ def with_chainrule(put, params, X, y, optimizer, compiled=False):
         cost, gradients = net.cost_and_gradients(params, X, y)
         return cost, *rule.update(gradients, state, params)
 
-    updated = cr.compile(updated) if compiled else updated
+    updated = cr.compile(updated, fused=fused) if compiled else updated
 
     def step():
         nonlocal params, state
@@ -85,6 +85,10 @@ def with_chainrule(put, params, X, y, optimizer, compiled=False):
 
 def with_compiled(put, params, X, y, optimizer):
     return with_chainrule(put, params, X, y, optimizer, compiled=True)
+
+
+def with_fused(put, params, X, y, optimizer):
+    return with_chainrule(put, params, X, y, optimizer, compiled=True, fused=True)
 
 
 def with_torch(put, params, X, y, optimizer):
@@ -215,6 +219,7 @@ def limit(put, params, X, y, optimizer):
 CONTENDERS = {
     "chainrule": with_chainrule,
     "compiled": with_compiled,
+    "fused": with_fused,
     "numpy": with_numpy,
     "torch": with_torch,
     "jax": with_jax,

@@ -97,7 +97,7 @@ def contests(way: str, only: tuple[str, ...], device: cr.Device, threads: int) -
     for sizes in NETWORKS[way]:
         for optimizer in list(network.RATES)[-1 if way == "quick" else 0 :]:
             case = f"{' - '.join(map(str, sizes[1:]))}, batch {sizes[0]}, {optimizer}"
-            rivals = ("chainrule", "numpy", "torch", "jax", "sklearn", "limit")
+            rivals = ("chainrule", "compiled", "fused", "numpy", "torch", "jax", "sklearn", "limit")
             amount = network.products(*sizes)
             add("network", case, "bench.network", (optimizer, *sizes), rivals, amount, "flop")
     for n in ENGINES[way]:

@@ -14,7 +14,7 @@ chainrule is under the MIT licence. Its extras `app`, `cluster` and `fast` bring
 were installed when this page was written by `python docs/licences_page.py`; each names its licence itself. None is
 under the GPL, and a test keeps it so. The wheels of NumPy and SciPy carry libraries of GCC's runtime, which are under
 the GPL with the exception that lets any program use them. The extras `cuda12` and `cuda13` bring CuPy (MIT) and
-NVIDIA's own libraries, which are under NVIDIA's terms.
+NVIDIA's own libraries, which are under NVIDIA's terms; `onnx` brings onnx (Apache-2.0) and protobuf (BSD-3-Clause).
 
 | package | version | licence |
 |---|---|---|

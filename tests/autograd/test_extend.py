@@ -286,6 +286,25 @@ class TestTrace:
         assert str(node) == "multiply(1.0, cos(x))"
         assert value == onp.cos(1.0)
 
+    def test_the_functions_run_again(self):
+        made = []
+
+        class Kept(Written):
+            def __init__(self, value, fun, args, kwargs, parent_argnums, parents):
+                self.text = ""
+                made.append((value, fun, args, kwargs))
+
+        def f(x):
+            y = np.zeros(4)
+            y[:2] = np.concatenate([x, np.stack([x[0], x[1]])])[1:3]
+            return np.sum(y) + np.sum(np.linalg.eigh(np.outer(x, x), "U")[0])
+
+        trace(Kept.new_root("x"), f, onp.array([1.0, 2.0]))
+        assert {"assigned", "concat", "getitem", "stack"} <= {fun.__name__ for _, fun, _, _ in made}
+        for value, fun, args, kwargs in made:
+            again = fun(*args, **kwargs)
+            assert any(onp.all(y == value) for y in (again if isinstance(again, tuple) else (again,)))
+
     def test_a_result_that_does_not_depend_on_the_argument_has_no_node(self):
         with pytest.warns(UserWarning, match="does not depend"):
             assert trace(Written.new_root("x"), lambda x: 2.0, 1.0) == (2.0, None)

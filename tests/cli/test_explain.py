@@ -18,6 +18,10 @@ def test_an_expression():
     assert "db += dv3 * c = 3 * 2 = 6" in told
 
 
+def test_an_expression_that_is_longer_than_a_name_of_a_file_may_be():
+    assert "da" in answer("explain", "+".join("a" * 200), "a=1")
+
+
 def test_lists_a_leading_minus_and_a_device(device):
     told = answer("explain", "-sum(x * W @ y)", "x=[1, 2]", "W=[[1,0],[0,1]]", "y=[0.5,-1e1]",
                   "--device", device.name)  # fmt: skip
@@ -72,7 +76,7 @@ def test_h_asks_for_help_unless_it_has_a_value():
 def test_a_model_without_a_sample_is_told_what_is_missing(tmp_path):
     result = chainrule("explain", tmp_path)
     assert result.exit_code == 2
-    assert "is explained by one sample; name a picture, or a .csv or .npz file" in result.stderr
+    assert "is explained by one sample; name a picture, or a file of rows" in result.stderr
 
 
 def test_one_picture_through_a_model(pictures, tmp_path, device):

@@ -1,10 +1,10 @@
+import csv
 import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from chainrule.data import read_rows
 from chainrule.models import logistic
 from chainrule.training.model_file import load_model
 from tests.helpers.commands import answer, chainrule
@@ -47,11 +47,11 @@ def test_all_probabilities_of_many_classes(device, three_kinds, tmp_path):
     )
     told = json.loads(answer("predict", tmp_path / "run", three_kinds, "--json", "--device", device.name))
     model = load_model(tmp_path / "run" / "model.safetensors")
-    rows = read_rows(three_kinds, ("across", "up"), 2)
+    rows = np.loadtxt(three_kinds, delimiter=",", skiprows=1, usecols=(0, 1))
     P = model.net.forward(model.params, model.scaling.apply(rows, "float32"))
     assert len(told) == 240
     for row, (line, p) in enumerate(zip(told, P, strict=True), start=1):
-        assert list(line) == ["input", "row", "class", "probability", "probabilities"]
+        assert list(line) == ["input", "row", "class", "probability", "label", "probabilities"]
         assert line["row"] == row
         assert list(line["probabilities"]) == ["inner", "middle", "outer"]
         np.testing.assert_allclose(list(line["probabilities"].values()), p, atol=1e-5)
@@ -59,18 +59,6 @@ def test_all_probabilities_of_many_classes(device, three_kinds, tmp_path):
         assert line["probabilities"][line["class"]] == line["probability"]
     plain = answer("predict", tmp_path / "run", three_kinds, "--device", device.name).splitlines()
     assert plain == [f"{three_kinds}:{k['row']}\t{k['class']}\t{k['probability']:.4f}" for k in told]
-
-
-def test_the_digits_are_told_apart_from_pictures_of_them(tmp_path):
-    from sklearn.datasets import load_digits
-
-    answer("train", "--hidden", 64, "--epochs", 30, "--out", tmp_path / "run")
-    digits, files = load_digits(), []
-    for k in range(40):
-        files.append(tmp_path / f"{k}.png")
-        Image.fromarray((digits.images[k] * 255 / 16).astype(np.uint8)).save(files[-1])
-    lines = answer("predict", tmp_path / "run", *files).splitlines()
-    assert np.mean([line.split("\t")[1] == str(digits.target[k]) for k, line in enumerate(lines)]) > 0.94
 
 
 def test_pictures_of_floats_are_predicted_from_rows_for_their_white_is_not_known(tmp_path):
@@ -84,7 +72,7 @@ def test_pictures_of_floats_are_predicted_from_rows_for_their_white_is_not_known
     Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "grey.png")
     refused = chainrule("predict", model, tmp_path / "grey.png")
     assert refused.exit_code == 1
-    assert "grey.png: expected a .csv or .npz file" in refused.stderr
+    assert "grey.png: expected a file with rows of numbers" in refused.stderr
 
 
 def test_an_unreadable_picture_is_named_and_the_others_are_answered(pictures, tmp_path):
@@ -98,3 +86,86 @@ def test_an_unreadable_picture_is_named_and_the_others_are_answered(pictures, tm
         line for line in result.stdout.splitlines() if "0.png\tdark\t" in line
     ]
     assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """Return a model of the digits, and a folder of 40 of them with a subfolder for each class."""
+    from sklearn.datasets import load_digits
+
+    folder, digits = tmp_path_factory.mktemp("digits"), load_digits()
+    answer("train", "--hidden", 64, "--epochs", 30, "--out", folder / "run", CHAINRULE_DEVICE="cpu")
+    for kind, turn in (("light on dark", False), ("dark on light", True)):
+        for k in range(40):
+            pixels = (digits.images[k] * 255 / 16).astype(np.uint8)
+            path = folder / kind / str(digits.target[k]) / f"{k}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(255 - pixels if turn else pixels).save(path)
+    return folder
+
+
+def accuracy_told(stderr):
+    line = next(line for line in stderr.splitlines() if line.startswith("accuracy: "))
+    return float(line.split()[1].rstrip("%")), line
+
+
+def test_pictures_of_digits_are_told_apart_and_turned_where_they_are_dark_ink_on_white(digits):
+    turned = chainrule("predict", digits / "run", digits / "dark on light")
+    assert accuracy_told(turned.stderr)[0] > 90
+    assert "40 of 40 pictures have a light border where the model learnt from dark ones" in turned.stderr
+    plain = chainrule("predict", digits / "run", digits / "light on dark")
+    assert accuracy_told(plain.stderr)[0] > 94
+    assert "border" not in plain.stderr
+    answers = [[line.split("\t")[1] for line in result.stdout.splitlines()] for result in (plain, turned)]
+    assert answers[0] == answers[1]
+    left = chainrule("predict", digits / "run", digits / "dark on light", "--invert", "no")
+    assert accuracy_told(left.stderr)[0] < 50
+    asked = chainrule("predict", digits / "run", digits / "dark on light", "--invert", "yes", "--json")
+    assert all(told["inverted"] for told in json.loads(asked.stdout))
+    refused = chainrule("predict", digits / "run", digits / "dark on light", "--invert", "maybe")
+    assert (refused.exit_code, "one of auto, yes, no, got 'maybe'" in refused.stderr) == (2, True)
+    shown = answer(
+        "explain", digits / "run", digits / "dark on light" / "0" / "0.png", "--png", digits / "a.png"
+    )
+    assert "the picture was turned to its negative" in shown
+
+
+def test_answers_go_into_a_table_with_the_labels_of_the_folders(digits, tmp_path):
+    path = tmp_path / "answers.csv"
+    result = chainrule("predict", digits / "run", digits / "light on dark", "--out", path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"40 answers are in {path}" in result.stderr
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert len(rows) == 40
+    right = [row["class"] == row["label"] == row["input"].split("/")[-2] for row in rows]
+    share, line = accuracy_told(result.stderr)
+    assert share == pytest.approx(100 * np.mean(right), abs=0.01)
+    assert "of 40 labelled rows" in line
+    for row in rows:
+        p = [float(row[f"probability of {k}"]) for k in range(10)]
+        assert (sum(p), max(p)) == (pytest.approx(1), float(row["probability"]))
+    for bad in (tmp_path, tmp_path / "answers.xlsx"):
+        assert "expected the name of a .csv file" in chainrule("predict", digits, digits, "--out", bad).stderr
+
+
+def test_labelled_rows_of_every_layout_are_scored(tmp_path):
+    y = np.arange(30) % 3
+    X = np.eye(3)[y]
+    np.savez(tmp_path / "a.npz", X=X, y=y, X_test=X[:6], y_test=np.array([0, 1, 2, 0, 0, 2]))
+    answer("train", tmp_path / "a.npz", "--positive", 1, "--steps", 300, "--out", tmp_path / "one")
+    answer("train", tmp_path / "a.npz", "--model", "logistic", "--steps", 300, "--out", tmp_path / "all")
+    np.savez(tmp_path / "b.npz", X=X[:6], y=np.array([0, 1, 2, 0, 0, 7]))
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", y)
+    whole = chainrule("predict", tmp_path / "all", tmp_path / "a.npz", tmp_path / "X.npy")
+    assert len(whole.stdout.splitlines()) == 60
+    assert "right:    0 20 of 20, 1 20 of 20, 2 20 of 20" in whole.stderr
+    other = chainrule("predict", tmp_path / "all", tmp_path / "b.npz")
+    assert "80.00% of 5 labelled rows" in other.stderr
+    assert "1 more have labels that the model does not know" in other.stderr
+    held_out = chainrule("predict", tmp_path / "all", tmp_path / "a.npz", "--held-out")
+    assert "of 6 labelled rows" in held_out.stderr
+    # Where one class is the rest, so is a class that was never seen.
+    rest = chainrule("predict", tmp_path / "one", tmp_path / "b.npz")
+    assert "83.33% of 6 labelled rows" in rest.stderr
+    assert "right:    not 1 4 of 5, 1 1 of 1" in rest.stderr

@@ -1,4 +1,6 @@
-"""One class against the rest."""
+"""Numbers for classes, one class against the rest, and the forms of names."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,3 +46,31 @@ def test_the_work_of_numbering_grows_with_the_classes_and_not_with_their_square(
         return Name.compared
 
     assert comparisons(2000) <= 11 * max(comparisons(200), 200)
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_names_that_differ_in_their_unicode_form_alone_are_one_class():
+    rows = Raw(np.zeros((4, 1)), np.array([NFC, "tea", NFD, "tea"]), None, "made up")
+    train = numbered(rows)
+    assert (train.classes, train.y.tolist()) == ((NFC, "tea"), [0, 1, 0, 1])
+    assert numbered(replace(rows, labels=np.array([NFD] * 4)), train).y.tolist() == [0] * 4
+    listed = replace(rows, classes=(NFD, "tea"))
+    assert numbered(listed).classes == (NFC, "tea")
+    with pytest.raises(DataError, match="differ in their Unicode form alone; rename one"):
+        numbered(replace(rows, classes=(NFC, NFD, "tea")))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array(["b", "a"] * 2, dtype=object),
+        np.array([b"b", b"a"] * 2, dtype=object),
+        np.array(["b", "a"] * 2, dtype=np.dtypes.StringDType()),
+    ],
+    ids=["objects", "bytes in objects", "StringDType"],
+)
+def test_text_in_objects_as_hdf5_and_zarr_keep_it_names_classes(labels):
+    train = numbered(Raw(np.zeros((4, 1)), labels, None, "made up"))
+    assert (train.classes, train.y.tolist()) == (("a", "b"), [1, 0, 1, 0])

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 
-from chainrule import data
 from chainrule.data import (
     READERS,
     DataError,
@@ -139,51 +138,3 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(tmp_path, 
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=r"pip install '\.\[app\]'"):
         load(path)
-
-
-class TestRowsWithoutLabels:
-    def write(self, path, text):
-        path.write_text(text, encoding="utf-8")
-        return path
-
-    def test_named_columns_are_found_in_any_order_and_others_left_out(self, tmp_path):
-        path = self.write(tmp_path / "rows.csv", "b,species,a\n1,cat,2\n3,dog,4\n")
-        assert data.read_rows(path, ("a", "b"), 2).tolist() == [[2, 1], [4, 3]]
-
-    def test_nameless_features_are_all_columns(self, tmp_path):
-        path = self.write(tmp_path / "rows.csv", "b,a\n1,2\n")
-        assert data.read_rows(path, (), 2).tolist() == [[1, 2]]
-
-    def test_npz(self, tmp_path):
-        np.savez(tmp_path / "rows.npz", X=np.arange(6).reshape(3, 2))
-        assert data.read_rows(tmp_path / "rows.npz", (), 2).tolist() == [[0, 1], [2, 3], [4, 5]]
-
-    @pytest.mark.parametrize(
-        ("text", "features", "words"),
-        [
-            ("a,b\n1,2\n", ("a", "c"), "expected the columns 'a', 'c', got none called 'c'"),
-            ("a,b\n1,2\n", (), "expected 3 columns as the model learnt, got 2"),
-            ("a,b\n1,x\n", ("b",), "line 2, column 'b': expected a number, got 'x'"),
-            ("a,b\n1,nan\n", ("b",), "finite numbers"),
-            ("a,b\n", ("a",), "rows under the header"),
-            ("", (), "a header line"),
-        ],
-    )
-    def test_what_does_not_fit_is_named(self, tmp_path, text, features, words):
-        path = self.write(tmp_path / "rows.csv", text)
-        with pytest.raises(DataError) as caught:
-            data.read_rows(path, features, 3)
-        assert "rows.csv" in str(caught.value)
-        assert words in str(caught.value)
-
-    def test_other_files_are_refused(self, tmp_path):
-        with pytest.raises(DataError, match="got no such file"):
-            data.read_rows(tmp_path / "none.csv", (), 2)
-        with pytest.raises(DataError, match="got another suffix"):
-            data.read_rows(self.write(tmp_path / "rows.txt", "1"), (), 2)
-        np.savez(tmp_path / "rows.npz", Y=np.ones((3, 2)))
-        with pytest.raises(DataError, match="expected the array 'X', got 'Y'"):
-            data.read_rows(tmp_path / "rows.npz", (), 2)
-        np.savez(tmp_path / "rows.npz", X=np.ones((3, 4)))
-        with pytest.raises(DataError, match=r"expected X \(m, 2\) as the model learnt, got shape \(3, 4\)"):
-            data.read_rows(tmp_path / "rows.npz", (), 2)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import random
 import resource
 import shutil
@@ -15,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 # Of processor time, and of the clock where nothing is computed: a machine may be busy with others.
-SECONDS, SECONDS_OF_CLOCK = 10, 60
+SECONDS, SECONDS_OF_CLOCK = 10, 300
 MOST_BYTES = 10**9
 
 
@@ -24,7 +25,11 @@ def tries(number, kinds):
     done, begin = [], 0
     while True:
         command = [sys.executable, "-m", "tests.fuzz.run", "--work", str(number), str(begin), *kinds]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # Decoders print what they think of broken pictures: more than a pipe holds.
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             begun = None
             for line in process.stdout:
                 told = json.loads(line)
@@ -33,9 +38,11 @@ def tries(number, kinds):
                 else:
                     done.append(tuple(told))
                     begun = None
-            said = process.stderr.read()
+            process.wait()
+            errors.seek(0)
+            said = errors.read()
         if begun is None:
-            assert process.returncode == 0, said
+            assert process.returncode == 0, (process.returncode, said)
             return done
         # It ended in the midst of a try.
         done.append((*begun, "lost", f"the process ended with {process.returncode}"))
@@ -46,8 +53,18 @@ def work(number, begin, kinds):
     """Do the tries from number `begin` on, and print each as it begins and ends."""
     from tests.fuzz.kinds import KINDS, used
 
-    for end in (signal.SIGPROF, signal.SIGALRM):
-        signal.signal(end, signal.SIG_DFL)
+    ticks = 0
+
+    def tick(*_):
+        # Seconds are counted one by one, so that those are none in which the process was stopped.
+        nonlocal ticks
+        ticks += 1
+        if ticks > SECONDS_OF_CLOCK:
+            os._exit(1)
+
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, tick)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     plan = [(kind, i) for kind in kinds or KINDS for i in range(math.ceil(number * KINDS[kind].share))]
     sound = {}
     with tempfile.TemporaryDirectory(prefix="chainrule-fuzz-") as scratch:
@@ -61,7 +78,7 @@ def work(number, begin, kinds):
             folder.mkdir()
             print(json.dumps(["begin", kind, i]), flush=True)
             signal.setitimer(signal.ITIMER_PROF, SECONDS)
-            signal.setitimer(signal.ITIMER_REAL, SECONDS_OF_CLOCK)
+            ticks = 0
             before = _peak(reset=True)
             try:
                 outcome, said = used(kind, random.Random(f"{kind} {i}"), sound[kind], folder), ""
@@ -75,9 +92,10 @@ def work(number, begin, kinds):
             if grown > MOST_BYTES:
                 outcome, said = "lost", f"{grown / 1e9:.1f} GB of memory; {said}"
             signal.setitimer(signal.ITIMER_PROF, 0)
-            signal.setitimer(signal.ITIMER_REAL, 0)
             shutil.rmtree(folder)
             print(json.dumps([kind, i, outcome, said]), flush=True)
+    # While Python ends it has no handlers.
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _peak(reset=False):

@@ -196,6 +196,13 @@ class TestTiles:
         callers_agree(problem(200, 3), rows=9, workers=2)
         assert threads.blas_threads() == before
 
+    def test_rows_and_workers_fix_the_bits_whatever_other_threads_do(self):
+        arrays = problem(20_000, 30)
+        step = logistic.by_tiles(*arrays, rows=999, workers=2)
+        with threads.one_blas_thread():
+            again = logistic.by_tiles(*arrays, rows=999, workers=2)
+        assert [x.tobytes() for x in step] == [x.tobytes() for x in again]
+
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
     def test_a_fork_while_another_thread_is_at_it(self):
         code = """

@@ -207,6 +207,41 @@ class TestNumbers:
     def test_differences_take_the_branch_of_the_number_or_the_array(self, x: Any):
         cr.check_gradients(lambda x: x * x if isinstance(x, float) else 3.0 * x, x, order=2)
 
+    @pytest.mark.parametrize("transform", [cr.grad, cr.vmap, lambda f: cr.vmap(cr.grad(f))])
+    def test_results_are_numbers_or_arrays_as_numpys_are(self, transform: Any):
+        def kinds(x: Any) -> list[tuple[bool, bool]]:
+            seen = []
+            results = (
+                *(
+                    x[0].copy(),
+                    np.real(x[0]),
+                    np.einsum("i,i", x, x),
+                    np.angle(x[0]),
+                    np.median(x),
+                    np.sinc(x[0]),
+                ),
+                *(
+                    np.where(x[0] > 0, x[0], x[1]),
+                    np.tensordot(x, x, 1),
+                    cr.numpy.full((), x[0]),
+                    x[0, ...].copy(),
+                ),
+            )
+            for y in results:
+                before = y
+                y += 1.0
+                seen.append((isinstance(before, np.ndarray), y is before))
+            return seen
+
+        got: list[Any] = []
+
+        def f(x: Any) -> Any:
+            got.extend(kinds(x * 1))
+            return x[0]
+
+        transform(f)(V if transform is cr.grad else A)
+        assert got == kinds(V * 1) == [(False, False)] * 6 + [(True, True)] * 4
+
 
 class TestKeysOfPandas:
     @pytest.mark.parametrize("kind", ["mask", "places", "index", "masked array", "in a tuple"])

@@ -3,6 +3,7 @@
 import os
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,7 @@ REFUSED = {
     "what outlives it, by +=": (lambda w: OUTSIDE.__iadd__(w), "made outside"),
     "memory handed out": (lambda w: handed_out(w), "caller's memory"),
     "copies in one place": (lambda w: first(np.broadcast_to(w * 1, (2, 3))), "cannot be written to"),
+    "out of another shape": (lambda w: np.sum(w, axis=0, out=SPACE.zeros((2, 3))), "expected out= of shape"),
     "integers": (lambda w: first(SPACE.zeros(3, dtype=np.int64), w[0]), "int64 cannot hold"),
     "a larger result": (lambda w: (w * 1).__iadd__(np.ones((2, 3))), "shape"),
     "a result of a gate that shares memory": (lambda w: shared(w), "shares memory"),
@@ -276,6 +278,19 @@ def test_arrays_of_chainrule_numpy_take_traced_items_inside_a_followed_function(
     np.testing.assert_array_equal(CALLERS, 1)
     for callers in (cnp.asarray, lambda x: cnp.array(x, copy=False)):
         assert cr.grad(lambda w, f=callers: np.sum(w) * (f(CALLERS) is CALLERS))(w).all()
+
+
+def test_arrays_made_in_other_threads_take_items_too():
+    def f(w: Any) -> Any:
+        def part(i: int) -> Any:
+            x = w.__array_namespace__().zeros((3,))
+            x[:2] = w[i]
+            return np.sum(x)
+
+        return sum(pool.map(part, range(3)))
+
+    with ThreadPoolExecutor(1) as pool:
+        np.testing.assert_array_equal(cr.grad(f)(np.ones(3)), 2)
 
 
 def written_in_the_inner_function(a: Any) -> Any:

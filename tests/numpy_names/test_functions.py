@@ -664,3 +664,27 @@ def test_half_precision_has_numpys_dtypes(f: Callable[..., Any]):
     x = np.array([1.0, 2.0, 0.5], dtype=np.float16)
     assert f(cr.variable(x)).dtype == f(x).dtype
     assert cr.grad(lambda x: np.sum(f(x)))(x).dtype == x.dtype
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.interp(x, x, x * x)[1],
+        lambda x: np.sum(np.frexp(x)[0]),
+        lambda x: np.sum(np.piecewise(x[0], [True], [1.5])) * x[1],
+    ],
+)
+def test_gradients_of_each_element_of_a_batch_are_those_one_by_one(f: Callable[..., Any]):
+    rows = np.array([[0.3, 0.7, 1.9], [0.2, 2.5, 3.1]])
+    np.testing.assert_array_equal(cr.vmap(cr.grad(f))(rows), np.stack([cr.grad(f)(row) for row in rows]))
+
+
+@pytest.mark.parametrize("name", ["nanquantile", "nanpercentile"])
+def test_quantiles_of_nothing_are_nan_beside_weights_too(name: str):
+    x, settings = np.array([np.nan, np.nan]), {"weights": np.ones(2), "method": "inverted_cdf"}
+    assert np.isnan(getattr(np, name)(cr.variable(x), 0.5, **settings).value)
+
+
+def test_complex_numbers_have_no_mantissas():
+    with pytest.raises(TypeError, match="frexp: expected real numbers"):
+        np.frexp(cr.variable(np.array([1.0 + 2.0j])))

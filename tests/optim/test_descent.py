@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 import chainrule as cr
 from chainrule.models import logistic
-from chainrule.optim import Batches, DivergenceError, Optimizer, descend, gradient_descent
+from chainrule.optim import Batches, DivergenceError, Optimizer, descend, descent, gradient_descent
 from chainrule.optim.batches import on_rows
+from chainrule.program import code, fusing
 from tests.helpers.devices import count_copies
 
 
@@ -239,3 +240,35 @@ def test_a_compiled_cost_gives_the_run_bit_for_bit(batches):
     middle = []
     run(compile=True, on_snapshot=middle.append)
     np.testing.assert_array_equal(run(compile=True, resume=middle[1]).params["w"], plain.params["w"])
+
+
+@pytest.mark.parametrize("name", [*cr.optim.OPTIMIZERS, "clipped"])
+def test_a_long_run_compiles_its_update_and_keeps_its_bits(name, monkeypatch):
+    # Loops of any size, which Python runs as they are written: compiling them takes Numba seconds.
+    if (found := fusing.numba()) is not None:
+        monkeypatch.setattr(found.config, "DISABLE_JIT", True)
+    monkeypatch.setattr(code, "LARGE", 1)
+    monkeypatch.setattr(code, "HUGE", 1)
+    updates = []
+    monkeypatch.setattr(
+        descent, "compiled", lambda f, **how: updates.append(cr.compile(f, **how)) or updates[-1]
+    )
+    start = np.random.default_rng(0).normal(size=(2, 3)).astype("float32")
+
+    def end(pays_after, draws=False):
+        monkeypatch.setattr(descent, "PAYS_AFTER", pays_after)
+        rate = cr.optim.cosine(0.1, 9)
+        made = cr.optim.OPTIMIZERS["adam" if name == "clipped" else name](rate)
+        made = cr.optim.clipped(made, 0.5) if name == "clipped" else made
+        if draws:
+            update = made.update
+            made = Optimizer(made.init, lambda *tree: update(*tree))
+        run = descend(lambda w: ((w**4).sum(), 4 * w**3), start, steps=6, optimizer=made)
+        return run.params.tobytes(), run.history
+
+    expected = end(math.inf)
+    assert end(0.0, draws=True) == expected
+    assert updates == []
+    assert end(0.0) == expected
+    (update,) = updates
+    assert len(update.signatures) == 1

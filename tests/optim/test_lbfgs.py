@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as arrays
 import chainrule as cr
 from chainrule import pytree
 from chainrule.optim import DivergenceError, Report, lbfgs
+from chainrule.optim.lbfgs import Variables
 from tests.helpers.arrays import read_only
 from tests.helpers.devices import count_copies
 
@@ -323,3 +324,51 @@ class TestRefusals:
         monkeypatch.setitem(sys.modules, "scipy.optimize", None)
         with pytest.raises(ImportError, match=r"^lbfgs needs SciPy: pip install '\.\[app\]'"):
             lbfgs(rosenbrock, np.ones(2), steps=1)
+
+
+class TestVariables:
+    """A bowl of very different curvatures, in variables in which it is round."""
+
+    CURVATURE = np.array([1e-6, 1.0, 1e6])
+    CENTRE = np.array([3.0, -2.0, 1.0])
+
+    def in_round_ones(self, **settings):
+        root = np.sqrt(self.CURVATURE)
+        variables = Variables(lambda p: p * root, lambda u: u / root, lambda g: g / root)
+        cost = bowl(self.CENTRE, self.CURVATURE)
+        return lbfgs(cost, np.zeros(3), variables=variables, **{"steps": 20, "tol": 1e-9} | settings)
+
+    def test_the_search_is_in_them_and_what_is_told_is_of_the_parameters(self):
+        result = self.in_round_ones()
+        assert (result.stopped, result.steps <= 4) == ("tol", True)
+        np.testing.assert_allclose(result.params, self.CENTRE, rtol=1e-3)
+        first = result.history[0]
+        assert first == Report(0, *(float(x) for x in (first.cost, 1e6))), "the gradient of the parameters"
+
+    def test_tol_judges_the_gradient_of_the_parameters(self):
+        for tol in (1e-3, 1e-6):
+            result = self.in_round_ones(tol=tol)
+            _, gradient = bowl(self.CENTRE, self.CURVATURE)(result.params)
+            assert np.max(np.abs(gradient)) <= tol
+
+    def test_bounds(self):
+        result = self.in_round_ones(least=[0.0])
+        np.testing.assert_allclose(result.params, [3.0, 0.0, 1.0], rtol=1e-3)
+        assert result.params[1] == 0
+        assert result.stopped == "tol"
+        free = lbfgs(
+            lambda p: (p[0] @ p[0] + p[1] @ p[1], [2 * p[0], 2 * p[1]]), [np.ones(2), -np.ones(2)], steps=20
+        )
+        kept = lbfgs(
+            lambda p: ((p[0] + 1) @ (p[0] + 1) + (p[1] + 1) @ (p[1] + 1), [2 * p[0] + 2, 2 * p[1] + 2]),
+            [np.ones(2), np.ones(2)],
+            steps=20,
+            least=[0.0, -np.inf],
+        )
+        np.testing.assert_allclose(np.concatenate(free.params), 0, atol=1e-4)
+        np.testing.assert_allclose(np.concatenate(kept.params), [0, 0, -1, -1], atol=1e-4)
+
+    def test_evaluations(self):
+        result = lbfgs(rosenbrock, (np.asarray(-1.2), np.asarray(1.0)), steps=50, evaluations=6)
+        assert result.stopped == "evaluations"
+        assert result.steps < 7

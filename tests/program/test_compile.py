@@ -189,6 +189,19 @@ def test_a_number_that_decides_the_program_is_part_of_the_signature():
     assert "n: 2, k: 3, lr: float" in g.signatures[2]
 
 
+def test_a_number_that_other_code_does_not_take_is_part_of_the_signature():
+    g = cr.compile(lambda x, n: x * pow(n, 2, 5) + pow(2, n, 7) + ("%d" % n == "4"))  # noqa: UP031
+    for n in (3, 4, 3):
+        np.testing.assert_array_equal(g(X, n), X * pow(n, 2, 5) + pow(2, n, 7) + (n == 4))
+    assert len(g.signatures) == 2
+
+
+@pytest.mark.parametrize("transform", [cr.grad, cr.compile, cr.vmap])
+def test_a_power_with_a_modulus_is_refused_as_numpy_refuses_it(transform):
+    with pytest.raises(TypeError, match="unsupported operand type"):
+        transform(lambda x: pow(x, 2, 5).sum())(X)
+
+
 def test_a_question_for_identity_pins_no_number():
     g = cr.compile(lambda x, rate, mode: x * rate if mode is np.tanh or type(rate) is float else x)
     for rate in (1.0, 2.0):
@@ -722,6 +735,25 @@ def test_a_branch_inside_a_rule_is_followed_at_each_call():
     g = cr.compile(f)
     for x in (np.diag([1.0, 2.0, 3.0]), np.diag([1.0, 0.0, 3.0]), np.diag([2.0, 2.0, 1.0])):
         np.testing.assert_array_equal(g(x), f(x))
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        np.i0,
+        cr.special.erf,
+        lambda x: cr.special.jv(1, x),
+        lambda x: cr.special.polygamma(1, x + 1),
+        lambda x: cr.special.sici(x)[0],
+    ],
+)
+def test_special_functions_compile(f):
+    for g in (f, cr.jacobian(f), cr.grad(lambda x: f(x).sum())):
+        compiled = cr.compile(g)
+        for k in (1.0, 2.0):
+            np.testing.assert_array_equal(compiled(X[0] * k), g(X[0] * k))
+        session = {}
+        exec(compiled.source(X[0]), session)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,25 @@
 """What a program could replay wrongly: whatever changes between calls gives the numbers of f, or an error."""
 
 import collections
+import configparser
 import contextvars
 import copy
+import ctypes
 import dataclasses
+import datetime
 import functools
+import importlib
+import io
 import itertools
 import math
 import operator
+import os
+import queue
 import random
+import re
 import sys
 import types
+import uuid
 import warnings
 import weakref
 
@@ -274,7 +283,171 @@ def array_of_an_argument():
     return lambda x, m: m(x), (X, model), lambda: model.W.__setitem__(1, 3.0)
 
 
+def attribute_that_a_class_gets():
+    class Rates:
+        pass
+
+    return lambda x: x * getattr(Rates, "rate", 2.0), (X,), lambda: setattr(Rates, "rate", 3.0)
+
+
+def attribute_that_hides_that_of_a_base():
+    class First:
+        rate = 2.0
+
+    class Second(First):
+        pass
+
+    own = Second()
+    return lambda x: x * own.rate, (X,), lambda: setattr(Second, "rate", 3.0)
+
+
+def name_that_a_module_gets():
+    vars(module).pop("more", None)
+    return lambda x: x * getattr(module, "more", 2.0), (X,), lambda: setattr(module, "more", 3.0)
+
+
+def slot_that_is_filled():
+    slots = object.__new__(Slots)
+    return lambda x: x * getattr(slots, "rate", 2.0), (X,), lambda: setattr(slots, "rate", 3.0)
+
+
+def name_that_hides_a_builtin():
+    scope = {}
+    exec("def f(x): return x * len([1, 2])", scope)
+    return scope["f"], (X,), lambda: scope.update(len=lambda items: 7)
+
+
+def class_of_an_object():
+    class Other(Model):
+        def __call__(self, x):
+            return x * 7
+
+    model = Model()
+    return lambda x: model(x), (X,), lambda: setattr(model, "__class__", Other)
+
+
+def keywords_of_a_partial():
+    f = functools.partial(lambda x, k: x * k, k=2.0)
+    return f, (X,), lambda: f.keywords.update(k=3.0)
+
+
+def keyword_only_default_of_a_helper():
+    def helper(x, *, k=2.0):
+        return x * k
+
+    return lambda x: helper(x), (X,), lambda: helper.__kwdefaults__.update(k=3.0)
+
+
+def attribute_of_a_function():
+    def f(x):
+        return x * f.rate
+
+    f.rate = 2.0
+    return f, (X,), lambda: setattr(f, "rate", 3.0)
+
+
+def shape_of_an_array():
+    W = np.arange(4.0)
+    return lambda x: x * len(W), (X,), lambda: W.resize((2, 2), refcheck=False)
+
+
+def cache_that_is_emptied():
+    rates = {"rate": 3.0}
+
+    @functools.lru_cache
+    def cached(n):
+        return n * rates["rate"]
+
+    cached(3)
+    rates["rate"] = 2.0
+    return lambda x: x * cached(3), (X,), cached.cache_clear
+
+
+def property_that_is_computed_anew():
+    class Rates:
+        def __init__(self):
+            self.rate = 2.0
+
+        @functools.cached_property
+        def twice(self):
+            return 2 * self.rate
+
+    rates = Rates()
+    assert rates.twice == 4.0
+    rates.rate = 3.0
+    return lambda x: x * rates.twice, (X,), lambda: delattr(rates, "twice")
+
+
+def method_of_a_dict():
+    rates = {"rate": 2.0}
+    get = rates.get
+    return lambda x: x * get("rate"), (X,), lambda: rates.update(rate=3.0)
+
+
+def method_of_an_array():
+    W = np.ones(3)
+    item = W.item
+    return lambda x: x * item(0), (X,), lambda: W.__setitem__(0, 3.0)
+
+
+def view_of_a_dict():
+    rates = {"rate": 2.0}
+    found = rates.values()
+    return lambda x: x * sum(found), (X,), lambda: rates.update(rate=3.0)
+
+
+def function_in_an_object_of_a_library():
+    each = np.vectorize(lambda v: v * rates[0])
+    rates = [2.0]
+    return lambda x: x * float(each(1.0)), (X,), lambda: rates.__setitem__(0, 3.0)
+
+
+def object_of_a_library_that_is_fitted_anew():
+    model = LinearRegression().fit(np.eye(2), np.arange(2.0))
+    return (
+        lambda x: x * float(model.predict(np.ones((1, 2)))[0]),
+        (X,),
+        lambda: model.fit(np.eye(2), np.ones(2) * 9),
+    )
+
+
+def parser_of_settings():
+    settings = configparser.ConfigParser()
+    settings["all"] = {"rate": "2"}
+    return lambda x: x * settings.getfloat("all", "rate"), (X,), lambda: settings.set("all", "rate", "3")
+
+
+def the_environment():
+    os.environ["CHAINRULE_TEST_RATE"] = "2"
+    return (
+        lambda x: x * float(os.environ["CHAINRULE_TEST_RATE"]),
+        (X,),
+        lambda: os.environ.update(CHAINRULE_TEST_RATE="3"),
+    )
+
+
+def the_environment_by_a_function():
+    _, args, change = the_environment()
+    return lambda x: x * float(os.getenv("CHAINRULE_TEST_RATE")), args, change
+
+
+def arguments_of_the_command():
+    return lambda x: x * len(sys.argv), (X,), lambda: setattr(sys, "argv", [*sys.argv, "more"])
+
+
+def list_in_a_frozen_dataclass():
+    config = Config(2.0, [1.0])
+    return lambda x: x * len(config.W) * config.rate, (X,), lambda: config.W.append(3.0)
+
+
 CHANGES = [
+    *(attribute_that_a_class_gets, attribute_that_hides_that_of_a_base, name_that_a_module_gets),
+    *(slot_that_is_filled, name_that_hides_a_builtin, class_of_an_object, keywords_of_a_partial),
+    *(keyword_only_default_of_a_helper, attribute_of_a_function, shape_of_an_array, cache_that_is_emptied),
+    *(property_that_is_computed_anew, method_of_a_dict, method_of_an_array),
+    *(view_of_a_dict, function_in_an_object_of_a_library, object_of_a_library_that_is_fitted_anew),
+    *(parser_of_settings, the_environment, the_environment_by_a_function, arguments_of_the_command),
+    list_in_a_frozen_dataclass,
     *(number_of_an_array, float_of_an_array, branch_on_an_array, one_element_of_many),
     *(function_that_is_not_followed, table_by_argument, shape_by_an_array, item_of_a_list, length_of_a_list),
     *(item_of_a_dict, attribute, attribute_of_the_callable, array_of_a_method, array_of_a_class),
@@ -300,7 +473,9 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("case", CHANGES)
-def test_what_changes_outside_is_seen(case):
+def test_what_changes_outside_is_seen(case, monkeypatch):
+    monkeypatch.setenv("CHAINRULE_TEST_RATE", "")  # which is unset after the test
+    monkeypatch.setattr(sys, "argv", sys.argv)
     f, args, change = case()
     g = cr.compile(f)
     np.testing.assert_array_equal(g(*args), f(*args))
@@ -359,6 +534,32 @@ asks, CONTEXT = Asks(), contextvars.ContextVar("CONTEXT", default=2.0)
 @functools.singledispatch
 def dispatched(x):
     return x
+
+
+def of_subclasses(x):
+    return x * len(Model.__subclasses__())
+
+
+NUMBER, ROW = ctypes.c_double(2.0), np.zeros(1, [("rate", float)])[0]
+VALUES, LINES = queue.Queue(), io.StringIO("2\n3\n4\n")
+VALUES.queue.extend([1.0, 2.0])
+HIDDEN = np.frompyfunc(lambda v: v * RATE, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda x: x * NUMBER.value, "a c_double outside the function may change"),
+        (lambda x: x * ROW["rate"], "a void outside the function may change"),
+        (lambda x: x * float(HIDDEN(1.0)), "frompyfunc hides its function"),
+        (lambda x: x * float(LINES.readline()), "changed what is outside itself"),
+        (lambda x: x * VALUES.get(), "changed what is outside itself"),
+        (of_subclasses, "calls __subclasses__, which is not followed"),
+    ],
+)
+def test_objects_whose_state_no_comparison_reaches_are_refused(f, message):
+    with pytest.raises(TypeError, match=message):
+        cr.compile(f)(X)
 
 
 @pytest.mark.parametrize(
@@ -628,6 +829,69 @@ def test_iterators_are_refused():
 def test_random_draws_warn(f):
     with pytest.warns(RuntimeWarning, match="drew random numbers"):
         cr.compile(f)(X)
+
+
+def of_a_file(x):
+    with open(__file__) as file:  # noqa: PTH123
+        return x * len(file.read())
+
+
+def at_any_time(x):
+    import time
+
+    return x * time.perf_counter()
+
+
+@pytest.mark.parametrize(
+    ("f", "name"),
+    [
+        (lambda x: x * datetime.datetime.now().microsecond, r"the clock, by datetime\.datetime\.now"),
+        (at_any_time, r"the clock, by time\.perf_counter"),
+        (of_a_file, "files, by open"),
+        (lambda x: x * np.loadtxt([str(RATE)]), r"files, by numpy\.loadtxt"),
+        (lambda x: x * uuid.uuid4().int, r"chance, by uuid\.uuid4"),
+    ],
+)
+def test_what_f_reads_of_the_world_warns(f, name):
+    with pytest.warns(RuntimeWarning) as caught:
+        cr.compile(f)(X)
+    assert any(re.search(f"reads {name}, while it is recorded", str(w.message)) for w in caught)
+
+
+def test_what_only_has_the_name_of_a_clock_does_not_warn():
+    clock = types.SimpleNamespace(time=lambda: 2.0, now=3.0)
+    np.testing.assert_array_equal(cr.compile(lambda x: x * clock.time() * clock.now)(X), X * 6)
+
+
+def test_a_cache_gets_no_number_of_a_recording():
+    @functools.lru_cache
+    def cached(n):
+        return n * 2.0
+
+    class Rates:
+        @functools.lru_cache  # noqa: B019
+        def of(self, n):
+            return n * 2.0
+
+    rates = Rates()
+    cr.compile(lambda x, n: x * cached(n) * rates.of(n))(X, 3.0)
+    assert (type(cached(3.0)), type(rates.of(3.0))) == (float, float)
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "lib"])
+def test_a_package_may_be_the_callers_wherever_it_is_installed(folder, tmp_path, monkeypatch):
+    (tmp_path / folder).mkdir()
+    # One has the name of a library that is installed elsewhere.
+    name = "rates_of_the_callers" if folder == "site-packages" else "pluggy"
+    (tmp_path / folder / f"{name}.py").write_text("rate = 2.0\ndef scaled(x):\n    return x * rate\n")
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    own = importlib.import_module(name)
+    g = cr.compile(lambda x: own.scaled(x))
+    np.testing.assert_array_equal(g(X), X * 2)
+    own.rate = 3.0
+    np.testing.assert_array_equal(g(X), X * 3)
+    monkeypatch.delitem(sys.modules, name)
 
 
 def test_arrays_that_a_function_closes_over_cost_no_look_at_them():

@@ -19,11 +19,16 @@ GRAPHS = int(os.environ.get("CHAINRULE_GRAPHS", "40"))
 OPERATIONS = len(graphs.UNARY) + len(graphs.BINARY)
 
 
-@pytest.mark.parametrize("large", [1, code.LARGE], ids=["written-over", "usual"])
+@pytest.mark.parametrize("large", [1, code.LARGE, "loops"], ids=["written-over", "usual", "loops"])
 @pytest.mark.parametrize("start", range(0, GRAPHS, 10))
 def test_a_compiled_graph_gives_the_bits_of_the_graph(
-    start: int, large: int, monkeypatch: pytest.MonkeyPatch
+    start: int, large: int | str, monkeypatch: pytest.MonkeyPatch
 ):
+    fused = None
+    if large == "loops":
+        # Python runs the loops as they are written; compiling them all would take minutes.
+        monkeypatch.setattr(pytest.importorskip("numba").config, "DISABLE_JIT", True)
+        large, fused = 1, True
     monkeypatch.setattr(code, "LARGE", large)
     monkeypatch.setattr(code, "HUGE", large)
     for seed in range(start, start + 10):
@@ -40,7 +45,7 @@ def test_a_compiled_graph_gives_the_bits_of_the_graph(
             return graphs.run(space, program, *map(space.asarray, xs))
 
         f = cr.value_and_grad(total, tuple(range(len(leaves))))
-        compiled, before = cr.compile(f), [x.copy() for x in leaves]
+        compiled, before = cr.compile(f, fused=fused), [x.copy() for x in leaves]
         with np.errstate(all="ignore"):
             expected, first, second = f(*leaves), compiled(*leaves), compiled(*leaves)
             compiled(*[x + 1 for x in leaves])

@@ -24,7 +24,7 @@ VALUES = {
 # Where slopes are values of the library, near zeros of oscillating functions above all; and near other zeros.
 LIBRARY = {
     **dict.fromkeys(("j0", "j1", "y0", "y1", "jv", "yn", "yv"), 1e-11),
-    **dict.fromkeys(("betainc_parameter", "gammainc_parameter", "ive"), 1e-13),
+    **dict.fromkeys(("beta", "betainc_parameter", "gammainc_parameter", "ive"), 1e-13),
     **dict.fromkeys(("rel_entr", "rgamma"), 1e-12),
     "struve": 3e-11,
 }

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import math
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -94,6 +95,29 @@ def test_a_snapshot_between_looks_comes_back_bit_for_bit(device, dtype, tmp_path
     found = load(tmp_path / "c", device, dtype)
     assert_same(found, saved)
     assert device.to_numpy(found.pending).tobytes() == np.array([0.1, 0.2], dtype).tobytes()
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        tuple(Report(k, 1 / (k + 1), 2.0 / 3, None, (0.1, 5e-324, 0.3)) for k in range(5000)),
+        tuple(Report(k, 1 / (k + 1), math.inf, -0.0) for k in range(3)),
+        # Not alike: those of a run before there was a validation, or largest gradients by array.
+        (Report(0, 1.0, 2.0), Report(1, 1.0, 2.0, None, (0.5, 0.25)), Report(2, 1.0, 2.0, 0.1)),
+        (),
+    ],
+    ids=["long", "validated", "unlike", "none"],
+)
+def test_a_history_comes_back_and_takes_little_memory_to_write(cpu, tmp_path, history):
+    saved = snapshot(cpu, history=history)
+    tracemalloc.start()
+    save_checkpoint(tmp_path / "c", saved, SETTINGS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # An object of Python for each number would take 24 bytes.
+    assert peak < 2**20 + 500 * len(history)
+    assert_same(load(tmp_path / "c", cpu), saved)
+    assert (tmp_path / "c").stat().st_size < 4000 + 8 * 7 * len(history)
 
 
 @pytest.mark.parametrize(
@@ -258,6 +282,8 @@ def rewritten(path, *, version=checkpoint.VERSION, change=None):
         lambda about: about["snapshot"].update(params={"pickle": "x"}),
         lambda about: about["snapshot"].update(params={"array": "nowhere"}),
         lambda about: about["snapshot"].update(history={"tuple": [{"report": [1]}]}),
+        lambda about: about["snapshot"].update(history={"reports": "params.0.1"}),
+        lambda about: about["snapshot"].update(history={"reports": "params.0.0"}),
         lambda about: about["snapshot"].update(previous={"float": "much"}),
         lambda about: about["snapshot"].update(step="20"),
         lambda about: about["snapshot"].update(history=3),

@@ -42,6 +42,7 @@ def model(net=NET, dtype="float32", image=None):
         classes=("dog", "cat – 猫", "fish")[:k],
         image=image,
         white=16.0 if image else None,
+        border=0.25 if image else None,
         features=() if image else tuple(f"f{j}" for j in range(n)),
     )
 
@@ -106,6 +107,13 @@ def test_a_file_that_does_not_say_whether_a_class_is_the_rest_says_it_by_its_nam
     assert load_model(path).rest is rest
     with pytest.raises(ValueError, match="a class for all the rest among 3"):
         replace(model(), rest=True)
+
+
+def test_a_file_without_the_brightness_of_borders_is_read(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_model(path, model(image=ImageShape(2, 2, 3)))
+    rewritten(path, about={"border": "gone"})
+    assert load_model(path).border is None
 
 
 def test_no_file_and_other_files_are_refused(tmp_path):
@@ -180,6 +188,7 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
         ({"about": {"features": ["a"]}}, "1 names of features"),
         ({"about": {"white": -1}}, "a white of -1"),
         ({"about": {"white": "snow"}}, "malformed"),
+        ({"about": {"border": 2}}, "a border of brightness 2"),
     ],
     ids=lambda part: str(part)[:60],
 )

@@ -9,13 +9,13 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff import wrappers
-from chainrule.autodiff.tape import ComplexType, check_settings, last_level, record, recorder
+from chainrule.autodiff.tape import ComplexType, check_settings, new_level, record, recorder
 from chainrule.autodiff.traced import Traced, is_traced, plain_value, unwrapped
 from chainrule.backend.fusion import with_fused_pullback
 from chainrule.backend.memory import keep_freed_memory
 from chainrule.backend.namespaces import NumpyAsStandard, standard
 from chainrule.gates import RULES, elementwise
-from chainrule.gates.helpers import is_transformed, top_of
+from chainrule.gates.helpers import below_constants, is_transformed, top_of
 from chainrule.gates.standard import functions, note_flow
 from chainrule.gates.types import Array, Gate
 from chainrule.numpy_names import dispatch
@@ -148,7 +148,7 @@ class Namespace(Transformed):
         """Return plain results in memory of this package's as constants, whose items may be set."""
         result = self._wrap(result)
         for x in result if issubclass(type(result), (list, tuple)) else (result,):
-            x.own = last_level()
+            x.own = new_level()
             if not x.shape and type(x.value) is np.ndarray:
                 x.changes = True
         return result
@@ -215,7 +215,12 @@ class LowerNamespace:
         plain = getattr(self._base, name)
         if name in ("linalg", "fft") and not self._part:
             result: Any = LowerNamespace(plain, name)
-        elif callable(plain) and not isinstance(plain, type) and plain is not getattr(np, name, None):
+        # asarray is no function of NumPy's protocol.
+        elif (
+            callable(plain)
+            and not isinstance(plain, type)
+            and (plain is not getattr(np, name, None) or plain is np.asarray)
+        ):
             result = self._dispatching(name, plain)
         else:
             result = plain
@@ -227,7 +232,11 @@ class LowerNamespace:
         def call(*args: Any, **kwargs: Any) -> Any:
             for arg in args:
                 if is_transformed(arg) or (type(arg) in (list, tuple) and any(map(is_transformed, arg))):
-                    space = top_of(arg if type(arg) in (list, tuple) else args).space
+                    top = top_of(arg if type(arg) in (list, tuple) else args)
+                    space = top.space
+                    if not top.level:
+                        # Constants of two namespaces would ask each other for ever.
+                        return space._wrap(call(*map(_without_constants, args), **kwargs))
                     room = getattr(space, self._part) if self._part else space
                     return getattr(room, name)(*args, **kwargs)
             return plain(*args, **kwargs)
@@ -235,6 +244,10 @@ class LowerNamespace:
         if hasattr(plain, "at"):
             call.at = plain.at  # type: ignore[attr-defined]
         return call
+
+
+def _without_constants(x: Any) -> Any:
+    return type(x)(map(below_constants, x)) if type(x) in (list, tuple) else below_constants(x)
 
 
 _by_base: dict[int, Namespace] = {}

@@ -9,7 +9,6 @@ one: the gate then runs, and is recorded, there too. That is how gradients of gr
 import inspect
 import itertools
 import operator
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -37,18 +36,11 @@ from chainrule.validation import check_array_class
 # The level of `variable`; those of transforms are above it.
 VARIABLE_LEVEL = 1
 _levels = itertools.count(VARIABLE_LEVEL + 1)
-_thread = threading.local()
 
 
 def new_level() -> int:
     """Return a level above every level that exists."""
-    level = _thread.last = next(_levels)
-    return level
-
-
-def last_level() -> int:
-    """Return the last level that this thread made, that of variables without one."""
-    return getattr(_thread, "last", VARIABLE_LEVEL)
+    return next(_levels)
 
 
 # --- Nodes ---

@@ -252,7 +252,9 @@ class Traced(Assignable):
         if not self.level and function.__name__ not in VIEWS and self._is_alone((*args, *kwargs.values())):
             return self._plain_call(function, args, kwargs)
         result = self.space._numpy_function(function, args, kwargs)
-        return result if may_give_views(function, args, kwargs) else without_views(result, args)
+        if may_give_views(function, args, kwargs, result):
+            return result
+        return without_views(result, args, function.__name__)
 
     def _is_alone(self, operands: Iterable[Any]) -> bool:
         """Say whether a constant is among constants, and its library has the functions of NumPy's names."""

@@ -1,5 +1,6 @@
 """Traced values, as programs for autograd ask about them; nodes of their own for each function that runs."""
 
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -81,13 +82,24 @@ class _Noting(Namespace):
         if kind != "gate":
             return function
 
+        @functools.wraps(function)
+        def again(*args: Any, **settings: Any) -> Any:
+            return getattr(self, name)(args, **settings)
+
+        shown = again if name in ("concat", "stack") else function  # which take a list of plain arrays
+
+        @functools.wraps(function)
         def noting(*args: Any, **settings: Any) -> Any:
-            return self._noted(function, args, settings, function(*args, **settings))
+            return self._noted(shown, args, settings, function(*args, **settings))
 
         return noting
 
     def _record(self, gate: Any, arrays: Any, settings: dict[str, Any]) -> Any:
-        return self._noted(gate, arrays, settings, super()._record(gate, arrays, settings))
+        @functools.wraps(gate)
+        def function(*args: Any, **settings: Any) -> Any:
+            return gate(self._base, *args, **settings)[0]
+
+        return self._noted(function, arrays, settings, super()._record(gate, arrays, settings))
 
     def _noted(self, function: Any, args: Any, settings: dict[str, Any], result: Any) -> Any:
         parents = {i: node for i, x in enumerate(args) if (node := self.node_of(x)) is not None}

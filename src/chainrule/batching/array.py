@@ -152,7 +152,9 @@ class Batched(Assignable):
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         result = self.space._numpy_function(function, args, kwargs)
-        return result if may_give_views(function, args, kwargs) else without_views(result, args)
+        if may_give_views(function, args, kwargs, result):
+            return result
+        return without_views(result, args, function.__name__)
 
 
 def _deferring(name: str) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule import pytree
 from chainrule.autodiff.namespace import Transformed, differentiable
-from chainrule.autodiff.tape import last_level
+from chainrule.autodiff.tape import new_level
 from chainrule.backend.namespaces import NumpyAsStandard, namespace
 from chainrule.batching import custom_gates
 from chainrule.batching.array import Batched, of_batch, without_constants
@@ -93,7 +93,7 @@ class Namespace(Transformed):
     def _made(self, result: Any) -> Any:
         """Return an array that was made here as a constant, whose items may be set."""
         result = self._wrap(result)
-        result.own = last_level()
+        result.own = new_level()
         if not result.shape:
             result.changes = True
         return result

@@ -95,12 +95,15 @@ def _verdict(checks: list[gradcheck.ParameterCheck]) -> str:
 def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, np.ndarray]:
     """Return raw rows (m, n), and the number (m,) that the model gives to the class of each."""
     side = model.image.height if model.image else 64
-    rows, _ = data.load(path, label=label, image_size=side)
+    task = "classes" if model.classes else "regression"
+    rows, _ = data.load(path, label=label, image_size=side, task=task)
     if rows.X.shape[1] != model.net.sizes[0]:
         raise data.DataError(
             f"{rows.source}: expected {model.net.sizes[0]} features as the model learnt, got {rows.X.shape[1]}; "
             "give data of the layout that it learnt from"
         )
+    if not model.classes:
+        return rows.X, rows.y
     numbers = {name: number for number, name in enumerate(model.classes)}
     unknown = [name for name in rows.classes if name not in numbers]
     if unknown and not (model.rest and model.classes[1] in rows.classes):

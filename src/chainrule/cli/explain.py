@@ -28,7 +28,7 @@ from chainrule.explain import explain as graph_of
 from chainrule.trained.answers import as_learnt, open_for
 from chainrule.trained.model import explained, read_model
 from chainrule.training import evaluation
-from chainrule.training.model_file import Model
+from chainrule.training.model_file import Model, ModelError
 from chainrule.training.report import figures
 
 
@@ -87,11 +87,11 @@ def explain(
         reserve_output({"--svg": svg, "--html": html, "--png": png})
         given = rest or []
         check_invert(invert)
-        if first and not given and Path(first).is_dir():
+        if first and not given and _is_there(first) and Path(first).is_dir():
             raise ValueError(
                 f"explain: the model in {first} is explained by one sample; name a picture, or a file of rows"
             )
-        if len(given) == 1 and Path(first).exists() and ("=" not in given[0] or Path(given[0]).exists()):
+        if len(given) == 1 and _is_there(first) and ("=" not in given[0] or _is_there(given[0])):
             graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
         else:
             alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
@@ -107,6 +107,14 @@ def explain(
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
             if path is not None:
                 write_file(path, draw().encode())
+
+
+def _is_there(name: str) -> bool:
+    """Return whether a file or folder has this name; a long expression is none that a system takes."""
+    try:
+        return Path(name).exists()
+    except OSError:
+        return False
 
 
 def _values(first: str, given: list[str]) -> dict[str, Any]:
@@ -161,6 +169,10 @@ def _of_a_sample(
 ) -> Graph:
     """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
     device, model = get_device(), read_model(path)
+    if not model.classes:
+        raise ModelError(
+            f"{path}: expected a model of classes, got one that predicts a number; see its weights.png"
+        )
     raw = _row_of(model, sample, row, invert)
     (P,) = evaluation.probabilities(device, model, raw)
     if wanted is not None and wanted not in model.classes:

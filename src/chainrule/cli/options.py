@@ -60,6 +60,9 @@ class TrainOptions(Options):
             envvar=SCHEDULER,
         ),
     ] = None
+    wait: Annotated[
+        float, Help("Seconds to wait for workers or a scheduler that do not answer, before the run ends.")
+    ] = 120.0
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out, where there is one.")
     ] = False

@@ -27,6 +27,7 @@ from chainrule.cli.console import (
     out,
     printable,
 )
+from chainrule.cli.numbers import tell_numbers
 from chainrule.data.limits import at_most
 from chainrule.trained.answers import Answers, answers, open_for
 from chainrule.trained.model import read_model
@@ -73,6 +74,10 @@ def predict(
         if table is not None and (table.suffix.lower() != ".csv" or table.is_dir()):
             raise ValueError(f"--out: expected the name of a .csv file, got {table}; name one")
         model = read_model(model_path)
+        if not model.classes:
+            found = {"label": label, "held_out": held_out}
+            tell_numbers(get_device(device), model, inputs, as_json=as_json, table=table, **found)
+            return
         told = _Told(model, as_json=as_json, table=table, asked=invert == "yes")
         settings = {"label": label, "held_out": held_out, "on_fault": told.fault}
         with _bar(shown=table is not None or as_json) as bar:

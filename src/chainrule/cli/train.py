@@ -16,11 +16,20 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.limits import at_most
 from chainrule.optim import Descent
 from chainrule.training.checkpoint import set_aside
+from chainrule.training.evaluation import Prediction
 from chainrule.training.pipeline import Pipeline, open_pipeline, prepare
 from chainrule.training.problem import number_of_classes
 from chainrule.training.report.artifacts import save
 from chainrule.training.run import Run, config_for
-from chainrule.training.run_report import ChunkTimes, RunReport, report_of
+from chainrule.training.run_report import (
+    ChunkTimes,
+    Regression,
+    RunReport,
+    Summary,
+    regression,
+    report_of,
+    summary,
+)
 from chainrule.training.storage import claimed
 
 # What a terminal, a service manager and a closing session send.
@@ -29,13 +38,14 @@ _ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") 
 
 @takes_options(TrainOptions)
 def train(options: TrainOptions) -> None:
-    """Learn to tell classes apart by logistic regression or by a network, and keep what was learnt.
+    """Learn to tell classes apart, or with --task regression to predict a number, and keep what was learnt.
 
     Shows the cost as it falls, drawn on a terminal and in lines elsewhere, and the accuracy on training and held-out
     rows. Leaves in --out: report.html, to be looked at in a browser, model.safetensors, history.csv, report.json,
-    cost.png, weights.png, for pictures mistakes.png, and checkpoint.safetensors, from which --resume goes on as if
-    nothing had happened; without it an earlier one is set aside under a new name. Ctrl-C, SIGTERM and SIGHUP stop
-    after the running step and keep what was learnt; what ends the process at once costs about a minute at most.
+    cost.png, weights.png, for pictures mistakes.png, for regression predictions.png, and checkpoint.safetensors, from
+    which --resume goes on as if nothing had happened; without it an earlier one is set aside under a new name. Ctrl-C,
+    SIGTERM and SIGHUP stop after the running step and keep what was learnt; what ends the process at once costs about a
+    minute at most.
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
@@ -48,7 +58,8 @@ def train(options: TrainOptions) -> None:
         started = time.perf_counter()
         rows, test = _read(pipeline, options)
         reading = time.perf_counter() - started
-        plan = options.settled(number_of_classes(rows, options.positive), pipeline.usual_batch(rows))
+        classes = number_of_classes(rows, options.positive)
+        plan = options.settled(classes, pipeline.usual_batch(rows), len(rows.y))
         problem = prepare(
             pipeline, rows, test, positive=options.positive, validation=plan.validation, seed=options.seed
         )
@@ -63,11 +74,18 @@ def train(options: TrainOptions) -> None:
         seconds = time.perf_counter() - started
         model = run.model(result.params)
         held_out = pipeline.evaluate(model, problem.test, device)
+        summed: Summary | Regression
+        if isinstance(held_out, Prediction):
+            others = {name: pipeline.evaluate(model, rows, device) for name, rows in run.parts().items()}
+            summed = regression(
+                held_out, {name: of for name, of in others.items() if isinstance(of, Prediction)}
+            )
+        else:
+            summed = summary(problem.classes, held_out, run.accuracy(result.params))
         report = report_of(
             run,
             result,
-            held_out,
-            run.accuracy(result.params),
+            summed,
             command=shlex.join(["chainrule", *sys.argv[1:]]),
             resumed_after=first,
             seconds_reading=reading,
@@ -86,13 +104,20 @@ def _pipeline(options: TrainOptions) -> AbstractContextManager[Pipeline]:
     if options.workers is not None and scheduler == os.environ.get(SCHEDULER):
         scheduler = None
     return open_pipeline(
-        options.path, chunk_rows=options.chunk_rows, workers=options.workers, scheduler=scheduler
+        options.path,
+        chunk_rows=options.chunk_rows,
+        workers=options.workers,
+        scheduler=scheduler,
+        wait=options.wait,
+        say=lambda text: tell("cluster", text),
     )
 
 
 def _read(pipeline: Pipeline, options: TrainOptions) -> tuple[Dataset, Dataset]:
     """Return the training rows and the held-out rows."""
-    train, test = pipeline.load(options.path, label=options.label, image_size=options.image_size)
+    train, test = pipeline.load(
+        options.path, label=options.label, image_size=options.image_size, task=options.task
+    )
     if options.test is not None:
         test = pipeline.load_test(options.test, train, label=options.label)
     if test is None:
@@ -110,7 +135,10 @@ def _announce(run: Run) -> None:
     if problem.validation is not None:
         tell("validate", f"by {len(problem.validation.y)} rows")
     tell("held out", f"{problem.test.source}: {len(problem.test.y)} rows")
-    if len(problem.classes) == 2:
+    if not problem.classes:
+        y = rows.y
+        tell("task", f"regression: numbers from {y.min():g} to {y.max():g}, mean {y.mean():.6g}")
+    elif len(problem.classes) == 2:
         rest, positive = problem.classes
         number = int(rows.y.sum())
         tell("task", f"{positive!r} ({number} rows) or {rest!r} ({len(rows.y) - number} rows)")
@@ -147,14 +175,19 @@ def _learn(run: Run, checkpoint: Path, resume: bool) -> tuple[Descent, int]:
             seen.advance()
             return asked()
 
-        result = run.learn(
-            checkpoint,
-            resume=resume,
-            on_begin=on_begin,
-            on_report=seen.report,
-            on_fault=on_fault,
-            stop=stop,
-        )
+        try:
+            result = run.learn(
+                checkpoint,
+                resume=resume,
+                on_begin=on_begin,
+                on_report=seen.report,
+                on_fault=on_fault,
+                stop=stop,
+            )
+        except ConnectionError as error:
+            if not checkpoint.exists():
+                raise
+            raise type(error)(f"{error}; --resume goes on from {checkpoint}") from error
     return result, first
 
 
@@ -165,6 +198,12 @@ def _conclude(report: RunReport) -> None:
     best = report.best
     if best is not None and best.validation is not None:
         tell("kept", f"the parameters after step {best.step}, validation {best.validation:.6f}")
+    if isinstance(report.summary, Regression):
+        explained, error = report.summary.explained, report.summary.error
+        usual = f"always the mean: {report.summary.spread:.6g}"
+        tell("R^2", f"{explained.train:.4f} train, {explained.held_out:.4f} held out")
+        tell("error", f"{error.train:.6g} train, {error.held_out:.6g} held out, root mean square ({usual})")
+        return
     accuracy = report.summary.accuracy
     usual = f"always the commonest class: {accuracy.commonest:.2%}"
     tell("accuracy", f"{accuracy.train:.2%} train, {accuracy.held_out:.2%} held out ({usual})")

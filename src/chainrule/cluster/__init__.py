@@ -2,7 +2,8 @@
 
 try:
     from chainrule.cluster.chunked_rows import ChunkBatches, ChunkedRows, taken
-    from chainrule.cluster.client import ClusterError, connected
+    from chainrule.cluster.client import connected
+    from chainrule.cluster.waiting import ClusterError
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] not in ("dask", "distributed"):
         raise

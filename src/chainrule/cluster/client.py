@@ -1,11 +1,12 @@
 """Where chunks are computed: by threads of this process, by processes of this machine, or by a user's own cluster."""
 
+import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,15 +16,14 @@ import distributed
 from distributed.comm.core import CommClosedError
 
 from chainrule.backend import hardware
+from chainrule.cluster.waiting import ClusterError, Patience, answered, greeted, settled
 
+# Seconds to wait for a cluster of which nobody answers, and for one to take leave of.
+WAIT, _CLOSE = 120.0, 2.0
 # Seconds between two looks for workers that have joined.
 _LOOK = 1.0
 # Parameters and targets are sent in the graph, and Dask warns of graphs from 10 MB up.
 _LARGE_GRAPHS = {"distributed.admin.large-graph-warning-threshold": "10GB"}
-
-
-class ClusterError(ConnectionError):
-    """A cluster that cannot be reached, is gone, or cannot compute; the message says what to do."""
 
 
 class _Checked:
@@ -35,11 +35,18 @@ class _Checked:
 
 
 _checked: WeakKeyDictionary[Any, _Checked] = WeakKeyDictionary()
+# Of clients that `connected` made. A user's own client waits as long as Dask does.
+_patience: WeakKeyDictionary[Any, Patience] = WeakKeyDictionary()
 
 
 @contextmanager
 def connected(
-    workers: int | None = None, scheduler: str | None = None, *, memory: str | int = "auto"
+    workers: int | None = None,
+    scheduler: str | None = None,
+    *,
+    memory: str | int = "auto",
+    wait: float = WAIT,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Iterator[Any]:
     """Compute inside the block on so many local worker processes, on the cluster of a scheduler, or by threads.
 
@@ -48,7 +55,13 @@ def connected(
     `if __name__ == "__main__":`, for each of them imports it. `scheduler` is the address of a cluster that runs
     already, such as tcp://10.0.0.1:8786; its workers must have this version of chainrule. Neither: the threads of this
     process. Yields Dask's Client, or None. Raises ClusterError where that cannot be had.
+
+    `say` is called with a text where nobody of the cluster, or not every worker, has answered for 10 seconds. After
+    `wait` seconds in which nobody does, a computation raises ClusterError; after as many in which some workers do not,
+    the others do their work.
     """
+    if not wait > 0:
+        raise ValueError(f"connected: expected seconds to wait above 0, got {wait}")
     if workers is not None and scheduler:
         raise ValueError("connected: expected workers or a scheduler, got both; give one")
     if workers is None and not scheduler:
@@ -65,13 +78,16 @@ def connected(
                 threads_per_worker=max(1, hardware.cpu_count() // workers),
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
+                # What a task raises is raised here; Dask would print its trace too.
+                silence_logs=logging.CRITICAL,
                 **limit,
             )
         with cluster, distributed.Client(cluster) as client:
+            _patience[client] = Patience(wait, say)
             _check_first(client)
             yield client
         return
-    with _client_of(str(scheduler)) as client:
+    with _told_by_us(), _client_of(str(scheduler), Patience(wait, say)) as client:
         _check_first(client)
         yield client
 
@@ -93,8 +109,21 @@ def _interrupts_ignored() -> Iterator[None]:
 
 
 @contextmanager
-def _client_of(scheduler: str) -> Iterator[Any]:
+def _told_by_us() -> Iterator[None]:
+    """Keep Dask from printing its trace of a connection that is lost, which a ClusterError tells in a line."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
     try:
+        yield
+    finally:
+        log.setLevel(before)
+
+
+@contextmanager
+def _client_of(scheduler: str, patience: Patience) -> Iterator[Any]:
+    try:
+        greeted(scheduler, patience)
         client = distributed.Client(scheduler)
     except (OSError, ValueError, TypeError, MemoryError) as error:
         # A malformed address, or missing settings of TLS, raise ValueError or TypeError. Dask takes the first bytes of
@@ -102,8 +131,13 @@ def _client_of(scheduler: str) -> Iterator[Any]:
         raise ClusterError(
             f"{scheduler}: no scheduler answers there ({error}); start one with `dask scheduler`, and give its address"
         ) from error
-    with client:
+    _patience[client] = patience
+    try:
         yield client
+    finally:
+        # A scheduler that does not answer does not answer this either.
+        with suppress(TimeoutError):
+            client.close(timeout=_CLOSE)
 
 
 def client_in_use() -> Any:
@@ -121,7 +155,7 @@ def memory_limit() -> float:
         memory = hardware.memory_bytes()
         # A container may have less than the machine.
         return float(min(memory[1], distributed.system.MEMORY_LIMIT)) if memory else 0.0
-    limits = [worker["memory_limit"] for worker in _workers(client).values()]
+    limits = [worker["memory_limit"] for worker in workers_of(client).values()]
     # Dask writes no limit as 0.
     return float(sum(limits)) if all(limits) else float("inf")
 
@@ -131,12 +165,12 @@ def threads() -> int:
     client = client_in_use()
     if client is None:
         return int(dask.config.get("num_workers", None) or dask.system.CPU_COUNT)
-    return sum(client.nthreads().values())
+    return sum(worker["nthreads"] for worker in workers_of(client).values())
 
 
 def _check_first(client: Any) -> None:
     # At the start only: later all workers may be restarting, and Dask waits for them.
-    if not _workers(client):
+    if not workers_of(client):
         raise ClusterError(
             "the scheduler has no workers; start some with `dask worker` and the scheduler's address"
         )
@@ -147,11 +181,14 @@ def check_workers(client: Any) -> None:
     """Raise ClusterError, which names the workers, where some have no chainrule or another version of it."""
     seen = _checked.setdefault(client, _Checked())
     seen.looked = time.monotonic()
-    new = sorted(set(_workers(client)) - seen.workers)
+    new = sorted(set(workers_of(client)) - seen.workers)
     if not new:
         return
     # eval is Python's own; a function of chainrule could not be unpickled where chainrule is missing.
-    answers = client.run(eval, "__import__('chainrule').__version__", workers=new, on_error="return")
+    asked = client.run(
+        *(eval, "__import__('chainrule').__version__"), workers=new, on_error="return", asynchronous=True
+    )
+    answers = _answered(client, asked)
     ours = version("chainrule")
     # A worker that has left again gives no answer.
     answers = {name: answer for name, answer in answers.items() if not isinstance(answer, OSError)}
@@ -179,28 +216,39 @@ def computed(tasks: list[Any]) -> list[Any]:
     What a task raises is raised. Raises ClusterError where the cluster is gone or gives a task up.
     """
     client = client_in_use()
+    if client is None:
+        return list(dask.compute(*tasks))
     try:
-        if client is not None and time.monotonic() - _checked.setdefault(client, _Checked()).looked > _LOOK:
+        if time.monotonic() - _checked.setdefault(client, _Checked()).looked > _LOOK:
             check_workers(client)
         with dask.config.set(_LARGE_GRAPHS):
-            found = dask.compute(*tasks)
+            futures = client.compute(tasks)
+        settled(client, futures, _patience.setdefault(client, Patience()))
+        found: list[Any] = _answered(client, client.gather(futures, asynchronous=True))
     except (distributed.KilledWorker, distributed.scheduler.NoValidWorkerError) as error:
         raise ClusterError(
             f"a task was given up because workers died at it ({error}); give them more memory, or smaller chunks"
         ) from error
-    except (CancelledError, CommClosedError, TimeoutError) as error:
-        raise ClusterError(
-            f"the connection to the scheduler is gone ({type(error).__name__}); see that it runs, and go on from the "
-            "last checkpoint (--resume)"
-        ) from error
     except ImportError:
         # A worker without chainrule may have joined since the last look; then the error names it.
-        if client is not None:
-            check_workers(client)
+        check_workers(client)
         raise
-    return list(found)
-
-
-def _workers(client: Any) -> dict[str, Any]:
-    found: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
     return found
+
+
+def workers_of(client: Any) -> dict[str, Any]:
+    """Return what the scheduler of a client knows of each worker, by their addresses."""
+    found: dict[str, Any] = _answered(client, client.scheduler.identity(n_workers=-1))["workers"]
+    return found
+
+
+def _answered(client: Any, answer: Coroutine[Any, Any, Any]) -> Any:
+    """Return what a coroutine of a client gives; raises ClusterError where the cluster is gone, or silent for long."""
+    try:
+        return answered(client, answer, _patience.setdefault(client, Patience()))
+    except ClusterError:
+        raise
+    except (CancelledError, CommClosedError, TimeoutError) as error:
+        raise ClusterError(
+            f"the connection to the scheduler is gone ({type(error).__name__}); see that it runs"
+        ) from error

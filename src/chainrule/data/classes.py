@@ -53,12 +53,10 @@ def known_names(raw: Raw) -> list[str | None]:
 
 def plain_labels(labels: np.ndarray) -> np.ndarray:
     """Return labels, as text of a fixed length where they are text in objects, as HDF5 and zarr keep it."""
-    if labels.dtype.kind == "T":
-        return labels.astype(str)
-    if labels.dtype.kind == "O" and all(isinstance(label, str | bytes) for label in labels.flat):
-        texts = [label.decode() if isinstance(label, bytes) else label for label in labels.flat]
-        return np.array(texts, dtype=str).reshape(labels.shape)
-    return labels
+    if labels.dtype.kind not in "OT" or not all(isinstance(label, str | bytes) for label in labels.flat):
+        return labels
+    texts = [label.decode() if isinstance(label, bytes) else str(label) for label in labels.flat]
+    return np.array(texts, dtype=str).reshape(labels.shape)
 
 
 def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray, str]:

@@ -53,8 +53,8 @@ class Dataset:
     """m samples of n features, and the class of each.
 
     X           (m, n) raw values: uint8 pixels, or floats
-    y           (m,) int64, positions in `classes`
-    classes     the names of the classes
+    y           (m,) int64, positions in `classes`; or float64, numbers to predict
+    classes     the names of the classes, () where y holds numbers to predict
     image       the shape of the pictures, where rows are pictures; a row is all red values, then all green, all blue
     source      where the samples came from, for messages and reports
     full_scale  the raw value that counts as 1, where the source fixes one that the dtype does not tell
@@ -85,7 +85,12 @@ class Dataset:
         if y.shape != X.shape[:1]:
             got = f"y of shape {y.shape} with X of shape {X.shape}"
             raise fault(self.source, "one label for each row of X", got, "make y (m,) for X's m rows")
-        if y.dtype != np.int64 or y.min() < 0 or y.max() >= k:
+        if not self.classes:
+            if y.dtype != np.float64 or not np.isfinite(y).all():
+                raise fault(
+                    self.source, "finite float64 numbers to predict", f"{y.dtype}", "name the classes"
+                )
+        elif y.dtype != np.int64 or y.min() < 0 or y.max() >= k:
             got = f"{y.dtype} from {y.min()} to {y.max()}"
             raise fault(self.source, f"y as int64 from 0 to {k - 1}", got, "number the classes from 0")
         if self.image is not None and self.image.n != X.shape[1]:

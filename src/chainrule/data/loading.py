@@ -11,6 +11,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.errors import DataError, fault, faults_named
 from chainrule.data.formats import csv, digits, hdf5, idx, npz, pictures, stores
 from chainrule.data.formats.reader import Reader, check_file
+from chainrule.data.targets import ask, measured
 
 # The first row that claims a path reads it. The last claims every folder.
 READERS = (
@@ -20,13 +21,19 @@ READERS = (
 
 
 def load(
-    path: str | Path | None = None, *, label: str | None = None, image_size: int = 64
+    path: str | Path | None = None,
+    *,
+    label: str | None = None,
+    image_size: int = 64,
+    task: str | None = None,
 ) -> tuple[Dataset, Dataset | None]:
     """Return the training rows at `path`, and the held-out rows where the file or folder has some, else None.
 
     path        a file or folder in a format of READERS; None means scikit-learn's digits, 1797 pictures of 8 x 8
     label       the column of a .csv file that names the class; default: the one called label, y or target
     image_size  the height and width in pixels to which a folder's pictures are brought
+    task        "classes" or "regression", where labels are numbers to predict; None for classes, with a question where
+                the labels of a table may be either
 
     Classes that are numbers are sorted as numbers, names as text. Raises DataError for data that cannot be used, and
     ImportError where the package that reads the format is missing.
@@ -36,14 +43,19 @@ def load(
     if path is None:
         if label is not None:
             raise _no_label("the embedded digits", label)
+        if task == "regression":
+            raise fault("the embedded digits", "data with numbers to predict", "none", "give a .csv file")
         return digits.read(), None
     path = Path(path)
     reader = checked_reader(path, label)
     given = {"label": label, "image_size": image_size, "wanted": None}
     with faults_named(path):
         rows, held_out = reader.read(path, **{option: given[option] for option in reader.options})
-        train = numbered(rows)
-        return train, numbered(held_out, train) if held_out else None
+        if task is None:
+            ask(rows)
+        of = measured if task == "regression" else numbered
+        train = of(rows)
+        return train, of(held_out, train) if held_out else None
 
 
 def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> Dataset:
@@ -56,10 +68,11 @@ def load_test(path: str | Path, train: Dataset, *, label: str | None = None) -> 
     path = Path(path)
     reader = checked_reader(path, label)
     with faults_named(path):
+        of = numbered if train.classes else measured
         if reader.read_test is not None:
-            return numbered(reader.read_test(path, train), train)
+            return of(reader.read_test(path, train), train)
         options = {"label": label} if "label" in reader.options else {}
-        return numbered(reader.read(path, **options)[0], train)
+        return of(reader.read(path, **options)[0], train)
 
 
 def reader_of(path: Path) -> Reader | None:

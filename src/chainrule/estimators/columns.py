@@ -18,9 +18,11 @@ def of_columns(
 
     A variable is a weight times the size of its column, by which the curvatures of logistic regression with a penalty
     of strength / 2 |W|^2 become alike. With biases the columns are centred: Z = (X - mean) W + b', b' = b + mean W.
-    Two weights of `signs` (1, -1) are the two parts of one W. With `coarse` they are for networks,
-    whose first weights are drawn in them: columns of a size from 0.1 to 10 stay as they are, as do means of up to
-    10 sizes, and no number is more than six sizes from its mean, so that a rare one makes no large Z.
+    Two weights of `signs` (1, -1) are the two parts of one W.
+
+    With `coarse` they are for networks, whose first weights are drawn in them: columns of a size from 0.1 to 10 stay as
+    they are, as do means of up to 10 sizes, and no number is more than six sizes from its mean, so that a rare one
+    makes no large Z.
 
     Source: the diagonal preconditioner of Nocedal and Wright, Numerical Optimization (2006), section 5.1.
     """
@@ -59,22 +61,29 @@ def _sizes(data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple
     """Return the mean (n,) and the size (n, 1) of each column where parameters are kept: 1 of one that is constant."""
     X, place = data.X, data.place
     xp = namespace(X.data if is_sparse(X) else X)
+    if data.weight is None:
+        share = xp.full(
+            X.shape[0], 1 / X.shape[0], dtype=X.dtype, **({} if in_chunks(X) else {"device": data.y.device})
+        )
+    else:
+        # A row of weight k is k rows.
+        share = xp.asarray(data.weight / data.total)
     if is_sparse(X):
-        ones = xp.ones(X.shape[0], dtype=X.dtype)
-        mean = X.T @ ones / X.shape[0]
+        mean = X.T @ share
         farthest = xp.reshape(abs(X).max(axis=0).toarray(), (-1,))
-        spread = xp.sqrt(xp.maximum(X.multiply(X).T @ ones / X.shape[0] - centred * mean * mean, 0.0))
+        spread = xp.sqrt(xp.maximum(X.multiply(X).T @ share - centred * mean * mean, 0.0))
     else:
         # Squares of numbers up to 1 cannot overflow.
         largest = xp.max(xp.abs(X), axis=0)
         largest = xp.where(largest > 0, largest, xp.ones_like(largest))
         V = X / largest
-        mean = xp.mean(V, axis=0)
+        mean = share @ V
         V = V - mean if centred else V
-        spread = largest * xp.sqrt(xp.mean(xp.square(V), axis=0))
+        spread = largest * xp.sqrt(share @ xp.square(V))
         farthest, mean = largest * xp.max(xp.abs(V), axis=0), mean * largest
     if in_chunks(X):
-        mean, spread, farthest = (place.xp.asarray(x) for x in (mean, spread, farthest))
+        # Computed at once.
+        mean, spread, farthest = place.xp.asarray(xp.stack([mean, spread, farthest]))
     xp = place.xp
     # What is left of a constant column is the rounding error of its mean.
     varies = spread > 16 * float(xp.finfo(X.dtype).eps) * xp.abs(mean)

@@ -54,7 +54,7 @@ def fitted_classifier(model: Model) -> LogisticRegression | MLPClassifier:
 def _logistic(params: list[tuple[np.ndarray, np.ndarray]]) -> LogisticRegression:
     made = LogisticRegression()
     made.coef_, made.intercept_ = params[0][0].T.copy(), params[0][1]
-    made.n_iter_, made.loss_curve_ = 0, []
+    made.n_iter_, made.loss_curve_ = np.zeros(1, np.int32), []
     return made
 
 

@@ -163,6 +163,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
+        tags.input_tags.sparse = True
         return tags
 
     def _logits(self, X: Any, method: str) -> tuple[Array, Place]:
@@ -177,7 +178,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     def _weight_of_classes(self, numbers: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return the weight (k,) of each class."""
         k = len(self.classes_)
-        if self.class_weight == "balanced":
+        if isinstance(self.class_weight, str) and self.class_weight == "balanced":
             sums = np.bincount(numbers, weight, minlength=k)
             # A class without rows weighs nothing, whatever the factor.
             balanced: np.ndarray = weight.sum() / (np.count_nonzero(sums) * np.where(sums > 0, sums, 1.0))
@@ -234,7 +235,11 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         else:
             W, b = at.xp.zeros(net.shapes[0][0], dtype=dtype, device=at.device), none
         biases = [b] if self.fit_intercept else []
-        settings = {"steps": int(self.max_iter), "tol": float(self.tol), "on_report": self._announce()}
+        settings: dict[str, Any] = {
+            "steps": int(self.max_iter),
+            "tol": float(self.tol),
+            "on_report": self._announce(),
+        }
         with data.rows.threads_for(net) as watched:
             cost = _of_one_layer(watched(data.rows.cost_and_gradients(net)), none)
             if self.solver in SOLVERS_OF_SAFE_RATE and self.solver != LBFGS:

@@ -34,7 +34,7 @@ from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.mlp import MLP
 from chainrule.models.penalties import L2, Penalty
 from chainrule.models.types import Params
-from chainrule.optim import OPTIMIZERS, Descent, DivergenceError, Report
+from chainrule.optim import OPTIMIZERS, Descent, DivergenceError, Optimizer, Report
 
 _ACTIVATIONS = (*ACTIVATIONS, "logistic")
 _RULES: Rules = {
@@ -68,6 +68,8 @@ class Network(BaseEstimator):  # type: ignore[misc]
     """The base of both estimators; MLPClassifier's docstring tells what the parameters mean."""
 
     _network: MLP
+    # That of the last epoch, whose rate an "adaptive" epoch goes on with.
+    _optimizer: Optimizer
 
     def __init__(
         self,

@@ -98,7 +98,7 @@ def _checked(estimator: Any, X: Any, y: Any, *, reset: bool, **settings: Any) ->
     with_y = not isinstance(y, str)
     for given in (X, y):
         validation.check_array(given)
-    if is_sparse(X) and not isinstance(X.data, np.ndarray):
+    if is_sparse(X) and type(X).__module__.startswith("cupyx."):
         return _checked_on_gpu(estimator, X, y, with_y, reset=reset, **settings)
     if not elsewhere(X):
         out = validate_data(estimator, X, y, reset=reset, dtype=dtypes, accept_sparse="csr", **settings)

@@ -91,6 +91,10 @@ def by_tiles(
     and the results, each worker needs memory for one gradient and for some twenty numbers (times the classes) a row of
     its tile, however many rows X has; an X that is not in C order is copied tile by tile.
 
+    Each worker adds up its own share of the rows, so results differ by rounding where the default is another one: also
+    while another thread keeps NumPy's products in one thread, as some fits do. With `rows` and `workers` given, from
+    two workers up, the bits do not depend on other threads.
+
     Where the extra `fast` (Numba) is installed, an X that fills the last cache, with rows in one piece and 256 features
     or more, goes through compiled code instead of tiles, unless `rows` is given or there are more than 256 classes (10
     where the processor has no AVX-512). The code needs memory for three gradients a worker, for five with many classes.

@@ -67,9 +67,9 @@ def safe_learning_rate(net: MLP, bound: float) -> float:
     """Return a rate at which the cost of a network without hidden layers falls at every step of gradient descent.
 
     `bound` is `learning_rate_bound` of the rows, 1 over a bound on the curvature of the logistic cost. Softmax curves
-    twice as much as a sigmoid, and a penalty of squares adds its strength.
+    twice as much as a sigmoid, the squared error four times, and a penalty of squares adds its strength.
     """
-    curvature = (2 if net.output == "softmax" else 1) / bound
+    curvature = {"softmax": 2, "identity": 4}.get(net.output, 1) / bound
     return 1 / (curvature + (net.penalty.strength if net.penalty else 0))
 
 

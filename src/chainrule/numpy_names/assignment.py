@@ -19,7 +19,7 @@ from chainrule.gates.indexing import parts_of
 from chainrule.gates.types import Array
 from chainrule.numpy_names.array import ArrayMethods
 from chainrule.numpy_names.coercion import as_operand
-from chainrule.numpy_names.names import VIEWS
+from chainrule.numpy_names.names import OF_NO_AXES, VIEWS
 
 _OF_NUMPY = (np.ndarray, np.generic)
 INSTEAD = "Write x = x.at[key].set(v), or x = xp.where(mask, v, x)"
@@ -57,9 +57,7 @@ class Assignable(ArrayMethods):
     level: int
     value: Any
     own: Any  # the level up to which items may be, or True, where this package made its memory; unset for no
-    changes: (
-        bool  # of shape (): whether it is an array, which changes in place, and no number; unset for a number
-    )
+    changes: bool  # of shape (): whether it is an array, which changes in place, and no number; unset where unknown
     views: list[Any]  # weak references to its views, in the order in which they were taken; unset for none
     view_of: View  # unset for what is no view
     _become: Callable[[Any], None]  # take over the value of another array
@@ -121,6 +119,8 @@ class Assignable(ArrayMethods):
         """Return a copy, whose elements lie row by row in memory unless order is "K"."""
         if order not in ("C", "K"):
             raise ValueError(f"copy: expected order 'C' or 'K'; got {order!r}")
+        if self._is_number():
+            return self.space.positive(self)  # a number, not an array of shape ()
         in_rows = order == "K" or getattr(layout_of(self), "c_contiguous", True)
         x = self if in_rows else self.ravel().reshape(self.shape)  # type: ignore[attr-defined]
         return self.space.asarray(x, copy=True)
@@ -151,7 +151,10 @@ class Assignable(ArrayMethods):
 
     def _kind(self, kind: type) -> type:
         """Return the class that NumPy would have here, by that of the array below."""
-        return np.ndarray if getattr(self, "changes", False) and issubclass(kind, np.generic) else kind
+        changes = getattr(self, "changes", None)
+        if changes is None or self.shape or not issubclass(kind, _OF_NUMPY):
+            return kind
+        return np.ndarray if changes else self.dtype.type
 
     def _changed_to(self, new: Any, symbol: str) -> Any:
         """Return what `self` is after an operator such as +=, which gave the array `new`."""
@@ -340,7 +343,12 @@ def note_view(
     is_flat: bool = False,
 ) -> Any:
     """Return y; where it shares memory with x, or always, both know from now on that it is a view of x."""
-    if type(y) is not type(x) or y is x or not (always or shares_memory(_plain(y), _plain(x))):
+    plain = _plain(x)
+    if type(y) is not type(x) or y is x or issubclass(type(plain), np.generic):
+        return y  # numbers are in no memory
+    if not x.shape and plain.shape and x._is_number():
+        return y  # nor are those of a batch
+    if not (always or shares_memory(_plain(y), plain)):
         return y
     root = root_of(x)
     y.view_of = View(root, x, again, writable, is_flat)
@@ -410,9 +418,11 @@ def note_unknown_views(result: Any, args: Iterable[Any], who: str) -> Any:
     return result
 
 
-def may_give_views(function: Any, args: Any, settings: Mapping[str, Any]) -> bool:
-    """Say whether a function of NumPy's may give views of these arguments."""
+def may_give_views(function: Any, args: Any, settings: Mapping[str, Any], result: Any) -> bool:
+    """Say whether the result of a function of NumPy's may be views of these arguments."""
     name = function.__name__
+    if name == "einsum" and not result.shape:
+        return False
     if name == "ravel" and issubclass(type(_plain(args[0])), np.ndarray):
         # It gives no array whose elements do not lie in a row.
         order, flags = args[1] if len(args) > 1 else settings.get("order", "C"), layout_of(args[0])
@@ -420,13 +430,19 @@ def may_give_views(function: Any, args: Any, settings: Mapping[str, Any]) -> boo
     return name in VIEWS
 
 
-def without_views(result: Any, args: Iterable[Any] = ()) -> Any:
-    """Return the result of a function that gives copies: arrays that are no views, unless they are arguments."""
+def without_views(result: Any, args: Iterable[Any] = (), name: str = "") -> Any:
+    """Return the result of a function that gives copies: arrays that are no views, unless they are arguments.
+
+    By the name of NumPy's function, what has no axes is a number or an array.
+    """
     if issubclass(type(result), (list, tuple)):
         for y in result:
-            without_views(y, args)
-    elif hasattr(result, "view_of") and not any(result is x for x in args):
-        del result.view_of
+            without_views(y, args, name)
+    elif is_transformed(result) and not any(result is x for x in args):
+        if hasattr(result, "view_of"):
+            del result.view_of
+        if name and not result.shape:
+            result.changes = name in OF_NO_AXES
     return result
 
 

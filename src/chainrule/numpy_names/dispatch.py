@@ -127,7 +127,12 @@ def function(
     Raises TypeError for a function without a gradient rule, and for arguments that cannot be traced.
     """
     if is_transformed(out := _one_out(kwargs)):
-        return _written(out, function(space, numpy_function, args, _without_out(kwargs)))
+        result = function(space, numpy_function, args, _without_out(kwargs))
+        if result.shape != out.shape:
+            raise ValueError(
+                f"numpy.{numpy_function.__name__}: expected out= of shape {result.shape}; got {out.shape}"
+            )
+        return _written(out, result)
     part = numpy_function.__module__.removeprefix("numpy").removeprefix(".")
     shown = numpy_function.__name__
     name = f"{part}.{shown}" if part else shown

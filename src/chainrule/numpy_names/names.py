@@ -93,6 +93,26 @@ VIEWS = frozenset(
         ),
     )
 )
+# Of those that give copies, the ones whose results of shape () are arrays; those of all others are numbers.
+OF_NO_AXES = frozenset(
+    (
+        *("apply_along_axis", "array", "asanyarray", "asarray", "block", "copy", "cov", "empty_like", "full"),
+        *(
+            "full_like",
+            "i0",
+            "ones_like",
+            "piecewise",
+            "real_if_close",
+            "resize",
+            "roll",
+            "select",
+            "tensordot",
+            "tile",
+            "where",
+            "zeros_like",
+        ),
+    )
+)
 # What to write instead of those that change the array in place, or give its memory.
 INSTEAD = {
     "byteswap": "x.astype(dtype)",

@@ -291,6 +291,14 @@ def _factor(xp: Any, scale: Array, total: Array, largest_norm: float) -> Array:
 # What all methods share.
 
 
+def computes_alone(optimizer: Optimizer) -> bool:
+    """Say whether an update does nothing but compute, as those of this module do; another may draw or count."""
+    made = optimizer.update if isinstance(optimizer.update, partial) else partial(optimizer.update)
+    if made.func is _clipped_update:
+        return computes_alone(made.args[0])
+    return made.func is _update
+
+
 def _optimizer(
     who: str,
     learning_rate: float | Schedule,

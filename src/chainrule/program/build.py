@@ -17,6 +17,7 @@ from chainrule.backend.namespaces import namespace
 from chainrule.gates.helpers import is_transformed
 from chainrule.program.arrays import Recorded
 from chainrule.program.code import Code
+from chainrule.program.fusing import numba
 from chainrule.program.names import Names
 from chainrule.program.numbers import Number
 from chainrule.program.outside.bytecode import Usage
@@ -84,8 +85,10 @@ class Program:
         return not self.watches or self.outside.unchanged()
 
 
-def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool) -> Program:
-    """Return the program of f for arguments like these; on CuPy `fused` joins elementwise calls."""
+def built(
+    f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], fused: bool | None
+) -> Program:
+    """Return the program of f for arguments like these; `fused` joins elementwise calls, as `compile` says."""
     recording, outside, arguments, out, raw = _followed(f, args, kwargs)
     names = _own_names([*parameter_names(f, len(args)), *kwargs])
     given = [*args, *kwargs.values()]
@@ -120,18 +123,21 @@ def built(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], 
 
 
 def _followed(f: Any, args: Any, kwargs: Any) -> tuple[Recording, Outside, Any, Any, Any]:
-    """Run f on as much recorded as it takes."""
-    first, given = None, pytree.flat((args, kwargs))
-    # Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared.
-    # Some takes no recorded numbers, which then are part of the signature.
-    for numbers, hands_over in _ATTEMPTS if "number" in map(kind_of, given) else _ATTEMPTS[:2]:
+    """Run f on as much recorded as it takes.
+
+    Compiled code of other libraries takes no recorded arrays: those outside f stay as they are, and are compared. Some
+    takes no recorded numbers, which then are part of the signature.
+    """
+    errors: list[Exception] = []
+    has_numbers = "number" in map(kind_of, pytree.flat((args, kwargs)))
+    for numbers, hands_over in _ATTEMPTS if has_numbers else _ATTEMPTS[:2]:
         try:
             return _run(f, args, kwargs, hands_over, numbers)
         except Exception as error:
-            first = first or error
-            if isinstance(first, NotReplayableError):
+            errors.append(error)
+            if isinstance(errors[0], NotReplayableError):
                 raise
-    raise first
+    raise errors[0]
 
 
 def _run(
@@ -316,11 +322,13 @@ def _load(
     program.source = "\n".join(
         [
             *(special if "special" in objects else []),
+            *(["import numba"] if code.loops.lines else []),
             f"import {base.__name__.removeprefix('array_api_compat.')} as {library}",
             *(["", *given] if given else []),
             "",
             "",
             *code.kernels.lines,
+            *code.loops.lines,
             head,
             *_indented([*unpacking.lines, *code.lines, f"return {shown}"]),
         ]
@@ -329,6 +337,14 @@ def _load(
     last = f"return {exact}"
     scope = {library: base, "__MISS": MISS, **objects, **unpacking.objects, **CHECKED_WITH}
     exec("\n".join(code.kernels.lines), scope)
+    if code.loops.lines:
+        if numba() is None:
+            raise ImportError(
+                "compile: fused=True needs Numba on NumPy, which cannot be imported. Install it by "
+                "pip install 'chainrule[fast]', or leave fused out"
+            )
+        scope["numba"] = numba()
+        exec("\n".join(code.loops.lines), scope)
     program.make_run = lambda: _made(name, [head, *_indented([*unpacking.lines, *code.lines, last])], scope)
     count = len(names)
     taken = [f"if __len(__args) != {count}: return __MISS"] + (

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from chainrule.program.expressions import ATOM, Text, Writer
-from chainrule.program.fusing import Kernels, is_elementwise
+from chainrule.program.fusing import MOST, Kernels, Loops, dtype_of, is_elementwise, is_exact
 from chainrule.program.recording import Call, Variable, is_fresh, is_ufunc
 from chainrule.program.simplify import roots
 
@@ -31,9 +33,9 @@ _VIEWS = {
 _ERRORS = ("divide", "over", "under", "invalid")
 
 
-def is_large(variable: Variable, bound: int = LARGE) -> bool:
-    """Say whether the memory of an array is worth a second use."""
-    return variable.shape != () and getattr(variable.value, "nbytes", 0) >= bound
+def is_large(variable: Variable, bound: int | None = None) -> bool:
+    """Say whether the memory of an array is worth a second use: from `bound` bytes on, or from LARGE."""
+    return variable.shape != () and getattr(variable.value, "nbytes", 0) >= (bound or LARGE)
 
 
 class Code:
@@ -46,24 +48,27 @@ class Code:
         library: str,
         arguments: list[Variable],
         parameters: list[str],
-        fused: bool = True,
+        fused: bool | None = None,
     ) -> None:
         self.calls, self.results = calls, results
         self.writer = Writer(library, self.text, self._unused)
         self.lines: list[str] = []
         self._warns = library.startswith("np")  # only NumPy has warnings to turn off
         self._names: dict[Variable, str] = {}
-        self._taken = {library, "abs", "special", *keyword.kwlist}
+        self._taken = {library, "abs", "special", "numba", *keyword.kwlist}
         self._numbers: Counter[str] = Counter()
         self._roots = roots(calls)
         written = {root for call in calls if call.writes for root in self._roots(call.args[0])}
         fixed = {call for call in calls if written and any(written & self._roots(x) for x in call.inputs)}
-        fuses = library.startswith("cp") and fused
+        fuses = library.startswith("cp") and fused is not False
         self._statement = _statements(calls, results, fixed, fuses)
         self.kernels = Kernels(
             self.writer, self._unused, lambda call: self._statement.get(call, call) is not call
         )
+        self.loops = Loops(self.writer, self._unused)
+        self._chains = self._loopable() if library.startswith("np") and fused else {}
         self._fuses = fuses
+        self._uses = Counter(results) + Counter(x for call in calls for x in call.inputs)
         self._last = self._last_uses()
         self._buffers: dict[Variable, list[str]] = {}  # the names of each memory, by its latest owner
         self._dying: dict[Any, list[Variable]] = {}  # and which are used for the last time where
@@ -144,29 +149,96 @@ class Code:
         )
         if not elementwise or call.kwargs or not is_large(out) or not hasattr(out.value, "strides"):
             return None
+        return next((x for x in self._free({i: call}) if _fits(x, out)), None)
+
+    def _free(self, chain: dict[int, Call]) -> list[Variable]:
+        """Return the operands of statements, by their places, whose memory nothing needs after them."""
         seen_in_views = {
             root
+            for call in chain.values()
             for part in self.tree(call)
             if part is not call and not is_fresh(part)
             for x in part.inputs
             for root in self._roots(x)
         }
-        for x in call.args:
-            if (
-                type(x) is not Variable
-                or x not in self._buffers
-                or x in seen_in_views
-                or self._roots(x) != {x}
-            ):
-                continue
-            alike = (x.shape, x.value.dtype, x.value.strides) == (
-                out.shape,
-                out.value.dtype,
-                out.value.strides,
-            )
-            if alike and self._last.get(x) == i and is_fresh(x.call):
-                return x
-        return None
+        operands = dict.fromkeys(x for call in chain.values() for x in call.args if type(x) is Variable)
+        return [
+            x
+            for x in operands
+            if x in self._buffers
+            and x not in seen_in_views
+            and self._roots(x) == {x}
+            and not any(x in self._roots(other) for other in operands if other is not x)
+            and self._last.get(x) in chain
+            and is_fresh(x.call)
+        ]
+
+    # --- Loops ---
+
+    def _loopable(self) -> dict[int, dict[int, Call]]:
+        """Return the chains of statements that are written as loops, {place: call} by the place of the first."""
+        chains: list[dict[int, Call]] = [{}]
+        for i, call in enumerate(self.calls):
+            if self._statement[call] is call:
+                if not self._continues(chains[-1], call):
+                    chains.append({})
+                if is_exact(call) and _is_huge(call):
+                    chains[-1][i] = call
+        return {min(chain): chain for chain in chains if len(chain) > 1}
+
+    def _continues(self, chain: dict[int, Call], call: Call) -> bool:
+        """Say whether a loop can go on with a call."""
+        calls = [*chain.values(), call]
+        outs = {x for c in chain.values() for x in c.outs}
+        within = {x for part in self.tree(call) if part is not call for x in part.inputs}
+        return (
+            is_exact(call)
+            and len({y.shape for c in calls for y in c.outs}) == 1
+            and dtype_of(calls) is not None
+            and len(chain) < MOST
+            and not within & outs
+        )
+
+    def _loop(self, chain: dict[int, Call]) -> list[str]:
+        """Return the statements that do a chain by a loop, and give back what it used for the last time."""
+        within = Counter(x for call in chain.values() for x in call.inputs)
+        outer = self._uses - within  # that stand elsewhere too
+        named = dict.fromkeys(x for call in chain.values() for x in call.inputs if x in self._names)
+        free, lines = self._free(chain), []
+        into: dict[Variable, Any] = {}
+        for y in (y for call in chain.values() for y in call.outs if y in outer):
+            into[y] = next((x for x in free if _fits(x, y)), None)
+            if into[y] is None:
+                memory = self._memory(y, next((x for x in named if _fits(x, y)), None))
+                into[y] = self._named(y)
+                lines.append(f"{into[y]} = {memory}{_shape_of(y)}")
+            else:
+                free.remove(into[y])
+        for part in (part for call in chain.values() for part in self.tree(call)):
+            part.line = len(self.lines) + len(lines)
+        lines.append(self.loops.text([*chain.values()], into))
+        for y, x in into.items():
+            if type(x) is Variable:
+                old, new = self._names[x], self._takes_over(y, x)
+                lines += [f"{new} = {old}"] * (new != old)
+        return [*lines, *(line for i in chain for line in self._freed(i))]
+
+    def _memory(self, y: Variable, like: Variable | None) -> str:
+        """Return an expression of a new array for a result, in the memory order of a variable where there is one."""
+        if like is not None:
+            return f"{self.writer.function('empty_like')}({self._names[like]})"
+        return f"{self.writer.function('empty')}({self.writer.listed((y.shape, y.value.dtype))})"
+
+    def _takes_over(self, out: Variable, reused: Variable) -> str:
+        """Give a result the memory of an operand, and return its name: the operand's where it has none of its own."""
+        names = self._buffers.pop(reused)
+        if out.name is None or out.name == reused.name:
+            self._names[out] = self._names[reused]
+            self._own(out, names)
+        else:
+            self._named(out)
+            self._buffers[out][:0] = names
+        return self._names[out]
 
     # --- Lines ---
 
@@ -176,16 +248,20 @@ class Code:
         before: Any = None
         quiet = Counter(call.errors for call in self.calls if call.errors and "raise" not in call.errors)
         usual = max(quiet, key=quiet.__getitem__, default=None)
+        inside = {i for chain in self._chains.values() for i in chain} - self._chains.keys()
         for i, call in enumerate(self.calls):
-            if self._statement[call] is not call:
+            if self._statement[call] is not call or i in inside:
                 continue
             if call.note != note and call.note:
                 self.lines.append(f"# {call.note}")
                 before = None
             note = call.note or note
-            lines = self._lines_of(i, call)
+            if i in self._chains:
+                self.lines += self._loop(self._chains[i])
+                before = None
+                continue
             at = len(self.lines)
-            lines += self._freed(i)
+            lines = [*self._lines_of(i, call), *self._freed(i)]
             if self._warns and call.errors and call.errors != usual:
                 if call.errors != before:
                     settings = ", ".join(
@@ -230,23 +306,14 @@ class Code:
     def _written_over(self, call: Call, out: Variable, reused: Variable) -> str:
         """Return the statement that puts a result into the memory of an operand."""
         writer, old = self.writer, self._names[reused]
-        names = self._buffers.pop(reused)
         arguments = [writer.beside(x, call.args[1 - i], out) if len(call.args) == 2 else writer.text(x)
                      for i, x in enumerate(call.args)]  # fmt: skip
-        plain = out.name is None or out.name == reused.name
-        if plain and call.operation in "+-*/" and call.args[0] is reused:
-            self._names[out] = old
-            self._own(out, names)
+        new = self._takes_over(out, reused)
+        if new == old and call.operation in "+-*/" and call.args[0] is reused:
             return f"{old} {call.operation}= {arguments[1][0]}"
         function = writer.function(_FUNCTIONS.get(call.operation, call.operation))
         text = f"{function}({', '.join(text for text, _ in arguments)}, out={old})"
-        if plain:
-            self._names[out] = old
-            self._own(out, names)
-            return text
-        new = self._named(out)
-        self._buffers[out][:0] = names
-        return f"{new} = {text}"
+        return text if new == old else f"{new} = {text}"
 
     def _freed(self, i: int) -> list[str]:
         """Return the line that gives back what this statement used for the last time."""
@@ -262,6 +329,18 @@ class Code:
 
 def _shape_of(variable: Variable) -> str:
     return f"  # {variable.shape}" if variable.shape else ""
+
+
+def _fits(x: Variable, out: Variable) -> bool:
+    """Say whether the memory of an array can take a result."""
+    if not hasattr(x.value, "strides"):
+        return False
+    return bool((x.shape, x.value.dtype, x.value.strides) == (out.shape, out.value.dtype, out.value.strides))
+
+
+def _is_huge(call: Call) -> bool:
+    """Say whether a call goes through so many numbers that a loop of them is worth it."""
+    return bool(math.prod(call.outs[0].shape) * np.dtype(dtype_of([call])).itemsize >= HUGE)
 
 
 def _statements(
@@ -283,7 +362,8 @@ def _statements(
         line[call] = call
         length[call] = 1
         is_view = call.operation in _VIEWS or call.operation == "getitem"
-        if len(call.outs) == 1 and uses[call.outs[0]] == 1 and not call.writes and call not in fixed:
+        single = len(call.outs) == 1 and call.operation != "numbers"  # which gives a tuple
+        if single and uses[call.outs[0]] == 1 and not call.writes and call not in fixed:
             (out,) = call.outs
             root = line[user[out]]
             floats = is_view or not hasattr(out.value, "dtype")

@@ -21,7 +21,7 @@ MOST = 64
 MOST_RENEWED = 16
 
 
-def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = True) -> Any:
+def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool | None = None) -> Any:
     """Return f as a function that records the array calls of f once per signature, and then replays them.
 
     The signature is how the arguments are nested, the shapes, dtypes, devices and library of their arrays, and the
@@ -31,17 +31,20 @@ def compile(f: Callable[..., Any], *, on_branch: str = "error", fused: bool = Tr
 
     What f reaches outside itself, as variables, lists, attributes and arrays, may change: arrays are read anew at each
     call, and where anything else is another than it was, f is recorded anew. f itself may not change it. Only at
-    recording are there prints, and random draws (with a warning).
+    recording are there prints, random draws, and looks at the clock, at files and at the keyboard; a warning says so
+    where the code of f names these. Settings inside of libraries are taken to stay as they are.
 
     f may branch on its other arguments, and not on what is in their arrays: a TypeError names the line. With
     `on_branch="eager"` such a call runs f itself, and says so once.
 
     On CuPy chains of elementwise calls are one kernel each, whose results may differ by a rounding from those of f;
-    `fused=False` leaves the calls as they are.
+    `fused=False` leaves the calls as they are. On NumPy `fused=True` makes one loop each of chains over arrays of 64 kB
+    and more, of those calls that are rounded alike everywhere: the numbers stay, and NumPy's warnings about them are
+    gone. Numba (the extra `fast`) compiles the loops at the first call, which takes about a second.
 
     The result has `source(*args)`, the program as Python; `signatures`, one line each; and `clear()`, which forgets
     all programs. Raises TypeError for arguments that are neither arrays, numbers nor hashable, and for results that are
-    no arrays or numbers.
+    no arrays or numbers, and ImportError for `fused=True` on NumPy without Numba.
     """
     check_function("compile", f)
     if on_branch not in ("error", "eager"):
@@ -77,7 +80,7 @@ def _misses(*args: Any) -> Any:
 class _Programs:
     """The programs of one function, by signature."""
 
-    def __init__(self, f: Callable[..., Any], on_branch: str, fused: bool) -> None:
+    def __init__(self, f: Callable[..., Any], on_branch: str, fused: bool | None) -> None:
         self._f, self._on_branch, self._fused = f, on_branch, fused
         self._lock = threading.RLock()
         self._by_key: dict[Any, list[Program | None]] = {}  # None: f runs itself

@@ -166,10 +166,10 @@ class Namespace:
 
     def _special_function(self, name: str) -> Callable[..., Any] | None:
         """Return the function that notes a call of one of SciPy's special functions; None where there is none."""
-        plain, special = special_function(self._library, name), self._special()
-        if plain is None or getattr(special, name, None) is not plain:
-            return None
-        return lambda *args: self._noting(f"special.{name}", plain)(*args)
+        plain: Any = special_function(self._library, name)
+        # In some libraries it has another name.
+        same = plain is not None and getattr(self._special(), name, None) is plain
+        return self._noting(f"special.{name}", plain) if same else None
 
     def _special(self) -> Any:
         """Return the special functions of the library, where they have been imported."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import array_api_compat
 import numpy as np
 
 from chainrule.backend.device import Device, get_device
@@ -11,15 +12,15 @@ from chainrule.data.dataset import ImageShape, plane_order
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.models.mlp import MLP
-from chainrule.trained.answers import answers, open_for
+from chainrule.trained.answers import answers, as_learnt, open_for
 from chainrule.training import model_file
-from chainrule.training.evaluation import probabilities
+from chainrule.training.evaluation import outputs, probabilities
 
 
 class TrainedModel:
     """What `chainrule train` learnt.
 
-    classes    (k,) the names of the classes, in the order of their numbers
+    classes    (k,) the names of the classes, in the order of their numbers; none where a number is predicted
     params     (W, b) of each layer, W (n_in, n_out) and b (n_out,); they take scaled features
     shift, scale   what scales raw features: (X - shift) / scale, each () or (n,)
     net        the network, a `cr.MLP`
@@ -55,19 +56,28 @@ class TrainedModel:
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, (m, k)."""
+        self._needs_classes("predict_proba")
         if isinstance(X, str | Path):
             return np.concatenate([part.P for part in self._answers(Path(X))])
         return probabilities(self._device, self._model, self._rows(X))
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the name of the likeliest class of each row, (m,)."""
-        return np.asarray(self.classes[np.argmax(self.predict_proba(X), axis=1)])
+        """Return the name of the likeliest class of each row, or the number that is predicted, (m,)."""
+        if len(self.classes):
+            return np.asarray(self.classes[np.argmax(self.predict_proba(X), axis=1)])
+        if isinstance(X, str | Path):
+            blocks = [
+                as_learnt(self._model, block, "no")[0] for block in open_for(self._model, Path(X)).blocks
+            ]
+            X = np.concatenate(blocks)
+        return outputs(self._device, self._model, self._rows(X))[:, 0]
 
     def explain(self, X: Any, *, wanted: str | None = None) -> Graph:
         """Return the graph from one sample to the cost of a class, `wanted` or by default the likeliest.
 
         The cost is minus the log probability of the class: the gradient of node X says what counted against it.
         """
+        self._needs_classes("explain")
         rows = self._rows(X) if not isinstance(X, str | Path) else next(self._answers(Path(X))).X
         if len(rows) != 1:
             raise ValueError(f"explain: expected one sample, got {len(rows)}; give one row, such as X[:1]")
@@ -78,6 +88,7 @@ class TrainedModel:
 
         Its first layer has the scaling in it. Its labels are `classes`, whole numbers where all are, sorted.
         """
+        self._needs_classes("to_estimator")
         from chainrule.estimators.fitted import fitted_classifier
 
         return fitted_classifier(self._model)
@@ -87,6 +98,10 @@ class TrainedModel:
         from chainrule.trained.onnx import as_onnx
 
         return as_onnx(self._model)
+
+    def _needs_classes(self, who: str) -> None:
+        if not self._model.classes:
+            raise model_file.ModelError(f"{who}: expected a model of classes, got one that predicts a number")
 
     def __repr__(self) -> str:
         return f"TrainedModel({self.net}, classes {', '.join(self._model.classes)})"
@@ -112,7 +127,7 @@ class TrainedModel:
                     f"predict: expected the columns {', '.join(names)}, got none called {missing[0]!r}"
                 )
             X = X[list(names)]
-        rows = np.asarray(to_numpy(X) if hasattr(X, "__array_namespace__") else X)
+        rows = np.asarray(to_numpy(X) if array_api_compat.is_array_api_obj(X) else X)
         if rows.ndim > 2:
             rows = plane_order(rows)
         n = self.net.sizes[0]

@@ -70,8 +70,10 @@ class _Graph:
         if net.output == "softmax":
             P = self.node("Softmax", Z, axis=1, name="probabilities")
         else:
-            p = self.node("Sigmoid", Z)
-            P = self.node("Concat", self.node("Sub", self.scalar(1), p), p, axis=1, name="probabilities")
+            # onnxruntime's Sigmoid has no digit of a probability under 1e-7 in single precision.
+            one = self.scalar(1)
+            p = self.node("Div", one, self.node("Add", one, self.node("Exp", self.node("Neg", Z))))
+            P = self.node("Concat", self.node("Sub", one, p), p, axis=1, name="probabilities")
         number = self.node("ArgMax", P, axis=1, keepdims=0)
         self.node(
             "Gather", self.constant(np.array(self.model.classes, dtype=object)), number, axis=0, name="label"

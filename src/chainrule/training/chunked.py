@@ -13,7 +13,7 @@ from chainrule import data
 from chainrule.backend.device import VARIABLE, Device, get_device
 from chainrule.cluster import ChunkedRows, taken
 from chainrule.cluster.chunked_rows import can_be_kept
-from chainrule.cluster.client import computed
+from chainrule.cluster.client import computed, workers_of
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import fault
@@ -43,7 +43,7 @@ class Chunked:
         """Return which workers there are, and where Dask shows what they do."""
         if self.client is None:
             return {"workers": "threads of this process"}
-        workers = f"{len(self.client.nthreads())} of {self.client.scheduler.address}"
+        workers = f"{len(workers_of(self.client))} of {self.client.scheduler.address}"
         return {"workers": workers, "seen at": self.client.dashboard_link}
 
     def device(self, name: str | None) -> Device:
@@ -56,16 +56,19 @@ class Chunked:
         return get_device("cpu")
 
     def load(
-        self, path: Path | None, *, label: str | None, image_size: int
+        self, path: Path | None, *, label: str | None, image_size: int, task: str | None = None
     ) -> tuple[Dataset, Dataset | None]:
         """As `data.load`: a store is opened, and data of any other format are read, then cut."""
+        if task == "regression":
+            remedy = "leave out --chunk-rows, --workers and --scheduler, or take --task classes"
+            raise fault(path or "chunks", "classes to tell apart", "--task regression", remedy)
         if path is not None and is_store(path):
             if label is not None:
                 raise fault(
                     path, "label= only for a .csv file, whose column it names", "it here", "leave it out"
                 )
             return open_rows(path, self.height)
-        train, test = data.load(path, label=label, image_size=image_size)
+        train, test = data.load(path, label=label, image_size=image_size, task=task)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
 
     def load_test(self, path: Path, train: Dataset, *, label: str | None) -> Dataset:

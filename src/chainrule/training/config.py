@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
+from chainrule.data.targets import TASKS
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.initializers import INITIALIZERS
 from chainrule.models.mlp import MLP
@@ -17,7 +18,9 @@ from chainrule.training.rows import Rows
 
 # What a network learns by where nobody asks for anything else.
 HIDDEN, BATCH, EPOCHS, STEPS, PATIENCE, VALIDATION = (512, 256), 64, 200, 1000, 20, 0.1
-MODELS = ("logistic", "mlp")
+MODELS = ("logistic", "linear", "mlp")
+# Fewer rows do not tell one step from another: their mean cost differs more by chance than by what is learnt.
+FEWEST_VALIDATED = 50
 # How a schedule and a penalty are written, for messages and help.
 _SCHEDULES = ", ".join(row.form for row in SCHEDULES.values())
 _SCHEDULES = " or ".join(_SCHEDULES.rsplit(", ", 1))
@@ -72,9 +75,20 @@ class Options:
     Raises ValueError, which names the option, for values that no run can have.
     """
 
+    task: Annotated[
+        str | None,
+        Help(
+            "classes, or regression: labels are numbers to predict. Default: classes, with a question where the labels "
+            "of a table may be either.",
+            choices=TASKS,
+        ),
+    ] = None
     model: Annotated[
         str | None,
-        Help("Default: logistic for two classes or with --positive, else mlp, a network.", choices=MODELS),
+        Help(
+            "Default: logistic for two classes or with --positive, else mlp, a network; linear is for regression.",
+            choices=MODELS,
+        ),
     ] = None
     hidden: Annotated[str | None, Help("Units of the hidden layers, such as 20,7,5; makes it a network.")] = (
         None
@@ -116,7 +130,10 @@ class Options:
     ] = None
     validation: Annotated[
         float | None,
-        Help(f"Share of the training rows to choose the best step by. Default: {VALIDATION} with batches."),
+        Help(
+            f"Share of the training rows to choose the best step by. Default: {VALIDATION} with batches, where that is "
+            f"{FEWEST_VALIDATED} rows or more."
+        ),
     ] = None
     patience: Annotated[
         int | None,
@@ -134,19 +151,25 @@ class Options:
         for name, hint in get_type_hints(Options, include_extras=True).items():
             _check_number(name, getattr(self, name), *hint.__metadata__)
         given = [name for name in ("hidden", "activation") if getattr(self, name) is not None]
-        if self.model == "logistic" and given:
-            raise ValueError(f"--{given[0]} is for networks, got --model logistic too; give one of them")
+        if self.model in ("logistic", "linear") and given:
+            raise ValueError(f"--{given[0]} is for networks, got --model {self.model} too; give one of them")
+        if self.model in ("logistic", "linear") and (self.model == "linear") != (self.task == "regression"):
+            raise ValueError(
+                f"--model {self.model}: expected --task {'regression' if self.model == 'linear' else 'classes'}, got "
+                f"--task {self.task or 'classes'}; give --model mlp, or the other task"
+            )
         if self.steps is not None and self.epochs is not None:
             raise ValueError("expected --steps or --epochs, got both; give one")
         if self.validation is not None and not 0 <= self.validation < 1:
             raise ValueError(f"--validation: expected a share from 0 up and under 1, got {self.validation}")
 
-    def settled(self, classes: int, usual_batch: int | None = None) -> "Plan":
-        """Return what these options mean for so many classes.
+    def settled(self, classes: int, usual_batch: int | None = None, rows: int | None = None) -> "Plan":
+        """Return what these options mean for so many classes, and rows of which some may be held back.
 
         A mini-batch has `usual_batch` rows, or BATCH, where nobody says.
         """
-        network = self.hidden is not None or self.activation is not None or classes > 2
+        # No class is told apart where numbers are predicted.
+        network = self.hidden is not None or self.activation is not None or classes != 2
         if self.model is not None:
             network = self.model == "mlp"
         batch = (usual_batch or BATCH) if network else None
@@ -158,7 +181,8 @@ class Options:
             )
         validation, patience = self.validation, self.patience
         if validation is None:
-            validation = 0.0 if batch is None else VALIDATION
+            few = rows is not None and rows * VALIDATION < FEWEST_VALIDATED
+            validation = 0.0 if batch is None or few else VALIDATION
         if patience is None and validation and batch is not None:
             patience = PATIENCE
         return Plan(self, classes, network, batch, validation, patience)
@@ -166,7 +190,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Plan:
-    """Options, with all decided that the number of classes decides.
+    """Options, with all decided that the number of classes decides: 0 where numbers are predicted.
 
     network         whether it is a network with hidden layers, or logistic regression
     batch           rows in a mini-batch, or None for all rows at every step
@@ -219,11 +243,14 @@ class Plan:
         hidden: tuple[int, ...] = HIDDEN if self.network else ()
         if self.options.hidden is not None:
             hidden = read_sizes(self.options.hidden)
+        outputs, output, cost = outputs_for(self.classes), "softmax", "cross_entropy"
+        if self.classes == 2:
+            output = "sigmoid"
+        if self.classes == 0:
+            outputs, output, cost = 1, "identity", "squared_error"
+        activation = "relu" if self.options.activation is None else self.options.activation
         return MLP(
-            (n, *hidden, outputs_for(self.classes)),
-            "relu" if self.options.activation is None else self.options.activation,
-            "sigmoid" if self.classes == 2 else "softmax",
-            penalty=read_penalty(self.options.penalty),
+            (n, *hidden, outputs), activation, output, cost, penalty=read_penalty(self.options.penalty)
         )
 
 

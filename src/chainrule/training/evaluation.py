@@ -1,5 +1,6 @@
 """How well a model answers rows of known classes."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,50 @@ from chainrule.training.rows import BLOCK
 
 def probabilities(device: Device, model: Model, X: np.ndarray) -> np.ndarray:
     """Return the probability of each class for raw rows X (m, n), as (m, k), computed on `device`."""
+    return class_probabilities(outputs(device, model, X))
+
+
+def outputs(device: Device, model: Model, X: np.ndarray) -> np.ndarray:
+    """Return what a model's network says of raw rows X (m, n), as (m, outputs), computed on `device`."""
     params = [(device.asarray(W), device.asarray(b)) for W, b in model.params]
     parts = []
     for start in range(0, len(X), BLOCK):
         rows = device.asarray(model.scaling.apply(X[start : start + BLOCK], model.dtype))
         parts.append(device.to_numpy(model.net.forward(params, rows)))
-    return class_probabilities(np.concatenate(parts))
+    return np.concatenate(parts)
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Numbers y_hat (m,) that were predicted, and the true ones y (m,)."""
+
+    y_hat: np.ndarray
+    y: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The root of the mean square of y_hat - y, in the unit of y."""
+        return float(np.sqrt(np.mean(np.square(self.y_hat - self.y))))
+
+    @property
+    def mean_error(self) -> float:
+        """The mean of |y_hat - y|, in the unit of y."""
+        return float(np.mean(np.abs(self.y_hat - self.y)))
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of y: the error of the best constant."""
+        return float(np.std(self.y))
+
+    @property
+    def explained(self) -> float:
+        """R^2 = 1 - mean((y_hat - y)^2) / var(y), the share of the variance that is predicted; NaN for a constant y."""
+        return 1 - (self.error / self.spread) ** 2 if self.spread else math.nan
+
+    @property
+    def worst(self) -> np.ndarray:
+        """The at most 12 rows whose prediction is furthest from the truth, the furthest first."""
+        return np.argsort(-np.abs(self.y_hat - self.y), kind="stable")[:12]
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,8 @@ class Model:
     net        what is computed; one sigmoid for two classes, or k softmax outputs for k
     params     one (W, b) a layer, of one floating dtype
     scaling    what is done to raw features before the network takes them
-    classes    the names of the k classes in the order of their numbers; of two, that for probability 1 comes second
+    classes    the names of the k classes in the order of their numbers; of two, that for probability 1 comes second;
+               () where the network predicts a number
     image      the shape of pictures that the features are, or None
     white      the raw value of a white pixel in the data that it learnt from, or None where that is not known
     features   the names of the columns, or () where nobody named them
@@ -57,9 +58,10 @@ class Model:
     def __post_init__(self) -> None:
         n, k = self.net.sizes[0], len(self.classes)
         outputs = (self.net.output, self.net.sizes[-1])
-        if outputs != ("softmax", k) and (k, *outputs) != (2, "sigmoid", 1):
+        number = (k, *outputs) == (0, "identity", 1)
+        if outputs != ("softmax", k) and (k, *outputs) != (2, "sigmoid", 1) and not number:
             raise ValueError(f"{k} classes for {outputs[1]} {outputs[0]} outputs")
-        if k < 2 or len(set(self.classes)) < k:
+        if (k < 2 and not number) or len(set(self.classes)) < k:
             raise ValueError(f"the classes {self.classes}, not two or more different ones")
         shapes = [tuple(part.shape for part in layer) for layer in self.params]
         if shapes != self.net.shapes:
@@ -155,7 +157,7 @@ def load_model(path: Path) -> Model:
             None if about["white"] is None else float(about["white"]),
             tuple(str(name) for name in about["features"]),
             # Files without the entry say it by the name of the first class.
-            bool(about.get("rest", classes[0] == f"not {classes[-1]}")),
+            bool(about.get("rest", len(classes) == 2 and classes[0] == f"not {classes[-1]}")),
             None if about.get("border") is None else float(about["border"]),
         )
     except KeyError as error:

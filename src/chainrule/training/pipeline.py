@@ -6,7 +6,7 @@ Rows lie in the memory of one device (`InMemory`), or in chunks on workers (`chu
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from chainrule.data.dataset import Dataset
 from chainrule.data.scaling import Scaling
 from chainrule.models import objective
 from chainrule.training.checkpoint import fingerprint
-from chainrule.training.evaluation import Evaluation, probabilities
+from chainrule.training.evaluation import Evaluation, Prediction, outputs, probabilities
 from chainrule.training.model_file import Model
 from chainrule.training.problem import Problem, classes_of
 from chainrule.training.rows import DeviceRows, RunRows
@@ -33,7 +33,7 @@ class Pipeline(Protocol):
         """Return the device of this process, by default the one that `get_device` chooses."""
 
     def load(
-        self, path: Path | None, *, label: str | None, image_size: int
+        self, path: Path | None, *, label: str | None, image_size: int, task: str | None = None
     ) -> tuple[Dataset, Dataset | None]:
         """Return training rows and held-out rows, or None, as `data.load` does."""
 
@@ -55,8 +55,8 @@ class Pipeline(Protocol):
         Raises DataError for rows that `dtype` cannot hold once scaled, those of `problem.test` among them.
         """
 
-    def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation:
-        """Return how a model answers raw rows of known classes."""
+    def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation | Prediction:
+        """Return how a model answers raw rows of known classes or numbers."""
 
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return where the seconds of all steps on chunks went, or None where there are no chunks."""
@@ -74,10 +74,10 @@ class InMemory:
         return get_device(name)
 
     def load(
-        self, path: Path | None, *, label: str | None, image_size: int
+        self, path: Path | None, *, label: str | None, image_size: int, task: str | None = None
     ) -> tuple[Dataset, Dataset | None]:
         """As `data.load`."""
-        return data.load(path, label=label, image_size=image_size)
+        return data.load(path, label=label, image_size=image_size, task=task)
 
     def load_test(self, path: Path, train: Dataset, *, label: str | None) -> Dataset:
         """As `data.load_test`."""
@@ -100,24 +100,29 @@ class InMemory:
         # Refused before the run: test rows that the dtype cannot hold once scaled. The extremes of each column suffice.
         test = problem.test.X
         problem.scaling.apply(np.stack([test.min(axis=0), test.max(axis=0)]), dtype)
-        outputs = objective.outputs_for(len(problem.classes))
         parts = [part for part in (problem.train, problem.validation) if part is not None]
         # Hashed before they leave the host, to which nothing has to come back then.
-        host = [
-            (problem.scaling.apply(part.X, dtype), objective.targets(part.y, outputs, dtype))
-            for part in parts
-        ]
+        host = [(problem.scaling.apply(part.X, dtype), targets_of(problem, part.y, dtype)) for part in parts]
         text = fingerprint(*(array for pair in host for array in pair))
         train, *validation = (DeviceRows(device.asarray(X), device.asarray(y)) for X, y in host)
         return RunRows(train, validation[0] if validation else None, text, train.learning_rate_bound)
 
-    def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation:
-        """Return how a model answers raw rows of known classes, computed on `device`."""
+    def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation | Prediction:
+        """Return how a model answers raw rows of known classes or numbers, computed on `device`."""
+        if not model.classes:
+            return Prediction(outputs(device, model, rows.X)[:, 0], rows.y)
         return Evaluation(probabilities(device, model, rows.X), rows.y)
 
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return None: there are no chunks."""
         return None
+
+
+def targets_of(problem: Problem, y: np.ndarray, dtype: str) -> np.ndarray:
+    """Return classes, or numbers to predict, as the targets of a network, on the host."""
+    if problem.target is not None:
+        return problem.target.apply(y, dtype)
+    return objective.targets(y, objective.outputs_for(len(problem.classes)), dtype)
 
 
 def prepare(
@@ -128,7 +133,7 @@ def prepare(
     train, test = classes_of(train, test, positive)
     held_back = None
     if validation:
-        if np.bincount(train.y).max() < 2:
+        if train.classes and np.bincount(train.y).max() < 2:
             raise data.DataError(
                 f"{train.source}: expected a class with 2 training rows, to validate by one of them, got a row of each "
                 "at most; give more samples, or --validation 0"
@@ -144,11 +149,12 @@ def open_pipeline(
     chunk_rows: int | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    **how: Any,
 ) -> Iterator[Pipeline]:
     """Yield the stages for the data at `path`: in memory, unless chunks are asked for or the data are never read whole.
 
     Chunks of `chunk_rows` rows are computed by so many local worker processes, by the cluster of a scheduler, or by
-    threads of this process; see `cluster.connected`.
+    threads of this process; `how` goes to `cluster.connected`.
     """
     if chunk_rows is None and workers is None and scheduler is None and not _only_in_chunks(path):
         yield InMemory()
@@ -156,7 +162,7 @@ def open_pipeline(
     from chainrule.cluster import connected
     from chainrule.training.chunked import Chunked
 
-    with connected(workers, scheduler) as client:
+    with connected(workers, scheduler, **how) as client:
         yield Chunked(chunk_rows, client)
 
 

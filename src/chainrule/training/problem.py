@@ -24,6 +24,14 @@ class Problem:
     rest: bool = False
 
     @property
+    def target(self) -> Scaling | None:
+        """The scaling of the numbers to predict, fitted to `train`; None where there are classes."""
+        if self.classes:
+            return None
+        y = self.train.y
+        return Scaling(np.array(y.mean()), np.array(y.std() or 1.0))
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of their numbers."""
         return self.train.classes
@@ -49,7 +57,9 @@ class Problem:
 
 
 def number_of_classes(train: Dataset, positive: str | None) -> int:
-    """Return how many classes are told apart: two where `positive` names one of them, else all."""
+    """Return how many classes are told apart: two where `positive` names one of them, else all; 0 for numbers."""
+    if positive is not None and not train.classes:
+        raise ValueError("--positive names a class, got --task regression; leave one of them out")
     return len(train.classes) if positive is None else 2
 
 
@@ -58,7 +68,7 @@ def classes_of(train: Dataset, test: Dataset, positive: str | None) -> tuple[Dat
 
     Where `positive` is None and there are two classes, the second is 1. Raises DataError for an unknown class.
     """
-    if positive is None and len(train.classes) > 2:
+    if positive is None and len(train.classes) != 2:
         return train, test
     one, other = (_one_against_rest(rows, positive) for rows in (train, test))
     return one, other

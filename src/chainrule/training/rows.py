@@ -81,7 +81,7 @@ class DeviceRows:
 
     def batches(self, rows: int, *, seed: int = 0, shuffle: bool = True) -> Batches:
         """Return mini-batches of so many rows; the last one of an epoch may be shorter."""
-        return Batches(len(self), rows, seed=seed, like=self.X, shuffle=shuffle)
+        return Batches(len(self), rows, seed=seed, like=self.y, shuffle=shuffle)
 
     def cost_and_gradients(self, net: MLP) -> CostAndGradients:
         """Return f(params) of all rows and f(params, rows) of a mini-batch, given the numbers (k,) of its rows.
@@ -161,7 +161,7 @@ def _share_of_cost(
     The network, which has no penalty, divides by the weights of the batch; a batch of light rows must count for less
     than a heavy one. The penalty counts in full.
     """
-    xp = namespace(X)
+    xp = namespace(weight)
     cost, gradients = net.cost_and_gradients(params, X, y, sample_weight=weight)
     share = xp.mean(weight)
     cost, gradients = cost * share, [(dW * share, db * share) for dW, db in gradients]

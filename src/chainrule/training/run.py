@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.backend.device import Device
+from chainrule.data.dataset import Dataset
 from chainrule.optim import Descent, Report, descend
 from chainrule.training.checkpoint import Checkpointer, load_checkpoint, settings_in
 from chainrule.training.config import Config, Plan
@@ -97,6 +98,11 @@ class Run:
         """Return what was learnt with all that a new sample needs."""
         rows = self.problem.train
         learnt = [(self.device.to_numpy(W), self.device.to_numpy(b)) for W, b in params]
+        if self.problem.target is not None:
+            # The last layer says the number itself, in its own unit.
+            shift, scale = self.problem.target.shift, self.problem.target.scale
+            W, b = learnt[-1]
+            learnt[-1] = (W * scale).astype(W.dtype), (b * scale + shift).astype(b.dtype)
         return Model(
             self.config.net,
             learnt,
@@ -108,6 +114,11 @@ class Run:
             self.problem.rest,
             self.problem.border,
         )
+
+    def parts(self) -> dict[str, Dataset]:
+        """Return the raw rows learnt from and, where there are some, those validated by."""
+        found = {"train": self.problem.train, "validation": self.problem.validation}
+        return {name: rows for name, rows in found.items() if rows is not None}
 
     def accuracy(self, params: Any) -> dict[str, float]:
         """Return the share of rows answered right, of those learnt from and of those validated by."""

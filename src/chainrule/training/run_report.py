@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from chainrule.optim import Descent, Report
-from chainrule.training.evaluation import Evaluation
+from chainrule.training.evaluation import Evaluation, Prediction
 from chainrule.training.run import Run
 
 STOPPED = {
@@ -110,6 +110,35 @@ class Summary(_Entries):
 
 
 @dataclass(frozen=True)
+class Share(_Entries):
+    """A number of the rows learnt from, of those held out and of those validated by."""
+
+    train: float
+    held_out: float
+    validation: float | None = None
+
+
+@dataclass(frozen=True)
+class Missed(_Entries):
+    """A held-out row: its number in the data, the number to predict, and the prediction."""
+
+    row: Annotated[int, _As("held-out row")]
+    true: Annotated[float, _As("number")]
+    predicted: Annotated[float, _As("prediction")]
+
+
+@dataclass(frozen=True)
+class Regression(_Entries):
+    """How well a model predicts numbers: see `evaluation.Prediction`; `worst` are the furthest of held-out rows."""
+
+    explained: Annotated[Share, _As("R^2")]
+    error: Annotated[Share, _As("root mean square error")]
+    mean_error: Annotated[Share, _As("mean absolute error")]
+    spread: Annotated[float, _As("standard deviation of held-out numbers")]
+    worst: Annotated[list[Missed], _As("furthest predictions")]
+
+
+@dataclass(frozen=True)
 class ChunkTimes(_Entries):
     """The chunks of a run, and where the seconds of all its steps went.
 
@@ -161,7 +190,7 @@ class RunReport(_Entries):
     resumed_after: Annotated[int | None, _As("resumed after step")]
     seconds_reading: float
     seconds: float
-    summary: Annotated[Summary, _As(flat=True)]
+    summary: Annotated[Summary | Regression, _As(flat=True)]
     chunks: ChunkTimes | None = None
 
 
@@ -178,11 +207,24 @@ def summary(classes: Sequence[str], held_out: Evaluation, accuracy: dict[str, fl
     )
 
 
+def regression(held_out: Prediction, others: dict[str, Prediction]) -> Regression:
+    """Return how well a model predicts numbers.
+
+    `others` are the rows "train" and, where there are some, "validation".
+    """
+
+    def share(name: str) -> Share:
+        values = {part: getattr(of, name) for part, of in others.items()}
+        return Share(held_out=getattr(held_out, name), **values)
+
+    worst = [Missed(int(i), float(held_out.y[i]), float(held_out.y_hat[i])) for i in held_out.worst]
+    return Regression(share("explained"), share("error"), share("mean_error"), held_out.spread, worst)
+
+
 def report_of(
     run: Run,
     result: Descent,
-    held_out: Evaluation,
-    accuracy: dict[str, float],
+    summary: Summary | Regression,
     *,
     command: str,
     resumed_after: int,
@@ -190,7 +232,7 @@ def report_of(
     seconds: float,
     chunks: ChunkTimes | None,
 ) -> RunReport:
-    """Return the report of a run that ended with `result`; `held_out` and `accuracy` are as for `summary`."""
+    """Return the report of a run that ended with `result`."""
     problem, classes = run.problem, run.problem.classes
     last = result.history[-1] if result.history else None
     return RunReport(
@@ -217,7 +259,7 @@ def report_of(
         resumed_after=resumed_after or None,
         seconds_reading=seconds_reading,
         seconds=seconds,
-        summary=summary(classes, held_out, accuracy),
+        summary=summary,
         chunks=chunks,
     )
 

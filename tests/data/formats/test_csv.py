@@ -1,7 +1,9 @@
 """Tables in .csv files: columns, labels, spellings of numbers, and what is malformed."""
 
 import csv
+import gzip
 import io
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from chainrule.data import DataError, load
+from chainrule.data import DataError, Wanted, limits, load
 from chainrule.data.formats import csv as csv_format
 from tests.helpers.format_files import Make, assert_refused, edited, write_csv
 
@@ -39,12 +41,20 @@ def test_the_label_column_of_a_csv_file_is_found_by_its_usual_names(tmp_path, na
         (["1.0", "one"], ("1.0", "one")),
         (["9007199254740993", "9007199254740992"], ("9007199254740992", "9007199254740993")),
         (["01234", "1234"], ("01234", "1234")),
+        (
+            ["1.0", "9007199254740993", "9007199254740992"],
+            ("1.0", "9007199254740992", "9007199254740993"),
+        ),
         (["9223372036854775809", "9223372036854775808"], ("9223372036854775808", "9223372036854775809")),
     ],
 )
 def test_labels_of_a_csv_file_are_numbers_where_all_are(tmp_path, labels, classes):
     path = write_csv(tmp_path / "a.csv", "a,y", *(f"1,{label}" for label in labels))
     assert load(path)[0].classes == classes
+
+
+def nfc(name):
+    return unicodedata.normalize("NFC", name)
 
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_size=1).map(str.strip)
@@ -57,7 +67,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("C",)), min_siz
         st.tuples(st.integers(2, 6), st.integers(1, 4)),
         elements=st.floats(allow_nan=False, allow_infinity=False),
     ),
-    names=st.lists(NAMES.filter(bool), min_size=5, max_size=5, unique=True),
+    names=st.lists(NAMES.filter(bool), min_size=5, max_size=5, unique_by=nfc),
     column=st.integers(0, 3),
 )
 def test_a_csv_file_gives_back_what_was_written(tmp_path_factory, X, names, column):
@@ -75,7 +85,7 @@ def test_a_csv_file_gives_back_what_was_written(tmp_path_factory, X, names, colu
     train, _ = load(path, label=header[k])
     assert train.X.tobytes() == X.tobytes()
     assert train.features == (*header[:k], *header[k + 1 :])
-    assert [train.classes[i] for i in train.y] == labels
+    assert [train.classes[i] for i in train.y] == list(map(nfc, labels))
 
 
 MALFORMED: dict[str, tuple[Make, list[str]]] = {
@@ -138,11 +148,52 @@ def test_malformed_data_is_refused_by_file_fault_and_remedy(tmp_path, make, said
     assert_refused(tmp_path, make, said)
 
 
-def test_semicolons_get_the_right_remedy(tmp_path):
-    path = tmp_path / "rows.csv"
-    path.write_text("a;b;label\n1;2;x\n")
-    with pytest.raises(DataError, match="separate cells by commas"):
-        load(path)
+@pytest.mark.parametrize("gz", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("name", "text", "notes"),
+    [
+        ("rows.tsv", "a\tb\tlabel\n1.5\t2\tx\n3\t0.25\ty\n", []),
+        ("rows.csv", "a;b;label\n1.5;2;x\n3;0.25;y\n", ["separated by semicolons"]),
+        ("rows.csv", "a\tb\tlabel\n1.5\t2\tx\n3\t0.25\ty\n", ["separated by tabs"]),
+        (
+            "rows.csv",
+            'a;b;label\n1,5;2;x\n"3";0,25;y\n',
+            ["separated by semicolons", "the commas in its numbers are taken for decimal points"],
+        ),
+        ("rows.tsv", "a\tb\tlabel\n1,5\t2\tx\n3\t0,25\ty\n", ["taken for decimal points"]),
+        ("rows.csv", 'a,"b;c;d",label\n1.5,2,x\n3,0.25,y\n', []),
+    ],
+)
+def test_separators_and_decimal_commas_are_seen_and_told(tmp_path, name, text, notes, gz):
+    content = text.encode()
+    path = edited(tmp_path / f"{name}{gz}", gzip.compress(content) if gz else content)
+    train, _ = load(path)
+    assert train.X.tolist() == [[1.5, 2], [3, 0.25]]
+    assert train.classes == ("x", "y")
+    assert len(train.notes) == len(notes)
+    assert all(words in note for words, note in zip(notes, train.notes, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ("1,234;5,678", "'1,234', in which a comma may part thousands"),
+        ("1.234,5;2", "'1.234,5', in which a comma may part thousands"),
+        ("1,234,567;2,5", "'1,234,567', in which a comma may part thousands"),
+        ("1,5;2.5", "got '1,5' and a number with a point"),
+    ],
+)
+def test_commas_that_may_be_no_decimal_points_are_refused(tmp_path, cells, words):
+    with pytest.raises(DataError, match=words):
+        load(write_csv(tmp_path / "a.csv", "a;b;y", f"{cells};u", "1;2;v"))
+
+
+def test_a_packed_table_that_is_cut_or_unpacks_to_too_much_is_refused(tmp_path):
+    packed = gzip.compress(b"a,y\n" + b"1,u\n2,v\n" * 200_000)
+    with pytest.raises(DataError, match=r"a\.csv\.gz: expected a whole, readable file"):
+        load(edited(tmp_path / "a.csv.gz", packed[:-9]))
+    with limits.at_most(1e-3), pytest.raises(DataError, match="text of a size that the file can be meant"):
+        load(edited(tmp_path / "a.csv.gz", packed))
 
 
 class _Counted(str):
@@ -157,7 +208,7 @@ class _Counted(str):
     __hash__ = str.__hash__
 
 
-@pytest.mark.parametrize("step", ["read", "read_rows", "names twice"])
+@pytest.mark.parametrize("step", ["read", "read for a model", "names twice"])
 def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_square(
     tmp_path, monkeypatch, step
 ):
@@ -167,8 +218,8 @@ def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_squ
         path = write_csv(tmp_path / "wide.csv", ",".join([*names, "label"]), ",".join(["1"] * (columns + 1)))
         records = csv_format._records
 
-        def counted(path, text):
-            for line, cells in records(path, text):
+        def counted(path, text, separator):
+            for line, cells in records(path, text, separator):
                 yield line, [_Counted(cell) for cell in cells]
 
         monkeypatch.setattr(csv_format, "_records", counted)
@@ -177,8 +228,8 @@ def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_squ
         match step:
             case "read":
                 csv_format.read(path, "label")
-            case "read_rows":
-                csv_format.read_rows(path, tuple(names), columns)
+            case "read for a model":
+                csv_format.read(path, None, Wanted(columns, tuple(names)))
             case _:
                 with pytest.raises(DataError, match="more than once"):
                     csv_format._opened(path)

@@ -313,7 +313,7 @@ def test_a_folder_that_may_not_be_listed_is_refused_by_its_name(tmp_path, monkey
 
 
 def test_label_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"label= only for a \.csv file"):
+    with pytest.raises(DataError, match=r"label= only for a \.csv or \.tsv file"):
         load(write_all(tmp_path), label="y")
 
 
@@ -358,3 +358,34 @@ def test_no_room_is_made_for_what_a_packed_header_promises_in_vain(tmp_path, mon
     with pytest.raises(DataError, match=f"got a gzip file of only {path.stat().st_size}; "):
         load(path)
     assert asked == [16]
+
+
+def emnist(name):
+    return "emnist-letters-" + name.replace("t10k", "test")
+
+
+def test_the_names_of_emnist_are_read_and_its_pictures_stand_upright(tmp_path):
+    write_all(tmp_path)
+    upright, upright_test = load(tmp_path)
+    for name in NAMES:
+        (tmp_path / name).rename(tmp_path / emnist(name))
+    for path in (tmp_path, tmp_path / emnist(IMAGES_NAME)):
+        train, held_out = load(path)
+        lying = upright.X.reshape(-1, upright.image.height, upright.image.width)
+        assert np.array_equal(train.X, lying.transpose(0, 2, 1).reshape(len(lying), -1))
+        assert train.image == ImageShape(upright.image.width, upright.image.height, 1)
+        assert held_out.y.tolist() == upright_test.y.tolist()
+        assert "read upright" in train.notes[0]
+    (tmp_path / "emnist-digits-train-images-idx3-ubyte").write_bytes(b"")
+    with pytest.raises(DataError, match="'emnist-digits-', 'emnist-letters-'; name the images file of one"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("inner", ["raw", "MNIST/raw"])
+def test_files_are_found_where_torchvision_leaves_them(tmp_path, inner):
+    (tmp_path / inner).mkdir(parents=True)
+    write_all(tmp_path / inner)
+    train, held_out = load(tmp_path)
+    expected, expected_test = load(tmp_path / inner)
+    assert np.array_equal(train.X, expected.X)
+    assert np.array_equal(held_out.X, expected_test.X)

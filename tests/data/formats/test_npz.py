@@ -9,6 +9,7 @@ import pytest
 
 from chainrule import data
 from chainrule.data import DataError, ImageShape, load
+from chainrule.data.chunked import open_rows
 from tests.helpers.format_files import PICTURES, X6, Y6, Make, assert_refused, cut, edited, spoilt, write_npz
 
 
@@ -62,6 +63,55 @@ def test_an_npz_file_may_bring_held_out_rows_numbered_by_the_training_classes(tm
     assert held_out is not None
     assert held_out.classes == train.classes
     assert held_out.y.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("X", ["x", "X"])
+def test_the_names_of_keras_archives_are_read(tmp_path, X):
+    arrays = {
+        f"{X}_train": PICTURES[..., 0],
+        "y_train": Y6,
+        f"{X}_test": PICTURES[:2, ..., 0],
+        "y_test": Y6[:2],
+    }
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    train, held_out = load(tmp_path / "mnist.npz")
+    assert (train.image, held_out.y.tolist()) == (ImageShape(4, 5, 1), [0, 1])
+    assert np.array_equal(train.X, PICTURES[..., 0].reshape(6, -1))
+
+
+@pytest.mark.parametrize("name", ["X_train", "X", "x_train"])
+def test_an_npy_file_finds_its_labels_and_its_held_out_rows_beside_it(tmp_path, name):
+    stem = name.removesuffix("_train")
+    for key, array in ((name, X6), (f"{stem}_test", X6[:2])):
+        np.save(tmp_path / f"{key}.npy", array)
+    np.save(tmp_path / f"y{name[1:]}.npy", Y6)
+    np.save(tmp_path / "y_test.npy", Y6[:2])
+    train, held_out = load(tmp_path / f"{name}.npy")
+    assert np.array_equal(train.X, X6)
+    assert held_out.y.tolist() == [0, 1]
+    # The folder of the same files is read in chunks.
+    chunked, chunked_test = open_rows(tmp_path)
+    assert np.array_equal(np.asarray(chunked.X), X6)
+    assert chunked_test.y.tolist() == [0, 1]
+    (tmp_path / f"y{name[1:]}.npy").unlink()
+    with pytest.raises(
+        DataError, match=rf"expected its labels beside it, in y{name[1:]}\.npy, got no such file"
+    ):
+        load(tmp_path / f"{name}.npy")
+
+
+def test_names_that_are_objects_are_to_be_saved_as_text(tmp_path):
+    y = np.array(["cat", "dog"] * 3, dtype=object)
+    np.save(tmp_path / "X.npy", X6)
+    np.save(tmp_path / "y.npy", y, allow_pickle=True)
+    np.savez(tmp_path / "a.npz", X=X6, y=y, allow_pickle=True)
+    for read in (
+        lambda: load(tmp_path / "a.npz"),
+        lambda: load(tmp_path / "X.npy"),
+        lambda: open_rows(tmp_path),
+    ):
+        with pytest.raises(DataError, match=r"names are plain as text, y\.astype\(str\)"):
+            read()
 
 
 def object_npz(path: Path) -> Path:

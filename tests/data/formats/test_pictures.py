@@ -5,7 +5,8 @@ import pytest
 from PIL import Image, features
 
 from chainrule import data
-from chainrule.data import DataError, ImageShape, load
+from chainrule.data import DataError, ImageShape, limits, load
+from chainrule.data.formats import pictures
 from tests.helpers.format_files import Make, assert_refused, cut, edited, noise, write_folder, write_picture
 
 
@@ -154,10 +155,30 @@ def test_transparency_is_laid_on_white_and_every_depth_becomes_8_bits(tmp_path, 
     assert grey == ([60] if expected == [200, 0, 0] else expected[:1])
 
 
-def test_a_picture_too_large_to_be_one_is_refused(tmp_path, monkeypatch):
+def test_the_size_of_a_picture_is_judged_by_its_room_and_not_by_the_bound_of_pillow(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(DataError, match=r"a\.png: .*DecompressionBomb"):
-        data.read_image(write_picture(tmp_path / "a.png"), ImageShape(1, 1, 3))
+    path = write_picture(tmp_path / "a.png")
+    assert data.read_image(path, ImageShape(1, 1, 3)).tolist() == [10, 20, 30]
+    assert Image.MAX_IMAGE_PIXELS == 10
+    with (
+        limits.at_most(1e-9),
+        pytest.raises(DataError, match=r"a picture of 6 x 4 pixels of a size .*--memory"),
+    ):
+        data.read_image(path, ImageShape(1, 1, 3))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_of_very_many_pixels_is_decoded_smaller(tmp_path, monkeypatch, progressive):
+    rng, path = np.random.default_rng(0), tmp_path / "a.jpg"
+    coarse = Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    coarse.resize((640, 480), Image.Resampling.BICUBIC).save(path, quality=95, progressive=progressive)
+    whole, sizes = data.read_image(path, ImageShape(8, 8, 3)), []
+    monkeypatch.setattr(pictures, "_LARGE", 640 * 480 - 1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr(pictures, "check_room", lambda path, what, size, held: sizes.append(size))
+    smaller = data.read_image(path, ImageShape(8, 8, 3))
+    assert np.abs(smaller.astype(int) - whole).max() <= 4
+    assert sizes == [6 * 640 * 480 if progressive else 4 * 80 * 60]
 
 
 def test_a_missing_picture_is_refused(tmp_path):
@@ -173,7 +194,8 @@ def test_pictures_in_subfolders_of_a_class_are_its_own_and_what_is_left_out_is_t
     train, _ = load(tmp_path / "pets", image_size=2)
     assert [train.classes[k] for k in train.y] == ["cat", "cat", "cat", "dog", "dog"]
     (note,) = train.notes
-    assert note.startswith(f"4 files in {tmp_path / 'pets'} (2 .heic, 1 .png, 1 .txt), the first loose.png: ")
+    kinds = "2 .heic, 1 .png, 1 .txt"
+    assert note.startswith(f"4 files in {tmp_path / 'pets'} are left out ({kinds}), the first loose.png: ")
 
 
 def test_train_and_test_in_any_case_and_a_third_part_is_told(tmp_path):
@@ -183,10 +205,8 @@ def test_train_and_test_in_any_case_and_a_third_part_is_told(tmp_path):
     assert held_out is not None
     assert (train.X.max(), held_out.X.max()) == (1, 2)
     (note,) = train.notes
-    assert (
-        note
-        == f"4 pictures in {tmp_path / 'Valid'}, beside TEST/; name them by --test to hold them out instead"
-    )
+    left_out = f"4 pictures in {tmp_path / 'Valid'} are left out, beside TEST/"
+    assert note == f"{left_out}; name them by --test to hold them out instead"
 
 
 @pytest.mark.parametrize("suffix", [".jfif", ".tif", ".tiff", ".ppm", ".avif"])

@@ -94,13 +94,22 @@ def test_a_damaged_chunk_of_h5_names_the_file(tmp_path):
         rows.X.compute()
 
 
-@pytest.mark.parametrize("chunks", [None, (1000, 1000)])
+@pytest.mark.parametrize("chunks", [None, (100, 100)])
 def test_an_array_that_was_never_written_is_not_read_as_zeros(tmp_path, chunks):
     path = tmp_path / "rows.h5"
     with h5py.File(path, "w") as file:
-        file.create_dataset("X", (10**6, 1000), "f4", chunks=chunks)
-        file["y"] = np.arange(10**6, dtype="u1") % 2
+        file.create_dataset("X", (1000, 100), "f4", chunks=chunks)
+        file["y"] = np.arange(1000) % 2
     with pytest.raises(DataError, match=r"rows\.h5: expected X whole, got 0 of its "):
+        open_rows(path)
+
+
+def test_a_small_file_that_claims_gigabytes_is_refused_in_chunks_too(tmp_path):
+    path = tmp_path / "rows.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("X", (10**6, 1000), "f4", chunks=(1000, 1000))
+        file["y"] = np.arange(10**6, dtype="u1") % 2
+    with pytest.raises(DataError, match=r"X of a size .* got 4 GB in .* MB of the file"):
         open_rows(path)
 
 

@@ -103,7 +103,7 @@ def history_of(folder):
 def test_every_number_is_that_of_the_report_and_the_history(tmp_path, three_kinds):
     from sklearn.metrics import confusion_matrix
 
-    answer("train", three_kinds, "--hidden", "16,8", "--epochs", 30, "--out", tmp_path)
+    answer("train", three_kinds, "--hidden", "16,8", "--epochs", 30, "--validation", 0.1, "--out", tmp_path)
     page, report = page_in(tmp_path), json.loads((tmp_path / "report.json").read_text())
     assert_harmless(page)
     assert page.facts() == {

@@ -67,12 +67,12 @@ class StoredArray:
 
         The array is read `at_once`, or in parts that need less memory.
         """
-        if self.missing is not None:
-            remedy = "copy it again, or write all of it"
-            raise fault(self.path, f"{self.key} whole", self.missing, remedy)
         check_room(self.path, f"a chunk of {self.key}", self.chunk, self.held)
         size = math.prod(self.shape) * self.dtype.itemsize
         check_room(self.path, self.key, size, self.held, at_once=at_once)
+        if self.missing is not None:
+            remedy = "copy it again, or write all of it"
+            raise fault(self.path, f"{self.key} whole", self.missing, remedy)
 
     def __getitem__(self, index: Any) -> np.ndarray:
         """Return what is at an index that begins with a slice of rows."""
@@ -104,6 +104,7 @@ def arrays(path: Path, package: str, extra: str) -> dict[str, StoredArray | None
         )
     with _process() as process:
         told = process.ask(path)["arrays"]
+        process.fill(path, None, np.empty(0, np.uint8))
     found: dict[str, StoredArray | None] = {}
     for key, about in told.items():
         found[key] = None
@@ -170,22 +171,23 @@ class _Process:
         with suppress(BrokenPipeError):
             self._requests.write(json.dumps(request).encode() + b"\n")
             self._requests.flush()
-        told = self._line(path, key)
-        self.owes = "arrays" not in told
-        return told
+        return self._line(path, key)
 
-    def fill(self, path: Path, key: str, values: np.ndarray) -> None:
-        """Fill an array with the bytes of the answer."""
+    def fill(self, path: Path, key: str | None, values: np.ndarray) -> None:
+        """Fill an array with the bytes of the rest of the answer."""
         room = values.reshape(-1).view(np.uint8).data
         filled = 0
-        while filled < len(room):
-            size = self._line(path, key)["bytes"]
-            if self._answers.readinto(room[filled : filled + size]) < size:
+        while "end" not in (told := self._line(path, key)):
+            place = room[filled : filled + told["bytes"]]
+            if len(place) < told["bytes"] or self._answers.readinto(place) < len(place):
                 raise self._ended(path, key)
-            filled += size
+            filled += len(place)
         self.owes = False
+        if filled < len(room):
+            raise fault(path, f"{len(room)} bytes of {key}", f"{filled}", AGAIN)
 
     def end(self) -> None:
+        """End the process at once."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._requests, self._answers):
@@ -206,7 +208,11 @@ class _Process:
         return told
 
     def _ended(self, path: Path, key: str | None) -> DataError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.end()
+            code = self._process.returncode
         how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
         what = "one" if key is None else f"one in which {key} is such"
         return fault(

@@ -40,6 +40,7 @@ def main() -> None:
             for told, content in _answers(**request):
                 answers.write(json.dumps(told).encode() + b"\n")
                 answers.write(content)
+            answers.write(b'{"end": true}\n')
         except Exception as error:
             # The errors of libraries on broken bytes have no common type.
             said = str(error) if isinstance(error, _FaultError) else f"{type(error).__name__}: {error}"
@@ -54,24 +55,27 @@ def _answers(
     """Yield what is told of each array at `path`; or of one array's `rows` (all: None) its form, then its blocks."""
     opened = _opened_zarr if Path(path).suffix.lower() == ".zarr" else _opened_h5
     _limit(0, 0)
-    with opened(path) as (arrays, about):
+    with opened(path, key) as (arrays, about):
         if key is None:
             yield {"arrays": {name: about(name) for name in arrays}}, b""
             return
-        array, chunk = arrays[key], about(key)["chunk"]
+        array = arrays[key]
+        grid = _grid(array)
+        chunk = math.prod(grid) * array.dtype.itemsize if grid else 0
         _limit(chunk, 0)
         if array.dtype.kind in "OT":
             # Text of any length becomes text of the greatest length.
             values = np.array(array[()].reshape(-1).tolist()).reshape(array.shape)
             if values.dtype.kind not in "SU":
                 raise _FaultError(f"{key} holds objects that are no text")
-            yield {"dtype": values.dtype.str, "shape": values.shape}, values.tobytes()
+            yield {"dtype": values.dtype.str, "shape": values.shape}, b""
+            yield {"bytes": values.nbytes}, values.tobytes()
             return
         first, last = rows or (0, array.shape[0] if array.shape else 1)
         shape = (last - first, *array.shape[1:]) if array.shape else ()
         yield {"dtype": array.dtype.str, "shape": shape}, b""
         of_row = array.dtype.itemsize * math.prod(shape[1:])
-        tall = array.chunks[0] if array.chunks else 1
+        tall = grid[0] if grid else 1
         # Whole chunks, so that each is unpacked once.
         height = max(tall, _BLOCK // max(1, of_row) // tall * tall)
         start = first
@@ -106,7 +110,7 @@ def _lower(what: int, limit: int) -> None:
 
 
 @contextmanager
-def _opened_h5(path: str) -> Iterator[tuple[Any, Any]]:
+def _opened_h5(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
     import h5py
 
     def about(key: str) -> dict[str, Any]:
@@ -114,34 +118,32 @@ def _opened_h5(path: str) -> Iterator[tuple[Any, Any]]:
         if not own or file[key].is_virtual or file[key].external or file[key].shape is None:
             return {"own": False}
         array = file[key]
-        there, chunks = array.id.get_storage_size(), _number_of_chunks(array.shape, array.chunks)
         if array.chunks:
-            there, whole = array.id.get_num_chunks(), chunks
+            there = array.id.get_num_chunks()
+            whole = math.prod(-(-n // k) for n, k in zip(array.shape, array.chunks, strict=True))
         else:
-            whole = array.size * array.id.get_type().get_size()
+            there, whole = array.id.get_storage_size(), array.size * array.id.get_type().get_size()
         missing = None
         if there < whole:
             missing = f"{there} of its {whole} {'chunks' if array.chunks else 'bytes'}"
-        return _described(array, array.chunks, missing)
+        return _described(array, missing)
 
     with h5py.File(path, "r") as file:
         yield file, about
 
 
 @contextmanager
-def _opened_zarr(path: str) -> Iterator[tuple[Any, Any]]:
-    files = _plain_files(Path(path))
+def _opened_zarr(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
     import zarr
 
     def about(key: str) -> dict[str, Any]:
         array = arrays[key]
         if "pickle" in json.dumps(array.metadata.to_dict(), default=str):
             raise _FaultError(f"{key} is pickled, which is never opened")
-        grid = array.shards or array.chunks
         # A chunk that is not there reads as the fill value, whether it was lost or never written.
         names = (
             f"{array.path}/{array.metadata.encode_chunk_key(place)}"
-            for place in product(*(range(-(-n // k)) for n, k in zip(array.shape, grid, strict=True)))
+            for place in product(*(range(-(-n // k)) for n, k in zip(array.shape, _grid(array), strict=True)))
         )
         missing = next(
             (
@@ -152,10 +154,14 @@ def _opened_zarr(path: str) -> Iterator[tuple[Any, Any]]:
             None,
         )
         held = sum(size for name, size in files.items() if name.startswith(f"{array.path}/"))
-        return _described(array, grid, missing) | {"held": held}
+        return _described(array, missing) | {"held": held}
 
-    group = zarr.open_group(path, mode="r")
-    arrays = dict(group.arrays())
+    if key is None:
+        # Once for all reads: a store may have a hundred thousand files.
+        files = _plain_files(Path(path))
+        arrays = dict(zarr.open_group(path, mode="r").arrays())
+    else:
+        arrays = {key: zarr.open_array(path, path=key, mode="r")}
     yield arrays, about
 
 
@@ -174,12 +180,14 @@ def _plain_files(folder: Path) -> dict[str, int]:
     return found
 
 
-def _number_of_chunks(shape: tuple[int, ...], chunk: tuple[int, ...] | None) -> int:
-    return math.prod(-(-n // k) for n, k in zip(shape, chunk, strict=True)) if chunk else 1
+def _grid(array: Any) -> Any:
+    """Return the shape of what is stored as one, a chunk or a shard of several; None where an array has none."""
+    return getattr(array, "shards", None) or array.chunks
 
 
-def _described(array: Any, chunk: tuple[int, ...] | None, missing: str | None) -> dict[str, Any]:
-    size = math.prod(chunk) * array.dtype.itemsize if chunk else 0
+def _described(array: Any, missing: str | None) -> dict[str, Any]:
+    grid = _grid(array)
+    size = math.prod(grid) * array.dtype.itemsize if grid else 0
     dtype = array.dtype.str if array.dtype.kind in "biufcSU" else "|O"
     return {"own": True, "shape": array.shape, "dtype": dtype, "chunk": size, "missing": missing}
 

@@ -72,6 +72,10 @@ class RecordedOps(Ops):
         """Return the gate in its quickest spelling."""
         return _recorded_relu if gate is activations.relu else gate
 
+    def mean(self, losses: Array) -> Array:
+        """Return the mean over samples () of losses (m,) or (m, k), as NumpyOps does."""
+        return self.xp.sum(losses) / losses.shape[0]
+
 
 def _recorded_relu(xp: Any, Z: Array, /) -> tuple[Array, tuple[Pullback]]:
     H = xp.maximum(Z, 0)

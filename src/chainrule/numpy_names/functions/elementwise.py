@@ -336,6 +336,8 @@ def ldexp(xp: Any, x1: Any, x2: Any) -> Array:
 def frexp(xp: Any, x: Any) -> tuple[Array, Array]:
     """Return mantissas m from 0.5 to 1 and whole numbers k with x = m 2^k; the slope of m is 2^-k."""
     x = as_array(xp, x)
+    if is_complex(xp, x):
+        raise TypeError(f"numpy.frexp: expected real numbers; got an array of {x.dtype}")
     size = xp.abs(xp.stop_gradient(x))
     has_one = xp.logical_and(size > 0, xp.isfinite(size))
     # Logarithms are rounded, so k may be off by one.

@@ -162,7 +162,8 @@ def _quantile(
         place, weight = _PLACES[method](xp, n, fractions)
     else:
         place, weight = _weighted_place(xp, name, a, weights, axis, method, fractions), None
-    y = xp.take_along_axis(rows, _within(xp, place, n), axis=-1)
+    known = xp.where(xp.isnan(place), 0, place)
+    y = xp.take_along_axis(rows, _within(xp, known, n), axis=-1)
     if weight is not None:
         weight = xp.astype(weight, a.dtype, copy=False) if keeps_dtype else weight
         later = xp.take_along_axis(rows, _within(xp, place + 1, n), axis=-1)
@@ -188,7 +189,8 @@ def _weighted_place(xp: Any, name: str, a: Array, weights: Any, axis: Axes, meth
     # A negative weight, and a total of 0, make NaN of all.
     w = xp.where(xp.any(w < 0, axis=-1, keepdims=True), math.nan, xp.astype(w, xp.float64))
     upto = xp.cumulative_sum(w, axis=-1)
-    share = xp.astype(upto / upto[..., -1:], q.dtype)[..., None]
+    total = xp.where(upto[..., -1:] == 0, math.nan, upto[..., -1:])
+    share = xp.astype(upto / total, q.dtype)[..., None]
     # An element in front without a weight is not the quantile 0 either.
     less = xp.logical_or(share < q[..., None, :], share == 0)
     place = xp.astype(xp.count_nonzero(less, axis=-2), xp.float64)

@@ -60,7 +60,7 @@ _HEAP = 1 << 9  # the flag of a class that Python code made
 
 
 _BOUND = (types.BuiltinFunctionType, types.MethodWrapperType)
-_VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 # What has a way of its own to what it leads to.
 _KNOWN = (
     *(*_BOUND, *_VIEWS),
@@ -127,7 +127,7 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
     elif isinstance(x, _BOUND):
         yield "", x.__self__, False
     elif isinstance(x, _VIEWS):
-        yield "", x.mapping, False
+        yield "", x.mapping, False  # type: ignore[attr-defined]
     elif isinstance(x, types.MethodType):
         yield from (("", x.__self__, True), ("", x.__func__, True))
     elif type(x) is functools.partial:
@@ -136,7 +136,7 @@ def parts(x: Any, names: Set[str]) -> Iterator[tuple[str, Any, bool]]:
         yield "", x.__wrapped__, False
     elif isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            yield from (("", child, False) for child in _settings_of(x, names))
+            yield from (("", vars(x)[name], False) for name in _settings_of(x, names))
         else:
             yield from ((name, vars(x)[name], False) for name in _used(x, names))
             kinds = (type(x), *x.__mro__[1:-1]) if isinstance(x, type) else ()
@@ -161,11 +161,12 @@ def _used(x: Any, names: Set[str]) -> list[str]:
     ]
 
 
-def _settings_of(x: Any, names: Set[str]) -> list[Any]:
-    """Return what programs change of Python's modules: lists, such as sys.argv, and the environment."""
-    if x is os and not names.isdisjoint(("environ", "environb", "getenv")):
-        return [os.environ]
-    return [y for name, y in vars(x).items() if name in names and type(y) is list]
+def _settings_of(x: Any, names: Set[str]) -> list[str]:
+    """Return the names of what programs change of Python's modules: lists, such as sys.argv, and the environment."""
+    environ = ["environ"] if x is os and not names.isdisjoint(("environb", "getenv")) else []
+    return environ + [
+        key for key, y in vars(x).items() if key in names and (type(y) is list or y is os.environ)
+    ]
 
 
 def _parts_of_function(f: types.FunctionType) -> Iterator[tuple[str, Any, bool]]:
@@ -277,7 +278,7 @@ def places(x: Any, names: Set[str]) -> list[tuple[str, Any, Any]]:
         return [] if not is_own(x) else _places_of_function(x)
     if isinstance(x, types.ModuleType | type):
         if is_library(x.__name__ if isinstance(x, types.ModuleType) else x.__module__):
-            return []
+            return [("name", vars(x), name) for name in _settings_of(x, names)]
         whole = [("attribute", x, "__mro__")] if isinstance(x, type) else []
         # A name that is new may hide that of a base or a default.
         return [*whole, ("names", vars(x), None), *(("name", vars(x), name) for name in _used(x, names))]
@@ -315,6 +316,7 @@ def _places_of_function(f: types.FunctionType) -> list[tuple[str, Any, Any]]:
 
 def _places_of_instance(x: Any) -> list[tuple[str, Any, Any]]:
     kind, own, cached = type(x), _own(x), cached_names(x)
+    found: list[tuple[str, Any, Any]]
     found = [("attribute", x, name) for name in _attributes(x) if name not in own]
     found += [("slot", x, name) for name in _slots(x) if not hasattr(x, name)]
     found += [("name", own, name) for name in own if name not in cached]

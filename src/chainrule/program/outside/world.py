@@ -33,13 +33,13 @@ _PLACES = {
 
 def readings(functions: Iterator[types.FunctionType]) -> dict[str, str]:
     """Return what these functions read that is another at each call, with one name for each kind of it."""
-    known = {}
+    known = dict[Any, tuple[str, str]]()
     for kind, places in _PLACES.items():
         for place in places:
             top, *rest = place.split(".")
             found = _at(sys.modules.get(top, MISSING), rest)
             if found is not MISSING:
-                known[found] = kind, place.removeprefix("builtins.")
+                known.setdefault(found, (kind, place.removeprefix("builtins.")))
     given = dict[str, str]()
     for f in functions:
         for path in usage(f.__code__).paths:

@@ -10,9 +10,9 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset, ImageShape
 from chainrule.optim import Report
-from chainrule.training.evaluation import Evaluation
+from chainrule.training.evaluation import Evaluation, Prediction
 from chainrule.training.model_file import Model, save_model
-from chainrule.training.report import figures, html
+from chainrule.training.report import figures, html, regression
 from chainrule.training.report.elements import Figure
 from chainrule.training.run_report import RunReport
 from chainrule.training.storage import write_bytes, write_json
@@ -20,7 +20,7 @@ from chainrule.training.storage import write_bytes, write_json
 # All that a run may leave beside its checkpoint.
 FILES = (
     *("model.safetensors", "report.json", "history.csv"),
-    *("cost.png", "weights.png", "mistakes.png", "report.html"),
+    *("cost.png", "weights.png", "mistakes.png", "predictions.png", "report.html"),
 )
 
 
@@ -30,7 +30,7 @@ def save(
     history: Sequence[Report],
     report: RunReport,
     test: Dataset,
-    held_out: Evaluation,
+    held_out: Evaluation | Prediction,
 ) -> list[str]:
     """Write model, history, report and figures into the folder `out`, and return the names of the files.
 
@@ -41,12 +41,16 @@ def save(
     write_json(out / "report.json", report.as_json())
     write_bytes(out / "history.csv", _csv(columns, rows))
     shown = {"Weights": _weights(model)}
-    if model.image is not None:
+    if isinstance(held_out, Prediction):
+        shown[regression.PREDICTIONS] = regression.cloud(held_out)
+    elif model.image is not None:
         shown[html.MISTAKES] = _mistakes(model.classes, model.image, test, held_out)
     files = {
         "cost.png": figures.cost_curve(history, _title(model.classes)),
         "weights.png": shown["Weights"].png,
     }
+    if regression.PREDICTIONS in shown:
+        files["predictions.png"] = shown[regression.PREDICTIONS].png
     if html.MISTAKES in shown:
         files["mistakes.png"] = shown[html.MISTAKES].png
     layers = _by_layer([told.largest_by_array for told in history], len(model.net.shapes))
@@ -57,6 +61,8 @@ def save(
 
 
 def _title(classes: Sequence[str]) -> str:
+    if not classes:
+        return regression.TITLE
     return f"{classes[1]!r} or {classes[0]!r}" if len(classes) == 2 else f"{len(classes)} classes"
 
 
@@ -88,7 +94,9 @@ def _weights(model: Model) -> Figure:
     """Draw the first layer: for and against of one output, an image of each of several, or the norms in bars."""
     W, image, classes = model.params[0][0], model.image, model.classes
     if model.net.sizes[1:] == (1,):
-        words = f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
+        words = "blue raises the number, orange lowers it"
+        if classes:
+            words = f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
         if image is None:
             png = figures.weight_bars(W[:, 0], model.features, classes)
             return _captioned(png, f"The largest weights as bars: {words}")

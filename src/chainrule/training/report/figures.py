@@ -100,6 +100,22 @@ def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: s
     return _png(figure)
 
 
+def prediction_cloud(y: np.ndarray, y_hat: np.ndarray) -> bytes:
+    """Draw predictions y_hat (m,) over numbers y (m,), with the line of exact ones, and a histogram of y_hat - y."""
+    figure = _figure(8, 4)
+    left, right = figure.subplots(1, 2)
+    ends = [min(y.min(), y_hat.min()), max(y.max(), y_hat.max())]
+    left.plot(ends, ends, color=GREY, linewidth=0.8)
+    left.plot(y, y_hat, color=BLUE, marker="o", markersize=3, linestyle="", alpha=0.5)
+    left.set(title="predictions, held out", xlabel="number", ylabel="prediction")
+    right.hist(y_hat - y, bins=min(40, max(5, len(y) // 5)), color=BLUE)
+    right.axvline(0, color=GREY, linewidth=0.8)
+    right.set(title="how far off", xlabel="prediction - number", ylabel="rows")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
 def saliency_image(x: np.ndarray, slope: np.ndarray, image: ImageShape, name: str) -> bytes:
     """Draw a picture x (n,) of numbers from 0 to 1 beside the slopes (n,) of log p(name), colours added up."""
     summed = slope.reshape(image.channels, -1).sum(axis=0).reshape(image.height, image.width)
@@ -123,6 +139,8 @@ def saliency_bars(slope: np.ndarray, features: Sequence[str], name: str) -> byte
 
 
 def _for_and_against(classes: Sequence[str]) -> str:
+    if not classes:
+        return "blue raises the number, orange lowers it"
     return f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.training.report import regression
 from chainrule.training.report.elements import Figure, figure, number, table, text
 from chainrule.training.report.palette import BLUE, BLUE_BEHIND_TEXT, ORANGE, ORANGE_BEHIND_TEXT, channels
 from chainrule.training.report.svg_chart import CSS as CHART_CSS
 from chainrule.training.report.svg_chart import line_chart
-from chainrule.training.run_report import Mistake, RunReport, Summary, TwoClasses
+from chainrule.training.run_report import Mistake, Regression, RunReport, Summary, TwoClasses
 
 # The heading under which the worst mistakes stand, and their figure where rows are pictures.
 MISTAKES = "Worst mistakes"
@@ -91,13 +92,18 @@ def render(
     """
     summary = report.summary
     title = _title(report.classes)
-    said = f"{summary.accuracy.held_out:.2%} of {report.rows.held_out} held-out rows answered right"
+    if isinstance(summary, Regression):
+        said = first = regression.said(report, summary)
+        answers = [regression.worst(summary.worst)]
+    else:
+        said = f"{summary.accuracy.held_out:.2%} of {report.rows.held_out} held-out rows answered right"
+        first = f"{said}. Always the commonest class: {summary.accuracy.commonest:.2%}"
+        answers = [_confusion(summary), _mistakes(summary.mistakes, figures.get(MISTAKES))]
     sections = [
-        f"<h1>{text(title)}</h1>\n<p>{said}. Always the commonest class: {summary.accuracy.commonest:.2%}.</p>",
+        f"<h1>{text(title)}</h1>\n<p>{first}.</p>",
         _facts(report),
         _curves(report, history, layers),
-        _confusion(summary),
-        _mistakes(summary.mistakes, figures.get(MISTAKES)),
+        *answers,
         *(f"<h2>{text(name)}</h2>\n{figure(shown)}" for name, shown in figures.items() if name != MISTAKES),
         _origin(report),
         _numbers(columns, history),
@@ -127,18 +133,23 @@ def render(
 def _title(classes: TwoClasses | tuple[str, ...]) -> str:
     if isinstance(classes, TwoClasses):
         return f"{classes.positive!r} or {classes.negative!r}"
+    if not classes:
+        return regression.TITLE
     return f"{len(classes)} classes told apart"
 
 
 def _facts(report: RunReport) -> str:
     """Return the numbers that come first: a mapping from their names to the numbers, as HTML."""
-    accuracy = report.summary.accuracy
-    right = {
-        "right, training": accuracy.train,
-        "right, validation": accuracy.validation,
-        "right, held out": accuracy.held_out,
-    }
-    facts = {name: number(share, f"{share:.2%}") for name, share in right.items() if share is not None}
+    if isinstance(report.summary, Regression):
+        facts = regression.facts(report.summary)
+    else:
+        accuracy = report.summary.accuracy
+        right = {
+            "right, training": accuracy.train,
+            "right, validation": accuracy.validation,
+            "right, held out": accuracy.held_out,
+        }
+        facts = {name: number(share, f"{share:.2%}") for name, share in right.items() if share is not None}
     facts["steps"] = number(report.steps)
     if report.cost is not None:
         facts["last cost"] = number(report.cost, f"{report.cost:.4g}")
