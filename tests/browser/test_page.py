@@ -280,3 +280,31 @@ def test_float32_is_computed_as_such(opened):
     tab = opened(cr.explain("x + y", x=np.float32(0), y=np.float32(1)))
     tab.fill("#inputs label:has-text('x') input", "0.1")
     assert float(tab.get_attribute(".node >> nth=2", "data-value")) == np.float32(0.1) + np.float32(1)
+
+
+def test_each_step_shows_its_lines_and_the_drawing_stays_where_it_is(opened):
+    graph = cr.explain("v = sigmoid(X @ w); J = sum(v)", X=np.ones((3, 2)), w=[1.0, 2.0])
+    source = graph.to_code().split("\n")
+    for width in (1280, 390):
+        tab = opened(graph, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+        top = tab.evaluate("document.querySelector('#pane').getBoundingClientRect().y")
+        assert tab.locator("#code span").all_text_contents() == [line or " " for line in source]
+        assert tab.locator("#track .forward i").count() == 4
+        assert tab.locator("#track .backward i").count() == 4
+        seen = []
+        for step in range(1, 8):
+            tab.keyboard.press("ArrowRight")
+            assert tab.evaluate("document.querySelector('#pane').getBoundingClientRect().y") == top
+            assert tab.locator("#track i.done").count() == step + 1
+            lit = tab.locator("#code .lit").all_text_contents()
+            seen.append([line.split(" = ")[0].strip() for line in lit])
+            assert bool(tab.inner_text("#said")) == (step == 5)  # the gradient of a sum is known beforehand
+        product, sigmoid, total, seed, *_ = seen
+        assert product == ["t1"]
+        assert (len(sigmoid), total, seed) == (5, ["J"], [])
+        assert seen[-1][-2:] == ["dX", "dw"]
+        tab.click("#track i >> nth=2")
+        assert tab.inner_text("#step") == "Step 2 of 7"
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+    folded = cr.explain(lambda x: sum([np.sin(x * k) for k in range(60)]), x=0.5)
+    assert opened(folded).locator("#program").is_hidden()

@@ -402,3 +402,12 @@ def test_the_code_of_a_network_is_that_of_its_step():
 def test_a_graph_without_a_function_has_no_code():
     with pytest.raises(ValueError, match="no function to write as code"):
         replace(cr.explain("a*2", a=1.0), program=None).to_code()
+
+
+def test_an_item_is_written_with_its_index():
+    graph = cr.explain(
+        lambda x, i: np.sum(x[1:, 0]) + x[-1, 1] + np.sum(x[..., i]), x=np.ones((3, 2)), i=np.array([0, 1])
+    )
+    assert " = x[1:, 0] = " in graph.to_text()
+    assert " = x[-1, 1] = " in graph.to_text()
+    assert ">[1:, 0]<" in graph.to_svg()

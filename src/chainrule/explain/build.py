@@ -77,10 +77,10 @@ def _of_expression(text: str, values: dict[str, Any]) -> Graph:
     with np.errstate(all="ignore"):
         graph = _graph(space, tree.run(space, inputs), text.strip(), "f")
 
-    def f(*arrays: Any) -> Any:
-        return tree.run(code.Names(arrays), dict(zip(values, arrays, strict=True)))
+    def f(space: Recorder, *arrays: Any) -> Any:
+        return tree.run(space, dict(zip(values, arrays, strict=True)))
 
-    return replace(graph, program=lambda: code.written(f, "f", values))
+    return code.with_program(graph, f, "f", inputs, space.dtype)
 
 
 def _of_function(f: Callable[..., Any], values: dict[str, Any]) -> Graph:
@@ -94,12 +94,12 @@ def _of_function(f: Callable[..., Any], values: dict[str, Any]) -> Graph:
         called = name if name.isidentifier() else "f"
         graph = _graph(space, result, name, called)
 
-    def g(*arrays: Any) -> Any:
+    def g(space: Recorder, *arrays: Any) -> Any:
         given = dict(zip(values, arrays, strict=True))
         first = [given.pop(key) for key in positional]
         return f(*first, **given)
 
-    return replace(graph, program=lambda: code.written(g, called, values))
+    return code.with_program(graph, g, called, inputs, space.dtype)
 
 
 def _positional(f: Callable[..., Any], name: str, values: dict[str, Any]) -> list[str]:

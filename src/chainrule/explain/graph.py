@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, final
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
@@ -51,6 +51,31 @@ class Tape(Protocol):
         """Return the gradient at `of`, which is `seed`, and at every node that `of` was computed from."""
 
 
+Part = tuple[int, int, int]
+"""A part of a program: the number of its line, and where it starts and ends there."""
+
+
+class Lines(NamedTuple):
+    """Where the step of a node is in a program.
+
+    forward, backward   the numbers of its lines, the first of the program being 0; none where what the step computes is
+                        known before the program runs, or computed by another step
+    value, shares       what gives the value, and what the gradients of inputs, where it is a part of a line only
+    """
+
+    forward: tuple[int, ...]
+    value: tuple[Part, ...]
+    backward: tuple[int, ...]
+    shares: tuple[Part, ...]
+
+
+class Program(NamedTuple):
+    """A computation and its gradients as Python, and the lines of each node; none where these are not known."""
+
+    source: str
+    lines: tuple[Lines, ...] = ()
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class Graph:
@@ -65,7 +90,7 @@ class Graph:
     nodes: tuple[Node, ...]
     title: str
     tape: Tape | None = field(default=None, repr=False)
-    program: Callable[[], str] | None = field(default=None, repr=False)
+    program: Callable[[], Program] | None = field(default=None, repr=False)
 
     @property
     def output(self) -> Node:
@@ -164,7 +189,7 @@ class Graph:
         """
         if self.program is None:
             raise ValueError("this graph has no function to write as code; make it with chainrule.explain")
-        return self.program()
+        return self.program().source
 
     def __str__(self) -> str:
         return self.to_text()

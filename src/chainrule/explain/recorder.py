@@ -39,12 +39,12 @@ class _Step:
 class Recorder(Namespace):
     """The differentiable namespace over `base` that records the gates that run on its arrays."""
 
-    def __init__(self, base: Any) -> None:
+    def __init__(self, base: Any, level: int | None = None) -> None:
         self._steps: list[_Step] = []
         self._indices: dict[int, int] = {}  # by id, of nodes and of constants
         self._names: dict[int, str] = {}
         self._group = ""
-        self._level = new_level()
+        self._level = level or new_level()
         self.dtype: Any = None  # of the arrays that numbers become
         super().__init__(base)
 

@@ -1,6 +1,6 @@
 """What each gate computes, as equations with numbers: one forward, and one backward for each input."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,8 @@ def _forward(graph: "Graph", node: "Node") -> str:
 def _written(node: "Node", inputs: list[str]) -> str:
     """Return the gate of a node as its notation writes it, with these texts for its inputs."""
     row = notation.of(node.gate)
+    if node.gate == "getitem":
+        return f"{inputs[0]}[{index(node.settings['key'])}]"
     if not row.is_written_with(len(inputs)):
         settings = [
             f"{k}={v}" for k, v in node.settings.items() if k not in _HIDDEN_SETTINGS and v is not None
@@ -57,6 +59,20 @@ def _written(node: "Node", inputs: list[str]) -> str:
     if row.binds_first:
         inputs = [_parenthesised(x) for x in inputs]
     return notation.filled(row.written, dict(zip(notation.INPUTS, inputs, strict=False)))
+
+
+def index(key: Any) -> str:
+    """Return what stands between the brackets of an index, such as "1:, 0"."""
+    if isinstance(key, tuple):
+        return ", ".join(map(index, key)) + ("," if len(key) == 1 else "") if key else "()"
+    if isinstance(key, slice):
+        start, stop, step = ("" if part is None else str(part) for part in (key.start, key.stop, key.step))
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    if key is Ellipsis:
+        return "..."
+    if isinstance(key, np.ndarray | np.generic):
+        return brief(key)
+    return f"{key.dtype} {tuple(key.shape)}" if hasattr(key, "dtype") else str(key)
 
 
 def _backward(graph: "Graph", node: "Node") -> tuple[str, ...]:

@@ -51,6 +51,7 @@ class Program:
     run      takes the arguments of that signature
     checked  takes any positional arguments, and returns MISS for those of another signature
     source   the program as Python
+    observer what the function put into its recording, such as what can say which lines belong to what
     pinned   the numbers that decided it, by the place of the argument among all leaves
     same     which arrays are one object, of `others` and the arguments in turn, where the function asks
     parts    the text of each argument of the signature, by its name
@@ -63,6 +64,7 @@ class Program:
         self.same: tuple[int, ...] | None = None
         self.others: list[Any] = []
         self.source = ""
+        self.observer: Any = None
         self.signature = ", ".join(f"{name}: {text}" for name, text in parts.items())
         self.checked: Callable[..., Any]
         self.make_run: Callable[[], Callable[..., Any]]
@@ -109,6 +111,11 @@ def built(
     for name, x in zip(names, given, strict=True):
         unpacking.argument(x, name)
     _load(program, f, code, unpacking, names, out, base)
+    program.observer = recording.observer
+    above = program.source.count("\n") - len(code.lines)
+    for call in plan.calls:
+        if call.line is not None:
+            call.line += above
     for call in recording.calls:
         for variable in call.outs:
             variable.value = None  # for its memory

@@ -90,7 +90,9 @@ class Code:
         if call.operation == "constant":
             self._names[variable] = self.writer.object(variable.value, variable.name or "c")
             return self._names[variable], ATOM
-        return self.writer.call(call)
+        written = self.writer.call(call)
+        call.text = written[0]
+        return written
 
     def _unused(self, name: str) -> str:
         name = name.lstrip("_") or "x" if name.startswith("__") else name
@@ -212,6 +214,8 @@ class Code:
                 lines.append(f"{into[y]} = {memory}{_shape_of(y)}")
             else:
                 free.remove(into[y])
+        for part in (part for call in chain.values() for part in self.tree(call)):
+            part.line = len(self.lines) + len(lines)
         lines.append(self.loops.text([*chain.values()], into))
         for y, x in into.items():
             if type(x) is Variable:
@@ -256,6 +260,7 @@ class Code:
                 self.lines += self._loop(self._chains[i])
                 before = None
                 continue
+            at = len(self.lines)
             lines = [*self._lines_of(i, call), *self._freed(i)]
             if self._warns and call.errors and call.errors != usual:
                 if call.errors != before:
@@ -263,9 +268,12 @@ class Code:
                         f"{n}={s!r}" for n, s in zip(_ERRORS, call.errors, strict=True) if s != "warn"
                     )
                     self.lines.append(f"with {self.writer.library}.errstate({settings}):")
+                at = len(self.lines)
                 lines = [f"    {line}" for line in lines]
             before = call.errors
             self.lines += lines
+            for part in self.tree(call):
+                part.line = at
 
     def _lines_of(self, i: int, call: Call) -> list[str]:
         writer = self.writer

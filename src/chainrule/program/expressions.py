@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.backend.namespaces import to_numpy
 from chainrule.program.recording import Call, Variable
 from chainrule.program.simplify import uniform
 
@@ -17,6 +18,7 @@ _PRECEDENCE = {
     **{"u-": 8, "~": 8, "**": 9},
 }
 ATOM = 10
+_SHORT = 6  # masks of at most so many elements are spelled out
 _METHODS = ("sum", "mean", "max", "min", "prod", "any", "all")
 
 Text = tuple[str, int]  # an expression, and how tightly it binds
@@ -167,6 +169,10 @@ class Writer:
                 return f"{self.library}.asarray({self.listed((number,), named)})", ATOM
             named = {"dtype": value.dtype} | self._device(value)
             return f"{self.library}.full({self.listed((value.shape, number), named)})", ATOM
+        numbers = to_numpy(value) if hasattr(value, "dtype") else None
+        if numbers is not None and numbers.dtype.kind == "b" and 0 < numbers.size <= _SHORT:
+            named = {"dtype": value.dtype} | self._device(value)
+            return f"{self.library}.asarray({self.listed((numbers.tolist(),), named)})", ATOM
         return self.object(value, "c"), ATOM
 
     def _device(self, value: Any) -> dict[str, Any]:

@@ -36,6 +36,9 @@ class Names:
         self._of_node: dict[
             int, tuple[Any, Variable]
         ] = {}  # by the id of a node of the tape, which is kept alive
+        # The calls that the backward pass makes at a node of the tape, which is kept alive, by the ids of the node and
+        # of the parent whose gradient they give.
+        self.backward: dict[int, tuple[Any, dict[int, list[Call]]]] = {}
         self._latest: Call | None = None
         self._parent: Any = None
 
@@ -53,7 +56,11 @@ class Names:
                 frames.append(frame)
             elif kind == "backward_pass" and parent is None:
                 inside = frame.f_locals
-                gate, parent = getattr(inside.get("node"), "gate", None), inside.get("parent")
+                node, parent = inside.get("node"), inside.get("parent")
+                gate = getattr(node, "gate", None)
+                if parent is not None:
+                    _, calls = self.backward.setdefault(id(node), (node, {}))
+                    calls.setdefault(id(parent), []).append(call)
                 call.note = f"backward of {gate.__name__}" if gate is not None else "backward"
             frame = frame.f_back
         if parent is None and frames and self._note.startswith("backward"):

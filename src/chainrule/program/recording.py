@@ -29,10 +29,11 @@ _HERE = (
 class Variable:
     """A value of the program: an argument, an array that the function closes over, or a result of a call.
 
-    `known` says that it is the same at every replay, as what is made of literal numbers alone.
+    `known` says that it is the same at every replay, as what is made of literal numbers alone; `same`, which variable
+    the simplified program has in its place.
     """
 
-    __slots__ = ("call", "gradient_of", "known", "name", "value")
+    __slots__ = ("call", "gradient_of", "known", "name", "same", "value")
 
     def __init__(self, value: Any, call: "Call") -> None:
         self.value, self.call = value, call
@@ -41,6 +42,7 @@ class Variable:
         )
         self.name: str | None = None
         self.gradient_of: Variable | None = None
+        self.same = self
 
     @property
     def shape(self) -> Any:
@@ -55,7 +57,7 @@ class Call:
     attribute with a leading dot (`.T`), or one of "argument", "constant", "getitem", "setitem" and "guard".
     """
 
-    __slots__ = ("args", "errors", "inputs", "kwargs", "note", "operation", "outs", "run")
+    __slots__ = ("args", "errors", "inputs", "kwargs", "line", "note", "operation", "outs", "run", "text")
 
     def __init__(self, operation: str, run: Any, args: Any, kwargs: Any, errors: Any = None) -> None:
         self.operation, self.run, self.args, self.kwargs, self.errors = operation, run, args, kwargs, errors
@@ -65,6 +67,8 @@ class Call:
         )  # every variable, as often as it is an argument
         self.outs: list[Variable] = []
         self.note: str | None = None  # the part of the program that it belongs to, such as "backward of tanh"
+        self.line: int | None = None  # on which it is written; None before, and where no line has it
+        self.text = ""  # the part of that line which it is; "" for all of it
 
     @property
     def writes(self) -> bool:
@@ -140,6 +144,7 @@ class Recording:
         self.open = True
         self.names: Any = None  # is told of each call, to name what exists
         self.space: Any = None  # the recorded namespace of its arrays
+        self.observer: Any = None  # what the function put here, for who asked for the program
 
     def input(self, operation: str, value: Any, place: Any = None) -> Variable:
         """Return a variable that no call of the library gives: an argument or a constant."""

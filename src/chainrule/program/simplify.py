@@ -69,6 +69,8 @@ def simplified(recording: Recording, results: Iterable[Variable]) -> Simplified:
         for out in call.outs:
             out.call = new
         kept.append(new)
+    for variable, same in known.items():
+        variable.same = same
     outs = [resolve(y) for y in results]
     return Simplified(_alive(kept, outs, recording.handles), outs)
 
@@ -100,7 +102,10 @@ def uniform(variable: Variable) -> Any:
         return None
     if "uniform" not in call.kwargs:
         numbers = to_numpy(value) if hasattr(value, "dtype") else np.asarray(value)
-        same = numbers.size and numbers.dtype.kind in "iuf" and bool((numbers == numbers.flat[0]).all())
+        alike = numbers == numbers.flat[0] if numbers.size else False
+        if numbers.dtype.kind == "f" and numbers.size and np.isnan(numbers.flat[0]):
+            alike = np.isnan(numbers)
+        same = numbers.dtype.kind in "iuf" and bool(np.all(alike))
         call.kwargs["uniform"] = numbers.flat[0].item() if same else None
     return call.kwargs["uniform"]
 

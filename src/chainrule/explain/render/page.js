@@ -2,7 +2,7 @@
 // Each step of the page is one gate, forward and then backward. `boxes` are the boxes of the drawing, each after the
 // boxes that feed it.
 
-const { title, boxes, backward, single } = JSON.parse(document.getElementById("graph").textContent);
+const { title, boxes, backward, single, code } = JSON.parse(document.getElementById("graph").textContent);
 const output = boxes.length - 1;
 
 // A row for each gate that the page can compute, filled in from the notation of chainrule.explain: `written`, a formula
@@ -93,14 +93,15 @@ const uses = (i) => boxes.reduce((count, box) => count + box.inputs.filter((j) =
 let now = 0;
 let timer = 0;
 
-function describe(step) {
+function describe(k) {
+  const step = steps[k];
   const box = boxes[step.box];
   const given = boxes.filter((box) => !box.inputs.length && !box.fold).map((box) => box.forward);
   if (step.kind === "given") return ["The inputs are given.", given];
   if (step.kind === "seed") return [`Backward begins at ${box.name}.`, [`d${box.name} = d${box.name}/d${box.name} = 1`]];
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
   if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
-  const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === now && uses(i) > 1);
+  const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === k && uses(i) > 1);
   const shares = done.map((other) => `d${other.name} is now complete: ${other.gradient}`);
   return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward), ...shares]];
 }
@@ -126,13 +127,66 @@ function show(step) {
     // The element that comes last is drawn on top.
     if (lit) wire.parentNode.append(wire);
   });
-  const [head, lines] = describe(steps[now]);
-  find("head").textContent = head;
-  find("lines").replaceChildren(...lines.map((line) => make("li", line)));
+  tell(now);
+  if (code) showCode(kind, boxes[box]);
+  document.querySelectorAll("#track i").forEach((part, k) => part.classList.toggle("done", k <= now));
   find("step").textContent = `Step ${now} of ${steps.length - 1}`;
   for (const [id, end] of [["first", 0], ["back", 0], ["next", steps.length - 1], ["last", steps.length - 1]])
     find(id).setAttribute("aria-disabled", String(now === end));
   if (box !== undefined) reveal(document.querySelector(`.node[data-box="${box}"]`));
+}
+
+function tell(k) {
+  const [head, lines] = describe(k);
+  find("head").textContent = head;
+  find("lines").className = steps[k].kind;
+  find("lines").replaceChildren(...lines.map((line) => make("li", line)));
+}
+
+// Keep room for the longest step, so that the drawing below stays where it is.
+function settle() {
+  const rule = document.querySelector(".rule");
+  rule.style.minHeight = "";
+  const heights = steps.map((step, k) => (tell(k), rule.getBoundingClientRect().height));
+  rule.style.minHeight = `${Math.max(...heights)}px`;
+  tell(now);
+}
+
+// Mark the lines of the program that belong to a step, and in them what is a part of a line only.
+function showCode(kind, box) {
+  const gate = kind === "forward" || kind === "backward";
+  const [lit, parts] = gate ? box.lines.slice(...(kind === "forward" ? [0, 2] : [2, 4])) : [[], []];
+  const lines = [...find("code").children];
+  lines.forEach((line, k) => {
+    line.className = lit.includes(k) ? (kind === "backward" ? "lit back" : "lit") : "";
+    line.replaceChildren(...(lit.includes(k) ? marked(code[k], parts.find(([of]) => of === k)) : [code[k] || " "]));
+  });
+  const none = "No line of its own: the numbers are known before the program runs, or passed on as they are.";
+  find("said").textContent = gate && !lit.length ? none : "";
+  // Scroll the program, and never the page.
+  if (lit.length) find("code").scrollTop = lines[lit[0]].offsetTop - find("code").offsetTop - find("code").clientHeight / 3;
+}
+
+function marked(line, part) {
+  if (!part) return [line];
+  const cut = (...ends) => [...line].slice(...ends).join("");
+  return [cut(0, part[1]), make("mark", cut(part[1], part[2])), cut(part[2])];
+}
+
+// A bar for each step, the forward ones and then the backward ones.
+function track() {
+  const firstBackward = backward ? steps.findIndex((step) => step.kind === "seed") : steps.length;
+  for (const [kind, start, end] of [["forward", 0, firstBackward], ["backward", firstBackward, steps.length]]) {
+    if (start === end) continue;
+    const group = make("div", "", { className: kind });
+    group.style.flex = end - start;
+    group.append(make("small", kind), ...steps.slice(start, end).map((step, k) => {
+      const part = make("i", "", { title: describe(start + k)[0] });
+      part.addEventListener("click", () => (stop(), show(start + k)));
+      return part;
+    }));
+    find("track").append(group);
+  }
 }
 
 // Scroll the drawing, and never the page, until the node is in the middle.
@@ -250,6 +304,13 @@ function start() {
   find("zoom").addEventListener("click", () => fit(!find("pane").classList.contains("fit")));
   fit(room / natural > (room > 900 ? 0.6 : 0.9));
   inputsPanel();
+  track();
+  if (code) {
+    find("program").hidden = false;
+    find("code").replaceChildren(...code.map((line) => make("span", line)));
+  }
+  settle();
+  addEventListener("resize", settle);
   show(0);
 }
 

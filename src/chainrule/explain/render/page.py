@@ -4,6 +4,7 @@ import base64
 import hashlib
 import html as markup
 import json
+import warnings
 from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
@@ -18,7 +19,7 @@ from chainrule.explain.render.svg import MOST, clean, computed, draw
 from chainrule.explain.wording import equations
 
 if TYPE_CHECKING:
-    from chainrule.explain.graph import Graph
+    from chainrule.explain.graph import Graph, Program
 
 _ROOM = 9
 """Digits that are kept free at each wire of a graph whose inputs a reader may change."""
@@ -75,12 +76,33 @@ def _is_of_numbers(graph: "Graph") -> bool:
 
 
 def _data(graph: "Graph", boxes: Sequence[Box], single: bool) -> dict[str, Any]:
+    program = _program(graph, boxes)
+    lines = program.lines if program else ()
     return {
         "title": graph.title,
         "backward": computed(graph),
         "single": single,
-        "boxes": [_box(graph, box, single) for box in boxes],
+        "boxes": [
+            _box(graph, box, single) | ({"lines": lines[box.members[0]]} if lines else {}) for box in boxes
+        ],
+        "code": program.source.split("\n") if program else None,
     }
+
+
+def _program(graph: "Graph", boxes: Sequence[Box]) -> "Program | None":
+    """Return the program of a graph, where it is known which of its lines belong to which node."""
+    if graph.program is None or len(boxes) < len(graph.nodes) or not computed(graph):
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", "compile")  # of what another run would not repeat
+            program = graph.program()
+    except (
+        Exception
+    ):  # what a function does in a second run, or what no program can have: the drawing stands alone
+        return None
+    return program if program.lines else None
 
 
 def _box(graph: "Graph", box: Box, single: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from chainrule.explain.render import palette
 from chainrule.explain.render.folding import Box, folded
 from chainrule.explain.render.labels import DIGIT, LINE, Label, label, shortened, text_width
 from chainrule.explain.render.layout import Layout, arranged
+from chainrule.explain.wording import index
 
 if TYPE_CHECKING:
     from chainrule.explain.graph import Graph, Node
@@ -179,12 +180,16 @@ def _cell(graph: "Graph", box: Box, room: float) -> _Cell:
         )
         return _Cell(box, node, box.title, "", widest + 20, Label(), Label(), 0.0)
     if node.inputs:
-        sign = notation.of(node.gate).sign or shortened(node.gate.replace("_", " "), 24)
+        sign = notation.of(node.gate).sign or _index(node) or shortened(node.gate.replace("_", " "), 24)
         name = shortened(node.name, 12)
     else:
         sign, name = shortened(node.name, 18), ""
     pill = max(_PILL, text_width(sign, _LETTER) + 16)
     return _Cell(box, node, sign, name, pill, label(node.value), label(node.gradient, with_shape=False), room)
+
+
+def _index(node: "Node") -> str:
+    return f"[{shortened(index(node.settings['key']), 22)}]" if node.gate == "getitem" else ""
 
 
 def _ports(cells: Sequence[_Cell], layout: Layout, boxes: Sequence[Box]) -> dict[tuple[int, int], float]:
