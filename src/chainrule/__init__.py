@@ -94,7 +94,6 @@ _HOMES = {
     **dict.fromkeys(("L1", "L2", "ElasticNet"), "models.penalties"),
     "MLP": "models.mlp",
     "compile": "program.compiled",
-    "load_model": "trained",
 }
 _ESTIMATORS = ("LogisticRegression", "MLPClassifier", "MLPRegressor")
 
@@ -105,6 +104,10 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(f"chainrule.{_MODULES[name]}")
     if name in _HOMES:
         return getattr(importlib.import_module(f"chainrule.{_HOMES[name]}"), name)
+    if name == "load_model":
+        from chainrule.trained import load_model
+
+        return load_model
     if name in _ESTIMATORS:
         import chainrule.estimators
 

@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -19,9 +20,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from chainrule import __version__
-
-        typer.echo(f"chainrule {__version__}")
+        typer.echo(f"chainrule {version('chainrule')}")
         raise typer.Exit
 
 
@@ -31,7 +30,7 @@ def _print_version(wanted: bool) -> None:
     "(cpu, cuda, cuda:N, auto, strict), else a GPU where one works, else the CPU."
 )
 def _options_of_all(
-    version: Annotated[
+    shown: Annotated[
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,

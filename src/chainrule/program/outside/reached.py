@@ -110,7 +110,7 @@ class Outside:
         if is_transformed(x) or hasattr(x, "recording"):
             return
         (self._closed if closed else self.targets)[id(x)] = x
-        if not closed and isinstance(x, np.ndarray):
+        if not closed and issubclass(type(x), np.ndarray):
             self._kept.append(("form", x, None, READ["form"](x, None)))
 
     def _function(self, f: types.FunctionType, closed: bool) -> None:
