@@ -74,7 +74,7 @@ def screen_of(text):
 
 @terminals
 def test_on_a_terminal_the_cost_is_drawn_and_the_last_frame_stays(three_kinds, tmp_path):
-    command = ["train", three_kinds, "--hidden", "64,64", "--batch", 4, "--epochs", 12]
+    command = ["train", three_kinds, "--hidden", "64,64", "--batch", 4, "--epochs", 12, "--validation", 0.1]
     status, text = on_a_terminal(*command, "--out", tmp_path / "run")
     assert status == 0
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1
@@ -136,7 +136,7 @@ def test_a_terminal_that_cannot_draw_gets_lines(environment, three_kinds, tmp_pa
 @pytest.mark.parametrize("forced", ["", "1"])
 def test_what_is_no_terminal_gets_lines_and_nothing_else(forced, three_kinds, tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "chainrule", "train", three_kinds, "--steps", "40", "--out", tmp_path],
+        [sys.executable, "-m", "chainrule", "train", three_kinds, "--steps", "40", "--validation", "0.1", "--out", tmp_path],
         env=os.environ | {"CHAINRULE_DEVICE": "cpu", "FORCE_COLOR": forced, "TERM": "xterm"},
         capture_output=True,
         text=True,
@@ -167,7 +167,7 @@ def test_a_fault_is_told_above_the_drawing(three_kinds, tmp_path):
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_fault_goes_where_it_spoils_no_drawing(shared, monkeypatch, capsys):
     made = config(m=50, hidden="3", steps=100)
-    monkeypatch.setattr(progress, "_on_terminal", lambda console: shared)
+    monkeypatch.setattr(progress, "on_terminal", lambda console: shared)
     progress.Drawing(made).fault(OSError("no room"))
     told = capsys.readouterr()
     assert (told.out if shared else told.err) == "chainrule: no room\n"

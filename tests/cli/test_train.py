@@ -138,10 +138,10 @@ def test_the_variable_chooses_the_device_and_the_option_wins(tmp_path):
             "--out /dev/null: expected a folder for the results, got a file",
         ),
         (["train", "--out", "/dev/null/deeper"], 1, "expected a folder for the results, got a file"),
-        (["train", "--held-out", "2"], 1, "held_out between 0 and 1"),
+        (["train", "--held-out", "2"], 2, "--held-out: expected a share above 0 and under 1"),
         (["train", "--model", "logistic", "--hidden", "3"], 2, "--hidden is for networks"),
         (["train", "--hidden", "3;4"], 2, "--hidden: expected whole numbers"),
-        (["train", "--optimizer", "sgd"], 2, "--optimizer: expected one of gradient-descent, momentum"),
+        (["train", "--optimizer", "lion"], 2, "--optimizer: expected one of gradient-descent, momentum"),
         (["train", "--penalty", "l2"], 2, "--penalty: expected none, l1:0.1"),
         (["train", "--steps", "3", "--epochs", "3"], 2, "expected --steps or --epochs, got both"),
         (["train", "--weights", "random"], 2, "'random' is not one of"),
@@ -304,7 +304,7 @@ class TestNetworks:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
     def test_an_interrupt_keeps_the_best(self, tmp_path, three_kinds):
-        settings = ["--hidden", 20, "--epochs", 10**6, "--patience", 10**6, "--learning-rate", 0.01]
+        settings = ["--hidden", 20, "--validation", 0.1, "--epochs", 10**6, "--patience", 10**6, "--learning-rate", 0.01]
         process = start(three_kinds, *settings, "--out", tmp_path / "run", sign="cost up to step      3")
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=60)

@@ -143,7 +143,7 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         W, *b = (home.bring(x) for x in run.params)
         self.coef_ = home.xp.matrix_transpose(W)
         self.intercept_ = b[0] if b else home.xp.zeros(W.shape[1], dtype=W.dtype, device=home.device)
-        self.n_iter_ = np.asarray([run.steps], np.int32)
+        self.n_iter_ = home.xp.asarray([run.steps], dtype=home.xp.int32, device=home.device)
         self.loss_curve_ = [report.cost for report in run.history[1:]]
         if run.stopped != "tol":
             warnings.warn(

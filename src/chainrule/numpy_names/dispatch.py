@@ -92,7 +92,7 @@ def ufunc(space: Any, kernel: Any, method: str, inputs: tuple[Any, ...], setting
 
     Raises TypeError for a function without a gradient rule, for its methods such as `reduce`, and for settings.
     """
-    if is_transformed(out := _one_out(settings)):
+    if settings and is_transformed(out := _one_out(settings)):
         return _written(out, ufunc(space, kernel, method, inputs, _without_out(settings)))
     full = getattr(kernel, "__name__", None) or kernel.name
     # CuPy's kernels are called cupy_exp, cupyx_scipy_gamma and cupyx_scipy_special_erf.
