@@ -1,6 +1,7 @@
 """The files by which a project is met: how to cite it, its forms for issues, and its public CI."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def sessions_of_nox():
     """Return the sessions of noxfile.py; one that runs on every Python has its name for each."""
     for one in ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8")).body:
         if isinstance(one, ast.FunctionDef) and one.decorator_list:
-            everywhere = "python=PYTHONS)" in ast.unparse(one.decorator_list[0])
+            everywhere = re.search(r"python=PYTHONS\b(?!\[)", ast.unparse(one.decorator_list[0]))
             yield from (f"{one.name}-{python}" for python in PYTHONS) if everywhere else [one.name]
 
 

@@ -136,7 +136,19 @@ def test_a_terminal_that_cannot_draw_gets_lines(environment, three_kinds, tmp_pa
 @pytest.mark.parametrize("forced", ["", "1"])
 def test_what_is_no_terminal_gets_lines_and_nothing_else(forced, three_kinds, tmp_path):
     ended = subprocess.run(
-        [sys.executable, "-m", "chainrule", "train", three_kinds, "--steps", "40", "--validation", "0.1", "--out", tmp_path],
+        [
+            sys.executable,
+            "-m",
+            "chainrule",
+            "train",
+            three_kinds,
+            "--steps",
+            "40",
+            "--validation",
+            "0.1",
+            "--out",
+            tmp_path,
+        ],
         env=os.environ | {"CHAINRULE_DEVICE": "cpu", "FORCE_COLOR": forced, "TERM": "xterm"},
         capture_output=True,
         text=True,

@@ -304,7 +304,18 @@ class TestNetworks:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to a child")
     def test_an_interrupt_keeps_the_best(self, tmp_path, three_kinds):
-        settings = ["--hidden", 20, "--validation", 0.1, "--epochs", 10**6, "--patience", 10**6, "--learning-rate", 0.01]
+        settings = [
+            "--hidden",
+            20,
+            "--validation",
+            0.1,
+            "--epochs",
+            10**6,
+            "--patience",
+            10**6,
+            "--learning-rate",
+            0.01,
+        ]
         process = start(three_kinds, *settings, "--out", tmp_path / "run", sign="cost up to step      3")
         process.send_signal(signal.SIGINT)
         text, errors = process.communicate(timeout=60)

@@ -33,5 +33,5 @@ def test_without_onnx_it_is_named(saved, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     result = chainrule("export", saved(NETS[0]), "--onnx", tmp_path / "model.onnx")
     assert result.exit_code == 1
-    assert 'export to ONNX needs onnx: pip install "chainrule[onnx]"' in result.stderr
+    assert "export to ONNX needs onnx: pip install '.[onnx]'" in result.stderr
     assert not (tmp_path / "model.onnx").exists()

@@ -79,7 +79,7 @@ def test_validation_is_for_batches_where_nobody_says_else():
         ({"hidden": "5;7"}, "--hidden"),
         ({"hidden": ","}, "--hidden"),
         ({"activation": "swish"}, "activation must be one of"),
-        ({"optimizer": "sgd"}, "--optimizer: expected one of gradient-descent, momentum, .*, got 'sgd'"),
+        ({"optimizer": "lion"}, "--optimizer: expected one of gradient-descent, momentum, .*, got 'lion'"),
         ({"penalty": "l3:1"}, "--penalty: expected none, l1:0.1, l2:0.7 or elastic:0.1:0.5, got 'l3:1'"),
         ({"penalty": "l2"}, "--penalty"),
         ({"penalty": "l2:x"}, "--penalty"),

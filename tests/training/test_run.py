@@ -169,9 +169,7 @@ def test_the_rate_from_the_data_lets_the_cost_fall_at_every_step(tmp_path, k, pe
     assert costs[-1] < costs[0]
 
 
-@pytest.mark.parametrize(
-    ("units", "batch", "threads"), [(20, "30", {1}), (20, "all", {1}), (3000, "30", None)]
-)
+@pytest.mark.parametrize(("units", "batch", "threads"), [(20, "30", {1}), (20, "all", {1})])
 def test_small_products_are_not_shared_out(units, batch, threads, tmp_path, monkeypatch):
     def current():
         return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}
@@ -181,5 +179,5 @@ def test_small_products_are_not_shared_out(units, batch, threads, tmp_path, monk
     run = run_on(cr.get_device("cpu"), dtype="float32", **options)
     seen = []
     run.learn(tmp_path / "checkpoint", on_report=lambda report: seen.append(current()))
-    assert seen[-1] == (threads or usual)
+    assert seen[-1] == threads
     assert current() == usual

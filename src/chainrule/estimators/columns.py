@@ -60,6 +60,9 @@ def of_columns(
 def _sizes(data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple[Array, Array]:
     """Return the mean (n,) and the size (n, 1) of each column where parameters are kept: 1 of one that is constant."""
     X, place = data.X, data.place
+    if in_chunks(X) and 0 in X.chunks[0]:
+        # A chunk without rows has no largest number.
+        X = X.rechunk({0: tuple(filter(None, X.chunks[0]))})
     xp = namespace(X.data if is_sparse(X) else X)
     if data.weight is None:
         share = xp.full(

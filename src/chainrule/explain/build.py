@@ -206,6 +206,8 @@ def _example(f: Any) -> str:
     """Return how values would be written for f, with the names of its parameters where it has a signature."""
     if isinstance(f, str):
         return f'"{f}", a=2.0'
+    from chainrule.models.mlp import MLP
+
     if isinstance(f, MLP):
         return "net, params=params, X=X, y=y"
     try:

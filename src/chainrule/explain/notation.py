@@ -100,7 +100,7 @@ NOTATION: dict[str, Notation] = {
     # Element-wise functions.
     "abs": Notation(("sign(x)",), sign="|x|", call=1),
     "acos": Notation(("(-1 / sqrt((1 - x) * (1 + x)))",), call=1),
-    "acosh": Notation(("(1 / sqrt((x - 1) * (x + 1)))",), call=1),
+    "acosh": Notation(("(1 / (sqrt(x - 1) * sqrt(x + 1)))",), call=1),
     "asin": Notation(("(1 / sqrt((1 - x) * (1 + x)))",), call=1),
     "asinh": Notation(("(1 / hypot(x, 1))",), call=1),
     "atan": Notation(("(1 / (1 + x**2))",), call=1),

@@ -120,7 +120,7 @@ INSTEAD = {
     "put": "xp.where(mask, value, x)",
     "resize": "numpy.reshape(x, shape)",
     "sort": "numpy.sort(x)",
-    "view": "x.astype(dtype)",
+    "view": "x.astype(dtype), and np.asarray(m) for a matrix m beside it",
 }
 # For the error where NumPy's C code makes an array of what it does not ask: of a list of traced arrays, in A.dot(x).
 FROM_LISTS = (
