@@ -44,6 +44,8 @@ CASES = {
     "estimator": "m = cr.MLPClassifier((4,), max_iter=5).fit(X, labels); there(m.predict_proba(X), m.coefs_)",
     "estimator of NumPy's rows": "m = cr.LogisticRegression(device='cuda:1').fit(cr.get_device('cpu').asarray(X),"
     " cr.get_device('cpu').asarray(y)); m.predict_proba(cr.get_device('cpu').asarray(X))",
+    "estimator with an l1 penalty": "cr.LogisticRegression(device='cuda:1', penalty='l1').fit("
+    "cr.get_device('cpu').asarray(X), cr.get_device('cpu').asarray(y))",
     "new arrays": "xp, at = place.xp, X.device; there([f(X) for f in (xp.zeros_like, xp.ones_like, xp.empty_like)],"
     " [f(3, device=at) for f in (xp.zeros, xp.ones, xp.empty, xp.eye, xp.arange)], xp.full(3, 1.0, device=at),"
     " xp.full_like(X, 1.0), xp.linspace(0, 1, 3, device=at), xp.asarray([1.0], device=at))",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from chainrule import pytree
+from chainrule.backend.gpus import on_their_gpu
 from chainrule.backend.namespaces import namespace
 from chainrule.estimators.placement import Data, in_chunks
 from chainrule.gates.types import Array
@@ -26,7 +27,7 @@ def of_columns(
 
     Source: the diagonal preconditioner of Nocedal and Wright, Numerical Optimization (2006), section 5.1.
     """
-    mean, size = _sizes(data, strength, centred=biases, coarse=coarse)
+    mean, size = _sizes(data.X, data, strength, centred=biases, coarse=coarse)
     first = len(signs)
 
     def shift(weights: Sequence[Array]) -> list[Array]:
@@ -34,18 +35,21 @@ def of_columns(
         products = [sign * (mean @ W) for sign, W in zip(signs, weights, strict=True)]
         return [sum(products[1:], products[0])] if biases else []
 
+    @on_their_gpu
     def inward(params: Any) -> Any:
         leaves = pytree.flat(params)
         W, rest = leaves[:first], leaves[first:]
         moved = [b + by for b, by in zip(rest, shift(W), strict=False)]
         return pytree.rebuilt(params, iter([*(w * size for w in W), *moved, *rest[len(moved) :]]))
 
+    @on_their_gpu
     def outward(variables: Any) -> Any:
         leaves = pytree.flat(variables)
         W, rest = [u / size for u in leaves[:first]], leaves[first:]
         moved = [b - by for b, by in zip(rest, shift(W), strict=False)]
         return pytree.rebuilt(variables, iter([*W, *moved, *rest[len(moved) :]]))
 
+    @on_their_gpu
     def pulled(gradients: Any) -> Any:
         leaves = pytree.flat(gradients)
         slopes = leaves[:first]
@@ -57,9 +61,10 @@ def of_columns(
     return Variables(inward, outward, pulled)
 
 
-def _sizes(data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple[Array, Array]:
+@on_their_gpu
+def _sizes(X: Any, data: Data, strength: float, *, centred: bool, coarse: bool) -> tuple[Array, Array]:
     """Return the mean (n,) and the size (n, 1) of each column where parameters are kept: 1 of one that is constant."""
-    X, place = data.X, data.place
+    place = data.place
     if in_chunks(X) and 0 in X.chunks[0]:
         # A chunk without rows has no largest number.
         X = X.rechunk({0: tuple(filter(None, X.chunks[0]))})

@@ -249,12 +249,11 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
                 columns = of_columns(data, two, biases=self.fit_intercept)
                 return by_all_rows(cost, [W, *biases], None, variables=columns, **settings)
             columns = of_columns(data, two, biases=self.fit_intercept, signs=(1, -1))
-            xp = at.xp
-            parts = [xp.maximum(W, xp.zeros_like(W)), xp.maximum(-W, xp.zeros_like(W)), *biases]
+            parts = [*_parts_of(W), *biases]
             least = [0.0, 0.0, *([-math.inf] * len(biases))]
             run = by_all_rows(_of_parts(cost, one), parts, None, variables=columns, least=least, **settings)
             P, N, *b = run.params
-            return replace(run, params=[P - N, *b])
+            return replace(run, params=[_whole(P, N), *b])
 
     def _announce(self) -> Callable[[Report], None] | None:
         def announce(report: Report) -> None:
@@ -292,6 +291,18 @@ def _of_one_layer(cost_and_gradients: CostAndGradients, none: Array) -> CostAndG
     return of_one_layer
 
 
+@on_their_gpu
+def _parts_of(W: Array) -> tuple[Array, Array]:
+    """Return P and N, from 0 up, whose difference is W."""
+    xp = namespace(W)
+    return xp.maximum(W, xp.zeros_like(W)), xp.maximum(-W, xp.zeros_like(W))
+
+
+@on_their_gpu
+def _whole(P: Array, N: Array) -> Array:
+    return P - N
+
+
 def _of_parts(cost_and_gradients: CostAndGradients, strength: float) -> CostAndGradients:
     """Return the function of [P, N, b] or [P, N] for that of [P - N, b], with strength times the sum of P and N added.
 
@@ -300,6 +311,7 @@ def _of_parts(cost_and_gradients: CostAndGradients, strength: float) -> CostAndG
     ECML 2007, section 3.2).
     """
 
+    @on_their_gpu
     def of_parts(params: list[Array]) -> tuple[Array, list[Array]]:
         P, N, *b = params
         xp = namespace(P)
