@@ -39,69 +39,37 @@ def nanmedian(xp: Any, a: Any, axis: Axes = None, *, keepdims: bool = False) -> 
     return _placed(xp, y[..., None], a, axis, (), keepdims)
 
 
-@numpy_name()
-def quantile(
-    xp: Any,
-    a: Any,
-    q: Any,
-    axis: Axes = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
-    weights: Any = None,
-) -> Array:
+def _of_shares(name: str, text: str) -> Callable[..., Array]:
+    """Return `quantile`, or one of those beside it, which differ in what the whole is and in whether NaN counts."""
+
+    def function(
+        xp: Any,
+        a: Any,
+        q: Any,
+        axis: Axes = None,
+        *,
+        method: str = "linear",
+        keepdims: bool = False,
+        weights: Any = None,
+    ) -> Array:
+        return _quantile(xp, name, a, q, axis, method, keepdims, weights)
+
+    function.__name__, function.__doc__ = name, text
+    return numpy_name(name)(function)
+
+
+quantile = _of_shares(
+    "quantile",
     """Return quantiles q from 0 to 1 along axes, by any method of NumPy's; equal elements share.
 
     Where a method interpolates there is a slope in q too. Weights are for method="inverted_cdf" alone, shaped as a or
     along the axes; their own slope is 0, and where they are negative or all 0 the result is NaN. Source: Hyndman and
     Fan, Sample quantiles in statistical packages, The American Statistician 50 (4), 1996.
-    """
-    return _quantile(xp, "quantile", a, q, axis, method, keepdims, weights)
-
-
-@numpy_name()
-def percentile(
-    xp: Any,
-    a: Any,
-    q: Any,
-    axis: Axes = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
-    weights: Any = None,
-) -> Array:
-    """Return `quantile` for percentages q from 0 to 100."""
-    return _quantile(xp, "percentile", a, q, axis, method, keepdims, weights)
-
-
-@numpy_name()
-def nanquantile(
-    xp: Any,
-    a: Any,
-    q: Any,
-    axis: Axes = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
-    weights: Any = None,
-) -> Array:
-    """Return `quantile` of the elements that are not NaN."""
-    return _quantile(xp, "nanquantile", a, q, axis, method, keepdims, weights)
-
-
-@numpy_name()
-def nanpercentile(
-    xp: Any,
-    a: Any,
-    q: Any,
-    axis: Axes = None,
-    *,
-    method: str = "linear",
-    keepdims: bool = False,
-    weights: Any = None,
-) -> Array:
-    """Return `percentile` of the elements that are not NaN."""
-    return _quantile(xp, "nanpercentile", a, q, axis, method, keepdims, weights)
+    """,
+)
+percentile = _of_shares("percentile", "Return `quantile` for percentages q from 0 to 100.")
+nanquantile = _of_shares("nanquantile", "Return `quantile` of the elements that are not NaN.")
+nanpercentile = _of_shares("nanpercentile", "Return `percentile` of the elements that are not NaN.")
 
 
 # How far a method reaches beyond both ends of n sorted elements: alpha and beta of the source.
