@@ -14,7 +14,7 @@ from chainrule.models.losses import COSTS
 from chainrule.optim import OPTIMIZERS
 
 HERE = Path(__file__).resolve().parent
-PAGES = (HERE / "networks.md", HERE / "training.md")
+PAGES = [HERE / folder / name for folder in ("", "zh") for name in ("networks.md", "training.md")]
 
 
 def names(table: Iterable[str], quote: str = "") -> str:
