@@ -48,7 +48,7 @@ def test_a_translation_has_the_structure_of_its_original(english, chinese):
     for (mark, block), (own_mark, own) in zip(ours, theirs, strict=False):
         assert own_mark == mark, f"{chinese}: {own_mark!r} where {english} has {mark!r}\n{own}"
         assert own == block, (
-            f"{chinese}: another block than {english} (`python docs/lessons.py` mends lessons)"
+            f"{chinese}: run `python docs/fill_tables.py`, for a lesson `python docs/lessons.py`"
         )
     assert len(theirs) == len(ours), f"{chinese}: {len(theirs)} blocks, {english} has {len(ours)}"
     assert set(targets(chinese, translation)) == set(targets(english, original)), f"{chinese}: other links"
