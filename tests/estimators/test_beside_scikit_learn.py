@@ -129,6 +129,19 @@ class TestPenalties:
         warm = mine.set_params(warm_start=True).fit(X, y)
         assert warm.n_iter_.tolist() == [0]
 
+    @pytest.mark.parametrize("ratio", [0.0, 1.0])
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    def test_liblinears_penalty_counts_biases(self, ratio, fit_intercept):
+        X, y = data.make_classification(80, 6, n_informative=4, weights=[0.8], random_state=1)
+        settings = {"C": 0.3, "l1_ratio": ratio, "fit_intercept": fit_intercept, "solver": "liblinear"}
+        mine = cr.LogisticRegression(tol=1e-9, max_iter=1000, **settings).fit(X, y)
+        theirs = TheirLogisticRegression(tol=1e-10, max_iter=50000, **settings).fit(X, y)
+        np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
+        np.testing.assert_allclose(mine.intercept_, theirs.intercept_, atol=1e-5)
+        free = cr.LogisticRegression(tol=1e-9, max_iter=1000, **settings | {"solver": "saga"}).fit(X, y)
+        assert (abs(free.intercept_ - mine.intercept_) > 1e-2) == fit_intercept
+        assert mine.set_params(warm_start=True).fit(X, y).n_iter_.tolist() == [0]
+
     def test_names(self):
         X, y = data.make_classification(60, 6, random_state=0)
         lasso = cr.LogisticRegression(l1_ratio=1.0).fit(X, y).coef_
@@ -139,7 +152,7 @@ class TestPenalties:
         X, y = data.make_classification(60, 3, n_redundant=0, flip_y=0.4, random_state=0)
         free = cr.LogisticRegression(C=np.inf, tol=1e-8).fit(X, y).coef_
         np.testing.assert_array_equal(cr.LogisticRegression(penalty=None, tol=1e-8).fit(X, y).coef_, free)
-        with pytest.warns(UserWarning, match=r"l1_ratio=0.5 is not looked at with penalty='l2'"):
+        with pytest.warns(UserWarning, match=r"penalty=l2 with l1_ratio=0.5, which is not looked at"):
             cr.LogisticRegression(penalty="l2", l1_ratio=0.5).fit(X, y)
         with pytest.warns(UserWarning, match="penalty=None will ignore the C"):
             cr.LogisticRegression(penalty=None, C=3.0).fit(X, y)
@@ -151,7 +164,10 @@ class TestPenalties:
             ({"l1_ratio": 1.5}, "l1_ratio must be a number from 0 to 1"),
             ({"penalty": "elasticnet", "l1_ratio": None}, "penalty='elasticnet' needs an l1_ratio"),
             ({"penalty": "l1", "solver": "nesterov"}, r"a penalty of \|w\|_1 needs solver='lbfgs'"),
-            ({"solver": "liblinear"}, ".*liblinear, which penalises biases, has another"),
+            (
+                {"solver": "liblinear"},
+                "The 'liblinear' solver does not support multiclass classification, got 3",
+            ),
         ],
     )
     def test_what_cannot_be(self, settings, message):
