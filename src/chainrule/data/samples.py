@@ -114,10 +114,13 @@ def _labels_of(raw: Raw, label: str | None) -> list[str | None]:
 
 
 def _numbers_of(raw: Raw) -> list[str | None]:
-    labels = raw.labels
-    if labels is None or labels.dtype.kind not in "iuf":
-        return [None] * raw.X.shape[0]
-    return [None if number != number else repr(number) for number in labels.astype(np.float64).tolist()]
+    def number(label: Any) -> str | None:
+        try:
+            return None if float(label) != float(label) else repr(float(label))
+        except (TypeError, ValueError):
+            return None
+
+    return [None] * raw.X.shape[0] if raw.labels is None else [number(label) for label in raw.labels.tolist()]
 
 
 def _named(labels: Iterable[str | None]) -> frozenset[str]:
