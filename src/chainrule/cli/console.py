@@ -194,13 +194,19 @@ def reserve_output(options: dict[str, Path | None]) -> None:
 
 def write_file(path: Path, content: bytes) -> None:
     """Write what an option asked for into its file, or on the standard output where the path is `-`, and say so."""
-    if path == STANDARD_OUTPUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_bytes(path, content)
+    put(path, content)
+    if path != STANDARD_OUTPUT:
         tell("wrote", str(path))
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write content into a file, or on the standard output where the path is `-`."""
+    if path != STANDARD_OUTPUT:
+        write_bytes(path, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def printable(text: str) -> str:

@@ -19,7 +19,7 @@ def export(
     """Write a trained model as an ONNX file, with its scaling, for other runtimes.
 
     Its input is X, double (m, n): raw features as in the data that it learnt from. Its outputs are label (m,), the name
-    of the likeliest class, and probabilities (m, k).
+    of the likeliest class, and probabilities (m, k); or prediction (m,), where a number is predicted.
 
     Example: chainrule export digits --onnx digits.onnx
     """
