@@ -8,8 +8,8 @@ const make = (tag, text = "", properties = {}) =>
   Object.assign(document.createElement(tag), { textContent: text }, properties);
 const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const COMMON = {
-  en: { play: "Play", pause: "Pause", step: "Step", reset: "Reset", other: "中文" },
-  zh: { play: "播放", pause: "暂停", step: "单步", reset: "重来", other: "English" },
+  en: { play: "Play", pause: "Pause", step: "Step", reset: "Reset", other: "中文", keys: "Arrow keys move it." },
+  zh: { play: "播放", pause: "暂停", step: "单步", reset: "重来", other: "English", keys: "可用方向键移动。" },
 };
 
 // From { en: {...}, zh: {...} } return word(key, ...values): a string, or what a function of the values writes.
@@ -82,9 +82,10 @@ function button(into, text, pressed) {
   return made;
 }
 
-// Buttons play, step and reset. step(seconds) advances by the seconds since the last call, and returns false at the
-// end. Nothing plays unasked; readers who asked for less motion get at most two steps a second. Return { pause }.
-function player(into, { step, reset, every = 0.05 }) {
+// Buttons play, step and reset. step(seconds) advances by the seconds since the last call, by `stride` at a press of
+// Step, and returns false at the end. Nothing plays unasked; readers who asked for less motion get at most two steps a
+// second. Return { pause }.
+function player(into, { step, reset, every = 0.05, stride = every }) {
   const label = COMMON[language];
   let timer = 0;
   const pause = () => (clearInterval(timer), (timer = 0), (play.textContent = label.play));
@@ -99,7 +100,7 @@ function player(into, { step, reset, every = 0.05 }) {
   };
   const play = button(into, label.play, () => (timer ? pause() : start()));
   play.className = "play";
-  button(into, label.step, () => (pause(), step(every)));
+  button(into, label.step, () => (pause(), step(stride)));
   button(into, label.reset, () => (pause(), reset()));
   return { pause };
 }
@@ -154,6 +155,7 @@ function place(svg, event) {
 // should be, and the page answers by put(x, y, label). Return { put, dot }.
 function handle(svg, { moved, r = 9 }) {
   const dot = shape(svg, "circle", { r, class: "handle", tabindex: 0, role: "button" });
+  dot.setAttribute("aria-description", COMMON[language].keys);
   const put = (x, y, label) => {
     for (const [name, value] of [["cx", x], ["cy", y], ["aria-label", label]]) dot.setAttribute(name, value);
   };
