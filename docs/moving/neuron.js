@@ -92,7 +92,7 @@ const plane = picture(find("plane"), {
 });
 const curve = picture(find("cost"), { label: () => word("cost", four(costs.at(-1))), height: () => 300, draw: drawCost });
 const dots = POINTS.map((point, k) => {
-  const dot = handle(plane.svg, { r: 11, moved: (x, y) => move(k, x, y) });
+  const dot = handle(plane.svg, { r: 12, moved: (x, y) => move(k, x, y) });
   dot.dot.classList.add("point");
   dot.dot.classList.toggle("no", point.y === 0);
   dot.number = shape(plane.svg, "text", { class: "inside", "text-anchor": "middle" }, k + 1);

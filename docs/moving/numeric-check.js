@@ -34,9 +34,10 @@ function expected(curve, format, x, h) {
     const off = (from, to) => Math.abs((Math.abs(x + to) - Math.abs(x + from)) / (to - from) - slope(x));
     return { forward: { truncation: off(0, h), rounding }, central: { truncation: off(-h, h), rounding } };
   }
+  const square = ((h * h) / 6) * Math.abs(third(x));
   return {
-    forward: { truncation: (h / 2) * Math.abs(second(x)), rounding },
-    central: { truncation: ((h * h) / 6) * Math.abs(third(x)), rounding: rounding / 2 },
+    forward: { truncation: (h / 2) * Math.abs(second(x)) + square, rounding },
+    central: { truncation: square, rounding: rounding / 2 },
   };
 }
 
