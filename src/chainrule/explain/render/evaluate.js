@@ -156,17 +156,20 @@ function backward(boxes) {
   const output = boxes.at(-1);
   for (const box of boxes) Object.assign(box, { g: box.traced ? box.x.map(() => 0) : null, shares: null, slopes: null });
   output.g = output.x.map(() => 1);
-  const reached = new Set([output]);
+  const [behind, reached] = [new Set([output]), new Set([output])];
   for (const box of [...boxes].reverse()) {
-    if (!box.inputs.length || !box.traced || !reached.has(box)) continue;
+    if (!box.inputs.length || !behind.has(box)) continue;
     const inputs = box.inputs.map((i) => boxes[i]);
+    inputs.forEach((x) => behind.add(x));
+    if (!box.traced) continue;
     const single = ![box, ...inputs].some((x) => x.shape.length);
     const each = kind(box);
-    box.shares = each.shares(box, inputs, box.g);
+    // Where a comparison stands in between, no gradient comes, and an infinite slope makes none.
+    box.shares = reached.has(box) ? each.shares(box, inputs, box.g) : inputs.map((x) => x.x.map(() => 0));
     box.slopes = each.slopes ? each.slopes(box, inputs) : single ? each.shares(box, inputs, [1]) : null;
     inputs.forEach((x, j) => {
       if (!x.traced) return;
-      reached.add(x);
+      if (reached.has(box)) reached.add(x);
       x.g = x.g.map((g, k) => CASTS[x.dtype](g + box.shares[j][k]));
     });
   }
