@@ -1,5 +1,6 @@
 """The report of a run: what it learnt from and how, how it went, and how well it answers; its JSON is report.json."""
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -332,4 +333,5 @@ def _json(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, list | tuple):
         return [_json(item) for item in value]
-    return value
+    # JSON knows no NaN, which the share of a variance of 0 is.
+    return None if isinstance(value, float) and not math.isfinite(value) else value

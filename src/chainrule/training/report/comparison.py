@@ -16,23 +16,26 @@ from chainrule.training.report import chance
 from chainrule.training.report.elements import number, page, table, text
 from chainrule.training.report.svg_chart import line_chart
 
-# What two runs of the same settings may differ in.
-_RESULTS = (
-    "run",
-    "command",
-    "ended",
-    "network",
-    "steps",
-    "stopped",
-    "cost",
-    "largest gradient",
-    "best",
-    "chunks",
+# What two runs of the same settings may differ in, and what a machine has at the moment.
+_NO_SETTINGS = (
+    *(
+        "run",
+        "command",
+        "ended",
+        "network",
+        "classes",
+        "steps",
+        "stopped",
+        "cost",
+        "largest gradient",
+        "best",
+    ),
+    *("chunks", "resumed after step", "seconds", "seconds reading", "accuracy", "worst mistakes"),
+    *("held-out accuracy by class", "held-out confusion, true class down, answer across"),
+    *("R^2", "root mean square error", "mean absolute error", "furthest predictions"),
+    *("standard deviation of held-out numbers",),
 )
-_RESULTS += ("resumed after step", "seconds", "seconds reading", "classes", "accuracy", "worst mistakes")
-_RESULTS += ("furthest predictions", "R^2", "root mean square error", "mean absolute error")
-_RESULTS += ("held-out accuracy by class", "held-out confusion, true class down, answer across")
-_RESULTS += ("standard deviation of held-out numbers",)
+_OF_THE_MOMENT = ("checksum of held-out rows", "memory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +89,7 @@ class Outcome:
     @cached_property
     def settings(self) -> dict[str, str]:
         """All settings of the run by their names, as text."""
-        return dict(_flat({name: part for name, part in self.report.items() if name not in _RESULTS}))
+        return dict(_flat({name: part for name, part in self.report.items() if name not in _NO_SETTINGS}))
 
 
 @dataclass(frozen=True)
@@ -336,6 +339,6 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     for key, value in tree.items():
         if isinstance(value, dict):
             found += _flat(value, f"{above}{key}: ")
-        elif key != "checksum of held-out rows":
+        elif key not in _OF_THE_MOMENT:
             found.append((f"{above}{key}", json.dumps(value) if isinstance(value, list) else str(value)))
     return found
