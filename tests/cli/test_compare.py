@@ -77,7 +77,7 @@ def test_runs_of_the_same_settings_cannot_be_told_apart(three_kinds, tmp_path):
     for name in ("one", "two"):
         answer("train", three_kinds, "--hidden", 4, "--epochs", 2, "--out", tmp_path / name)
     text = answer("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "page.html")
-    assert "two against one: better by +0.00 points; 0 rows right only here, 0 only there; p = 1 " in text
+    assert "two against one: +0.00 points right; 0 rows right only here, 0 only there; p = 1 " in text
     assert "cannot be told from chance" in text
     assert (
         json.loads(answer("compare", tmp_path / "one", tmp_path / "two", "--json"))["settings that differ"]

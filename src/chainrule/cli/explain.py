@@ -32,7 +32,7 @@ from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.trained.answers import as_learnt, open_for
 from chainrule.trained.model import read_model
-from chainrule.trained.sample import Explained, explained_sample
+from chainrule.trained.sample import Explained, explained_sample, shown
 from chainrule.training.model_file import Model, ModelError
 
 
@@ -199,9 +199,9 @@ def _of_a_sample(
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
     found = explained_sample(model, device, raw, None if wanted is None else model.classes.index(wanted))
     for heading, k in zip(("answer", "next"), found.likeliest, strict=False):
-        tell(heading, f"{model.classes[k]}, probability {found.P[k]:.4f}")
+        tell(heading, f"{model.classes[k]}, probability {shown(found.P[k])}")
     if wanted is not None:
-        tell("class", f"{wanted}, probability {found.P[found.number]:.4f}")
+        tell("class", f"{wanted}, probability {shown(found.P[found.number])}")
     tell("mattered", found.mattered)
     write_file(png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png", found.png())
     return found

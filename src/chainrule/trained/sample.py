@@ -131,7 +131,7 @@ class Explained:
         table = ""
         if self.number is not None:
             first = self.likeliest[0]
-            heading = f"The answer: {text(self.model.classes[first])}, probability {self.P[first]:.4f}"
+            heading = f"The answer: {text(self.model.classes[first])}, probability {shown(self.P[first])}"
             names = [self.model.classes[k] for k in self.likeliest]
             P = self.P[self.likeliest].tolist()
             table = bars("The likeliest classes", ("class", "probability"), P, names)
@@ -177,7 +177,7 @@ class Explained:
         plane, pixel = divmod(int(j), image.height * image.width)
         row, column = divmod(pixel, image.width)
         colour = ("", "red ", "green ", "blue ")[plane + 1 if image.channels == 3 else 0]
-        return f"{colour}pixel ({row}, {column})"
+        return f"{colour}pixel (row {row}, column {column})"
 
 
 def explained_sample(model: Model, device: Device, row: np.ndarray, wanted: int | None = None) -> Explained:
@@ -193,6 +193,13 @@ def explained_sample(model: Model, device: Device, row: np.ndarray, wanted: int 
     scaled, gradient = X.value[0].astype(np.float64), np.asarray(slope, np.float64)
     found = Explained(model, row[0], scaled, P, number, logit, gradient, graph)
     return replace(found, graph=replace(graph, above=found.html()))
+
+
+def shown(p: float) -> str:
+    """Return a probability in four places, or where these are all 0 in two digits; 1 only where it is 1."""
+    if 0 < p < 0.00005:
+        return f"{p:.1e}"
+    return f"{p:.4f}" if p < 0.99995 or p == 1 else "over 0.9999"
 
 
 def _log_odds(z: np.ndarray, number: int) -> tuple[np.ndarray, float]:

@@ -224,9 +224,9 @@ def score_in_words(run: Outcome) -> str:
 
 def said(one: Difference, *, regression: bool) -> str:
     """Return a difference as a sentence."""
-    gain = f"{one.gain:+.4g}" if regression else f"{100 * one.gain:+.2f} points"
+    gain = f"error {-one.gain:+.4g}" if regression else f"{100 * one.gain:+.2f} points right"
     return (
-        f"{one.run} against {one.against}: better by {gain}; {one.test.counted}; p = {one.test.p:.2g} "
+        f"{one.run} against {one.against}: {gain}; {one.test.counted}; p = {one.test.p:.2g} "
         f"({one.test.name}): {one.verdict}"
     )
 

@@ -32,7 +32,7 @@ table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; padding-bottom: .4rem; }}
 th, td {{ padding: .25rem .6rem; text-align: right; border: 1px solid var(--rule); }}
 th {{ font-weight: 600; background: var(--panel); }} th[scope=row] {{ position: sticky; left: 0; }}
-.text td, .text th {{ text-align: left; }} .text td {{ overflow-wrap: anywhere; }}
+.text td, .text th {{ text-align: left; }} .text td {{ overflow-wrap: anywhere; min-width: 4.5rem; }}
 .bar {{ min-width: 9rem; background: linear-gradient(90deg, transparent var(--from), rgb(var(--hue)) var(--from)
   var(--to), transparent var(--to)); }} .for {{ --hue: var(--right); }} .against {{ --hue: var(--wrong); }}
 .right {{ background: rgba(var(--right), var(--share)); outline: 2px solid rgb(var(--right)); outline-offset: -2px; }}
