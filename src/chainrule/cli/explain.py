@@ -201,9 +201,9 @@ def _of_a_sample(
         raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
     found = explained_sample(model, device, raw, None if wanted is None else model.classes.index(wanted))
     for heading, k in zip(("answer", "next"), found.likeliest, strict=False):
-        tell(heading, f"{model.classes[k]}, probability {shown(found.P[k])}")
+        tell(heading, f"{model.classes[k]}, probability {shown(float(found.P[k]))}")
     if wanted is not None:
-        tell("class", f"{wanted}, probability {shown(found.P[found.number])}")
+        tell("class", f"{wanted}, probability {shown(float(found.P[found.number]))}")
     tell("mattered", found.mattered)
     write_file(png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png", found.png())
     return found
