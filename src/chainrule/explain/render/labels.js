@@ -27,7 +27,7 @@ function labelled(box, x, withShape) {
 
 // Blue above 0, orange below, the deeper the larger.
 function heatmap(box, x) {
-  const [above, below, zero, odd] = graph.heat;
+  const [above, below, zero, odd] = graph.colours;
   const canvas = make("canvas", { width: box.shape.at(-1), height: x.length / box.shape.at(-1) });
   const pen = canvas.getContext("2d");
   const picture = pen.createImageData(canvas.width, canvas.height);

@@ -102,7 +102,7 @@ def svg(graph: "Graph", *, most: int = MOST) -> str:
 
 
 def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, changing: bool = False) -> str:
-    """Draw boxes of a graph, with or without the title and the key above them; `changing` keeps room for other numbers."""
+    """Draw boxes of a graph, with or without the title and the key; `changing` keeps room for other numbers."""
     cells = [_cell(graph, box, changing) for box in boxes]
     wires = [(start, end) for end, box in enumerate(boxes) for start in box.inputs]
     layout = arranged([cell.size for cell in cells], wires)
