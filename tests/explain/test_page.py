@@ -97,7 +97,6 @@ def test_the_page_has_the_gates_of_its_graph_and_what_these_call_alone():
         "multiply",
         "log_softmax",
         "logsumexp",
-        "sum",
     ]
 
 
@@ -147,7 +146,7 @@ def tripled(xp, x):
         (lambda x: np.ones((1, 2, 3)) @ x, np.ones(3), "cannot compute matmul itself"),
         (lambda x: tripled(x), 1.0, "cannot compute tripled itself"),
         (lambda x: x * 2 if x > 0 else -x, 1.0, "depends on the values"),
-        (lambda x: x * float(x), 1.0, "depends on the values"),
+        (lambda x: x * float(cr.stop_gradient(x)), 1.0, "depends on the values"),
     ],
 )
 def test_where_the_page_cannot_compute_it_is_told_why(f, x, why):
