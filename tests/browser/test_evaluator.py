@@ -289,5 +289,5 @@ def test_numbers_are_written_as_python_writes_them(opened):
     ]
     numbers += [math.inf, -math.inf, math.nan, 5e-324, 1.7976931348623157e308, 12.5, -0.00012345678]
     tab = opened(cr.explain("x * y", x=1.0, y=1.0))
-    written = tab.evaluate("(numbers) => numbers.map(number)", numbers)
+    written = tab.evaluate("(numbers) => numbers.map((x) => number(x))", numbers)
     assert written == [number(x) for x in numbers]
