@@ -304,7 +304,7 @@ function meaning(box) {
   const out = boxes[output];
   if (!box.traced) return `No gradient flows to ${box.name}.`;
   if (!graph.backward || box.fold) return "";
-  if (fixed) return `d${box.name} = ${box.gradient}. ${fixed.replace("the inputs cannot be changed", "it cannot try what the gradient foretells")}`;
+  if (fixed) return `d${box.name} = ${box.gradient}. It cannot be tried here, for the same reason as inputs cannot be changed.`;
   const [name, g] = [indexed(box, element), box.g[element]];
   const tried = boxes.map((each) => ({ ...each }));
   forward(tried, chosen, element, NUDGE);
@@ -319,12 +319,19 @@ function about() {
   const box = boxes[chosen];
   find("named").textContent = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, ${box.inputs.length ? "gate " : ""}${box.gate}`;
   find("meaning").textContent = meaning(box);
-  const [value, ...flows] = graph.rules[box.gate] ?? [""];
-  const here = box.fold ? [] : [box.forward, ...box.backward].map((sides) => sides.join(" = "));
-  const own = code && box.lines ? [...new Set([...box.lines[0], ...box.lines[2]])].map((k) => code[k].trim()) : [];
-  const parts = [["Rule", value && [value, ...flows]], ["Here", here], ["Program", own]].filter(([, lines]) => lines.length);
-  find("facts").replaceChildren(...parts.flatMap(([name, lines]) =>
-    [make("dt", {}, name), ...lines.map((line) => make("dd", {}, line))]));
+  const traced = (other) => other.inputs.filter((i) => boxes[i].traced);
+  // What each gate behind the node adds to its gradient.
+  const shares = boxes.flatMap((other) => traced(other).flatMap((i, line) => (i === chosen ? [other.backward?.[line]] : [])));
+  const own = code && box.lines ? [...new Set([...box.lines[0], ...box.lines[2]])].map((k) => [code[k].trim()]) : [];
+  const parts = box.fold ? [] : [
+    ["Rule", (graph.rules[box.gate] ?? []).map((formula) => [formula])],
+    ["Value", [box.forward]],
+    ["Gradient", shares.filter(Boolean)],
+    ["Passes on", box.backward],
+    ["Program", own],
+  ];
+  find("facts").replaceChildren(...parts.filter(([, lines]) => lines.length).flatMap(([name, lines]) =>
+    [make("dt", {}, name), ...lines.map((sides) => make("dd", {}, sides.join(" = ")))]));
   const several = !fixed && box.traced && !box.fold && box.x.length > 1;
   find("elements").hidden = !several;
   if (several) {
