@@ -15,6 +15,7 @@ from rich.console import Console
 
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
+from chainrule.data.errors import SettingError
 from chainrule.optim import DivergenceError
 from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
@@ -129,13 +130,20 @@ def check_folder(folder: Path) -> None:
     got = "a link to nothing" if above.is_symlink() else "a file"
     if above.is_dir():
         got = f"one where {in_place[0]} is a folder" if in_place else "one that cannot be written to"
-    raise data.DataError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
+    raise ValueError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
 
 
 def check_invert(invert: str) -> None:
     """Raise ValueError for a value that --invert does not have."""
     if invert not in INVERT:
         raise ValueError(f"--invert: expected one of {', '.join(INVERT)}, got {invert!r}")
+
+
+def named(text: str) -> Path:
+    """Return the path that an option gives; an error for no name, which would be the folder in which one stands."""
+    if not text:
+        raise typer.BadParameter("expected the name of a file or a folder, got ''")
+    return Path(text)
 
 
 @contextmanager
@@ -149,6 +157,9 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # The reader of the output has gone; typer ends the program without a message.
         raise
+    except SettingError as error:
+        complain(ValueError(f"--{error.setting}: {error}"))
+        raise typer.Exit(2) from None
     except (
         data.DataError,
         DeviceError,

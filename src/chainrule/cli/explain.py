@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule import data
 from chainrule.backend.device import get_device, use_device
 from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
@@ -175,9 +174,7 @@ def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
     """Return a sample of a file as a raw row (1, n), on the scale of the data that the model learnt from."""
     samples = open_for(model, sample)
     if row > samples.number:
-        raise data.DataError(
-            f"{sample}: expected a row {row}, got {samples.number} rows; give --row a number up to {samples.number}"
-        )
+        raise ValueError(f"--row: expected a number up to {samples.number}, the rows of {sample}, got {row}")
     block = next(block for block in samples.blocks if row < block.first + len(block.X))
     X, inverted = as_learnt(model, block, invert)
     if inverted[row - block.first]:
