@@ -111,8 +111,6 @@ def test_a_wrong_value_is_told_by_its_option_and_by_no_name_of_python(option, va
 
 @pytest.mark.parametrize("command", ["train", "predict", "explain", "check", "compare", "devices", "export"])
 def test_every_command_takes_json(command):
-    if command in ("predict", "export"):
-        pytest.skip("in the room of another")
     assert "--json" in answer(command, "--help", COLUMNS="120")
 
 
