@@ -1,5 +1,6 @@
 """One sample through a model: what mattered to it, held against finite differences."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -67,6 +68,13 @@ def test_a_picture_is_shown_as_one_with_its_classes_named():
     assert '<section class="sample">' in page
     assert "a&lt;b" in page
     assert page.count('src="data:image/png;base64,') == 3
+    # The graph draws the sample as a picture, and names the classes at the outputs.
+    drawing = found.graph.to_svg()
+    assert re.search(
+        r'data-name="X".*?<image x="[\d.]+" y="[\d.]+" width="40.0" height="40.0"', drawing, re.DOTALL
+    )
+    outputs = re.search(r'data-name="y_hat".*?</g>', drawing, re.DOTALL)[0]
+    assert [name for name in ("a&lt;b", "c", "d") if f">{name} 0." in outputs] == ["a&lt;b", "c", "d"]
     # Row 0, column 1 is the brightest pixel; the last of its colours has the largest weights.
     assert "blue pixel (row 0, column 1)" in found.mattered
     assert cr.explain("a", a=1).to_html().count("section class=") == 0

@@ -9,6 +9,7 @@ import numpy as np
 from chainrule.backend.device import Device
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
+from chainrule.explain.graph import Sight
 from chainrule.models.objective import class_probabilities
 from chainrule.training.evaluation import outputs
 from chainrule.training.model_file import Model
@@ -204,7 +205,18 @@ def explained_sample(model: Model, device: Device, row: np.ndarray, wanted: int 
         slope = graph.tape.gradients(Z.index, seed.astype(Z.value.dtype)[None, :])[X.index][0]
     scaled, gradient = X.value[0].astype(np.float64), np.asarray(slope, np.float64)
     found = Explained(model, row[0], scaled, P[0], number, logit, gradient, graph)
-    return replace(found, graph=replace(graph, above=found.html()))
+    return replace(found, graph=replace(graph, above=found.html(), sight=_sight(model)))
+
+
+def _sight(model: Model) -> dict[str, Sight]:
+    """Return how the graph of a sample shows the sample and the probabilities."""
+    found = {}
+    if model.image is not None:
+        found["X"] = Sight(picture=(model.image.channels, model.image.height, model.image.width))
+    if model.classes:
+        # A single output is the probability of the second class.
+        found["y_hat"] = Sight(columns=model.classes[-model.net.sizes[-1] :])
+    return found
 
 
 def _graph(model: Model, device: Device, row: np.ndarray, number: int | None) -> Graph:
