@@ -59,7 +59,7 @@ class Explained:
 
     @property
     def share(self) -> np.ndarray:
-        """Gradient times input, (n,): for a network of relu without biases their sum is the logit."""
+        """Gradient times input, (n,): what each feature would add to the logit, were it linear."""
         return np.asarray(self.gradient * self.scaled)
 
     @property
