@@ -1,5 +1,7 @@
 """What all commands share: the consoles, the options, and the way in which faults are told."""
 
+import json
+import math
 import os
 import sys
 import unicodedata
@@ -70,6 +72,17 @@ _output = _Output()
 out = _Console(file=cast(IO[str], _output), highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object, and all words on the error stream."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads of matrix products. Default: one where one is quickest, else as many as there are processors.",
+        min=1,
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
 ]
@@ -171,15 +184,15 @@ def tell(what: str, fact: str) -> None:
     out.print(f"{what + ':':10}{printable(fact)}", markup=False)
 
 
-def reserve_output(options: dict[str, Path | None]) -> None:
-    """Keep the standard output for the file of the one option whose path is `-`.
+def reserve_output(options: dict[str, Path | None], *, as_json: bool = False) -> None:
+    """Keep the standard output for JSON, or for the file of the one option whose path is `-`.
 
     Raises ValueError where two ask for it, and where a path cannot be that of a file.
     """
-    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT]
+    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT] + ["--json"] * as_json
     if len(taken) > 1:
         raise ValueError(
-            f"{' and '.join(taken)}: expected one file on the standard output; name another file"
+            f"{' and '.join(taken)}: expected one of them on the standard output; name a file for the other"
         )
     for option, path in options.items():
         if path is None or (path.exists() and not path.is_dir()):
@@ -207,6 +220,21 @@ def put(path: Path, content: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print a JSON object on the standard output, with null for what is NaN or infinite."""
+    sys.stdout.write(f"{json.dumps(finite(content), indent=1)}\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON has, with None for numbers that are NaN or infinite: JSON knows none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def printable(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from chainrule.cli.console import DeviceOption, MemoryOption, faults_told
+from chainrule.cli.console import DeviceOption, JsonOption, MemoryOption, ThreadsOption, faults_told
 from chainrule.data import formats_help
 from chainrule.training.config import Help, Options
 
@@ -63,6 +63,8 @@ class TrainOptions(Options):
     wait: Annotated[
         float, Help("Seconds to wait for workers or a scheduler that do not answer, before the run ends.")
     ] = 120.0
+    threads: ThreadsOption = None
+    as_json: JsonOption = False
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out, where there is one.")
     ] = False

@@ -7,7 +7,7 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import DataError, fault, some
-from chainrule.data.formats.reader import Raw
+from chainrule.data.formats.reader import Raw, dataset_of
 
 
 def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
@@ -29,7 +29,7 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
         _fit_together(raw, names, train)
     number = {name: k for k, name in enumerate(classes)}
     y = np.array([number[name] for name in names], dtype=np.int64)[inverse]
-    return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features, notes=raw.notes)
+    return dataset_of(raw, y, classes)
 
 
 def names_of(raw: Raw) -> np.ndarray:

@@ -85,12 +85,14 @@ class Graph:
     title    the expression, or the name of the function
     tape     what computes gradients; None for a graph that is only drawn
     program  what writes the computation and its gradients as Python; None where nothing does
+    above    HTML that the page has above the drawing
     """
 
     nodes: tuple[Node, ...]
     title: str
     tape: Tape | None = field(default=None, repr=False)
     program: Callable[[], Program] | None = field(default=None, repr=False)
+    above: str = field(default="", repr=False)
 
     @property
     def output(self) -> Node:

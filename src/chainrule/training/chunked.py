@@ -83,7 +83,7 @@ class Chunked:
         numbers = np.arange(len(rows.y))[:, None]
         numbered = replace(rows, X=numbers, image=None, features=(), full_scale=None)
         one, other = (
-            replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, source=part.source)
+            replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, origin=part.origin, source=part.source)
             for part in data.split(numbered, held_out=held_out, seed=seed)
         )
         return one, other
@@ -127,6 +127,10 @@ class Chunked:
     def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation:
         """Return how a model answers raw rows of known classes, computed by the workers."""
         return Evaluation(np.concatenate(_each_chunk(rows.X, _probabilities, model)), rows.y)
+
+    def checksum(self, rows: Dataset) -> str:
+        """Return a text that differs where the source of held-out rows does, or any class; X is not read for it."""
+        return f"{rows.source}, {fingerprint(rows.places, rows.y)}"
 
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return where the seconds of all steps went."""
