@@ -78,7 +78,7 @@ MOVE = """async () => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "scheme"), itertools.product(WIDTHS, SCHEMES))
+@pytest.mark.parametrize(("width", "scheme"), [*itertools.product(WIDTHS, SCHEMES)])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_read_on_a_phone_and_on_a_screen_in_light_and_dark(moving, name, width, scheme):
     for language in ("en", "zh"):
