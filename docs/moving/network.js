@@ -124,7 +124,7 @@ const word = words({
     title: "会动的边界",
     try: "按“播放”，看边界转动；随时可以暂停。在图中点一下就添加一个点，然后继续播放。",
     data: "数据点",
-    xor: "XOR",
+    xor: "异或",
     rings: "圆环",
     spirals: "螺旋",
     hidden: "隐藏单元",

@@ -577,6 +577,13 @@ choice(find("examples"), {
     read();
   },
 });
-new ResizeObserver(() => nodes.length && (drawGraph(), compute())).observe(find("pane"));
+let drawn = 0;
+new ResizeObserver(() => {
+  if (drawn && drawn !== find("pane").clientWidth) {
+    drawGraph();
+    compute();
+  }
+  drawn = find("pane").clientWidth;
+}).observe(find("pane"));
 find("text").value = EXAMPLES[0];
 read();
