@@ -28,7 +28,7 @@ const RUN = 200;
 const COSTS = { crossEntropy: { top: 16 }, squaredError: { top: 0.4 } };
 const START = -12;
 
-const word = words({
+const WORDS = {
   en: {
     title: "Two costs, two balls",
     try: "Press Play: both balls roll down by gradient descent from w = -12. Then drag a ball, or click into a picture, and play again from there.",
@@ -66,7 +66,8 @@ const word = words({
     leaps: (name, w) => `${name}越过了谷底，到了 w = ${w}：学习率太大`,
     note: "一个没有偏置的 sigmoid 神经元和第 4 课的六个样本。每一步：w - 学习率 * 斜率；虚线的斜率就是它。",
   },
-});
+};
+const word = words(WORDS);
 
 let steps = 0;
 const balls = Object.fromEntries(Object.keys(COSTS).map((name) => [name, [START]]));

@@ -1,4 +1,4 @@
-// Written by docs/moving_tables.py, from the notation of chainrule.explain.
+// Written by docs/moving_tables.py.
 const GATES = {
   add: { written: "x + y", bindsFirst: false, value: (x, y) => x + y, slopes: [(v, x, y) => 1, (v, x, y) => 1] },
   subtract: { written: "x - y", bindsFirst: false, value: (x, y) => x - y, slopes: [(v, x, y) => 1, (v, x, y) => (-1)] },

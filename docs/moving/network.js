@@ -85,7 +85,7 @@ const DATA = {
 const MOST_POINTS = 120;
 const CELLS = 56;
 
-const word = words({
+const WORDS = {
   en: {
     title: "A boundary that moves",
     try: "Press Play and watch the boundary turn; pause at any time. Click into the field to add a point, then play on.",
@@ -117,7 +117,7 @@ const word = words({
       `After ${k} ${k === 1 ? "step" : "steps"}: J = ${cost}, and ${right} of ${all} points are on their side of the boundary.`,
     stuck: " It moves hardly any more: try more hidden units, or other first weights.",
     done: " The network has learned all of them.",
-    broken: " The learning rate is too large: the numbers have left the range of float64. Press Reset.",
+    broken: " The learning rate is too large: the next step would leave the range of float64.",
     note: "Each dashed line is where a hidden unit's Z is 0, the thicker the larger its weight W2. The page starts from the weights of",
   },
   zh: {
@@ -150,10 +150,11 @@ const word = words({
     seen: (k, cost, right, all) => `${k} 步之后：J = ${cost}，${all} 个点中有 ${right} 个在边界正确的一侧。`,
     stuck: "它几乎不再变化：试试更多的隐藏单元，或换一组初始权重。",
     done: "网络已经学会了全部的点。",
-    broken: "学习率太大：数值超出了 float64 的范围。请按“重来”。",
+    broken: "学习率太大：下一步会超出 float64 的范围。",
     note: "每条虚线是一个隐藏单元的 Z 为 0 的地方，它的权重 W2 越大，线越粗。本页的初始权重来自",
   },
-});
+};
+const word = words(WORDS);
 
 const chosen = { data: "xor", hidden: 4, activation: "tanh", rate: 0.5, speed: 200, seed: 0, adds: 1 };
 let points, params, gradients, costs, owed;
@@ -162,27 +163,29 @@ let points, params, gradients, costs, owed;
 function begin(withPoints = true) {
   playing.pause();
   if (withPoints) points = DATA[chosen.data].points;
-  params = initial(chosen.hidden, chosen.activation, chosen.seed);
   [costs, owed] = [[], 0];
-  measure();
+  keep(initial(chosen.hidden, chosen.activation, chosen.seed));
   find("code").textContent =
     `cr.MLP((2, ${chosen.hidden}, 1), activation="${chosen.activation}").init(seed=${chosen.seed})`;
   show();
 }
 
-function measure() {
-  const found = costAndGradients(params, points, chosen.activation);
-  gradients = found.gradients;
+function keep(next, found = costAndGradients(next, points, chosen.activation)) {
+  [params, gradients] = [next, found.gradients];
   costs.push(found.cost);
 }
 
+// Take so many steps; false where the next one would leave the numbers of float64, and is not taken.
 function learn(steps) {
-  for (let k = 0; k < steps && Number.isFinite(costs.at(-1)); k += 1) {
-    params = updated(params, gradients, chosen.rate);
-    measure();
+  let within = true;
+  for (let k = 0; k < steps && within; k += 1) {
+    const next = updated(params, gradients, chosen.rate);
+    const found = costAndGradients(next, points, chosen.activation);
+    within = Number.isFinite(found.cost);
+    if (within) keep(next, found);
   }
-  show();
-  return Number.isFinite(costs.at(-1));
+  show(within);
+  return within;
 }
 
 function add(x1, x2) {
@@ -190,7 +193,7 @@ function add(x1, x2) {
   if (points.length >= MOST_POINTS || Math.min(x1, x2) < least || Math.max(x1, x2) > most) return;
   points = [...points, [x1, x2, chosen.adds]];
   costs.pop();
-  measure();
+  keep(params);
   show();
 }
 
@@ -288,14 +291,13 @@ const curve = picture(find("curve"), {
   label: () => word("curve", costs.length - 1, number(costs.at(-1), 4)),
   height: () => 170,
   draw: ({ svg, width, height }) => {
-    const seen = costs.filter(Number.isFinite);
     const most = Math.max(100, costs.length - 1);
-    const top = seen.reduce((a, b) => Math.max(a, b), 0.8);
+    const top = costs.reduce((a, b) => Math.max(a, b), 0.8);
     const scales = axes(svg, {
       area: [46, 10, width - 14, height - 40], x: [0, most], y: [0, top], names: [word("steps"), ""],
     });
-    const every = Math.ceil(seen.length / 300);
-    const shown = seen.map((cost, k) => [k, cost]).filter(([k]) => k % every === 0 || k === seen.length - 1);
+    const every = Math.ceil(costs.length / 300);
+    const shown = costs.map((cost, k) => [k, cost]).filter(([k]) => k % every === 0 || k === costs.length - 1);
     shape(svg, "path", { class: "curve", d: `M${shown.map(([k, cost]) => `${scales.x(k)} ${scales.y(cost)}`).join("L")}` });
   },
 });
@@ -326,7 +328,7 @@ function table() {
   find("weights").replaceChildren(head, ...units, row(`${word("output")}, b2`, [[], [], [params.b2, gradients.b2], []]));
 }
 
-function show() {
+function show(within = true) {
   field.redraw();
   curve.redraw();
   table();
@@ -334,7 +336,7 @@ function show() {
   const [now, before] = [costs.at(-1), costs.at(-201)];
   const said = word(steps ? "seen" : "begun", ...(steps ? [steps] : []), number(now, 4), right, points.length);
   const isStuck = right < points.length && before - now < 0.01 * now;
-  const more = !Number.isFinite(now) ? "broken" : isStuck ? "stuck" : steps && right === points.length && now < 0.1 ? "done" : "";
+  const more = !within ? "broken" : isStuck ? "stuck" : steps && right === points.length && now < 0.1 ? "done" : "";
   tell(said + (more && word(more)));
 }
 
@@ -367,14 +369,16 @@ slider(find("controls"), {
   label: word("speed"), min: 1, max: 2000, value: 200, log: true, changed: changed("speed", null),
 });
 
+// Step takes one step, however many Play takes a second.
 const playing = player(find("buttons"), {
+  stride: null,
   step: (seconds) => {
+    if (seconds === null) return learn(1);
     owed += seconds * chosen.speed;
     const steps = Math.floor(owed);
     owed -= steps;
     return learn(steps);
   },
-  one: () => learn(1),
   reset: begin,
 });
 

@@ -287,7 +287,7 @@ function backwardLines(nodes, node) {
 
 // ---- The page.
 
-const word = words({
+const WORDS = {
   en: {
     title: "Any graph, typed in",
     try: "Type an expression of your own and move its sliders; Play walks forward through the gates, then backward.",
@@ -356,9 +356,10 @@ const word = words({
     again: (name) => `${name} 已经有值了；请换一个名字。`,
     unnamed: "这一部分没有名字；请在前面写 u =。",
   },
-});
+};
+const word = words(WORDS);
 
-const EXAMPLES = ["3*(a+b*c)", "x*x + sin(x*y)", "u = w*x + b; s(u)", "max(a*b, c)**2", "log(1 + exp(-y*(w*x + b)))"];
+const EXAMPLES = ["3*(a+b*c)", "x*x + sin(x*y)", "u = w*x + b; s(u)", "max(a*b, c)**2", "softplus(-y*(w*x + b))"];
 const FIRST = { a: 5, b: 3, c: 2 };
 const OTHERS = [2, -1, 3, 0.5, 1];
 const PAUSE = 1.5;
