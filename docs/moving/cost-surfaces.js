@@ -20,6 +20,8 @@ const LOSSES = {
 const mean = (numbers) => numbers.reduce((sum, x) => sum + x, 0) / numbers.length;
 const cost = (name, w) => mean(SAMPLES.map(([x, y]) => LOSSES[name].of(w * x, y)));
 const slope = (name, w) => mean(SAMPLES.map(([x, y]) => x * LOSSES[name].slope(w * x, y)));
+// The second derivative, by central differences: its sign is all that is asked for.
+const bend = (name, w) => slope(name, w + 1e-4) - slope(name, w - 1e-4);
 
 // ---- The page.
 
@@ -46,7 +48,7 @@ const WORDS = {
     valley: (name, w) => `${name} lies in its valley, at w = ${w}`,
     stuck: (name, w, slope) => `${name} is stuck on a plateau at w = ${w}, where the slope is only ${slope}`,
     leaps: (name, w) => `${name} leaps over its valley, to w = ${w}: the learning rate is too large`,
-    note: "One sigmoid neuron without bias, and the six samples of lesson 4. A step is w - learning rate * slope; the dashed line has that slope.",
+    note: "One sigmoid neuron without bias, and the six samples of lesson 4. Where a curve bends downward it is dashed: cross entropy does so nowhere. A step goes to w - learning rate * slope.",
   },
   zh: {
     title: "两种代价，两个小球",
@@ -64,7 +66,7 @@ const WORDS = {
     valley: (name, w) => `${name}已到谷底，w = ${w}`,
     stuck: (name, w, slope) => `${name}卡在平台上，w = ${w}，那里的斜率只有 ${slope}`,
     leaps: (name, w) => `${name}越过了谷底，到了 w = ${w}：学习率太大`,
-    note: "一个没有偏置的 sigmoid 神经元和第 4 课的六个样本。每一步：w - 学习率 * 斜率；虚线的斜率就是它。",
+    note: "一个没有偏置的 sigmoid 神经元和第 4 课的六个样本。曲线向下弯的地方画成虚线：交叉熵没有这样的地方。每一步走到 w - 学习率 * 斜率。",
   },
 };
 const word = words(WORDS);
@@ -77,9 +79,21 @@ const rate = slider(find("controls"), { label: word("rate"), min: 0.01, max: 30,
 function state(name) {
   const [w, before] = [...balls[name]].reverse();
   const [here, there] = [slope(name, w), slope(name, before ?? w)];
-  const bend = slope(name, w + 1e-3) - slope(name, w - 1e-3);
-  if (Math.abs(here) < 1e-3) return bend > 0 ? "valley" : "stuck";
+  if (Math.abs(here) < 1e-3) return bend(name, w) > 0 ? "valley" : "stuck";
   return here * there < 0 && Math.abs(here) > 0.05 ? "leaps" : "rolls";
+}
+
+// Cut the weights into runs in which the curve bends one way: [whether upward, the weights of the run].
+function parts(name) {
+  const runs = [];
+  for (let k = 0; k <= 300; k += 1) {
+    const w = -WIDEST + (2 * WIDEST * k) / 300;
+    const isUpward = bend(name, w) >= 0;
+    const last = runs.at(-1);
+    if (last?.[0] === isUpward) last[1].push(w);
+    else runs.push([isUpward, last ? [last[1].at(-1), w] : [w]]);
+  }
+  return runs;
 }
 
 const pictures = Object.entries(COSTS).map(([name, { top }]) => {
@@ -97,8 +111,10 @@ const pictures = Object.entries(COSTS).map(([name, { top }]) => {
         area: [46, 12, width - 14, height - 42], x: [-WIDEST, WIDEST], y: [0, top], names: [word("across"), ""],
       });
       const inside = (w) => to.x(Math.min(Math.max(w, -WIDEST), WIDEST));
-      const points = Array.from({ length: 301 }, (_, k) => -WIDEST + (2 * WIDEST * k) / 300);
-      shape(under, "path", { class: "curve", d: `M${points.map((w) => `${to.x(w)} ${to.y(cost(name, w))}`).join("L")}` });
+      for (const [isUpward, part] of parts(name)) {
+        const d = `M${part.map((w) => `${to.x(w)} ${to.y(cost(name, w))}`).join("L")}`;
+        shape(under, "path", { class: isUpward ? "curve" : "curve back", d });
+      }
       for (const w of balls[name].slice(-60, -1)) {
         shape(under, "circle", { class: "trail", r: 3, cx: inside(w), cy: to.y(Math.min(cost(name, w), top)) });
       }

@@ -263,8 +263,8 @@ const field = picture(find("field"), {
   pressed: (x, y) => add(to.x.inverse(x), to.y.inverse(y)),
   draw: ({ pen, svg, width, height }) => {
     const { view } = DATA[chosen.data];
-    const side = Math.min(width - 60, height - 58);
-    const area = [46, 14, 46 + side, 14 + side];
+    const side = Math.min(width - 60, height - 66);
+    const area = [46, 22, 46 + side, 22 + side];
     const zs = corners(view);
     shade(pen, zs, area);
     to = axes(svg, { area, x: view, y: view, names: ["x1", "x2"] });
@@ -276,7 +276,7 @@ const field = picture(find("field"), {
       shape(svg, "line", { class: "unit", x1, x2, y1, y2, "stroke-width": width });
       // The number stands inside, a little off the end of the line.
       const [x, y] = [x1 + 0.06 * (x2 - x1), y1 + 0.06 * (y2 - y1)];
-      shape(svg, "text", { x: Math.max(x, 52), y: Math.min(Math.max(y - 4, 28), 8 + side) }, String(j + 1));
+      shape(svg, "text", { x: Math.max(x, 52), y: Math.min(Math.max(y - 4, 36), 16 + side) }, String(j + 1));
     });
     shape(svg, "path", { class: "boundary", d: boundary(zs, area) });
     for (const [x1, x2, y] of points) {

@@ -374,15 +374,18 @@ const values = {};
 // Read the text; where it is wrong the last graph stays, and is shown as such.
 function read() {
   const text = find("text").value;
-  let found = null;
+  examples.value = text;
+  let [found, pointed] = [null, 0];
   try {
     found = parsed(text);
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
     find("fault").textContent = `${text}\n${" ".repeat([...text.slice(0, fault.at)].length)}^\n`;
     find("fault").append(make("span", word(fault.key, ...fault.parts)));
+    pointed = fault.at / text.length;
   }
   find("fault").hidden = found !== null;
+  find("fault").scrollLeft = pointed * (find("fault").scrollWidth - find("fault").clientWidth);
   find("text").setAttribute("aria-invalid", String(found === null));
   find("pane").classList.toggle("stale", found === null);
   if (found) draw(found);
@@ -544,6 +547,7 @@ function show(k) {
     wire.classList.toggle("lit", flows && Number(wire.dataset.to) === of);
     wire.classList.toggle("back", kind === "backward");
   }
+  if (of !== undefined) reveal(of);
   const node = nodes[of];
   const given = nodes.filter((each) => each.gate === "input");
   const lines = {
@@ -559,6 +563,13 @@ function show(k) {
   tell(word("end", out.name, number(out.x), given.length ? effects : [word("constant")]));
 }
 
+// Scroll the drawing, and never the page, until the node is in the middle.
+function reveal(k) {
+  const [inner, outer] = [find("pane").querySelector(`[data-node="${k}"]`), find("pane")].map((e) => e.getBoundingClientRect());
+  const left = inner.x + inner.width / 2 - outer.x - outer.width / 2;
+  find("pane").scrollBy({ left, behavior: isStill() ? "auto" : "smooth" });
+}
+
 const playing = player(find("buttons"), {
   every: PAUSE,
   step: () => {
@@ -571,7 +582,7 @@ find("buttons").append(make("div", "", { id: "steps", className: "slider" }));
 
 find("pane").setAttribute("aria-label", word("pane"));
 find("text").addEventListener("input", read);
-choice(find("examples"), {
+const examples = choice(find("examples"), {
   label: word("examples"), options: Object.fromEntries(EXAMPLES.map((text) => [text, text])),
   changed: (text) => {
     find("text").value = text;
