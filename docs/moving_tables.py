@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.explain import notation
 from chainrule.explain.notation import NOTATION
+from chainrule.gates import SELECTING
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "bench" / "results"
@@ -59,9 +60,10 @@ def gates_table() -> str:
     """Return the script with the gates of single numbers, how they are drawn and told, and what calls them."""
     computed = {gate: row for gate, row in NOTATION.items() if row.is_computed_by_the_page}
     called = {gate: gate for gate, row in computed.items() if row.call} | OTHERS
+    selecting = {gate.__name__ for gate in SELECTING}
     drawn = [
-        f"  {gate}: {{ sign: {json.dumps(row.sign or gate, ensure_ascii=False)}, "
-        f"ordered: {json.dumps(row.ordered)}, slopes: {json.dumps(row.slopes)} }},\n"
+        f"  {gate}: {{ sign: {json.dumps(row.sign or gate, ensure_ascii=False)}, ordered: {json.dumps(row.ordered)}, "
+        f"selects: {json.dumps(gate in selecting)}, slopes: {json.dumps(row.slopes)} }},\n"
         for gate, row in computed.items()
     ]
     calls = [

@@ -4,7 +4,7 @@
 // ---- The mathematics: from a text to nodes, as chainrule.explain makes them, and from numbers to values and gradients.
 
 const MOST_GATES = 40;
-const TOKEN = /(?<space>\s+)|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?<name>[\p{L}_][\p{L}\p{N}_]*)|(?<sign>\*\*|[-+*/(),;=])/uy;
+const TOKEN = /(?<space>\s+)|(?<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?<name>[\p{ID_Start}_]\p{ID_Continue}*)|(?<sign>\*\*|[-+*/(),;=])/uy;
 const ON_PAPER = { "^": "**", "²": "**2", "³": "**3", "×": "*", "·": "*", "⋅": "*", "÷": "/", "−": "-", "–": "-" };
 const CONSTANTS = { pi: Math.PI, e: Math.E };
 const SUMS = { "+": "add", "-": "subtract" };
@@ -129,10 +129,7 @@ function parsed(text) {
     if (!Object.hasOwn(CALLS, name)) throw new Fault("call", at, name, Object.keys(CALLS).join(", "));
     take();
     const operands = [];
-    while (!is(")")) {
-      if (operands.length) expect(",");
-      operands.push(sum());
-    }
+    for (let more = !is(")"); more; more = is(",") && take()) operands.push(sum());
     expect(")");
     const [gateName, count] = CALLS[name];
     if (operands.length !== count) throw new Fault("count", at, name, count, operands.length);
@@ -143,19 +140,19 @@ function parsed(text) {
     const [{ kind, written, at }, next] = list.slice(k);
     if (kind !== "name" || next.written !== "=") return "";
     if (KEYWORDS.includes(written)) throw new Fault("keyword", at, written);
-    if (known.has(written)) throw new Fault("again", at, written);
     k += 2;
     return written;
   }
 
   if (here().kind === "end") throw new Fault("empty", 0);
   for (;;) {
+    const start = here().at;
     const name = assigned();
-    const { at } = here();
     let out = sum();
+    if (known.has(name)) throw new Fault("again", start, name);
     const last = here().kind === "end" || (is(";") && list[k + 1].kind === "end");
     if (!last && !is(";")) throw new Fault("unexpected", here().at, here().written);
-    if (!last && !name) throw new Fault("unnamed", at);
+    if (!last && !name) throw new Fault("unnamed", start);
     out = node(out);
     if (name && ![...known.values()].includes(out)) out.name = name;
     if (name) known.set(name, out);
@@ -180,7 +177,7 @@ function ordered(nodes, out) {
 
 // Compute the value of each node from `values`, one number a name, then the gradient of the output at each node.
 function computed(nodes, values) {
-  const done = nodes.map((node) => ({ ...node, g: 0, slopes: [], shares: [] }));
+  const done = nodes.map((node) => ({ ...node, g: 0, isMasked: true, slopes: [], shares: [] }));
   for (const node of done) {
     if (node.gate === "input") node.x = values[node.name];
     if (!node.inputs.length) continue;
@@ -188,13 +185,15 @@ function computed(nodes, values) {
     node.x = GATES[node.gate].value(...given);
     node.slopes = GATES[node.gate].slopes.map((slope) => slope(node.x, ...given));
   }
-  done.at(-1).g = 1;
+  Object.assign(done.at(-1), { g: 1, isMasked: false });
   for (const node of [...done].reverse()) {
     node.inputs.forEach((i, k) => {
       if (!done[i].traced) return;
-      // A gradient of exactly 0 stays 0 where the slope is infinite.
-      node.shares[k] = node.g === 0 ? 0 : node.g * node.slopes[k];
+      // What a selection such as max left out has a gradient of 0, whatever the slopes before it.
+      node.shares[k] = node.isMasked ? 0 : node.g * node.slopes[k];
       done[i].g += node.shares[k];
+      const isLeftOut = DRAWN[node.gate].selects && node.slopes[k] === 0;
+      if (!node.isMasked && !isLeftOut) done[i].isMasked = false;
     });
   }
   return done;

@@ -46,7 +46,7 @@ def test_the_curve_is_dashed_where_its_second_derivative_is_below_0(moving):
 
 def test_200_steps_end_where_the_lesson_says(moving):
     tab = moving("cost-surfaces")
-    told = re.findall(r"from +(\S+): cross entropy ends at (\S+), squared error at (\S+)", LESSON)
+    told = re.findall(r"from +(\S+): cross entropy ends at (\d\S+), squared error at (\S+)", LESSON)
     assert len(told) == 2
     for start, *ends in told:
         tab.evaluate("(w) => { put(w); for (let k = 0; k < 200; k += 1) roll(); }", float(start))

@@ -98,28 +98,36 @@ def test_every_function_of_the_page_is_that_of_explain(moving):
             assert_same(tab, f"{name}({', '.join(given)})", given)
 
 
-@pytest.mark.parametrize(
-    ("text", "values"),
-    [
-        ("3*(a+b*c)", {"a": 5.0, "b": 3.0, "c": 2.0}),
-        ("-a**2", {"a": 3.0}),
-        ("2**-a", {"a": 3.0}),
-        ("a**b**c", {"a": 2.0, "b": 1.5, "c": 0.5}),
-        ("a - b - c", {"a": 1.0, "b": 2.0, "c": 4.0}),
-        ("a / b / c * a", {"a": 1.0, "b": 2.0, "c": 4.0}),
-        ("- - a + +b", {"a": 1.0, "b": 2.0}),
-        ("u = a*b; v = u + a", {"a": 1.0, "b": 2.0}),
-        ("u = a; v = u*u; v*b;", {"a": 3.0, "b": 2.0}),
-        ("u = 3; a*u", {"a": 3.0}),
-        ("f = a*a; f + 1", {"a": 3.0}),
-        ("a*e + pi", {"a": 3.0}),
-        ("u = a*b; 2*c", {"a": 1.0, "b": 2.0, "c": 3.0}),
-        ("a*a*a", {"a": 3.0}),
-        (".5*a + 1.*a", {"a": 3.0}),
-    ],
-)
-def test_the_grammar_is_that_of_explain(moving, text, values):
-    assert_same(moving("typed-graph"), text, values)
+GRAMMAR = [
+    ("3*(a+b*c)", {"a": 5.0, "b": 3.0, "c": 2.0}),
+    ("-a**2", {"a": 3.0}),
+    ("2**-a", {"a": 3.0}),
+    ("a**b**c", {"a": 2.0, "b": 1.5, "c": 0.5}),
+    ("a - b - c", {"a": 1.0, "b": 2.0, "c": 4.0}),
+    ("a / b / c * a", {"a": 1.0, "b": 2.0, "c": 4.0}),
+    ("- - a + +b", {"a": 1.0, "b": 2.0}),
+    ("u = a*b; v = u + a", {"a": 1.0, "b": 2.0}),
+    ("u = a; v = u*u; v*b;", {"a": 3.0, "b": 2.0}),
+    ("u = 3; a*u", {"a": 3.0}),
+    ("f = a*a; f + 1", {"a": 3.0}),
+    ("a*e + pi", {"a": 3.0}),
+    ("u = a*b; 2*c", {"a": 1.0, "b": 2.0, "c": 3.0}),
+    ("a*a*a", {"a": 3.0}),
+    # What a selection left out stays at 0 before an infinite slope; a gradient that happens to be 0 does not.
+    ("max(log(a), b)", {"a": 0.0, "b": 1.0}),
+    ("relu(sqrt(a) - 1)*b", {"a": 0.0, "b": 1.0}),
+    ("max(sqrt(a), b) + a", {"a": 0.0, "b": 1.0}),
+    ("max(hinge(log(a), b), 0)", {"a": 0.0, "b": 0.0}),
+    ("0*sqrt(a)", {"a": 0.0}),
+    ("(a*0)*(1/a)", {"a": 0.0}),
+    (".5*a + 1.*a", {"a": 3.0}),
+]
+
+
+def test_the_grammar_is_that_of_explain(moving):
+    tab = moving("typed-graph")
+    for text, values in GRAMMAR:
+        assert_same(tab, text, values)
 
 
 WRONG = [
@@ -140,7 +148,7 @@ WRONG = [
     ("tanh()", 0, "tanh takes 1 value, not 0."),
     ("tanh(a b)", 7, "An operator is missing before b"),
     ("a @ b", 2, "@ is not a sign of these expressions"),
-    ("a = ", 4, "The text ends where a value is missing."),
+    ("a = ", 3, "The text ends where a value is missing."),
     ("a*b; a + 1", 0, "This part has no name"),
     ("u = a; u = b; u*u", 7, "u has a value already"),
     ("a = a + 1; a", 0, "a has a value already"),
@@ -152,31 +160,33 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("text", "at", "said"), WRONG, ids=[text for text, _, _ in WRONG])
-def test_an_error_points_at_its_character_and_the_last_graph_stays(moving, text, at, said):
+# explain takes vectors too, and here the names a and b have values already.
+ONLY_HERE = ("max(a)", "a @ b", "sum(a, axis=0)")
+
+
+def test_an_error_points_at_its_character_and_the_last_graph_stays(moving):
     tab = moving("typed-graph")
-    tab.get_by_label("expression").fill(text)
-    shown = tab.locator("#fault").text_content()
-    first, pointer, sentence = shown.split("\n")
-    assert first == text
-    assert pointer == " " * at + "^"
-    assert said in sentence
-    assert tab.get_by_label("expression").get_attribute("aria-invalid") == "true"
-    assert tab.locator("#pane.stale [data-node]").count() == 7
-    tab.get_by_label("expression").fill("a*b")
-    assert tab.locator("#fault").is_hidden()
-    assert tab.locator("#pane.stale").count() == 0
-    if text.startswith(("sum", "max(a)", "a = a", "a @")):
-        return  # explain takes vectors too, and a name that has got its value by a part
-    with pytest.raises(ValueError, match="explain"):
-        cr.explain(text, a=1.0, b=2.0)
+    field = tab.get_by_role("textbox", name="expression")
+    for text, at, said in WRONG:
+        field.fill(text)
+        first, pointer, sentence = tab.locator("#fault").text_content().split("\n")
+        assert (first, pointer) == (text, " " * at + "^")
+        assert said in sentence
+        assert field.get_attribute("aria-invalid") == "true"
+        assert tab.locator("#pane.stale [data-node]").count() == 7
+        field.fill("3*(a+b*c)")
+        assert tab.locator("#fault").is_hidden()
+        assert tab.locator("#pane.stale").count() == 0
+        if text not in ONLY_HERE:
+            with pytest.raises(ValueError, match="explain"):
+                cr.explain(text, a=1.0, b=2.0)
 
 
 def test_a_graph_of_too_many_gates_is_an_error_of_its_own(moving):
     tab = moving("typed-graph")
-    tab.get_by_label("expression").fill("a" + "+a" * 41)
+    tab.get_by_role("textbox", name="expression").fill("a" + "+a" * 41)
     assert "at most 40" in tab.inner_text("#fault")
-    tab.get_by_label("expression").fill("a" + "+a" * 40)
+    tab.get_by_role("textbox", name="expression").fill("a" + "+a" * 40)
     assert tab.locator("#fault").is_hidden()
 
 
@@ -222,15 +232,15 @@ def test_play_walks_to_the_end(moving):
 
 def test_a_slider_changes_every_number_and_a_name_keeps_its_value(moving):
     tab = moving("typed-graph")
-    tab.get_by_role("spinbutton", name="b").fill("-0.5")
+    tab.get_by_role("spinbutton", name="b", exact=True).fill("-0.5")
     assert tab.inner_text("#seen").startswith("f = 12.")
     assert "Raise c by 0.001, and f changes by about -0.0015." in tab.inner_text("#seen")
-    tab.get_by_label("expression").fill("b*zeta")
-    assert tab.get_by_role("spinbutton", name="b").input_value() == "-0.5"
+    tab.get_by_role("textbox", name="expression").fill("b*zeta")
+    assert tab.get_by_role("spinbutton", name="b", exact=True).input_value() == "-0.5"
     assert tab.get_by_role("spinbutton", name="zeta").count() == 1
-    assert tab.get_by_role("spinbutton", name="a").count() == 0
+    assert tab.get_by_role("spinbutton", name="a", exact=True).count() == 0
     tab.get_by_role("combobox", name="examples").select_option("max(a*b, c)**2")
-    assert tab.get_by_label("expression").input_value() == "max(a*b, c)**2"
+    assert tab.get_by_role("textbox", name="expression").input_value() == "max(a*b, c)**2"
     assert tab.inner_text("#seen").startswith("f = 4.")
 
 
@@ -240,7 +250,7 @@ LARGE = "log(1+exp(-y*(w1*x1 + w2*x2 + w3*x3 + b))) + 0.1*(w1**2+w2**2+w3**2)"
 @pytest.mark.parametrize("text", ["a", "3*(a+b*c)", "u = w*x + b; s(u)*(1-s(u)) + u", LARGE])
 def test_nodes_and_their_numbers_lie_apart_and_wires_lead_to_the_right(moving, text):
     tab = moving("typed-graph", viewport={"width": 1280, "height": 900})
-    tab.get_by_label("expression").fill(text)
+    tab.get_by_role("textbox", name="expression").fill(text)
     boxes = tab.evaluate(
         """() => [...document.querySelectorAll("[data-node]")].flatMap((group) =>
             [...group.querySelectorAll(".pill, .value, .gradient")].map((part) => {
