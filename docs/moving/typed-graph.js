@@ -183,17 +183,18 @@ function computed(nodes, values) {
     if (!node.inputs.length) continue;
     const given = node.inputs.map((i) => done[i].x);
     node.x = GATES[node.gate].value(...given);
-    node.slopes = GATES[node.gate].slopes.map((slope) => slope(node.x, ...given));
+    const isUnknown = DRAWN[node.gate].selects && Number.isNaN(node.x);
+    node.slopes = GATES[node.gate].slopes.map((slope) => (isUnknown ? NaN : slope(node.x, ...given)));
   }
   Object.assign(done.at(-1), { g: 1, isMasked: false });
   for (const node of [...done].reverse()) {
     node.inputs.forEach((i, k) => {
       if (!done[i].traced) return;
       // What a selection such as max left out has a gradient of 0, whatever the slopes before it.
-      node.shares[k] = node.isMasked ? 0 : node.g * node.slopes[k];
+      const isMasked = node.isMasked || (DRAWN[node.gate].selects && node.slopes[k] === 0);
+      node.shares[k] = isMasked ? 0 : node.g * node.slopes[k];
       done[i].g += node.shares[k];
-      const isLeftOut = DRAWN[node.gate].selects && node.slopes[k] === 0;
-      if (!node.isMasked && !isLeftOut) done[i].isMasked = false;
+      done[i].isMasked &&= isMasked;
     });
   }
   return done;

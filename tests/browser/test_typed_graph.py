@@ -61,12 +61,10 @@ def assert_same(tab, text, values):
             assert same(mine["g"], node.gradient), where
         if node.inputs:
             said = equations(graph, node)
-            # A sum of cancelling numbers differs in digits that are shown.
-            if node.traced and "e-1" not in said.forward:
-                assert mine["forward"] == said.forward, where
-                assert all("+=" in line for line in mine["backward"]), where
-                if all("+=" in line for line in said.backward):
-                    assert mine["backward"] == list(said.backward), where
+            assert mine["forward"] == said.forward, where
+            # The equations of explain do not know what is masked: they write 0 * inf = nan where its gradient is 0.
+            known = [line for line in said.backward if "nan" not in line]
+            assert set(known) <= set(mine["backward"]), where
 
 
 def same(ours, theirs):
@@ -82,9 +80,15 @@ def test_random_expressions_have_the_nodes_numbers_and_equations_of_explain(movi
         text = written(rng, rng.randrange(1, 4))
         if rng.random() < 0.3:
             text = f"u = {written(rng, 2)}; {text} + u*u"
-        names = names_of(text)
-        if names:
-            assert_same(tab, text, {name: round(rng.uniform(-2, 2), 2) for name in names})
+        values = {name: round(rng.uniform(-2, 2), 2) for name in names_of(text)}
+        try:
+            if values:
+                assert_same(tab, text, values)
+        except ValueError as error:
+            # Of constants alone explain takes no infinity.
+            if "is not a finite number" not in str(error):
+                raise
+        else:
             done += 1
 
 
@@ -117,6 +121,7 @@ GRAMMAR = [
     ("max(log(a), b)", {"a": 0.0, "b": 1.0}),
     ("relu(sqrt(a) - 1)*b", {"a": 0.0, "b": 1.0}),
     ("max(sqrt(a), b) + a", {"a": 0.0, "b": 1.0}),
+    ("max(log(a), b)", {"a": -1.0, "b": 1.0}),
     ("max(hinge(log(a), b), 0)", {"a": 0.0, "b": 0.0}),
     ("0*sqrt(a)", {"a": 0.0}),
     ("(a*0)*(1/a)", {"a": 0.0}),
