@@ -31,7 +31,7 @@ GROUPS = {
     },
     "zh": {
         "课程": [f"docs/zh/lessons/{page.name}" for page in lessons.PAGES],
-        "参考": ["docs/zh/benchmarks.md"],
+        "参考": [f"docs/zh/{page.name}" for page in sorted(HERE.glob("zh/*.md")) if page.name != "index.md"],
         "项目": ["README.zh-CN.md"],
     },
 }

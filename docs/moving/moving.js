@@ -129,6 +129,8 @@ function picture(into, { label, height, draw, pressed }) {
   let drawn = 0;
   const redraw = () => {
     const width = (drawn = box.clientWidth);
+    // A frame that is not shown has no room; the picture is drawn once it has.
+    if (!width) return;
     const tall = height(width);
     const dense = devicePixelRatio || 1;
     Object.assign(canvas, { width: Math.round(width * dense), height: Math.round(tall * dense) });
@@ -214,7 +216,7 @@ function tell(text) {
   find("seen").textContent = text;
   clearTimeout(soon);
   if (heard) soon = setTimeout(() => (heard.textContent = text), 700);
-  heard ??= document.body.appendChild(make("p", "", { className: "heard", ariaLive: "polite" }));
+  heard ??= document.querySelector("main").appendChild(make("p", "", { className: "heard", ariaLive: "polite" }));
 }
 
 if (parent === window) {

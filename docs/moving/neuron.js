@@ -53,12 +53,12 @@ const WORDS = {
     J: "cost J",
     steps: "updates",
     numbers: "The numbers of this round",
-    forward: "Forward: the logit, and the probability of class 1",
-    loss: "Loss: the price of each answer, and their mean, the cost J",
-    backward: "Gradients: the error dz of each point, and the means of x dz and of dz",
+    forward: "Forward: the logit and the probability of class 1, here of point 1",
+    loss: "Loss: the cost J is the mean of the losses",
+    backward: "Gradients: the error dz, here of point 1, and the means of x dz and of dz",
     update: "Update: against the gradient, by α",
     seen: (steps, J, right, m, size) =>
-      `After ${steps} updates the cost is J = ${J}; ${right} of ${m} points lie on their side of the line. The gradient is (dw0, dw1, db) = (${size}).`,
+      `After ${steps} updates the cost is J = ${J}; ${right} of ${m} points are on the right side of the line. The gradient is (dw0, dw1, db) = (${size}).`,
   },
   zh: {
     title: "一个神经元的学习",
@@ -70,12 +70,12 @@ const WORDS = {
     J: "代价 J",
     steps: "更新次数",
     numbers: "这一轮的数字",
-    forward: "前向：logit，以及类别为 1 的概率",
-    loss: "损失：每个回答的代价，它们的平均是 J",
-    backward: "梯度：每个点的误差 dz，以及 x dz 与 dz 的平均",
+    forward: "前向：logit 与类别为 1 的概率，这里是第 1 个点的",
+    loss: "损失：代价 J 是各点损失的平均",
+    backward: "梯度：误差 dz（这里是第 1 个点的），以及 x dz 与 dz 的平均",
     update: "更新：逆着梯度走，步长由 α 决定",
     seen: (steps, J, right, m, size) =>
-      `更新 ${steps} 次后，代价 J = ${J}；${m} 个点中有 ${right} 个在直线正确的一侧。梯度 (dw0, dw1, db) = (${size})。`,
+      `更新 ${steps} 次后，代价 J = ${J}；${m} 个点中有 ${right} 个在直线的正确一侧。梯度 (dw0, dw1, db) = (${size})。`,
   },
 };
 
@@ -92,7 +92,7 @@ const plane = picture(find("plane"), {
 });
 const curve = picture(find("cost"), { label: () => word("cost", four(costs.at(-1))), height: () => 300, draw: drawCost });
 const dots = POINTS.map((point, k) => {
-  const dot = handle(plane.svg, { r: 11, moved: (x, y) => move(k, x, y) });
+  const dot = handle(plane.svg, { r: 12, moved: (x, y) => move(k, x, y) });
   dot.dot.classList.add("point");
   dot.dot.classList.toggle("no", point.y === 0);
   dot.number = shape(plane.svg, "text", { class: "inside", "text-anchor": "middle" }, k + 1);
@@ -106,13 +106,13 @@ function move(k, x, y) {
 }
 
 function drawPlane({ pen, svg, width, height }) {
-  const area = [34, 12, width - 8, height - 42];
-  view = axes(svg, { area, x: [-SIDE, SIDE], y: [-SIDE, SIDE], names: ["x0", ""] });
-  const cell = 6;
+  const area = [34, 24, width - 8, height - 42];
+  view = axes(svg, { area, x: [-SIDE, SIDE], y: [-SIDE, SIDE], names: ["x0", "x1"] });
+  const [cell, one, zero] = [6, colour("one"), colour("zero")];
   for (let px = area[0]; px < area[2]; px += cell) {
     for (let py = area[1]; py < area[3]; py += cell) {
       const p = sigmoid(view.x.inverse(px + cell / 2) * now.w[0] + view.y.inverse(py + cell / 2) * now.w[1] + now.b);
-      pen.fillStyle = colour(p > 0.5 ? "one" : "zero");
+      pen.fillStyle = p > 0.5 ? one : zero;
       pen.globalAlpha = 0.6 * Math.abs(p - 0.5);
       pen.fillRect(px, py, Math.min(cell, area[2] - px), Math.min(cell, area[3] - py));
     }
@@ -201,7 +201,7 @@ function again() {
 function restart() {
   points = POINTS.map(({ x, y }) => ({ x: [...x], y }));
   from = now = START;
-  phase = 0;
+  phase = -1;
   costs = [round(points, now.w, now.b, alpha.value).J];
   show();
 }

@@ -34,9 +34,10 @@ function expected(curve, format, x, h) {
     const off = (from, to) => Math.abs((Math.abs(x + to) - Math.abs(x + from)) / (to - from) - slope(x));
     return { forward: { truncation: off(0, h), rounding }, central: { truncation: off(-h, h), rounding } };
   }
+  const square = ((h * h) / 6) * Math.abs(third(x));
   return {
-    forward: { truncation: (h / 2) * Math.abs(second(x)), rounding },
-    central: { truncation: ((h * h) / 6) * Math.abs(third(x)), rounding: rounding / 2 },
+    forward: { truncation: (h / 2) * Math.abs(second(x)) + square, rounding },
+    central: { truncation: square, rounding: rounding / 2 },
   };
 }
 
@@ -167,8 +168,9 @@ function drawErrors({ svg, width, height }) {
   shape(svg, "line", { x1: x(dial.value), x2: x(dial.value), y1: area[1], y2: area[3], class: "dial" });
   for (const kind of KINDS)
     shape(svg, "circle", { cx: x(dial.value), cy: within(error(now(), kind)), r: 6, class: `dot${classes[kind]}` });
-  shape(svg, "text", { x: area[0] + 8, y: area[3] - 10, class: "mark" }, word("rounding"));
-  shape(svg, "text", { x: area[2] - 8, y: area[3] - 10, class: "mark", "text-anchor": "end" }, word("truncation"));
+  const low = area[1] + 0.72 * (area[3] - area[1]);
+  shape(svg, "text", { x: area[0] + 8, y: low, class: "mark over" }, word("rounding"));
+  shape(svg, "text", { x: area[2] - 8, y: low, class: "mark over", "text-anchor": "end" }, word("truncation"));
 }
 
 function said(found, kind) {

@@ -26,7 +26,7 @@ function time(seconds) {
   return `${number(seconds / size, 3)} ${unit}`;
 }
 
-const many = (x) => (x < 10 ? number(x, 2) : String(Math.floor(x)));
+const many = (x) => (x < 10 ? number(x, 2) : String(Math.round(x)));
 
 const WORDS = {
   en: {
@@ -60,8 +60,8 @@ const WORDS = {
     lane: (measured, times) => `实测 ${measured}；已完成 ${times} 次`,
     square: (r, c) => `一个方格代表 X 中的 ${r} x ${c} 个数。`,
     label: (lane, filled, all) => `${lane}：${all} 格中的 ${filled} 格`,
-    ready: (loops, ratio) => `循环做一步要 ${loops}。一次全部算是它的 ${ratio} 倍快。`,
-    behind: (loops, ratio) => `循环做一步要 ${loops}，在这里更快：一次全部算要用 ${ratio} 倍的时间。`,
+    ready: (loops, ratio) => `循环做一步要 ${loops}。一次全部算的速度是它的 ${ratio} 倍。`,
+    behind: (loops, ratio) => `循环做一步要 ${loops}，在这里反而更快：一次全部算要用 ${ratio} 倍的时间。`,
     running: (filled, all, rows, once) =>
       `循环算完 ${all} 格中的 ${filled} 格时，一次一行已经能做 ${rows} 步，一次全部已经能做 ${once} 步。`,
     note: ({ hardware, date, library, dtype, source }, factor) =>
@@ -78,18 +78,17 @@ let elapsed = 0;
 const lanes = LANES.map((lane) => {
   const section = make("section");
   const squares = () => computed(lane, done(size, elapsed, slow.value)[lane], board(size));
-  const { rows, columns } = { rows: MOST_ROWS, columns: MOST_COLUMNS };
   section.append(make("h2", word(lane)));
   const drawing = picture(section, {
     label: () => word("label", word(lane), squares(), board(size).rows * board(size).columns),
-    height: (width) => (rows * width) / columns,
+    height: (width) => (MOST_ROWS / MOST_COLUMNS) * width,
     draw: ({ pen, width }) => {
-      const edge = width / columns;
-      const filled = squares();
-      for (let k = 0; k < board(size).rows * board(size).columns; k++) {
-        pen.fillStyle = colour(k < filled ? "value" : "line");
-        const [row, column] = [Math.floor(k / board(size).columns), k % board(size).columns];
-        pen.fillRect(column * edge, row * edge, edge - 1, edge - 1);
+      const edge = width / MOST_COLUMNS;
+      const { rows, columns } = board(size);
+      const [filled, yes, no] = [squares(), colour("value"), colour("line")];
+      for (let k = 0; k < rows * columns; k++) {
+        pen.fillStyle = k < filled ? yes : no;
+        pen.fillRect((k % columns) * edge, Math.floor(k / columns) * edge, edge - 1, edge - 1);
       }
     },
   });

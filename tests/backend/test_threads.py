@@ -203,14 +203,20 @@ class TestLimit:
 
 
 class TestCount:
-    @pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
-    def test_how_many_threads_a_library_has(self, monkeypatch, number, said):
+    @pytest.mark.parametrize(
+        ("facts", "said"),
+        [
+            ({"num_threads": 1}, "1 thread"),
+            ({"num_threads": 2, "architecture": "Zen"}, "Zen kernels, 2 threads"),
+        ],
+    )
+    def test_what_a_library_says_of_itself(self, monkeypatch, facts, said):
         class Controller:
             def select(self, user_api):
                 return self
 
             def info(self):
-                return [{"internal_api": "openblas", "version": "0.3", "num_threads": number}]
+                return [{"internal_api": "openblas", "version": "0.3", **facts}]
 
         monkeypatch.setattr(threads, "_controller", Controller)
         assert threads.blas_libraries() == [f"openblas 0.3, {said}"]

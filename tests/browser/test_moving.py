@@ -78,7 +78,7 @@ MOVE = """async () => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "scheme"), itertools.product(WIDTHS, SCHEMES))
+@pytest.mark.parametrize(("width", "scheme"), [*itertools.product(WIDTHS, SCHEMES)])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_can_be_read_on_a_phone_and_on_a_screen_in_light_and_dark(moving, name, width, scheme):
     for language in ("en", "zh"):
@@ -171,6 +171,21 @@ def test_what_stands_below_is_heard_when_it_has_stood_for_a_while(moving):
         "document.querySelector('[aria-live]').textContent === document.getElementById('seen').textContent"
     )
     assert "3.25" in heard.text_content()
+
+
+def test_nothing_plays_unasked_and_few_steps_where_less_motion_is_asked_for(moving):
+    updates = "Number(document.getElementById('seen').textContent.match(/\\d+/)[0])"
+    made = {}
+    for motion in ("reduce", "no-preference"):
+        tab = moving("neuron", reduced_motion=motion)
+        tab.wait_for_timeout(300)
+        assert tab.evaluate(updates) == 0
+        play = tab.locator("button.play")
+        play.click()
+        tab.wait_for_timeout(1300)
+        play.click()
+        made[motion] = tab.evaluate(updates)
+    assert 1 <= made["reduce"] <= 3 < made["no-preference"]
 
 
 def test_a_canvas_has_a_pixel_for_each_of_a_dense_screen(moving):

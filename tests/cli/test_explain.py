@@ -49,6 +49,9 @@ def test_lists_a_leading_minus_and_a_device(device):
     (("nowhere", "cat.png"), "got 'cat.png'; there is no model nowhere"),
     (("a", "a=1", "--class", "cat"), "--class is for a model and a sample; leave it out of an expression"),
     (("", ), "got an empty text"),
+    (("a", "a=1", "--html", ""), "--html .: expected a file to write, got a folder; name a file in it"),
+    (("a", "a=1", "--svg", "/"), "--svg /: expected a file to write, got a folder"),
+    (("a", "a=1", "--svg", f"{__file__}/a.svg"), f"expected {__file__} to be a folder to write in, got a file"),
 ])  # fmt: skip
 def test_bad_input_is_told_in_a_line(arguments, said):
     result = chainrule("explain", *arguments)

@@ -29,10 +29,18 @@ Watch = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def blas_libraries() -> list[str]:
-    """Return each BLAS library in this process, with its version and threads; empty without threadpoolctl."""
+    """Return each BLAS library in this process: version, kernels, threads; empty without threadpoolctl."""
     controller = _controller()
     found = controller.select(user_api="blas").info() if controller else []
-    return [f"{lib['internal_api']} {lib['version']}, {_counted(lib['num_threads'])}" for lib in found]
+    return [
+        f"{lib['internal_api']} {lib['version']}, {_kernels(lib)}{_counted(lib['num_threads'])}"
+        for lib in found
+    ]
+
+
+def _kernels(library: dict[str, Any]) -> str:
+    # Which kernels a library took for this processor decides its speed; some libraries do not say.
+    return f"{library['architecture']} kernels, " if library.get("architecture") else ""
 
 
 def _counted(threads: int) -> str:

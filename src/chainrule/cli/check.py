@@ -97,6 +97,8 @@ def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.nd
     side = model.image.height if model.image else 64
     task = "classes" if model.classes else "regression"
     rows, _ = data.load(path, label=label, image_size=side, task=task)
+    for note in rows.notes:
+        tell("note", note)
     if rows.X.shape[1] != model.net.sizes[0]:
         raise data.DataError(
             f"{rows.source}: expected {model.net.sizes[0]} features as the model learnt, got {rows.X.shape[1]}; "

@@ -108,15 +108,20 @@ def on_terminal(console: Console) -> bool:
 
 def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
+    in_place = (f"one where {name} is a folder" for name in FILES if (folder / name).is_dir())
+    if got := _hindrance(folder) or next(in_place, None):
+        raise data.DataError(
+            f"--out {folder}: expected a folder for the results, got {got}; name another one"
+        )
+
+
+def _hindrance(folder: Path) -> str | None:
+    """Return what stands where a folder is to be, or to be made, instead of one that may be written to; or None."""
     places = (folder, *folder.absolute().parents)
     above = next(place for place in places if place.exists() or place.is_symlink())
-    in_place = [name for name in FILES if (folder / name).is_dir()]
-    if above.is_dir() and os.access(above, os.W_OK) and not in_place:
-        return
-    got = "a link to nothing" if above.is_symlink() else "a file"
-    if above.is_dir():
-        got = f"one where {in_place[0]} is a folder" if in_place else "one that cannot be written to"
-    raise data.DataError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
+    if not above.is_dir():
+        return "a link to nothing" if above.is_symlink() else "a file"
+    return None if os.access(above, os.W_OK) else "one that cannot be written to"
 
 
 def check_invert(invert: str) -> None:
@@ -167,24 +172,41 @@ def tell(what: str, fact: str) -> None:
 
 
 def reserve_output(options: dict[str, Path | None]) -> None:
-    """Keep the standard output for the file of the one option whose path is `-`; an error where there are two."""
+    """Keep the standard output for the file of the one option whose path is `-`.
+
+    Raises ValueError where two ask for it, and where a path cannot be that of a file.
+    """
     taken = [option for option, path in options.items() if path == STANDARD_OUTPUT]
     if len(taken) > 1:
         raise ValueError(
             f"{' and '.join(taken)}: expected one file on the standard output; name another file"
         )
+    for option, path in options.items():
+        if path is None or (path.exists() and not path.is_dir()):
+            continue
+        if path.is_dir():
+            raise ValueError(f"{option} {path}: expected a file to write, got a folder; name a file in it")
+        if got := _hindrance(path.parent):
+            expected = f"{path.parent} to be a folder to write in"
+            raise ValueError(f"{option} {path}: expected {expected}, got {got}; name another one")
     _output.holds_a_file = bool(taken)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Write what an option asked for into its file, or on the standard output where the path is `-`, and say so."""
-    if path == STANDARD_OUTPUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_bytes(path, content)
+    put(path, content)
+    if path != STANDARD_OUTPUT:
         tell("wrote", str(path))
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write content into a file, or on the standard output where the path is `-`."""
+    if path != STANDARD_OUTPUT:
+        write_bytes(path, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def printable(text: str) -> str:

@@ -153,6 +153,8 @@ def _is_finite(value: Any) -> bool:
 def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
     """Return a sample of a file as a raw row (1, n), on the scale of the data that the model learnt from."""
     samples = open_for(model, sample)
+    for note in samples.notes:
+        tell("note", note)
     if row > samples.number:
         raise data.DataError(
             f"{sample}: expected a row {row}, got {samples.number} rows; give --row a number up to {samples.number}"

@@ -77,11 +77,11 @@ def train(options: TrainOptions) -> None:
         summed: Summary | Regression
         if isinstance(held_out, Prediction):
             others = {name: pipeline.evaluate(model, rows, device) for name, rows in run.parts().items()}
-            summed = regression(
-                held_out, {name: of for name, of in others.items() if isinstance(of, Prediction)}
-            )
+            told = {name: of for name, of in others.items() if isinstance(of, Prediction)}
+            summed = regression(held_out, told, problem.test.places)
         else:
-            summed = summary(problem.classes, held_out, run.accuracy(result.params))
+            accuracy = run.accuracy(result.params)
+            summed = summary(problem.classes, held_out, accuracy, problem.test.places)
         report = report_of(
             run,
             result,

@@ -66,6 +66,8 @@ def read(path: Path, label: str | None, wanted: Wanted | None = None) -> tuple[R
     if wanted is not None:
         features = _chosen(path, header, features, wanted)
     X, lines, labels = _numbers(table, features, k)
+    if table.number is _with_comma and all(not label or _is_number(label, _with_comma) for label in labels):
+        labels = [label.replace(",", ".") for label in labels]
 
     def place(row: int) -> str:
         return f"line {lines[row]}, column {header[k or 0]!r}"

@@ -68,6 +68,13 @@ def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
     return Label(tuple(lines), heatmap(numbers), _fitted(as_matrix(x).shape))
 
 
+def room(x: np.ndarray) -> float:
+    """Return the width to keep for the label of an array whose numbers will change, in user units."""
+    if x.ndim == 0:
+        return text_width("0" * 9, DIGIT)
+    return text_width("0" * (7 * min(x.shape[-1], 3) + 1 if x.size <= FEW else 18))
+
+
 def shortened(text: str, most: int) -> str:
     """Return text cut to at most `most` characters, on one line and without characters that cannot be drawn."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
