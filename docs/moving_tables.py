@@ -14,6 +14,7 @@ from chainrule.gates import SELECTING
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "bench" / "results"
 LANES = ("by_loops", "by_sample", "by_matmul")
+OPERATORS = ("add", "subtract", "multiply", "divide", "pow", "negative")
 # Functions of an expression that are not one gate of the same name.
 OTHERS = {"dot": "multiply", "max": "maximum", "min": "minimum", "s": "sigmoid"}
 SEEDS, MOST_HIDDEN = 6, 8
@@ -58,13 +59,14 @@ def race_times() -> str:
 
 def gates_table() -> str:
     """Return the script with the gates of single numbers, how they are drawn and told, and what calls them."""
-    computed = {gate: row for gate, row in NOTATION.items() if row.is_computed_by_the_page}
-    called = {gate: gate for gate, row in computed.items() if row.call} | OTHERS
+    single = [gate for gate, row in NOTATION.items() if row.is_elementwise and row.js is not None]
+    called = {gate: gate for gate in single if NOTATION[gate].call} | OTHERS
+    used = {gate: NOTATION[gate] for gate in single if gate in {*OPERATORS, *called.values()}}
     selecting = {gate.__name__ for gate in SELECTING}
     drawn = [
         f"  {gate}: {{ sign: {json.dumps(row.sign or gate, ensure_ascii=False)}, ordered: {json.dumps(row.ordered)}, "
         f"selects: {json.dumps(gate in selecting)}, slopes: {json.dumps(row.slopes)} }},\n"
-        for gate, row in computed.items()
+        for gate, row in used.items()
     ]
     calls = [
         f"  {name}: {json.dumps([gate, len(NOTATION[gate].slopes)])},\n"
@@ -72,7 +74,7 @@ def gates_table() -> str:
     ]
     return (
         "// Written by docs/moving_tables.py.\n"
-        f"const GATES = {notation.javascript()};\n"
+        f"const GATES = {notation.javascript(used)};\n"
         f"const DRAWN = {{\n{''.join(drawn)}}};\n"
         f"const CALLS = {{\n{''.join(calls)}}};\n"
         f"const KEYWORDS = {json.dumps(keyword.kwlist)};\n"
