@@ -100,6 +100,7 @@ const pictures = Object.entries(COSTS).map(([name, { top }]) => {
   const part = make("div");
   part.append(make("h2", word(name)));
   find("costs").append(part);
+  const runs = parts(name);
   const at = () => balls[name].at(-1);
   let to = null;
   const { redraw, svg } = picture(part, {
@@ -111,7 +112,7 @@ const pictures = Object.entries(COSTS).map(([name, { top }]) => {
         area: [46, 12, width - 14, height - 42], x: [-WIDEST, WIDEST], y: [0, top], names: [word("across"), ""],
       });
       const inside = (w) => to.x(Math.min(Math.max(w, -WIDEST), WIDEST));
-      for (const [isUpward, part] of parts(name)) {
+      for (const [isUpward, part] of runs) {
         const d = `M${part.map((w) => `${to.x(w)} ${to.y(cost(name, w))}`).join("L")}`;
         shape(under, "path", { class: isUpward ? "curve" : "curve back", d });
       }

@@ -185,7 +185,9 @@ def random_function(r, dtype):
 def close(found, expected, tolerance):
     found, expected = np.array([float(x) for x in found]), np.ravel(expected).astype(float)
     scale = max(1.0, np.abs(expected[np.isfinite(expected)]).max(initial=0.0))
-    return found.shape == expected.shape and np.allclose(found, expected, tolerance, tolerance * scale, equal_nan=True)
+    return found.shape == expected.shape and np.allclose(
+        found, expected, tolerance, tolerance * scale, equal_nan=True
+    )
 
 
 NUMBER = re.compile(r"(?<![\w.])-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|inf|nan)(?!\w)")
@@ -206,7 +208,9 @@ def test_random_graphs_of_arrays_have_the_numbers_and_the_words_of_python(evalua
     for seed in range(100):
         r = np.random.default_rng(seed)
         f, shapes = random_function(r, dtype)
-        first, then = ({name: r.normal(size=shape).astype(dtype) for name, shape in shapes.items()} for _ in range(2))
+        first, then = (
+            {name: r.normal(size=shape).astype(dtype) for name, shape in shapes.items()} for _ in range(2)
+        )
         graph, other = cr.explain(f, **first), cr.explain(f, **then)
         if len(graph.nodes) > 40 or [n.gate for n in graph.nodes] != [n.gate for n in other.nodes]:
             continue
@@ -223,7 +227,11 @@ def test_random_graphs_of_arrays_have_the_numbers_and_the_words_of_python(evalua
             where = (graph.title, node.name, node.gate, box["x"], node.value)
             assert close(box["x"], node.value, tolerance), where
             assert (box["g"] is None) == (node.gradient is None), where
-            assert node.gradient is None or close(box["g"], node.gradient, tolerance), (*where, box["g"], node.gradient)
+            assert node.gradient is None or close(box["g"], node.gradient, tolerance), (
+                *where,
+                box["g"],
+                node.gradient,
+            )
             forward, backward = sides(graph, node)
             found = [" = ".join(box["forward"]), *map(" = ".join, box["backward"])]
             said = [" = ".join(forward), *map(" = ".join, backward)]
@@ -254,7 +262,12 @@ def test_where_numbers_are_lost_by_a_simple_formula_the_page_has_them_as_python_
         for box, node in zip(boxes, nodes_of(graph), strict=True):
             for found, wanted in ((box["x"], node.value), (box["g"], node.gradient)):
                 if wanted is not None:
-                    assert all(map(same, map(float, found), np.ravel(wanted).tolist())), (text, node.name, found, wanted)
+                    assert all(map(same, map(float, found), np.ravel(wanted).tolist())), (
+                        text,
+                        node.name,
+                        found,
+                        wanted,
+                    )
 
 
 # Numbers at which one format passes into another, and those that have no digits.

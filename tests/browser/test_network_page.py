@@ -158,7 +158,10 @@ def test_what_hinders_learning_is_told(moving):
     assert "It moves hardly any more" in tab.inner_text("#seen")
     assert 'cr.MLP((2, 2, 1), activation="tanh").init(seed=1)' in tab.inner_text("#code")
     tab.get_by_role("button", name="Reset").click()
-    assert tab.evaluate("chosen.activation = 'relu', chosen.rate = 1e300, learn(5)") is False
+    # One point and one unit that only grow: the product of their weights overflows.
+    grown = "keep({ W1: [[1], [1]], b1: [0], W2: [1], b2: 0 })"
+    settings = "chosen.activation = 'relu', chosen.rate = 1e200, points = [[1, 1, 1]]"
+    assert tab.evaluate(f"{settings}, {grown}, learn(5)") is False
     assert "the next step would leave the range of float64" in tab.inner_text("#seen")
     assert not re.search(r"nan|inf", tab.inner_text("main").lower())
 

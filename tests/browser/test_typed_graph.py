@@ -161,12 +161,12 @@ WRONG = [
     ("a*1e999", 2, "1e999 is too large for float64."),
     ("🙂 + a", 0, "🙂 is not a sign of these expressions"),
     ("a.b", 1, ". is not a sign of these expressions"),
-    ("sum(a, axis=0)", 11, "Expected ) here, found =."),
+    ("tanh(a, axis=0)", 12, "Expected ) here, found =."),
 ]
 
 
 # explain takes vectors too, and here the names a and b have values already.
-ONLY_HERE = ("max(a)", "a @ b", "sum(a, axis=0)")
+ONLY_HERE = ("max(a)", "a @ b")
 
 
 def test_an_error_points_at_its_character_and_the_last_graph_stays(moving):
