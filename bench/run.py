@@ -243,7 +243,9 @@ def _row(facts: dict, stats: dict | None) -> dict:
 def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
     """Return the facts that stand above every figure."""
     names = ("chainrule", "numpy", "array-api-compat", "numba", "pytest-benchmark")
-    described = {name: fact for name, fact in device.describe().items() if name != "threads"}
+    described = device.describe()
+    # Their threads are not those of the processes that are measured.
+    blas = re.sub(", [0-9]+ threads?", "", described.pop("threads"))
     tf32 = "none on this device"
     if device.name.startswith("cuda"):
         # CuPy has this one switch; PyTorch's is off by default, and the contests turn JAX's off.
@@ -253,6 +255,7 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
         **described,
         "processor": f"{hardware.cpu_name()}, {hardware.cpu_count()} processors",
         "threads": f"{threads}, each process on as many processors; 1 for the engine",
+        "BLAS": blas,
         "dtype": "float32",
         "TF32": tf32,
         "system": f"{platform.system()}, {platform.machine()}",

@@ -1,12 +1,14 @@
-"""Write what the pages say of the package's tables: `python docs/fill_tables.py`.
+"""Write what the pages say of the package's tables, and the blocks of translations: `python docs/fill_tables.py`.
 
-On a page, the text between `<!-- NAME -->` and `<!-- end -->` is that of FILLED[NAME].
+On a page, the text between `<!-- NAME -->` and `<!-- end -->` is that of FILLED[NAME]. A page in TRANSLATED has the
+blocks of its original; lessons.py does that for the lessons.
 """
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import lessons
 from chainrule.data import READERS
 from chainrule.models.activations import ACTIVATIONS, OUTPUTS
 from chainrule.models.initializers import INITIALIZERS
@@ -14,7 +16,11 @@ from chainrule.models.losses import COSTS
 from chainrule.optim import OPTIMIZERS
 
 HERE = Path(__file__).resolve().parent
-PAGES = (HERE / "networks.md", HERE / "training.md")
+PAGES = [HERE / folder / name for folder in ("", "zh") for name in ("networks.md", "training.md")]
+TRANSLATED = {
+    HERE.parent / "README.zh-CN.md": HERE.parent / "README.md",
+    **{page: HERE / page.name for page in HERE.glob("zh/*.md")},
+}
 
 
 def names(table: Iterable[str], quote: str = "") -> str:
@@ -48,3 +54,6 @@ def filled(page: str) -> str:
 if __name__ == "__main__":
     for path in PAGES:
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, original in TRANSLATED.items():
+        pages = (page.read_text(encoding="utf-8") for page in (path, original))
+        path.write_text(lessons.with_blocks_of(*pages), encoding="utf-8")

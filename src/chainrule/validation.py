@@ -1,5 +1,6 @@
 """Validation of arguments, as far as several public functions share it."""
 
+import math
 import operator
 from typing import Any
 
@@ -41,8 +42,10 @@ def check_targets(who: str, cost: str, y: Any, most: float = 1.0) -> None:
     low, high = y.min(), y.max()
     # The slack leaves room for finite differences at both ends.
     if not (low >= -1e-3 and high <= most + 1e-3):
+        wanted = "up" if most == math.inf else f"to {most:g}"
+        remedy = "no negative number" if most == math.inf else "0 and 1, or shares between"
         raise ValueError(
-            f"{who}: {cost} needs targets from 0 to {most:g}, got {low:g} .. {high:g}; give 0 and 1, or shares between"
+            f"{who}: {cost} needs targets from 0 {wanted}, got {low:g} .. {high:g}; give {remedy}"
         )
 
 

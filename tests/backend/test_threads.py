@@ -203,14 +203,20 @@ class TestLimit:
 
 
 class TestCount:
-    @pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
-    def test_how_many_threads_a_library_has(self, monkeypatch, number, said):
+    @pytest.mark.parametrize(
+        ("facts", "said"),
+        [
+            ({"num_threads": 1}, "1 thread"),
+            ({"num_threads": 2, "architecture": "Zen"}, "Zen kernels, 2 threads"),
+        ],
+    )
+    def test_what_a_library_says_of_itself(self, monkeypatch, facts, said):
         class Controller:
             def select(self, user_api):
                 return self
 
             def info(self):
-                return [{"internal_api": "openblas", "version": "0.3", "num_threads": number}]
+                return [{"internal_api": "openblas", "version": "0.3", **facts}]
 
         monkeypatch.setattr(threads, "_controller", Controller)
         assert threads.blas_libraries() == [f"openblas 0.3, {said}"]
@@ -220,6 +226,21 @@ class TestCount:
         with threads.one_blas_thread():
             assert threads.blas_threads() == 1
         assert threads.blas_threads() == before
+
+    def test_a_fixed_number_holds_for_products_of_every_size(self, two_threads):
+        small, large = [(4, 2)], [(4000, 4000)]
+        assert threads.takes_one_thread(10, small)
+        for number in (3, 1):
+            with threads.fixed_threads(number):
+                assert threads.blas_threads() == number
+                assert not threads.takes_one_thread(10, small)
+                for shapes in (small, large):
+                    with threads.threads_for(5000, shapes) as watched:
+                        assert watched is threads.unwatched
+                        assert threads.blas_threads() == number
+            assert threads.blas_threads() == 2
+        with threads.fixed_threads(None):
+            assert threads.takes_one_thread(10, small)
 
     def test_without_threadpoolctl_the_variables_count(self, monkeypatch):
         monkeypatch.setattr(threads, "_controller", lambda: None)

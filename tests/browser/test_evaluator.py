@@ -326,25 +326,28 @@ def test_a_gradient_of_0_at_an_infinite_slope_is_what_python_says(evaluator):
     )
 
 
+# Numbers at which one format passes into another, and those that have no digits.
+NUMBERS = [
+    0.0,
+    -0.0,
+    1.0,
+    -4.0,
+    0.1,
+    1 / 3,
+    2 / 3,
+    1e-4,
+    9.99999e-5,
+    99999.95,
+    123456.7,
+    1234567.0,
+    1e6,
+    1e22,
+    1e-300,
+]
+NUMBERS += [math.inf, -math.inf, math.nan, 5e-324, 1.7976931348623157e308, 12.5, -0.00012345678]
+
+
 def test_numbers_are_written_as_python_writes_them(opened):
-    numbers = [
-        0.0,
-        -0.0,
-        1.0,
-        -4.0,
-        0.1,
-        1 / 3,
-        2 / 3,
-        1e-4,
-        9.99999e-5,
-        99999.95,
-        123456.7,
-        1234567.0,
-        1e6,
-        1e22,
-        1e-300,
-    ]
-    numbers += [math.inf, -math.inf, math.nan, 5e-324, 1.7976931348623157e308, 12.5, -0.00012345678]
     tab = opened(cr.explain("x * y", x=1.0, y=1.0))
-    written = tab.evaluate("(numbers) => numbers.map((x) => number(x))", numbers)
-    assert written == [number(x) for x in numbers]
+    written = tab.evaluate("(numbers) => numbers.map((x) => number(x))", NUMBERS)
+    assert written == [number(x) for x in NUMBERS]

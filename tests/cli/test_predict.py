@@ -144,7 +144,13 @@ def test_answers_go_into_a_table_with_the_labels_of_the_folders(digits, tmp_path
     for row in rows:
         p = [float(row[f"probability of {k}"]) for k in range(10)]
         assert (sum(p), max(p)) == (pytest.approx(1), float(row["probability"]))
-    for bad in (tmp_path, tmp_path / "answers.xlsx"):
+    printed = chainrule("predict", digits / "run", digits / "light on dark", "--out", "-")
+    assert printed.stdout == path.read_text()
+    assert "answers are in" not in printed.stderr
+    assert "accuracy: " in printed.stderr
+    both = chainrule("predict", digits / "run", digits / "light on dark", "--out", "-", "--json")
+    assert (both.exit_code, "--out and --json: expected one" in both.stderr) == (2, True)
+    for bad in (tmp_path, "", tmp_path / "answers.xlsx"):
         assert "expected the name of a .csv file" in chainrule("predict", digits, digits, "--out", bad).stderr
 
 

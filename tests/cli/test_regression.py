@@ -4,7 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import chainrule as cr
 from chainrule import data
 from chainrule.data.dataset import Dataset
 from chainrule.data.targets import ask
@@ -51,9 +53,14 @@ def test_a_line_is_found_and_told(prices, tmp_path):
     assert (out / "predictions.png").read_bytes().startswith(b"\x89PNG")
     assert float(history_in(out)[-1]["cost"]) < 0.1
     assert "the gradients are those of the cost" in answer("check", out, prices, "--label", "price")
-    refused = chainrule("explain", out, prices)
-    assert refused.exit_code == 1
-    assert "expected a model of classes, got one that predicts a number" in refused.output
+    told = json.loads(answer("explain", out, prices, "--row", 3, "--json"))
+    assert told["number"] == pytest.approx(y_hat[2], rel=1e-6)
+    slopes = {one["feature"]: one["gradient"] for one in told["strongest"]}
+    assert slopes["a"] == pytest.approx(2e5 * np.std(table[:, 0]), rel=0.2)
+    assert slopes["b"] == pytest.approx(-1e5 * np.std(table[:, 1]), rel=0.2)
+    refused = chainrule("explain", out, prices, "--class", "a")
+    assert refused.exit_code == 2
+    assert "--class: expected none for a model of numbers, got 'a'" in refused.output
 
 
 def test_a_network_with_rows_to_validate_by(prices, tmp_path):
@@ -122,3 +129,45 @@ def test_labels_that_are_no_numbers_or_one_number(tmp_path):
             data.load(path, task="regression")
     with pytest.raises(data.DataError, match="finite float64 numbers to predict"):
         Dataset(np.ones((2, 1)), np.array([1.0, np.nan]), (), None, "table")
+
+
+def test_numbers_are_told_as_classes_are(tmp_path):
+    """Of a model of pictures: labels that are fractions, a picture that does not open, a table on the output."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (60, 4, 4), dtype=np.uint8)
+    y = X.mean(axis=(1, 2)) / 7
+    np.savez(tmp_path / "shades.npz", X=X, y=y)
+    run = tmp_path / "run"
+    how = ("--task", "regression", "--model", "linear", "--steps", 500)
+    answer("train", tmp_path / "shades.npz", *how, "--out", run)
+    told = chainrule("predict", run, tmp_path / "shades.npz", "--out", "-")
+    table = [line.split(",") for line in told.stdout.splitlines()]
+    assert table[0] == ["input", "row", "prediction", "number"]
+    apart = np.array([float(row[2]) - float(row[3]) for row in table[1:]])
+    np.testing.assert_array_equal([float(row[3]) for row in table[1:]], y)
+    error = float(told.stderr.partition("error:    ")[2].split(",")[0])
+    assert error == pytest.approx(np.sqrt(np.mean(apart**2)), rel=1e-5)
+    Image.fromarray(X[0]).save(tmp_path / "one.png")
+    (tmp_path / "broken.png").write_bytes((tmp_path / "one.png").read_bytes()[:40])
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for name in ("broken", "one"):
+        (tmp_path / f"{name}.png").rename(mixed / f"{name}.png")
+    went_on = chainrule("predict", run, mixed)
+    assert went_on.exit_code == 1
+    assert "broken.png" in went_on.stderr
+    (line,) = went_on.stdout.splitlines()
+    assert line.split("\t")[0] == str(mixed / "one.png")
+    assert float(line.split("\t")[1]) == pytest.approx(cr.load_model(run).predict(X[:1])[0], rel=1e-4)
+
+
+def test_numbers_of_a_named_column_may_be_fractions_and_readers_notes_are_told(prices, tmp_path):
+    out = tmp_path / "run"
+    answer("train", prices, "--label", "price", "--task", "regression", "--model", "linear", "--out", out)
+    path = tmp_path / "half.csv"
+    path.write_text("a;b;price\n0,5;1,5;450000,5\n1,0;0,25;\n")
+    told = chainrule("predict", out, path, "--label", "price", "--json")
+    entries = json.loads(told.stdout)
+    assert [entry.get("number") for entry in entries] == [450000.5, None]
+    assert "root mean square of 1 labelled rows" in told.stderr
+    assert "note: " in told.stderr

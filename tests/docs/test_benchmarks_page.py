@@ -8,7 +8,9 @@ from bench import ratios, report, tables
 from tests.helpers import ROOT
 from tests.helpers.pages import text_of
 
-SAVED = report.read(ROOT / "bench" / "results" / "cpu-amd-epyc-2026-11-21.json")
+RESULTS = ROOT / "bench" / "results"
+SAVED = report.read(RESULTS / "cpu-amd-epyc-2026-11-30.json")
+OF_NETWORKS = report.read(RESULTS / "cpu-amd-epyc-2026-11-30-network.json")
 CONTENDERS = {
     "PyTorch 2.13.0": "torch",
     "JAX 0.10.2, jitted": "jax",
@@ -22,7 +24,7 @@ CONTENDERS = {
 # Of each section of the page: the part of the run, and the name that the run gives the case of a row.
 SECTIONS = {
     "The logistic step": ("logistic", lambda row: row),
-    "The engine": ("engine", "4 tanh layers, {}".format),
+    "The engine": ("engine", lambda row: f"4 tanh layers, {row.removesuffix(', compiled')}"),
     "A training step of a network": (
         "network",
         lambda row: "{}, batch {}, {}".format(*row.replace("t d", "t-d").lower().split("; ")),
@@ -34,13 +36,12 @@ IN_THE_README = {
         "network",
         "784 - 256 - 128 - 10, batch 128, gradient-descent",
     ),
+    "a relu network, 784 - 1024 - 1024 - 10, batch 512, gradient descent": (
+        "network",
+        "784 - 1024 - 1024 - 10, batch 512, gradient-descent",
+    ),
     "the engine, value and gradient of 4 tanh layers, 64 x 64": ("engine", "4 tanh layers, 64 x 64"),
-}
-ON_THE_XEON = report.read(ROOT / "bench" / "results" / "cpu-intel-xeon-2026-11-30-engine.json")
-# Of each row of the README that is of the other run: our contender.
-OF_THE_XEON = {
-    "the engine on the Xeon, 64 x 64": "chainrule",
-    "the engine on the Xeon, 64 x 64, compiled by `cr.compile`": "chainrule compiled",
+    "the engine, compiled by `cr.compile`, 64 x 64": ("engine", "4 tanh layers, 64 x 64"),
 }
 
 
@@ -53,11 +54,16 @@ def table_of(page, heading):
 
 
 def rows_of(part, case):
-    return ratios.cases(ratios.of(SAVED, part))[case]
+    return cases_of(part)[case]
 
 
-def ours_over(row, rows):
-    return ratios.ratio(rows[row["ours"]], row)
+def cases_of(part):
+    return ratios.cases(ratios.of(OF_NETWORKS if part == "network" else SAVED, part))
+
+
+def ours(rows, label):
+    """Return the row of chainrule that a line of a table is about."""
+    return rows["chainrule compiled" if "compiled" in label else rows["limit"]["ours"]]
 
 
 @pytest.mark.parametrize("heading", SECTIONS)
@@ -66,13 +72,13 @@ def test_ratios_are_those_of_the_run(heading):
     header, *lines = table_of("docs/benchmarks.md", heading)
     cases = [case_of(line[0]) for line in lines]
     # Every case of the run, or its losses could be left out.
-    assert sorted(cases) == sorted(ratios.cases(ratios.of(SAVED, part)))
+    assert set(cases) == set(cases_of(part))
     for case, line in zip(cases, lines, strict=True):
         rows = rows_of(part, case)
         for name, cell in zip(header[1:-1], line[1:-1], strict=True):
-            middle, low, high = ours_over(rows[CONTENDERS[name]], rows)
+            middle, low, high = ratios.ratio(ours(rows, line[0]), rows[CONTENDERS[name]])
             assert cell == f"{middle:.2f} ({low:.2f} .. {high:.2f})", (case, name)
-        near = ratios.ratio(rows["limit"], rows[rows["limit"]["ours"]])
+        near = ratios.ratio(rows["limit"], ours(rows, line[0]))
         assert line[-1] == tables.percent(near), case
 
 
@@ -88,10 +94,9 @@ def test_loops_against_vectors_are_those_of_the_run():
 
 def test_the_rows_of_the_readme_are_those_of_the_runs():
     header, *lines = table_of("README.md", "Measure your machine")
-    assert [line[0] for line in lines] == [*IN_THE_README, *OF_THE_XEON]
-    of_the_xeon = ratios.cases(ratios.of(ON_THE_XEON, "engine"))["4 tanh layers, 64 x 64"]
-    for case, *cells in lines:
-        rows = of_the_xeon if case in OF_THE_XEON else rows_of(*IN_THE_README[case])
-        ours = rows[OF_THE_XEON.get(case, rows["limit"]["ours"])]
+    assert [line[0] for line in lines] == [*IN_THE_README]
+    for label, *cells in lines:
+        rows = rows_of(*IN_THE_README[label])
         for name, cell in zip(header[1:], cells, strict=True):
-            assert cell == f"{ratios.ratio(ours, rows[CONTENDERS[name]])[0]:.2f}", (case, name)
+            middle, _, _ = ratios.ratio(ours(rows, label), rows[CONTENDERS[name]])
+            assert cell == f"{middle:.2f}", (label, name)

@@ -10,11 +10,12 @@ import lessons
 from tests.helpers import ROOT
 
 DOCS = ROOT / "docs"
+# The pages that scripts make of the package's tables and docstrings.
+ENGLISH_ALONE = {f"docs/{name}.md" for name in ("api", "conformance", "licences", "rules")}
+WRITTEN = [path.relative_to(ROOT).as_posix() for path in (*DOCS.glob("*.md"), *lessons.PAGES)]
 PAIRS = {
     "README.md": "README.zh-CN.md",
-    "docs/index.md": "docs/zh/index.md",
-    "docs/benchmarks.md": "docs/zh/benchmarks.md",
-    **{f"docs/lessons/{page.name}": f"docs/zh/lessons/{page.name}" for page in lessons.PAGES},
+    **{path: path.replace("docs/", "docs/zh/", 1) for path in sorted({*WRITTEN} - ENGLISH_ALONE)},
 }
 ENGLISH = {chinese: english for english, chinese in PAIRS.items()}
 
@@ -46,7 +47,9 @@ def test_a_translation_has_the_structure_of_its_original(english, chinese):
     theirs, ours = lessons.blocks(translation), lessons.blocks(original)
     for (mark, block), (own_mark, own) in zip(ours, theirs, strict=False):
         assert own_mark == mark, f"{chinese}: {own_mark!r} where {english} has {mark!r}\n{own}"
-        assert own == block, f"{chinese}: run `python docs/lessons.py`"
+        assert own == block, (
+            f"{chinese}: run `python docs/fill_tables.py`, for a lesson `python docs/lessons.py`"
+        )
     assert len(theirs) == len(ours), f"{chinese}: {len(theirs)} blocks, {english} has {len(ours)}"
     assert set(targets(chinese, translation)) == set(targets(english, original)), f"{chinese}: other links"
     assert figures(translation) == figures(original), f"{chinese}: other numbers"
@@ -57,6 +60,18 @@ def test_a_translation_has_the_structure_of_its_original(english, chinese):
 def test_every_translation_has_its_original():
     pages = {str(path.relative_to(ROOT)) for path in [*DOCS.glob("zh/**/*.md"), *ROOT.glob("*.zh-CN.md")]}
     assert pages == set(PAIRS.values())
+
+
+@pytest.mark.parametrize("path", PAIRS.values())
+def test_a_link_leads_to_the_translation_or_is_marked(path):
+    text = prose((ROOT / path).read_text(encoding="utf-8"))
+    for words, link, behind in re.findall(r"\[([^\]]+)\]\((?!\w+:)([^)#]+\.md)[^)]*\)(.{0,4})", text):
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+        if words == "English":
+            assert PAIRS[target] == path
+        else:
+            assert target not in PAIRS, f"{path}: [{words}]({link}), where there is {PAIRS.get(target)}"
+            assert (target in ENGLISH) != (behind == "（英文）"), f"{path}: [{words}]({link}){behind}"
 
 
 @pytest.mark.parametrize("path", PAIRS.values())

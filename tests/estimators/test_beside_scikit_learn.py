@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import sklearn.datasets as data
 from scipy import sparse
+from scipy.special import xlogy
+from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression as TheirLogisticRegression
+from sklearn.linear_model import PoissonRegressor
+from sklearn.metrics import mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from sklearn.neural_network import MLPClassifier as TheirMLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -19,6 +23,9 @@ import chainrule as cr
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+BESIDE = "CHAINRULE_BESIDE" in os.environ
+# On "quantiles" the accuracies of 20 seeds have a standard deviation of 0.017, nearly the standard error allowed.
+SEEDS = range(10 if BESIDE else 3)
 TEN = {
     "iris": lambda: data.load_iris(return_X_y=True),
     "wine": lambda: data.load_wine(return_X_y=True),
@@ -58,13 +65,13 @@ def test_logistic_regression_has_the_cost_of_theirs_on_ten_data_sets(name):
 
 
 @unconverged
-@pytest.mark.parametrize("name", TEN if "CHAINRULE_BESIDE" in os.environ else ["moons"])
+@pytest.mark.parametrize("name", TEN if BESIDE else ["moons"])
 def test_networks_are_as_right_as_theirs_on_ten_data_sets(name):
     X, y = TEN[name]()
     settings = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01, "max_iter": 150}
     rights = []
     for kind in (cr.MLPClassifier, TheirMLPClassifier):
-        models = [make_pipeline(StandardScaler(), kind(random_state=seed, **settings)) for seed in range(3)]
+        models = [make_pipeline(StandardScaler(), kind(random_state=seed, **settings)) for seed in SEEDS]
         folds = KFold(3, shuffle=True, random_state=0)
         rights.append(np.mean([cross_val_score(model, X, y, cv=folds).mean() for model in models]))
     error = np.sqrt(rights[1] * (1 - rights[1]) / len(y))
@@ -125,6 +132,19 @@ class TestPenalties:
         warm = mine.set_params(warm_start=True).fit(X, y)
         assert warm.n_iter_.tolist() == [0]
 
+    @pytest.mark.parametrize("ratio", [0.0, 1.0])
+    @pytest.mark.parametrize("fit_intercept", [True, False])
+    def test_liblinears_penalty_counts_biases(self, ratio, fit_intercept):
+        X, y = data.make_classification(80, 6, n_informative=4, weights=[0.8], random_state=1)
+        settings = {"C": 0.3, "l1_ratio": ratio, "fit_intercept": fit_intercept, "solver": "liblinear"}
+        mine = cr.LogisticRegression(tol=1e-8, max_iter=1000, **settings).fit(X, y)
+        theirs = TheirLogisticRegression(tol=1e-10, max_iter=50000, **settings).fit(X, y)
+        np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
+        np.testing.assert_allclose(mine.intercept_, theirs.intercept_, atol=1e-5)
+        free = cr.LogisticRegression(tol=1e-8, max_iter=1000, **settings | {"solver": "saga"}).fit(X, y)
+        assert (abs(free.intercept_ - mine.intercept_) > 1e-2) == fit_intercept
+        assert mine.set_params(warm_start=True).fit(X, y).n_iter_.tolist() == [0]
+
     def test_names(self):
         X, y = data.make_classification(60, 6, random_state=0)
         lasso = cr.LogisticRegression(l1_ratio=1.0).fit(X, y).coef_
@@ -135,7 +155,7 @@ class TestPenalties:
         X, y = data.make_classification(60, 3, n_redundant=0, flip_y=0.4, random_state=0)
         free = cr.LogisticRegression(C=np.inf, tol=1e-8).fit(X, y).coef_
         np.testing.assert_array_equal(cr.LogisticRegression(penalty=None, tol=1e-8).fit(X, y).coef_, free)
-        with pytest.warns(UserWarning, match=r"l1_ratio=0.5 is not looked at with penalty='l2'"):
+        with pytest.warns(UserWarning, match=r"penalty=l2 with l1_ratio=0.5, which is not looked at"):
             cr.LogisticRegression(penalty="l2", l1_ratio=0.5).fit(X, y)
         with pytest.warns(UserWarning, match="penalty=None will ignore the C"):
             cr.LogisticRegression(penalty=None, C=3.0).fit(X, y)
@@ -147,7 +167,10 @@ class TestPenalties:
             ({"l1_ratio": 1.5}, "l1_ratio must be a number from 0 to 1"),
             ({"penalty": "elasticnet", "l1_ratio": None}, "penalty='elasticnet' needs an l1_ratio"),
             ({"penalty": "l1", "solver": "nesterov"}, r"a penalty of \|w\|_1 needs solver='lbfgs'"),
-            ({"solver": "liblinear"}, ".*liblinear, which penalises biases, has another"),
+            (
+                {"solver": "liblinear"},
+                "The 'liblinear' solver does not support multiclass classification, got 3",
+            ),
         ],
     )
     def test_what_cannot_be(self, settings, message):
@@ -212,6 +235,73 @@ class TestSparse:
         params = net.init(0, "cpu")
         with pytest.raises(TypeError, match="expected a dense X"):
             net.input_gradient(params, X, y)
+
+
+class TestPoisson:
+    def counts(self, outputs=1):
+        rng = np.random.default_rng(0)
+        X = rng.standard_normal((200, 4))
+        rates = np.exp(X @ rng.standard_normal((4, outputs)) / 2 + np.arange(1, outputs + 1) / 2)
+        return X, rng.poisson(rates[:, 0] if outputs == 1 else rates)
+
+    @pytest.mark.parametrize("weighted", [False, True])
+    @pytest.mark.parametrize("outputs", [1, 2])
+    def test_without_hidden_layers_it_is_their_regressor(self, weighted, outputs):
+        X, y = self.counts(outputs)
+        weight = np.arange(200) % 3 / 2 if weighted else None
+        total = 200 if weight is None else weight.sum()
+        settings = {"loss": "poisson", "solver": "lbfgs", "tol": 1e-7, "max_iter": 2000, "random_state": 0}
+        mine = cr.MLPRegressor((), alpha=0.3 * total, **settings).fit(X, y, weight)
+        assert (mine.out_activation_, mine.n_outputs_) == ("exp", outputs)
+        for k in range(outputs):
+            theirs = PoissonRegressor(alpha=0.3, tol=1e-9, max_iter=2000)
+            theirs.fit(X, y.reshape(200, -1)[:, k], weight)
+            np.testing.assert_allclose(mine.coefs_[0][:, k], theirs.coef_, atol=1e-6)
+            np.testing.assert_allclose(mine.predict(X).reshape(200, -1)[:, k], theirs.predict(X), rtol=1e-5)
+
+    @unconverged
+    @pytest.mark.parametrize(
+        "settings", [{}, {"early_stopping": True}, {"solver": "sgd"}, {"batch_size": 30}]
+    )
+    def test_networks_learn_counts(self, settings, device):
+        X, y = self.counts()
+        model = cr.MLPRegressor((20,), loss="poisson", random_state=0, learning_rate_init=0.01, **settings)
+        model.fit(device.asarray(X), device.asarray(y))
+        y_hat = device.to_numpy(model.predict(device.asarray(X)))
+        assert y_hat.min() > 0
+        assert np.mean(y_hat - y * np.log(y_hat)) < np.mean(y - y * np.log(y.mean())) - 0.2
+        assert clone(model).loss == "poisson"
+
+    def test_its_loss_is_theirs_without_what_y_alone_decides(self):
+        X, y = self.counts()
+        settings = {"loss": "poisson", "alpha": 0.5, "solver": "lbfgs", "random_state": 0, "tol": 1e-6}
+        mine = cr.MLPRegressor((3,), activation="tanh", max_iter=2000, **settings).fit(X, y)
+        half_deviance = mean_poisson_deviance(y, mine.predict(X)) / 2
+        penalty = 0.5 * sum((W**2).sum() for W in mine.coefs_) / 400
+        assert mine.loss_ + np.mean(xlogy(y, y) - y) == pytest.approx(half_deviance + penalty, rel=1e-12)
+
+    def test_what_it_refuses(self):
+        X, y = self.counts()
+        for low in (-1.0, -1e-9):
+            with pytest.raises(ValueError, match=r"loss='poisson' needs numbers from 0 up, got -"):
+                cr.MLPRegressor(loss="poisson").fit(X, np.where(y == 0, low, y))
+        with pytest.raises(ValueError, match="loss must be one of squared_error, poisson, got 'gamma'"):
+            cr.MLPRegressor(loss="gamma").fit(X, y)
+
+    @pytest.mark.parametrize("settings", [{"batch_size": 20}, {"max_iter": 5}])
+    def test_an_exponential_that_no_number_holds_is_an_error(self, settings):
+        X, y = self.counts()
+        settings = {"loss": "poisson", "solver": "sgd", "learning_rate_init": 1e3} | settings
+        model = cr.MLPRegressor((5,), random_state=0, **settings)
+        with pytest.raises(ValueError, match="Solver produced non-finite parameter weights"):
+            model.fit(X, y)
+
+    def test_a_prediction_that_no_number_holds_is_infinite(self):
+        X, y = self.counts()
+        model = cr.MLPRegressor((), loss="poisson", solver="lbfgs", random_state=0).fit(X, y)
+        with np.errstate(over="ignore"):
+            far = model.predict(1e4 * model.coefs_[0].T)
+        assert far.tolist() == [np.inf]
 
 
 @unconverged

@@ -97,11 +97,29 @@ def test_the_step_by_step_network_of_the_course(course_file):
     assert graph.node("W1").gradient[0, 0] / 2 == pytest.approx(told["dE_dw1"], rel=1e-5)
 
 
+@pytest.mark.parametrize(("activation", "output", "k"), [("tanh", "identity", 1), ("relu", "softmax", 3)])
+def test_without_targets_the_graph_leads_to_y_hat(device, activation, output, k):
+    net = cr.MLP((3, 4, k), activation, output, "squared_error")
+    params, X = net.init(3, device, "float64"), device.asarray(sample(net)[0])
+    graph = cr.explain(net, params=params, X=X)
+
+    def summed(params, X):
+        return cr.differentiable(device.xp).sum(net.forward(params, X))
+
+    value, ([(dW, _), _], dX) = cr.value_and_grad(summed, (0, 1))(params, X)
+    np.testing.assert_allclose(graph.output.value, device.to_numpy(value), rtol=1e-13)
+    np.testing.assert_allclose(graph.node("y_hat").value, device.to_numpy(net.forward(params, X)), rtol=1e-13)
+    for name, g in (("W1", dW), ("X", dX)):
+        np.testing.assert_allclose(graph.node(name).gradient, device.to_numpy(g), rtol=1e-10, atol=1e-14)
+    assert [node.name for node in graph.nodes if node.gate == "input"] == ["X", "W1", "b1", "W2", "b2"]
+    assert "def " in graph.to_code()
+
+
 def test_what_does_not_fit_is_refused():
     net = cr.MLP((3, 4, 1))
     X, y = sample(net)
-    with pytest.raises(TypeError, match="a network takes params, X, y, got params, X"):
-        cr.explain(net, params=net.init(), X=X)
+    with pytest.raises(TypeError, match="a network takes params, X and, for its cost, y, got params"):
+        cr.explain(net, params=net.init())
     with pytest.raises(ValueError, match=r"expected X \(m, 3\)"):
         cr.explain(net, params=net.init(), X=X[:, :2], y=y)
     quirk = cr.MLP((3, 4, 1), bias_gradient="mean")

@@ -8,6 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import pytree
+from chainrule.models.activations import OUTPUTS
 from tests.helpers.arrays import read_only
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout", "identity")
@@ -15,7 +16,8 @@ ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "maxout", "identi
 COSTS = (
     ("sigmoid", "cross_entropy"),
     ("softmax", "cross_entropy"),
-    *itertools.product(("sigmoid", "softmax", "identity"), ("squared_error", "summed_squared_error")),
+    *itertools.product(OUTPUTS, ("squared_error", "summed_squared_error")),
+    ("exp", "poisson"),
     ("identity", "hinge"),
     ("identity", "multiclass_hinge"),
 )
@@ -70,7 +72,9 @@ def _activation(xp: Any, name: str, Z: Any) -> Any:
 def _output(xp: Any, name: str, Z: Any) -> Any:
     if name == "sigmoid":
         return 1 / (1 + xp.exp(-Z))
-    return xp.exp(Z) / xp.sum(xp.exp(Z), axis=1, keepdims=True) if name == "softmax" else Z
+    if name == "softmax":
+        return xp.exp(Z) / xp.sum(xp.exp(Z), axis=1, keepdims=True)
+    return xp.exp(Z) if name == "exp" else Z
 
 
 def _losses(xp: Any, net: cr.MLP, H: Any, y: Any) -> Any:
@@ -79,6 +83,8 @@ def _losses(xp: Any, net: cr.MLP, H: Any, y: Any) -> Any:
         return -xp.sum(xp.log(H) * y + xp.log(1 - H) * (1 - y), axis=1)
     if net.cost == "cross_entropy":
         return -xp.log(xp.sum(H * y, axis=1))
+    if net.cost == "poisson":
+        return xp.sum(H - xp.log(H) * y, axis=1)
     if net.cost == "hinge":
         margin = 1 - H * (2 * y - 1)
         return xp.sum(xp.maximum(margin, margin * 0), axis=1)

@@ -139,12 +139,14 @@ def targets(draw, net, m):
     return np.eye(k)[draw(st.lists(st.integers(0, k - 1), min_size=m, max_size=m))]
 
 
+# What e^Z is for large samples no number can hold.
+BOUNDED = [pair for pair in COSTS if pair[0] != "exp"]
 SLOW = settings(deadline=None, max_examples=150)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
 @SLOW
-@given(st.data(), networks(), st.integers(1, 5), st.sampled_from(["float32", "float64"]), SEEDS)
+@given(st.data(), networks(BOUNDED), st.integers(1, 5), st.sampled_from(["float32", "float64"]), SEEDS)
 def test_shapes_and_finite_numbers_for_large_samples(data, net, m, dtype, seed):
     params = net.init(seed, CPU, dtype)
     numbers = st.floats(-1e4, 1e4, width=32) | st.sampled_from([-1e4, 0.0, 1e4])
@@ -217,3 +219,20 @@ def test_the_mean_over_samples_is_that_of_each_alone(data, net, seed):
     omega = each[0][0] - each_without[0]
     cost = net.cost_of(params, X, y)
     close([np.asarray(cost)], [np.asarray(share * sum(each_without) + omega)])
+
+
+@pytest.mark.parametrize(("dtype", "largest"), [("float32", 80.0), ("float64", 700.0)])
+def test_an_exponential_output_is_right_up_to_large_numbers_and_then_infinite(device, dtype, largest):
+    net = cr.MLP((1, 2), output="exp", cost="poisson")
+    params = net.init(device=device, dtype=dtype, weights=[(np.eye(1, 2), [0.0, -2000.0])])
+    y = device.asarray(np.array([[3.0, 0.0]]), dtype)
+    for z in (largest, -2000.0, 1.5 * largest):
+        X = device.asarray(np.array([[z]]), dtype)
+        with np.errstate(over="ignore"):
+            e = np.exp(np.asarray(z, dtype))
+            J, [(dW, db)] = net.cost_and_gradients(params, X, y)
+            y_hat = device.to_numpy(net.forward(params, X))
+        np.testing.assert_allclose(y_hat, [[e, 0.0]], rtol=1e-5)
+        np.testing.assert_allclose(float(J), e - 3 * z, rtol=1e-5)
+        np.testing.assert_allclose(device.to_numpy(db), [e - 3, 0.0], rtol=1e-5)
+        np.testing.assert_allclose(device.to_numpy(dW), [[z * (e - 3), 0.0]], rtol=1e-5)

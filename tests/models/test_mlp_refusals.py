@@ -14,6 +14,7 @@ X, ROWS, NUMBERS = np.ones((4, 3)), np.eye(2)[[0, 1, 0, 1]], np.array([0, 1, 0, 
 ONE, TWO = cr.MLP((3, 1)), cr.MLP((3, 2), output="softmax")
 SEVERAL, MANY = cr.MLP((3, 2)), cr.MLP((3, 4, 2), output="identity", cost="hinge")
 RIGHT_OVER_WRONG = cr.MLP((3, 2), output="identity", cost="multiclass_hinge")
+COUNTS = cr.MLP((3, 2), output="exp", cost="poisson")
 CALLS = ("cost_of", "cost_and_gradients", "input_gradient")
 EVERY_CALL = pytest.mark.parametrize("call", CALLS)
 
@@ -45,7 +46,7 @@ class TestSettings:
             cr.MLP((3, 1), **{name: "swish"})
 
     def test_costs_that_are_not_made_for_an_output(self):
-        outputs, costs = ("sigmoid", "softmax", "identity"), dict.fromkeys(cost for _, cost in COSTS)
+        outputs, costs = OUTPUTS, dict.fromkeys(cost for _, cost in COSTS)
         refused = 0
         for output in outputs:
             for cost in costs:
@@ -57,7 +58,7 @@ class TestSettings:
                 ):
                     cr.MLP((3, 2), output=output, cost=cost)
                 refused += 1
-        assert refused == 5
+        assert refused == 11
 
     @pytest.mark.parametrize(
         ("output", "cost"), [("softmax", "cross_entropy"), ("identity", "multiclass_hinge")]
@@ -202,14 +203,15 @@ class TestTargets:
                 for net in (ONE, SEVERAL, RIGHT_OVER_WRONG)
                 for wrong in (-1, 2, math.nan, math.inf)
             ),
-            *((TWO, math.inf, wrong) for wrong in (-1, math.nan)),
+            *((net, math.inf, wrong) for net in (TWO, COUNTS) for wrong in (-1, math.nan)),
         ],
         ids=str,
     )
     def test_a_target_that_is_no_share(self, call, net, most, wrong):
         y = np.full((4, net.sizes[-1]), 0.5)
         y[2, 0] = wrong
-        match = rf"MLP.{call}: {net.cost} needs targets from 0 to {most:g}, got .*{wrong:g}.*; give 0 and 1"
+        wanted, remedy = ("to 1", "0 and 1, or shares") if most == 1 else ("up", "no negative number")
+        match = rf"MLP.{call}: {net.cost} needs targets from 0 {wanted}, got .*{wrong:g}.*; give {remedy}"
         with pytest.raises(ValueError, match=match):
             getattr(net, call)(net.init(device="cpu"), X, y)
 

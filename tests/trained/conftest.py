@@ -17,12 +17,15 @@ NETS = [
     cr.MLP((6, 3), output="softmax"),
 ]
 
+# Those that predict a number; the second has no hidden layer.
+NUMBERS = [cr.MLP((6, *hidden, 1), "tanh", "identity", "squared_error") for hidden in ((4,), ())]
+
 
 def made(net, *, dtype="float64", classes=("10", "9", "2"), **more):
     """Return a model of drawn parameters, biases too, whose scaling is that of epoch seconds and small numbers."""
     rng = np.random.default_rng(0)
     params = [tuple(rng.standard_normal(shape).astype(dtype) for shape in layer) for layer in net.shapes]
-    n, k = net.sizes[0], max(2, net.sizes[-1])
+    n, k = net.sizes[0], 0 if net in NUMBERS else max(2, net.sizes[-1])
     scaling = Scaling(np.array([1.7e9, *range(n - 1)]), np.array([3e4, *np.linspace(0.1, 2, n - 1)]))
     return Model(net, params, scaling, classes[:k], **{"image": None, **more})
 

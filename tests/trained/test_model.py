@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.data import ImageShape
-from tests.trained.conftest import NETS, rows
+from tests.trained.conftest import NETS, NUMBERS, rows
 
 
 def expected(model, X):
@@ -79,6 +79,32 @@ def test_a_sample_is_explained_to_the_cost_of_its_class(saved):
         model.explain(X, wanted="3")
     with pytest.raises(ValueError, match="expected one sample, got 20"):
         model.explain(rows())
+
+
+@pytest.mark.parametrize("net", NUMBERS, ids=str)
+def test_a_model_of_numbers(saved, net, tmp_path):
+    model, X = cr.load_model(saved(net)), rows()
+    scaled = (X - model.shift) / model.scale
+    y_hat = net.forward(model.params, scaled)[:, 0]
+    np.testing.assert_allclose(model.predict(X), y_hat, rtol=1e-12)
+    np.savetxt(tmp_path / "rows.csv", X, "%.17g", ",", header="a,b,c,d,e,f", comments="")
+    np.testing.assert_allclose(model.predict(tmp_path / "rows.csv"), y_hat, rtol=1e-12)
+    assert "a number" in repr(model)
+    estimator = pickle.loads(pickle.dumps(model.to_estimator()))
+    assert isinstance(estimator, cr.MLPRegressor)
+    np.testing.assert_allclose(estimator.predict(X), y_hat, rtol=1e-7)
+    estimator.partial_fit(X, y_hat)
+    assert estimator.n_iter_ == 1
+    graph = model.explain(X[:1])
+    assert float(graph.output.value) == pytest.approx(y_hat[0], rel=1e-12)
+    slope = [
+        (net.forward(model.params, scaled[:1] + h) - net.forward(model.params, scaled[:1] - h))[0, 0] / 2e-6
+        for h in 1e-6 * np.eye(6)
+    ]
+    np.testing.assert_allclose(graph.node("X").gradient[0], slope, rtol=1e-6, atol=1e-8)
+    for refused in (lambda: model.predict_proba(X), lambda: model.explain(X[:1], wanted="9")):
+        with pytest.raises(ValueError, match="expected a model of classes, got one that predicts a number"):
+            refused()
 
 
 def test_a_maxout_of_other_pieces_is_no_estimator(saved):

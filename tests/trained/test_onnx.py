@@ -8,7 +8,7 @@ import pytest
 
 import chainrule as cr
 from tests.helpers.commands import answer, chainrule
-from tests.trained.conftest import NETS, rows
+from tests.trained.conftest import NETS, NUMBERS, rows
 
 
 @pytest.mark.parametrize("net", [*NETS, cr.MLP((6, 4, 3), "maxout", "softmax", pieces=3)], ids=str)
@@ -27,6 +27,30 @@ def test_another_runtime_answers_alike(saved, net, dtype, tmp_path):
         entry.key: json.loads(entry.value) for entry in onnx.load(tmp_path / "model.onnx").metadata_props
     }
     assert about["classes"] == model.classes.tolist()
+
+
+@pytest.mark.parametrize("net", NUMBERS, ids=str)
+def test_another_runtime_predicts_the_number(saved, net, dtype, tmp_path):
+    pytest.importorskip("onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    path, X = saved(net, dtype=dtype), rows()
+    answer("export", path, "--onnx", tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [(one.name, one.shape) for one in session.get_outputs()] == [("prediction", ["m"])]
+    (prediction,) = session.run(None, {"X": X})
+    assert prediction.dtype == dtype
+    rtol = 2e-5 if dtype == "float32" else 1e-12
+    np.testing.assert_allclose(prediction, cr.load_model(path).predict(X), rtol=rtol, atol=rtol)
+
+
+def test_a_file_that_cannot_be_written_is_one_line(saved, tmp_path):
+    pytest.importorskip("onnx")
+    for bad in (tmp_path, ""):
+        refused = chainrule("export", saved(NETS[0]), "--onnx", bad)
+        assert refused.exit_code == 2
+        (line,) = refused.stderr.splitlines()
+        assert "--onnx" in line
+        assert "got a folder" in line
 
 
 def test_without_onnx_it_is_named(saved, tmp_path, monkeypatch):

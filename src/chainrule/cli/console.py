@@ -1,5 +1,7 @@
 """What all commands share: the consoles, the options, and the way in which faults are told."""
 
+import json
+import math
 import os
 import sys
 import unicodedata
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
+from chainrule.data.errors import SettingError
 from chainrule.optim import DivergenceError
 from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
@@ -70,6 +73,17 @@ _output = _Output()
 out = _Console(file=cast(IO[str], _output), highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object, and all words on the error stream."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads of matrix products. Default: one where one is quickest, else as many as there are processors.",
+        min=1,
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
 ]
@@ -108,21 +122,31 @@ def on_terminal(console: Console) -> bool:
 
 def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
+    in_place = (f"one where {name} is a folder" for name in FILES if (folder / name).is_dir())
+    if got := _hindrance(folder) or next(in_place, None):
+        raise ValueError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
+
+
+def _hindrance(folder: Path) -> str | None:
+    """Return what stands where a folder is to be, or to be made, instead of one that may be written to; or None."""
     places = (folder, *folder.absolute().parents)
     above = next(place for place in places if place.exists() or place.is_symlink())
-    in_place = [name for name in FILES if (folder / name).is_dir()]
-    if above.is_dir() and os.access(above, os.W_OK) and not in_place:
-        return
-    got = "a link to nothing" if above.is_symlink() else "a file"
-    if above.is_dir():
-        got = f"one where {in_place[0]} is a folder" if in_place else "one that cannot be written to"
-    raise data.DataError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
+    if not above.is_dir():
+        return "a link to nothing" if above.is_symlink() else "a file"
+    return None if os.access(above, os.W_OK) else "one that cannot be written to"
 
 
 def check_invert(invert: str) -> None:
     """Raise ValueError for a value that --invert does not have."""
     if invert not in INVERT:
         raise ValueError(f"--invert: expected one of {', '.join(INVERT)}, got {invert!r}")
+
+
+def named(text: str) -> Path:
+    """Return the path that an option gives; an error for no name, which would be the folder in which one stands."""
+    if not text:
+        raise typer.BadParameter("expected the name of a file or a folder, got ''")
+    return Path(text)
 
 
 @contextmanager
@@ -136,6 +160,9 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # The reader of the output has gone; typer ends the program without a message.
         raise
+    except SettingError as error:
+        complain(ValueError(f"--{error.setting}: {error}"))
+        raise typer.Exit(2) from None
     except (
         data.DataError,
         DeviceError,
@@ -166,25 +193,57 @@ def tell(what: str, fact: str) -> None:
     out.print(f"{what + ':':10}{printable(fact)}", markup=False)
 
 
-def reserve_output(options: dict[str, Path | None]) -> None:
-    """Keep the standard output for the file of the one option whose path is `-`; an error where there are two."""
-    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT]
+def reserve_output(options: dict[str, Path | None], *, as_json: bool = False) -> None:
+    """Keep the standard output for JSON, or for the file of the option whose path is `-`.
+
+    Raises ValueError where two ask for it, and where a path cannot be that of a file.
+    """
+    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT] + ["--json"] * as_json
     if len(taken) > 1:
         raise ValueError(
-            f"{' and '.join(taken)}: expected one file on the standard output; name another file"
+            f"{' and '.join(taken)}: expected one of them on the standard output; name a file for the other"
         )
+    for option, path in options.items():
+        if path is None or (path.exists() and not path.is_dir()):
+            continue
+        if path.is_dir():
+            raise ValueError(f"{option} {path}: expected a file to write, got a folder; name a file in it")
+        if got := _hindrance(path.parent):
+            expected = f"{path.parent} to be a folder to write in"
+            raise ValueError(f"{option} {path}: expected {expected}, got {got}; name another one")
     _output.holds_a_file = bool(taken)
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Write what an option asked for into its file, or on the standard output where the path is `-`, and say so."""
-    if path == STANDARD_OUTPUT:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        write_bytes(path, content)
+    put(path, content)
+    if path != STANDARD_OUTPUT:
         tell("wrote", str(path))
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print a JSON object on the standard output, with null for what is NaN or infinite."""
+    sys.stdout.write(f"{json.dumps(finite(content), indent=1)}\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON has, with None for numbers that are NaN or infinite: JSON knows none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write content into a file, or on the standard output where the path is `-`."""
+    if path != STANDARD_OUTPUT:
+        write_bytes(path, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def printable(text: str) -> str:

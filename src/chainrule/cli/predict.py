@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule import data
 from chainrule.backend.device import Device, get_device
+from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
+    STANDARD_OUTPUT,
     DeviceOption,
     InvertOption,
     LabelOption,
     MemoryOption,
     ModelArgument,
+    ThreadsOption,
     check_invert,
     complain,
     err,
@@ -26,13 +28,14 @@ from chainrule.cli.console import (
     on_terminal,
     out,
     printable,
+    put,
+    reserve_output,
 )
-from chainrule.cli.numbers import tell_numbers
+from chainrule.cli.verdicts import Classes, Numbers
 from chainrule.data.limits import at_most
 from chainrule.trained.answers import Answers, answers, open_for
 from chainrule.trained.model import read_model
 from chainrule.training.model_file import Model
-from chainrule.training.storage import write_bytes
 
 
 def predict(
@@ -50,7 +53,9 @@ def predict(
     table: Annotated[
         Path | None,
         typer.Option(
-            "--out", help="Write the answers, with the probability of every class, into this .csv file."
+            "--out",
+            help="Write the answers, with the probability of every class, into this .csv file; - is the standard "
+            "output.",
         ),
     ] = None,
     label: LabelOption = None,
@@ -60,24 +65,23 @@ def predict(
     invert: InvertOption = "auto",
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Print the class of each sample and its probability, one line each; and the accuracy where labels are there.
 
-    A picture in a folder has the label of its first subfolder. Of data that bring held-out rows the others are
-    answered, unless --held-out is given. An input that cannot be read is named on the error stream, the others are
-    still answered, and the exit status is 1.
+    Of a model that predicts a number, it prints the number, and the root mean square error where labels are there. A
+    picture in a folder has the label of its first subfolder. Of data that bring held-out rows the others are answered,
+    unless --held-out is given. An input that cannot be read is named on the error stream, the others are still
+    answered, and the exit status is 1.
 
     Examples: chainrule predict digits digit.png | chainrule predict cats photos/ --out answers.csv
     """
-    with faults_told(), at_most(memory):
+    with faults_told(), at_most(memory), fixed_threads(threads):
         check_invert(invert)
-        if table is not None and (table.suffix.lower() != ".csv" or table.is_dir()):
+        if table and table != STANDARD_OUTPUT and (table.suffix.lower() != ".csv" or table.is_dir()):
             raise ValueError(f"--out: expected the name of a .csv file, got {table}; name one")
+        reserve_output({"--out": table}, as_json=as_json)
         model = read_model(model_path)
-        if not model.classes:
-            found = {"label": label, "held_out": held_out}
-            tell_numbers(get_device(device), model, inputs, as_json=as_json, table=table, **found)
-            return
         told = _Told(model, as_json=as_json, table=table, asked=invert == "yes")
         settings = {"label": label, "held_out": held_out, "on_fault": told.fault}
         with _bar(shown=table is not None or as_json) as bar:
@@ -123,27 +127,17 @@ def _bar(*, shown: bool) -> Progress:
 
 
 class _Told:
-    """What is told of answers: lines, JSON or a table of them, and of the labelled ones how many are right."""
+    """What is told of answers: lines, JSON or a table of them, and what sums them up."""
 
     def __init__(self, model: Model, *, as_json: bool, table: Path | None, asked: bool) -> None:
         self.model, self.as_json, self.table, self.asked = model, as_json, table, asked
+        self.verdicts = Classes(model) if model.classes else Numbers()
         self.failed = False
-        self.kept: list[dict[str, Any]] = []
+        self.entries: list[dict[str, Any]] = []
         self.text = io.StringIO(newline="")
         self.writer = csv.writer(self.text, lineterminator="\n")
-        self.writer.writerow(
-            [
-                "input",
-                "row",
-                "class",
-                "probability",
-                "label",
-                *(f"probability of {name}" for name in model.classes),
-            ]
-        )
-        self.rows: Counter[str] = Counter()
-        self.right: Counter[str] = Counter()
-        self.answered = self.unknown = self.inverted = 0
+        self.writer.writerow(["input", "row", *self.verdicts.columns])
+        self.answered = self.inverted = 0
 
     def fault(self, error: Exception) -> None:
         """Tell of an input that cannot be read."""
@@ -156,59 +150,33 @@ class _Told:
 
     def add(self, path: Path, part: Answers) -> None:
         """Take a block of answers to the samples in `path`."""
-        classes, block = self.model.classes, part.block
+        files, first = part.block.files, part.block.first
         self.answered += len(part.P)
         self.inverted += int(part.inverted.sum())
-        for k, (p, number, label, right) in enumerate(
-            zip(part.P.tolist(), part.likeliest.tolist(), block.labels, part.right, strict=True)
-        ):
-            source = str(block.files[k]) if block.files else str(path)
-            row = None if block.files else block.first + k
-            if right is not None:
-                # Where a class is the rest, its rows have several labels.
-                true = str(label) if label in classes else classes[0]
-                self.rows[true] += 1
-                self.right[true] += right
-            elif label is not None:
-                self.unknown += 1
+        for k, (words, cells, entry) in enumerate(self.verdicts.of(part)):
+            source = str(files[k]) if files else str(path)
+            row = None if files else first + k
             if self.table is not None:
-                self.writer.writerow([source, row, classes[number], p[number], label, *p])
+                self.writer.writerow([source, row, *cells])
             if self.as_json:
-                answer: dict[str, Any] = {"input": source} | ({} if row is None else {"row": row})
-                answer |= {"class": classes[number], "probability": p[number]}
-                answer |= ({} if label is None else {"label": label}) | (
-                    {"inverted": True} if part.inverted[k] else {}
-                )
-                self.kept.append(answer | {"probabilities": dict(zip(classes, p, strict=True))})
+                where: dict[str, Any] = {"input": source} | ({} if row is None else {"row": row})
+                self.entries.append(where | ({"inverted": True} if part.inverted[k] else {}) | entry)
             elif self.table is None:
-                where = source if row is None else f"{source}:{row}"
-                print("\t".join(map(printable, (where, classes[number], f"{p[number]:.4f}"))))
+                print("\t".join(map(printable, (source if row is None else f"{source}:{row}", *words))))
 
     def end(self) -> None:
-        """Write what was kept, and tell how many labelled rows are right."""
+        """Write what was kept, and tell what sums it up."""
         if self.as_json:
-            print(json.dumps(self.kept, indent=1))
+            print(json.dumps(self.entries, indent=1))
         if self.table is not None:
-            write_bytes(self.table, self.text.getvalue().encode(errors="surrogateescape"))
-            self.note(f"{self.answered} answers are in {self.table}")
+            put(self.table, self.text.getvalue().encode(errors="surrogateescape"))
+            if self.table != STANDARD_OUTPUT:
+                self.note(f"{self.answered} answers are in {self.table}")
         if self.inverted and not self.asked:
             learnt, came = ("dark", "light") if (self.model.border or 0) < 0.5 else ("light", "dark")
             self.note(
                 f"{self.inverted} of {self.answered} pictures have a {came} border where the model learnt from "
                 f"{learnt} ones: turned to their negatives (--invert no leaves them)"
             )
-        total = self.rows.total()
-        if total:
-            commonest = max(self.rows.values()) / total
-            beside = f", {self.unknown} more have labels that the model does not know" if self.unknown else ""
-            err.print(
-                f"accuracy: {self.right.total() / total:.2%} of {total} labelled rows "
-                f"(always the commonest class: {commonest:.2%}){beside}",
-                markup=False,
-            )
-            by_class = (
-                f"{name} {self.right[name]} of {self.rows[name]}"
-                for name in self.model.classes
-                if name in self.rows
-            )
-            err.print(f"right:    {printable(', '.join(by_class))}", markup=False)
+        for line in self.verdicts.end():
+            err.print(line, markup=False)

@@ -33,6 +33,7 @@ class _Npy:
     shape: tuple[int, ...]
     dtype: Any
     ndim: int = field(init=False)
+    note = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ndim", len(self.shape))
@@ -55,7 +56,8 @@ def is_store(path: Path) -> bool:
 def open_rows(path: str | Path, chunk_rows: int | None = None) -> tuple[Dataset, Dataset | None]:
     """Return the training rows at `path`, and the held-out rows where there are any, with X as a Dask array.
 
-    .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test
+    .zarr    a group with the arrays X (m, n), (m, h, w) or (m, h, w, 3) and y (m,), and maybe X_test and y_test; where
+             some chunks are absent they read as the fill value, as Zarr has it, and the notes tell how many
     .h5      datasets of these names; or the layout of the cat pictures, as `data.load` has it
     a folder of .npy files: X.npy and y.npy; or X-0.npy, X-1.npy, ..., of which the rows are one below the other in the
              order of the numbers, with y.npy, or y-0.npy, ... cut at the same rows; X_test and y_test alike
@@ -214,7 +216,9 @@ def _raw(
         listed = arrays["list_classes"][0].whole() if "list_classes" in arrays else None
         classes = hdf5.class_names(path, listed)
         y = None if y is None else hdf5.labels_by_name(path, y_key, y, classes)
-    return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format)
+    used = arrays[x_key] + (arrays[y_key] if labelled else [])
+    notes = tuple(f"{path}: {piece.note}" for piece in used if piece.note)
+    return Raw(X, y, image, str(path), classes, place=f"{y_key}[{{}}]".format, notes=notes)
 
 
 def _labels(path: Path, key: str, pieces: list[Any]) -> np.ndarray:

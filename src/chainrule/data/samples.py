@@ -22,7 +22,7 @@ class Block:
     """Rows of samples.
 
     X       (m, n) raw values: the pixels of pictures from 0 to 255, or the numbers of a file
-    labels  the name of each row's class, None where it is not known
+    labels  the name of each row's class, or its number as text; None where it is not known
     files   the file of each picture; None for rows of a table
     first   the number of the first row, from 1
     """
@@ -50,12 +50,14 @@ def open_samples(
     label: str | None = None,
     held_out: bool = False,
     on_fault: Callable[[DataError], None] | None = None,
+    numbers: bool = False,
 ) -> Samples:
     """Return the samples at `path` for a model: a picture, a folder of pictures, or data in a format of READERS.
 
     label     the column of a table that names the class; by default the one called label, y or target, if there is one
     held_out  whether to take the held-out rows of data that bring some, else the others
     on_fault  called with the error of a picture that does not open, which is then left out; by default it is raised
+    numbers   whether labels are numbers, for a model that predicts one, and not the names of classes
 
     Labels may be missing. A column of labels that nobody named and that names no classes is left out. Of a folder of
     pictures, the first subfolder of a picture names its class. Raises DataError for data that cannot be used.
@@ -82,7 +84,7 @@ def open_samples(
             got,
             "give data of the layout that it learnt from",
         )
-    labels = _labels_of(raw, label)
+    labels = _numbers_of(raw) if numbers else _labels_of(raw, label)
     return Samples(len(raw.X), _named(labels), _slices(path, raw, labels), raw.notes)
 
 
@@ -109,6 +111,16 @@ def _labels_of(raw: Raw, label: str | None) -> list[str | None]:
         if label is not None:
             raise
         return [None] * len(raw.X)
+
+
+def _numbers_of(raw: Raw) -> list[str | None]:
+    def number(label: Any) -> str | None:
+        try:
+            return None if float(label) != float(label) else repr(float(label))
+        except (TypeError, ValueError):
+            return None
+
+    return [None] * raw.X.shape[0] if raw.labels is None else [number(label) for label in raw.labels.tolist()]
 
 
 def _named(labels: Iterable[str | None]) -> frozenset[str]:

@@ -32,8 +32,10 @@ from chainrule.models.objective import outputs_for, safe_learning_rate
 from chainrule.models.penalties import L2
 from chainrule.optim import CostAndGradients, Descent, Report
 
-# The names that scikit-learn has for other ways to the same minimum.
-_OTHER_NAMES = ("newton-cg", "newton-cholesky", "sag", "saga")
+# The one of scikit-learn's solvers whose cost is another: the penalty counts biases too.
+_LIBLINEAR = "liblinear"
+# The names that scikit-learn has for other ways to a minimum.
+_OTHER_NAMES = ("newton-cg", "newton-cholesky", "sag", "saga", _LIBLINEAR)
 _SOLVERS = (*SOLVERS_OF_SAFE_RATE, *_OTHER_NAMES)
 _L1_RATIOS = {"l2": 0.0, "l1": 1.0}
 _PENALTIES = ("auto", *_L1_RATIOS, "elasticnet", None)
@@ -48,7 +50,7 @@ _RULES: Rules = {
         lambda share: share is None or (is_size(share) and share <= 1),
     ),
     "solver": (
-        f"one of {', '.join(_SOLVERS)} (liblinear, which penalises biases, has another minimum)",
+        f"one of {', '.join(_SOLVERS)}",
         lambda name: name in _SOLVERS,
     ),
     "max_iter": ("a whole number from 0 up", lambda n: is_count(n) or (n == 0 and isinstance(n, Integral))),
@@ -75,7 +77,9 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
     solver          "lbfgs" (SciPy's L-BFGS-B, of columns of X that are centred and of one size; what is learnt is of
                     X's own), or with all rows at each step "gradient-descent", "momentum" or "nesterov" (both with a
                     momentum of 0.9), whose steps are as long as a bound on the curvature allows. "newton-cg",
-                    "newton-cholesky", "sag" and "saga", which have the same minimum, are taken for "lbfgs"
+                    "newton-cholesky", "sag" and "saga", which are other ways to the same minimum in scikit-learn, are
+                    other names of "lbfgs" here. So is "liblinear", for two classes; the penalty then counts biases as
+                    it counts weights, which is the cost of scikit-learn's "liblinear"
     max_iter        the most steps; a ConvergenceWarning says that they did not suffice
     tol             the run is done when the largest |gradient| of J is under it; where w is 0 and has a penalty of
                     |w|_1, the gradient is what exceeds that penalty's slope
@@ -211,7 +215,9 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         ratio = _L1_RATIOS.get(str(self.penalty), given)
         # A warning alone: a grid of penalties and ratios has such pairs.
         if given not in (ratio, 0):
-            _ignored(f"l1_ratio={given:g} is not looked at with penalty={self.penalty!r}")
+            _ignored(
+                f"Inconsistent values: penalty={self.penalty} with l1_ratio={self.l1_ratio}, which is not looked at"
+            )
         if self.penalty is None and self.C not in (1, math.inf):
             _ignored(f"Setting penalty=None will ignore the C and l1_ratio parameters, got C={self.C:g}")
         strength = 0.0 if self.penalty is None else 1 / (float(self.C) * total)
@@ -226,7 +232,14 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
         """Return the end of the descent; its parameters are [W (n, k), b (k,)], or [W] without biases."""
         k = outputs_for(len(self.classes_))
         one, two = self._penalty_shares(data.total)
-        net = MLP((data.X.shape[1], k), output="softmax" if k > 1 else "sigmoid", penalty=L2(two))
+        whole = self.solver == _LIBLINEAR
+        if whole and k > 1:
+            raise ValueError(
+                f"LogisticRegression.fit: The 'liblinear' solver does not support multiclass classification, got {k} "
+                "classes; take solver='lbfgs'"
+            )
+        output, penalty = "softmax" if k > 1 else "sigmoid", L2(two, biases=whole)
+        net = MLP((data.X.shape[1], k), output=output, penalty=penalty)
         at, dtype = data.place, data.X.dtype
         none = at.xp.zeros(k, dtype=dtype, device=at.device)
         if again:
@@ -245,15 +258,18 @@ class LogisticRegression(Classifier, BaseEstimator):  # type: ignore[misc]
             if self.solver in SOLVERS_OF_SAFE_RATE and self.solver != LBFGS:
                 rate = safe_learning_rate(net, data.rows.learning_rate_bound())
                 return by_all_rows(cost, [W, *biases], optimizer_of(self.solver, rate), **settings)
+            # A penalised bias stays that of X's own columns.
+            centred = bool(biases) and not whole
             if not one:
-                columns = of_columns(data, two, biases=self.fit_intercept)
+                columns = of_columns(data, two, biases=centred)
                 return by_all_rows(cost, [W, *biases], None, variables=columns, **settings)
-            columns = of_columns(data, two, biases=self.fit_intercept, signs=(1, -1))
-            parts = [*_parts_of(W), *biases]
-            least = [0.0, 0.0, *([-math.inf] * len(biases))]
-            run = by_all_rows(_of_parts(cost, one), parts, None, variables=columns, least=least, **settings)
-            P, N, *b = run.params
-            return replace(run, params=[_whole(P, N), *b])
+            columns = of_columns(data, two, biases=centred, signs=(1, -1))
+            split, free = ([W, *biases], []) if whole else ([W], biases)
+            parts = [part for x in split for part in _parts_of(x)]
+            least = [0.0] * len(parts) + [-math.inf] * len(free)
+            of_parts = _of_parts(cost, one, len(split))
+            run = by_all_rows(of_parts, [*parts, *free], None, variables=columns, least=least, **settings)
+            return replace(run, params=_joined(run.params, len(split)))
 
     def _announce(self) -> Callable[[Report], None] | None:
         def announce(report: Report) -> None:
@@ -299,23 +315,27 @@ def _parts_of(W: Array) -> tuple[Array, Array]:
 
 
 @on_their_gpu
-def _whole(P: Array, N: Array) -> Array:
-    return P - N
+def _joined(params: list[Array], split: int) -> list[Array]:
+    """Return [P1 - N1, ..., the rest] of [P1, N1, ..., the rest], for so many pairs."""
+    pairs = zip(params[: 2 * split : 2], params[1 : 2 * split : 2], strict=True)
+    return [*(P - N for P, N in pairs), *params[2 * split :]]
 
 
-def _of_parts(cost_and_gradients: CostAndGradients, strength: float) -> CostAndGradients:
-    """Return the function of [P, N, b] or [P, N] for that of [P - N, b], with strength times the sum of P and N added.
+def _of_parts(cost_and_gradients: CostAndGradients, strength: float, split: int) -> CostAndGradients:
+    """Return the function of [P1, N1, ..., the rest] for that of [P1 - N1, ..., the rest].
 
-    P and N (n, k) are from 0 up, and at a minimum one of both is 0: their sum is |P - N|. So the corner of |w| becomes
-    two bounds, and all else is smooth (Schmidt, Fung and Rosales, Fast optimization methods for L1 regularization,
-    ECML 2007, section 3.2).
+    To the cost it adds the strength times the sum of all P and N. Each of the `split` pairs P and N is from 0 up, and
+    at a minimum one of both is 0: their sum is |P - N|. So the corner of |w| becomes two bounds, and all else is smooth
+    (Schmidt, Fung and Rosales, Fast optimization methods for L1 regularization, ECML 2007, section 3.2).
     """
 
     @on_their_gpu
     def of_parts(params: list[Array]) -> tuple[Array, list[Array]]:
-        P, N, *b = params
-        xp = namespace(P)
-        J, [dW, *db] = cost_and_gradients([P - N, *b])
-        return J + strength * (xp.sum(P) + xp.sum(N)), [dW + strength, strength - dW, *db]
+        xp = namespace(params[0])
+        J, gradients = cost_and_gradients(_joined(params, split))
+        for part in params[: 2 * split]:
+            J = J + strength * xp.sum(part)
+        pairs = [slope for g in gradients[:split] for slope in (g + strength, strength - g)]
+        return J, [*pairs, *gradients[split:]]
 
     return of_parts

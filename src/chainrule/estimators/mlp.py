@@ -1,5 +1,6 @@
 """Networks as estimators: a classifier and a regressor."""
 
+import inspect
 import textwrap
 from collections.abc import Iterable
 from typing import Any, Self
@@ -16,12 +17,23 @@ from chainrule.estimators.classifier import Classifier
 from chainrule.estimators.fitting import LBFGS
 from chainrule.estimators.network import Network
 from chainrule.estimators.placement import Data, Place, by_chunks, computing, on_host
-from chainrule.estimators.validation import checked_data, checked_weight
+from chainrule.estimators.validation import Rules, check_parameters, checked_data, checked_weight
 from chainrule.gates.types import Array
 from chainrule.models.activations import ACTIVATIONS
 from chainrule.models.objective import outputs_for
 from chainrule.numpy_names.sparse import is_sparse
 from chainrule.optim import OPTIMIZERS
+
+# The output of each loss of a regressor.
+_OUTPUTS = {"squared_error": "identity", "poisson": "exp"}
+_LOSS: Rules = {
+    "loss": (f"one of {', '.join(_OUTPUTS)}", lambda name: isinstance(name, str) and name in _OUTPUTS)
+}
+
+
+def _with_loss(of: inspect.Signature) -> inspect.Signature:
+    loss = inspect.Parameter("loss", inspect.Parameter.KEYWORD_ONLY, default="squared_error", annotation=str)
+    return of.replace(parameters=[*of.parameters.values(), loss])
 
 
 def _by_steps(estimator: Any) -> bool:
@@ -62,7 +74,9 @@ class MLPClassifier(Classifier, Network):
     max_iter, max_fun    the most epochs (with "lbfgs": steps, and costs evaluated); a ConvergenceWarning says that they
                          did not suffice
     shuffle              whether each epoch goes through the rows in another order
-    random_state         None, a number or a RandomState: it draws the first weights, the orders and the held-out rows
+    random_state         None, a number or a RandomState: it draws the first weights and biases (as scikit-learn's are:
+                         uniform up to (6 / (n_in + n_out))^0.5, for "sigmoid" (2 / (n_in + n_out))^0.5), the orders
+                         and the held-out rows
     tol                  with n_iter_no_change, the least gain per epoch: in the cost, or in the held-out score where
                          early_stopping is on; with "lbfgs" the run is done when the largest |gradient| is under it
     n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never
@@ -187,10 +201,22 @@ class MLPClassifier(Classifier, Network):
 class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
     """A network of dense layers that predicts numbers, one or several for each row.
 
-    The cost that is minimised is that of MLPClassifier with |y_hat - y|^2 / 2, summed over the outputs, in place of
-    cross_entropy. So are the parameters, what X may be, where results live, and what is there after `fit`, but for
-    `classes_`; the held-out score of early_stopping is R^2, the mean over outputs.
+    The cost that is minimised is that of MLPClassifier with a loss, summed over the outputs, in place of cross_entropy:
+
+    loss    "squared_error" for (y_hat - y)^2 / 2; or "poisson" for y_hat - y log(y_hat), where y_hat is e to the power
+            of the last layer: for counts, of which none may be below 0. scikit-learn adds y log(y) - y to that loss,
+            which changes no minimum, and no difference of costs
+
+    The other parameters, what X may be, where results live, and what is there after `fit` are those of MLPClassifier,
+    but for `classes_`; the held-out score of early_stopping is R^2, the mean over outputs.
     """
+
+    def __init__(self, *args: Any, loss: str = "squared_error", **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.loss = loss
+
+    # Of these scikit-learn makes the names of the parameters.
+    __init__.__signature__ = _with_loss(inspect.signature(Network.__init__))  # type: ignore[attr-defined]
 
     @on_their_gpu
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -220,6 +246,7 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
 
     def _data(self, X: Any, y: Any, weight: Any, *, first: bool) -> tuple[Data, Place]:
         self._check_parameters()
+        check_parameters(self, _LOSS)
         X, y = checked_data(self, X, y, reset=first, multi_output=True, y_numeric=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -227,9 +254,13 @@ class MLPRegressor(RegressorMixin, Network):  # type: ignore[misc]
         k = 1 if y.ndim == 1 else y.shape[1]
         if not first and k != self.n_outputs_:
             raise ValueError(f"MLPRegressor: expected y of {self.n_outputs_} outputs as before, got {k}")
+        if self.loss == "poisson" and y.min() < 0:
+            raise ValueError(
+                f"MLPRegressor.fit: loss='poisson' needs numbers from 0 up, got {y.min():g}; take loss='squared_error'"
+            )
         home = Place.home_of(X)
         data = Data.at(computing(self.device, home), X, y, weight)
-        self._shape(k, "identity", "squared_error", anew=first)
+        self._shape(k, _OUTPUTS[self.loss], self.loss, anew=first)
         return data, home
 
     def _held_out_score(self, xp: Any, y_hat: Array, data: Data) -> Array:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import numpy as np
 from chainrule import pytree
 from chainrule.autodiff.namespace import plain_namespace
 from chainrule.autodiff.traced import Traced, is_traced
+from chainrule.autodiff.transforms import value_and_grad
 from chainrule.backend.device import asked_for
+from chainrule.backend.namespaces import namespace
 from chainrule.explain import code, expression
 from chainrule.explain.graph import Graph
 from chainrule.explain.recorder import Recorder
@@ -28,8 +31,8 @@ def explain(f_or_expression: "str | Callable[..., Any] | MLP", /, *unnamed: Any,
     f_or_expression   one of: text such as "3*(a+b*c)", or "u = b*c; v = a+u; J = 3*v", which names nodes, and which
                       is parsed and never executed; a function of arrays, written as for `grad`; a network, MLP
     values            by the names in the expression or of the function's parameters: numbers, lists of numbers, arrays,
-                      and nested lists, tuples and dicts of arrays. For a network params, X (m, n) and y; the output is
-                      then its cost J
+                      and nested lists, tuples and dicts of arrays. For a network params, X (m, n) and y, the output
+                      being its cost J, or without y the sum of its y_hat
 
     Numbers and lists become floats. Integer and boolean arrays are inputs without gradient. A result that is not a
     single number is summed, in a node "sum". The computation runs on the device of the arrays; the values and gradients
@@ -51,12 +54,9 @@ def explain(f_or_expression: "str | Callable[..., Any] | MLP", /, *unnamed: Any,
 
     if isinstance(f_or_expression, MLP):
         _check_network_values(values)
-        return replace(
-            network.graph(f_or_expression, **values),
-            program=lambda: code.source_of(
-                f_or_expression.cost_and_gradients, list(map(values.get, ("params", "X", "y")))
-            ),
-        )
+        net, given = f_or_expression, [values[name] for name in ("params", "X", "y") if name in values]
+        f = net.cost_and_gradients if "y" in values else value_and_grad(partial(_sum_of_y_hat, net), (0, 1))
+        return replace(network.graph(net, **values), program=lambda: code.source_of(f, given))
     if not callable(f_or_expression):
         raise TypeError(
             f"explain: expected an expression, a function of arrays or an MLP, got {type(f_or_expression).__name__}"
@@ -198,8 +198,13 @@ def _too_large(name: str) -> ValueError:
 
 
 def _check_network_values(values: dict[str, Any]) -> None:
-    if sorted(values) != sorted(("params", "X", "y")):
-        raise TypeError(f"explain: a network takes params, X, y, got {_listed(values)}")
+    if {*values, "y"} != {"params", "X", "y"}:
+        raise TypeError(f"explain: a network takes params, X and, for its cost, y, got {_listed(values)}")
+
+
+def _sum_of_y_hat(net: "MLP", params: Any, X: Any) -> Any:
+    y_hat = net.forward(params, X)
+    return namespace(y_hat).sum(y_hat)
 
 
 def _example(f: Any) -> str:

@@ -12,23 +12,33 @@ from chainrule.models.mlp import MLP
 from chainrule.models.types import Params
 
 
-def graph(net: MLP, params: Params, X: Array, y: Array) -> Graph:
-    """Return the graph of the cost of samples X (m, n) with targets y, penalty included; errors as MLP.cost_of."""
+def graph(net: MLP, params: Params, X: Array, y: Array | None = None) -> Graph:
+    """Return the graph of the cost of samples X (m, n) with targets y, penalty included; errors as MLP.cost_of.
+
+    Without y it is the graph of y_hat (m, k), summed.
+    """
     if net.bias_gradient != "exact":
         raise ValueError(
             'explain: the graph has exact gradients, and this network "mean" ones of biases; make it without '
             "bias_gradient"
         )
-    net.cost_of(params, X, y)
+    if y is None:
+        net.forward(params, X)
+    else:
+        net.cost_of(params, X, y)
     space = Recorder(plain_namespace(X))
     space.dtype = X.dtype
     ops = _Recording(space)
     H = space.entered(X, "X")
-    rows = space.entered(net.rows("cost_of", space._base, X, y), "y", traced=False)
+    rows = None if y is None else space.entered(net.rows("cost_of", space._base, X, y), "y", traced=False)
     _, Z = net.forward_pass(ops, params, H)
     y_hat = net.y_hat(ops, Z)
+    sizes = "-".join(map(str, net.sizes))
+    title = f"MLP {sizes}, {net.activation}, {net.output}"
     space.name(y_hat, "y_hat")
     space.begin("")
+    if rows is None:
+        return space.graph(space.sum(y_hat), title, "sum")
     losses, _ = net.losses(ops, Z, rows)
     space.name(losses, "L")
     J, _ = net.mean(ops, losses, None)
@@ -36,8 +46,7 @@ def graph(net: MLP, params: Params, X: Array, y: Array) -> Graph:
         space.name(J, "mean_loss")
         J = net.penalty.added_cost(space, ops.entered, J)
     space.name(J, "J")
-    sizes = "-".join(map(str, net.sizes))
-    return space.graph(J, f"MLP {sizes}, {net.activation}, {net.output}, {net.cost}", "J", shown=(y_hat,))
+    return space.graph(J, f"{title}, {net.cost}", "J", shown=(y_hat,))
 
 
 class _Recording(Ops):

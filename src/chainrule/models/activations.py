@@ -58,4 +58,5 @@ OUTPUTS = {
     "sigmoid": Output(activations.sigmoid),
     "softmax": Output(activations.softmax, classes=True),
     "identity": Output(identity),
+    "exp": Output(elementwise.exp),
 }

@@ -4,13 +4,14 @@ A function of losses takes the last Z (m, k) and target rows (m, k); it returns 
 pullback to Z.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.gates import elementwise, losses
 from chainrule.gates.types import Array, Gate, Pullback
-from chainrule.models.activations import OUTPUTS
+from chainrule.models.activations import OUTPUTS, identity
 
 Losses = Callable[[Any, Array, Array], tuple[Array, Pullback]]
 
@@ -36,6 +37,18 @@ def squared_error(output: Gate) -> Losses:
     return losses_of
 
 
+def poisson(ops: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:
+    """Return the losses y_hat - y log(y_hat), where y_hat is e^Z and its logarithm Z itself.
+
+    They are half of the Poisson deviance, but for y log(y) - y, which does not depend on y_hat.
+
+    Source: McCullagh and Nelder, Generalized linear models (1989), section 6.2.
+    """
+    Z, (to_Z,) = ops.gate(identity)(ops.xp, Z)
+    y_hat, (to_exponent,) = ops.gate(elementwise.exp)(ops.xp, Z)
+    return y_hat - Z * rows, lambda g: to_Z(to_exponent(g) - g * rows)
+
+
 def half(losses_of: Losses) -> Losses:
     """Return half of the losses."""
 
@@ -58,7 +71,7 @@ class Cost:
     losses        the losses of each output that the cost is made for, by the output's name
     mean          whether J is the mean of the losses over samples; else J is their sum
     classes       whether targets may be class numbers with every output; with softmax they always may
-    shares        whether targets must be from 0 to 1
+    most          targets must be from 0 to so much; None where they may be any numbers
     min_outputs   how many outputs there must be: a cost that compares classes needs 2
     targets       the function from rows of given targets to the rows that `losses` takes
     """
@@ -66,7 +79,7 @@ class Cost:
     losses: dict[str, Losses]
     mean: bool = True
     classes: bool = False
-    shares: bool = False
+    most: float | None = None
     min_outputs: int = 1
     targets: Callable[[Any, Array], Array] = lambda xp, rows: rows
 
@@ -77,14 +90,15 @@ COSTS = {
             "sigmoid": of_logits(losses.sigmoid_cross_entropy),
             "softmax": of_logits(losses.softmax_cross_entropy),
         },
-        shares=True,
+        most=1.0,
     ),
     "squared_error": Cost({name: half(squared_error(output.gate)) for name, output in OUTPUTS.items()}),
     "summed_squared_error": Cost(
         {name: squared_error(output.gate) for name, output in OUTPUTS.items()}, mean=False
     ),
+    "poisson": Cost({"exp": poisson}, most=math.inf),
     "hinge": Cost({"identity": of_logits(losses.hinge)}, classes=True, targets=one_against_rest),
     "multiclass_hinge": Cost(
-        {"identity": of_logits(losses.multiclass_hinge)}, classes=True, shares=True, min_outputs=2
+        {"identity": of_logits(losses.multiclass_hinge)}, classes=True, most=1.0, min_outputs=2
     ),
 }

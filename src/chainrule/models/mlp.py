@@ -40,18 +40,19 @@ class MLP:
 
     sizes           features, units of each hidden layer, outputs: (n, k) has no hidden layer
     activation      of the hidden layers: the name of a row of `models.activations.ACTIVATIONS`, such as relu or tanh
-    output          the name of a row of `models.activations.OUTPUTS`: sigmoid, softmax or identity
+    output          the name of a row of `models.activations.OUTPUTS`: sigmoid, softmax, identity or exp
     cost            the name of a row of `models.losses.COSTS`: cross_entropy (for the outputs sigmoid and softmax,
                     computed from Z), squared_error (half of it, mean over samples), summed_squared_error (the whole of
-                    it, sum over samples), hinge (one class against the rest) or multiclass_hinge (the hinges are for
-                    the output identity, mean over samples)
+                    it, sum over samples), poisson (y_hat - y log(y_hat) for counts y, for the output exp, mean over
+                    samples), hinge (one class against the rest) or multiclass_hinge (the hinges are for the output
+                    identity, mean over samples)
     penalty         L1, L2 or ElasticNet, or None
     pieces          how many affine pieces a maxout unit has; W of a hidden layer is then (n_in, n_out * pieces)
     bias_gradient   "exact", or "mean": the gradient of the biases is divided by m, as in one published run whose
                     gradients of the weights are sums over samples
 
     Targets y are, for one output, (m,) of 0 and 1; for softmax and the hinges, class numbers (m,) or rows (m, k); for
-    several other outputs, rows (m, k). With sample_weight (m,), the mean over samples is
+    several other outputs, rows (m, k); numbers from 0 up for poisson. With sample_weight (m,), the mean over samples is
     sum(weight * loss) / sum(weight). All arrays of a call are on one device and of one dtype, float32 or float64; y may
     hold integers or booleans, and X may be a sparse matrix of SciPy's or CuPy's.
 

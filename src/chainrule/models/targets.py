@@ -44,7 +44,7 @@ def target_rows(who: str, xp: Any, X: Array, y: Array, k: int, output: str, cost
     if y.ndim == 1 and k > 1:
         return row.targets(xp, one_hot(xp, y, k, X.dtype, who=who))
     y = xp.astype(y, X.dtype, copy=False)
-    if row.shares and issubclass(type(y), np.ndarray):
+    if row.most is not None and issubclass(type(y), np.ndarray):
         # With other arrays a look would wait for the device. A row of softmax may count for more than one sample.
-        check_targets(who, cost, y, math.inf if choice else 1.0)
+        check_targets(who, cost, y, math.inf if choice else row.most)
     return row.targets(xp, xp.reshape(y, (m, k)))

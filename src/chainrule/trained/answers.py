@@ -10,7 +10,8 @@ from chainrule.backend.device import Device
 from chainrule.data import Block, DataError, Samples, Wanted, open_samples
 from chainrule.data.dataset import border_pixels
 from chainrule.data.errors import fault
-from chainrule.training.evaluation import probabilities
+from chainrule.models.objective import class_probabilities
+from chainrule.training.evaluation import outputs
 from chainrule.training.model_file import Model
 
 INVERT = ("auto", "yes", "no")
@@ -22,11 +23,12 @@ _MEDIUM = (0.35, 0.65)
 class Answers:
     """The answers to a block of samples.
 
-    P         (m, k) the probability of each class
+    P         (m, k) the probability of each class; (m, 1) the number, of a model that predicts one
     block     the samples, as they were read
     X         (m, n) as the model takes them, unscaled
     inverted  (m,) whether a picture was turned to its negative
-    right     whether the likeliest class is that of the row's label, None where it has none that the model knows
+    right     whether the likeliest class is that of the row's label, None where it has none that the model knows, and
+              where a number is predicted
     """
 
     P: np.ndarray
@@ -56,6 +58,7 @@ def open_for(
         label=label,
         held_out=held_out,
         on_fault=on_fault,
+        numbers=not model.classes,
     )
 
 
@@ -70,8 +73,11 @@ def answers(model: Model, device: Device, samples: Samples, *, invert: str = "au
     """
     for block in samples.blocks:
         X, inverted = as_learnt(model, block, invert)
-        P = probabilities(device, model, X)
-        verdicts = _verdicts(model, samples.names, np.argmax(P, axis=1), block.labels)
+        P = outputs(device, model, X)
+        verdicts: list[bool | None] = [None] * len(P)
+        if model.classes:
+            P = class_probabilities(P)
+            verdicts = _verdicts(model, samples.names, np.argmax(P, axis=1), block.labels)
         yield Answers(P, block, X, inverted, verdicts)
 
 

@@ -1,5 +1,6 @@
 """A trained model as Python has it: `cr.load_model`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from chainrule.backend.device import Device, get_device
 from chainrule.backend.namespaces import to_numpy
 from chainrule.data.dataset import ImageShape, plane_order
 from chainrule.explain import Graph
-from chainrule.explain import explain as graph_of
 from chainrule.models.mlp import MLP
-from chainrule.trained.answers import answers, as_learnt, open_for
+from chainrule.trained.answers import Answers, answers, open_for
+from chainrule.trained.sample import explained_sample
 from chainrule.training import model_file
 from chainrule.training.evaluation import outputs, probabilities
 
@@ -58,7 +59,7 @@ class TrainedModel:
         """Return the probability of each class, (m, k)."""
         self._needs_classes("predict_proba")
         if isinstance(X, str | Path):
-            return np.concatenate([part.P for part in self._answers(Path(X))])
+            return self._said(Path(X))
         return probabilities(self._device, self._model, self._rows(X))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -66,32 +67,32 @@ class TrainedModel:
         if len(self.classes):
             return np.asarray(self.classes[np.argmax(self.predict_proba(X), axis=1)])
         if isinstance(X, str | Path):
-            blocks = [
-                as_learnt(self._model, block, "no")[0] for block in open_for(self._model, Path(X)).blocks
-            ]
-            X = np.concatenate(blocks)
+            return self._said(Path(X))[:, 0]
         return outputs(self._device, self._model, self._rows(X))[:, 0]
 
     def explain(self, X: Any, *, wanted: str | None = None) -> Graph:
         """Return the graph from one sample to the cost of a class, `wanted` or by default the likeliest.
 
-        The cost is minus the log probability of the class: the gradient of node X says what counted against it.
+        The cost is minus the log probability of the class: the gradient of node X says what counted against it. Where a
+        number is predicted, the graph leads to that number, and the gradient of X says what raises it. X is scaled.
         """
-        self._needs_classes("explain")
+        if wanted is not None:
+            self._needs_classes("explain: wanted")
         rows = self._rows(X) if not isinstance(X, str | Path) else next(self._answers(Path(X))).X
         if len(rows) != 1:
             raise ValueError(f"explain: expected one sample, got {len(rows)}; give one row, such as X[:1]")
-        return explained(self._model, self._device, rows, self._number(rows, wanted))
+        number = self._number(rows, wanted) if len(self.classes) else None
+        return explained_sample(self._model, self._device, rows, number).graph
 
     def to_estimator(self) -> Any:
         """Return a fitted `cr.LogisticRegression`, or with hidden layers a fitted `cr.MLPClassifier`, for raw features.
 
-        Its first layer has the scaling in it. Its labels are `classes`, whole numbers where all are, sorted.
+        A model that predicts a number becomes a fitted `cr.MLPRegressor`. The first layer has the scaling in it. Labels
+        are `classes`, whole numbers where all are, sorted.
         """
-        self._needs_classes("to_estimator")
-        from chainrule.estimators.fitted import fitted_classifier
+        from chainrule.estimators.fitted import fitted_estimator
 
-        return fitted_classifier(self._model)
+        return fitted_estimator(self._model)
 
     def to_onnx(self) -> bytes:
         """Return the model in the format ONNX, as `chainrule export` writes it; needs the package onnx."""
@@ -104,10 +105,14 @@ class TrainedModel:
             raise model_file.ModelError(f"{who}: expected a model of classes, got one that predicts a number")
 
     def __repr__(self) -> str:
-        return f"TrainedModel({self.net}, classes {', '.join(self._model.classes)})"
+        answers = f"classes {', '.join(self._model.classes)}" if self._model.classes else "a number"
+        return f"TrainedModel({self.net}, {answers})"
 
-    def _answers(self, path: Path) -> Any:
+    def _answers(self, path: Path) -> Iterator[Answers]:
         return answers(self._model, self._device, open_for(self._model, path))
+
+    def _said(self, path: Path) -> np.ndarray:
+        return np.concatenate([part.P for part in self._answers(path)])
 
     def _number(self, rows: np.ndarray, wanted: str | None) -> int:
         if wanted is None:
@@ -154,15 +159,3 @@ def load_model(path: str | Path, *, device: str | None = None) -> TrainedModel:
 def read_model(path: Path) -> model_file.Model:
     """Read the model that is in a folder of results, or that is the file itself."""
     return model_file.load_model(path / "model.safetensors" if path.is_dir() else path)
-
-
-def explained(model: model_file.Model, device: Device, row: np.ndarray, number: int) -> Graph:
-    """Return the graph from one raw sample (1, n) to the cost of class `number`: minus its log probability."""
-    from dataclasses import replace
-
-    return graph_of(
-        replace(model.net, penalty=None, bias_gradient="exact"),
-        params=[(device.asarray(W), device.asarray(b)) for W, b in model.params],
-        X=device.asarray(model.scaling.apply(row, model.dtype)),
-        y=device.asarray(np.array([number])),
-    )

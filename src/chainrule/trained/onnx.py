@@ -14,7 +14,8 @@ _OPSET, _IR = 17, 8
 def as_onnx(model: Model) -> bytes:
     """Return a model as an ONNX file: from raw features X, double (m, n), to `label` (m,) and `probabilities` (m, k).
 
-    `label` has the names of the classes; so has the metadata `classes`, as JSON. Features are scaled in double, as
+    `label` has the names of the classes; so has the metadata `classes`, as JSON. Where a number is predicted, the one
+    output is `prediction` (m,). Features are scaled in double, as
     `chainrule predict` does, the rest is computed in the precision of the parameters. Raises ImportError without onnx.
     """
     try:
@@ -23,16 +24,19 @@ def as_onnx(model: Model) -> bytes:
         raise ImportError("export to ONNX needs onnx: pip install '.[onnx]' in chainrule's folder") from error
     graph = _Graph(model)
     graph.build()
-    n, k = model.net.sizes[0], len(model.classes)
+    n, k, dtype = model.net.sizes[0], len(model.classes), _tensor_type(model.dtype)
+    outputs = [
+        helper.make_tensor_value_info("label", TensorProto.STRING, ["m"]),
+        helper.make_tensor_value_info("probabilities", dtype, ["m", k]),
+    ]
+    if not k:
+        outputs = [helper.make_tensor_value_info("prediction", dtype, ["m"])]
     made = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "chainrule",
             [helper.make_tensor_value_info("X", TensorProto.DOUBLE, ["m", n])],
-            [
-                helper.make_tensor_value_info("label", TensorProto.STRING, ["m"]),
-                helper.make_tensor_value_info("probabilities", _tensor_type(model.dtype), ["m", k]),
-            ],
+            outputs,
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
@@ -56,7 +60,7 @@ class _Graph:
         self.constants: list[Any] = []
 
     def build(self) -> None:
-        """Add all nodes, from X to probabilities and label."""
+        """Add all nodes, from X to probabilities and label, or to the prediction of a number."""
         net, dtype = self.model.net, self.model.dtype
         scaling = self.model.scaling
         Z = self.node(
@@ -67,6 +71,9 @@ class _Graph:
             if layer:
                 Z = self.activation(Z)
             Z = self.node("Add", self.node("MatMul", Z, self.constant(W)), self.constant(b))
+        if not self.model.classes:
+            self.node("Squeeze", Z, self.constant(np.array([1])), name="prediction")
+            return
         if net.output == "softmax":
             P = self.node("Softmax", Z, axis=1, name="probabilities")
         else:

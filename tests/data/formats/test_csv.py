@@ -238,3 +238,12 @@ def test_the_work_for_a_wide_table_grows_with_its_columns_and_not_with_their_squ
 
     few, many = comparisons(200), comparisons(2000)
     assert 0 < many <= 11 * few
+
+
+@pytest.mark.parametrize(
+    ("cells", "labels"), [(("1,5", "2"), [1.5, 2.0]), (("1,5", "two"), ["1,5", "two"]), (("2", "3"), [2, 3])]
+)
+def test_labels_that_are_numbers_have_the_decimal_commas_of_the_table(tmp_path, cells, labels):
+    path = tmp_path / "table.csv"
+    path.write_text("a;label\n" + "".join(f"0,25;{cell}\n" for cell in cells))
+    assert csv_format.READER.read(path, label=None)[0].labels.tolist() == labels

@@ -1,5 +1,6 @@
 """Files that are cut short or have a bit flipped: refused, or harmless."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,22 @@ def sound(tmp_path_factory) -> dict[str, bytes]:
     for suffix in ("png", "jpg", "bmp", "gif", "webp"):
         noise().save(folder / f"a.{suffix}")
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_message_is_short_whatever_names_a_file_holds(sound, tmp_path):
+    content = bytearray(sound["small.npz"])
+    # The local header of the first member says how long its name is.
+    content[26:28] = (len(content) // 2).to_bytes(2, "little")
+    path = edited(tmp_path / "small.npz", bytes(content))
+    with pytest.raises(DataError, match=r"File name in directory .* characters in all\)") as told:
+        load(path)
+    assert len(str(told.value)) < 1000
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(20):
+            archive.writestr(f"{k:0>60000}.npy", b"")
+    with pytest.raises(DataError, match=r"60002 characters in all.* \(20 in all\)") as told:
+        load(path)
+    assert len(str(told.value)) < 2000
 
 
 @pytest.mark.parametrize("name", ["a.npz", "small.npz", "a.h5", "a.png"])

@@ -1,6 +1,7 @@
 """HDF5 files and Zarr stores that are damaged, hostile or incomplete: each ends in a line that names it."""
 
 import gzip
+import json
 import os
 import signal
 
@@ -14,6 +15,7 @@ from chainrule.data.chunked import open_rows
 from chainrule.data.formats import apart
 from chainrule.data.formats.apart import StoredArray
 from chainrule.data.limits import at_most
+from tests.helpers.commands import answer, chainrule
 
 X = np.random.default_rng(0).standard_normal((40, 3))
 Y = np.arange(40) % 2
@@ -37,10 +39,9 @@ def replaced(path, make):
     [
         (lambda chunk: chunk.symlink_to("/etc/hostname"), "X/c/2/0 is a link"),
         (lambda chunk: os.mkfifo(chunk), "X/c/2/0 is no plain file"),
-        (lambda chunk: chunk.mkdir(), "X whole, got no X/c/2/0"),
-        (lambda chunk: None, "X whole, got no X/c/2/0 .*write_empty_chunks"),
+        (lambda chunk: chunk.mkdir(), "X/c/2/0 is a folder"),
     ],
-    ids=["link", "pipe", "folder", "nothing"],
+    ids=["link", "pipe", "folder"],
 )
 def test_what_is_no_chunk_is_told_before_it_is_read(store, make, said):
     replaced(store / "X" / "c" / "2" / "0", make)
@@ -55,12 +56,58 @@ def test_a_folder_of_a_store_that_is_a_link_is_not_followed(store, tmp_path):
         open_rows(store, 10)
 
 
-def test_chunks_of_the_fill_value_are_read_where_they_were_written(tmp_path):
-    group = zarr.open_group(tmp_path / "rows.zarr", mode="w")
-    written = {"write_empty_chunks": True}
-    group.create_array("X", data=np.zeros((40, 3)), chunks=(10, 3), config=written)
-    group.create_array("y", data=np.sort(Y), chunks=(20,), config=written)
-    assert not open_rows(tmp_path / "rows.zarr")[0].X.compute().any()
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("written", [False, True])
+def test_chunks_that_hold_but_the_fill_value_may_be_absent(tmp_path, version, written):
+    group = zarr.open_group(tmp_path / "rows.zarr", mode="w", zarr_format=version)
+    options = {"config": {"write_empty_chunks": written}, "fill_value": 0}
+    values = np.vstack([np.zeros((20, 3)), X[:20]])
+    group.create_array("X", data=values, chunks=(10, 3), **options)
+    group.create_array("y", data=np.sort(Y), chunks=(20,), **options)
+    rows, _ = open_rows(tmp_path / "rows.zarr")
+    np.testing.assert_array_equal(rows.X.compute(), values)
+    np.testing.assert_array_equal(rows.y, np.sort(Y))
+    absent = (
+        "2 of 4 chunks of X are absent, and read as the fill value 0.0",
+        "1 of 2 chunks of y are absent, and read as the fill value 0",
+    )
+    assert rows.notes == (() if written else tuple(f"{tmp_path / 'rows.zarr'}: {one}" for one in absent))
+
+
+def test_absent_chunks_are_told_by_each_command(store, tmp_path):
+    (store / "X" / "c" / "2" / "0").unlink()
+    note = f"note:     {store}: 1 of 4 chunks of X are absent, and read as the fill value 0.0"
+    run = tmp_path / "run"
+    assert note in answer("train", store, "--steps", 2, "--validation", 0, "--out", run).splitlines()
+    assert json.loads((run / "report.json").read_text())["data"]["notes"] == [
+        note.removeprefix("note:").strip()
+    ]
+    assert note in answer("explain", run, store, "--row", 25).splitlines()
+    assert f"note: {note.removeprefix('note:').strip()}" in chainrule("predict", run, store).stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "gone", "fill", "got"), [(3, 4, 0, "0 of its 4 chunks"), (2, 1, None, "3 of its 4 chunks")]
+)
+def test_an_array_without_any_chunk_or_without_a_fill_value_is_refused(tmp_path, version, gone, fill, got):
+    store = tmp_path / "rows.zarr"
+    group = zarr.open_group(store, mode="w", zarr_format=version)
+    group.create_array("X", data=X, chunks=(10, 3), fill_value=0)
+    group.create_array("y", data=Y, chunks=(40,))
+    if version == 2:
+        about = store / "X" / ".zarray"
+        about.write_text(json.dumps(json.loads(about.read_text()) | {"fill_value": fill}))
+    for k in range(gone):
+        (store / "X" / (f"c/{k}/0" if version == 3 else f"{k}.0")).unlink()
+    with pytest.raises(DataError, match=rf"rows\.zarr: expected X whole, got {got}; copy it again"):
+        open_rows(store)
+
+
+def test_a_store_that_claims_more_chunks_than_it_could_have_is_judged_at_once(store):
+    about = store / "X" / "zarr.json"
+    about.write_text(about.read_text().replace("40,", f"{2**62},", 1))
+    with pytest.raises(DataError, match=r"rows\.zarr: expected X of a size that|one label for each"):
+        open_rows(store)
 
 
 @pytest.mark.parametrize("how", ["cut", "unpacks to a gigabyte"])

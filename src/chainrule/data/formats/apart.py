@@ -42,7 +42,8 @@ class StoredArray:
 
     chunk    the bytes of a chunk, unpacked; 0 where it is stored as one
     held     the bytes that may hold its values
-    missing  what of it is not there, in words; None where all is
+    missing  what of it is there, in words, where that is too little to read; None where it may be read
+    note     what a reader should know of the parts that are absent; None where all are there
     """
 
     path: Path
@@ -51,7 +52,8 @@ class StoredArray:
     dtype: Any
     chunk: int
     held: int
-    missing: str | None
+    missing: str | None = None
+    note: str | None = None
     ndim: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -117,7 +119,8 @@ def arrays(path: Path, package: str, extra: str) -> dict[str, StoredArray | None
                 np.dtype(about["dtype"]),
                 about["chunk"],
                 held,
-                about["missing"],
+                about.get("missing"),
+                about.get("note"),
             )
     return found
 

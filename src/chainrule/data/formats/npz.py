@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from chainrule.data.dataset import plane_order
-from chainrule.data.errors import AGAIN, DataError, fault, some
+from chainrule.data.errors import AGAIN, DataError, fault, shortened, some
 from chainrule.data.formats.reader import (
     Raw,
     Reader,
@@ -172,6 +172,6 @@ def _plain(path: Path, key: str, file: IO[bytes], held: int) -> np.ndarray:
     except DataError:
         raise
     except ValueError as error:
-        got = f"one that cannot be read ({error})"
+        got = f"one that cannot be read ({shortened(str(error))})"
         raise fault(path, f"{key} as a plain array of numbers or text", got, as_text(key)) from error
     return values

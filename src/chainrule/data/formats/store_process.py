@@ -8,11 +8,11 @@ crash, an endless loop, an allocation without bound, it does to this process, un
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,7 @@ def _opened_h5(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
         missing = None
         if there < whole:
             missing = f"{there} of its {whole} {'chunks' if array.chunks else 'bytes'}"
-        return _described(array, missing)
+        return _described(array) | {"missing": missing}
 
     with h5py.File(path, "r") as file:
         yield file, about
@@ -140,21 +140,26 @@ def _opened_zarr(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
         array = arrays[key]
         if "pickle" in json.dumps(array.metadata.to_dict(), default=str):
             raise _FaultError(f"{key} is pickled, which is never opened")
-        # A chunk that is not there reads as the fill value, whether it was lost or never written.
-        names = (
-            f"{array.path}/{array.metadata.encode_chunk_key(place)}"
-            for place in product(*(range(-(-n // k)) for n, k in zip(array.shape, _grid(array), strict=True)))
-        )
-        missing = next(
-            (
-                f"no {name} (lost; or never written, as it holds but the fill value: write_empty_chunks=True writes it)"
-                for name in names
-                if name not in files
-            ),
-            None,
-        )
-        held = sum(size for name, size in files.items() if name.startswith(f"{array.path}/"))
-        return _described(array, missing) | {"held": held}
+        inside = f"{array.path}/"
+        own = {name.removeprefix(inside): size for name, size in files.items() if name.startswith(inside)}
+        # How many chunks, or shards of several, lie along each axis.
+        grid = [-(-n // k) for n, k in zip(array.shape, _grid(array), strict=True)]
+        sizes = {name: size for name, size in own.items() if _is_chunk(array, grid, name)}
+        folder = next((name for name, size in sizes.items() if size is None), None)
+        if folder is not None:
+            raise _FaultError(f"{inside}{folder} is a folder")
+        there, whole = len(sizes), math.prod(grid)
+        told = _described(array) | {"held": sum(size or 0 for size in own.values())}
+        if there == whole:
+            return told
+        fill = array.metadata.fill_value
+        if there == 0 or fill is None:
+            return told | {"missing": f"{there} of its {whole} chunks"}
+        # Zarr writes no chunk that holds but the fill value; one that was lost looks the same.
+        value = repr(np.asarray(fill).item())[:50]
+        return told | {
+            "note": f"{whole - there} of {whole} chunks of {key} are absent, and read as the fill value {value}"
+        }
 
     if key is None:
         # Once for all reads: a store may have a hundred thousand files.
@@ -165,8 +170,8 @@ def _opened_zarr(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
     yield arrays, about
 
 
-def _plain_files(folder: Path) -> dict[str, int]:
-    """Return the sizes of all files in a folder by their names in it; a fault for what is no plain file."""
+def _plain_files(folder: Path) -> dict[str, int | None]:
+    """Return the sizes of all files in a folder by their names in it, None for a folder; a fault for anything else."""
     found = {}
     for place, folders, names in os.walk(folder):
         for name in (*folders, *names):
@@ -175,9 +180,15 @@ def _plain_files(folder: Path) -> dict[str, int]:
             if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
                 got = "a link" if entry.is_symlink() else "no plain file"
                 raise _FaultError(f"{inside} is {got}")
-            if name in names:
-                found[inside] = entry.stat().st_size
+            found[inside] = entry.stat().st_size if name in names else None
     return found
+
+
+def _is_chunk(array: Any, grid: list[int], name: str) -> bool:
+    """Return whether a file among those of an array of Zarr is one of its chunks, `grid` along the axes."""
+    place = tuple(map(int, re.findall(r"\d+", name)[: array.ndim]))
+    inside = len(place) == array.ndim and all(k < n for k, n in zip(place, grid, strict=True))
+    return inside and array.metadata.encode_chunk_key(place) == name
 
 
 def _grid(array: Any) -> Any:
@@ -185,11 +196,11 @@ def _grid(array: Any) -> Any:
     return getattr(array, "shards", None) or array.chunks
 
 
-def _described(array: Any, missing: str | None) -> dict[str, Any]:
+def _described(array: Any) -> dict[str, Any]:
     grid = _grid(array)
     size = math.prod(grid) * array.dtype.itemsize if grid else 0
     dtype = array.dtype.str if array.dtype.kind in "biufcSU" else "|O"
-    return {"own": True, "shape": array.shape, "dtype": dtype, "chunk": size, "missing": missing}
+    return {"own": True, "shape": array.shape, "dtype": dtype, "chunk": size}
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ def html(graph: "Graph") -> str:
     return Template(_asset("page.html")).substitute(
         title=_text(graph.title),
         heading=_text(shortened(graph.title, 100)),
+        above=graph.above,
         under=f"how fast {_text(graph.output.name)} grows with it" if computed(graph) else "not computed yet",
         drawing=draw(graph, boxes, heading=False, changing=isinstance(needed, list)),
         # Without "<" no text of a user can end the element or begin another.

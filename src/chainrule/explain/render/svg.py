@@ -182,7 +182,9 @@ def _cell(graph: "Graph", box: Box, changing: bool) -> _Cell:
     else:
         sign, name = shortened(node.name, 18), ""
     pill = max(_PILL, text_width(sign, _LETTER) + 16)
-    labels = label(node.value), label(node.gradient, with_shape=False)
+    sight = graph.sight.get(node.name)
+    slopes = sight if sight and sight.picture else None
+    labels = label(node.value, sight=sight), label(node.gradient, with_shape=False, sight=slopes)
     return _Cell(box, node, sign, name, pill, *labels, room(node.value) if changing else 0.0)
 
 
