@@ -78,8 +78,9 @@ const elementwise = {
 // The rows of inputs that are spread over each other: where each row stands, and its elements in each input.
 function rowsOf(box, inputs) {
   const shape = common(inputs.map((x) => x.shape));
-  const rows = range(size(shape.filter((n, axis) => !box.axes.includes(axis)))).map(() => []);
-  spread(shape.map((n, axis) => (box.axes.includes(axis) ? 1 : n)), shape).forEach((row, place) => rows[row].push(place));
+  const kept = shape.map((n, axis) => (box.axes.includes(axis) ? 1 : n));
+  const rows = range(size(kept)).map(() => []);
+  spread(kept, shape).forEach((row, place) => rows[row].push(place));
   const own = inputs.map((x) => spread(x.shape, shape));
   return rows.map((places) => ({ places, own, of: inputs.map((x, j) => places.map((place) => x.x[own[j][place]])) }));
 }
