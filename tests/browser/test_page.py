@@ -205,10 +205,7 @@ def test_where_the_page_cannot_compute_it_says_why(opened):
     assert tab.locator("#inputs input").count() == 0
     assert "cannot compute clip itself" in tab.inner_text("#fixed")
     tab.click(".node[data-name=x] .shape")
-    assert (
-        tab.inner_text("#meaning")
-        == "dx = 1. It cannot be tried here, for the same reason as inputs cannot be changed."
-    )
+    assert tab.inner_text("#meaning") == "dx = 1. It cannot be tried, as inputs cannot be changed here."
 
 
 def test_a_page_that_computes_other_numbers_than_python_did_lets_nothing_be_changed(opened):

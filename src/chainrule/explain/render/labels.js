@@ -11,7 +11,9 @@ function labelled(box, x, withShape) {
     const shape = box.shape.length > 1 ? box.shape.join(" × ") : `${x.length} numbers`;
     const odd = x.length - numbers.length;
     return [
-      ...(withShape ? [shape] : []), limits.join(" .. ") || "no finite number", `norm ${number(Math.hypot(...numbers), 3)}`,
+      ...(withShape ? [shape] : []),
+      limits.join(" .. ") || "no finite number",
+      `norm ${number(Math.hypot(...numbers), 3)}`,
       ...(odd ? [`${odd} not finite`] : []),
     ];
   }
