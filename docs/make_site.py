@@ -2,10 +2,12 @@
 
 The lessons are run first, so that their pictures and outputs are of this very code. Pages are gathered, a folder for
 each language, with their links turned: to a page of the same language, to a page that shows a source file, or to the
-site of the other language. Sphinx builds each folder, a warning being an error. The site needs no network.
+site of the other language. A paragraph that is only a link to a page of its own, such as one of `moving`, shows that
+page in a frame. Sphinx builds each folder, a warning being an error. The site needs no network.
 """
 
 import argparse
+import html
 import posixpath
 import re
 import shutil
@@ -18,6 +20,7 @@ import lessons
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+MOVING = HERE / "moving"
 HOMES = {"en": "docs/index.md", "zh": "docs/zh/index.md"}
 SPHINX_NAMES = {"en": "en", "zh": "zh_CN"}
 GROUPS = {
@@ -33,6 +36,8 @@ GROUPS = {
     },
 }
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
+# A paragraph that is only a link to a page of its own.
+_ALONE = re.compile(r"(?<=\n\n)\[([^\]]*)\]\((?!\w+:)([^)\s#]+\.html)\)(?=\n(?:\n|\Z))")
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 
 
@@ -97,8 +102,7 @@ class Folder:
             if image:
                 return f"![{words}]({posixpath.relpath(self._picture(target), here)})"
             if target.endswith(".html"):
-                self.beside.add(self._drawn(target))
-                return f'<a href="{posixpath.relpath("pictures", here)}/{posixpath.basename(target)}">{words}</a>'
+                return f'<a href="{self._own(target, here)}">{words}</a>'
             place = place_of(target)
             if language_of(target) == self.language:
                 self.gather(target)
@@ -108,7 +112,25 @@ class Folder:
             page = posixpath.relpath(other, here).removesuffix(".md") + ".html"
             return f'<a href="{page}{anchor or ""}">{words}</a>'
 
-        return _LINK.sub(turned, text)
+        def framed(match: re.Match[str]) -> str:
+            words, link = match.groups()
+            page = self._own(posixpath.normpath(posixpath.join(posixpath.dirname(path), link)), here)
+            frame = f'<iframe src="{page}" title="{html.escape(words)}" loading="lazy"></iframe>'
+            return f'<div class="moving">\n{frame}\n<a href="{page}">{words}</a>\n</div>'
+
+        return _LINK.sub(turned, _ALONE.sub(framed, text))
+
+    def _own(self, target: str, here: str) -> str:
+        """Return where a page of its own lies, seen from the folder `here`; both languages share those of MOVING."""
+        source = self._drawn(target)
+        if not source.is_file():
+            raise SystemExit(f"make_site: there is no {target}")
+        folder, end = "pictures", ""
+        if source.parent == MOVING:
+            folder, end = ("moving", "") if self.language == "en" else ("../moving", "?lang=zh")
+        else:
+            self.beside.add(source)
+        return f"{posixpath.relpath(folder, here)}/{source.name}{end}"
 
     def _picture(self, target: str) -> str:
         source = self._drawn(target)
@@ -140,6 +162,7 @@ def build(out: Path, pictures: Path) -> None:
             (target / "pictures").mkdir(exist_ok=True)
             for page in folder.beside:
                 shutil.copy(page, target / "pictures")
+    shutil.copytree(MOVING, out / "moving", dirs_exist_ok=True)
 
 
 def main() -> None:

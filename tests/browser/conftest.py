@@ -8,6 +8,8 @@ import shutil
 
 import pytest
 
+from tests.helpers import ROOT
+
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 ASKED = os.environ.get("CHAINRULE_TEST_BROWSER", "") not in ("", "0")
 
@@ -52,6 +54,28 @@ def opened(browser, tmp_path):
         path = tmp_path / f"page{len(contexts)}.html"
         path.write_text(graph.to_html(), encoding="utf-8")
         tab.goto(path.as_uri())
+        return tab
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+@pytest.fixture
+def moving(browser):
+    """Open a page of docs/moving; at the end it must have said nothing, and asked for files of its folder alone."""
+    contexts, said = [], []
+    folder = (ROOT / "docs" / "moving").as_uri()
+
+    def open_page(name, language="en", **settings):
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("request", lambda request: request.url.startswith(folder) or said.append(request.url))
+        tab.goto(f"{folder}/{name}.html" + ("?lang=zh" if language == "zh" else ""))
         return tab
 
     yield open_page

@@ -22,11 +22,12 @@ def site(tmp_path_factory):
 
 
 class Leads(HTMLParser):
-    """Where a page leads to (`links`), what it loads (`loads`), and what can be led to in it (`ids`)."""
+    """Where a page leads to (`links`), what it loads (`loads`, `frames`), and what can be led to in it (`ids`)."""
 
     def __init__(self, path):
         super().__init__()
         self.links, self.loads, self.ids, self.language = [], [], set(), None
+        self.frames = []
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
@@ -34,6 +35,8 @@ class Leads(HTMLParser):
         self.ids.add(attributes.get("id"))
         if tag == "html":
             self.language = attributes["lang"]
+        if tag == "iframe":
+            self.frames.append(attributes)
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
         elif tag == "link" and attributes.get("rel") not in ("canonical", "next", "prev"):
@@ -76,6 +79,38 @@ def test_each_language_is_marked_and_leads_to_the_other(site):
         depth = "../" * name.count("/")
         assert f"{depth}zh/{name}" in english.links, name
         assert f"{depth}../{name}" in chinese.links, name
+
+
+def test_a_page_that_moves_is_in_a_frame_of_its_lesson_with_its_link_below(site):
+    english, chinese = (Leads(site / folder / "lessons/01-graphs-and-gates.html") for folder in ("", "zh"))
+    sources = [frame["src"] for frame in english.frames]
+    assert sources == ["../pictures/j-graph.html", "../moving/gates.html"]
+    assert [frame["src"] for frame in chinese.frames] == [sources[0], "../../moving/gates.html?lang=zh"]
+    for page in (english, chinese):
+        for frame in page.frames:
+            assert frame["src"] in page.links
+            assert frame["title"]
+            assert frame["loading"] == "lazy"
+    assert chinese.frames[1]["title"] != english.frames[1]["title"]
+    assert (site / "moving" / "moving.js").is_file()
+
+
+def test_a_link_within_a_sentence_stays_a_link(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_site, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "own.html").write_text("<p>own</p>")
+    text = "# A page\n\nHere is [one](own.html).\n\n[A & B](own.html)\n\n[two](own.html) ends.\n\n[C](own.html)\n"
+    (tmp_path / "docs" / "page.md").write_text(text)
+    make_site.Folder("en", tmp_path / "out", tmp_path).gather("docs/page.md")
+    made = (tmp_path / "out" / "page.md").read_text()
+    assert re.findall('<iframe src="(.*?)" title="(.*?)"', made) == [
+        ("pictures/own.html", "A &amp; B"),
+        ("pictures/own.html", "C"),
+    ]
+    assert 'Here is <a href="pictures/own.html">one</a>.' in made
+    (tmp_path / "docs" / "own.html").unlink()
+    with pytest.raises(SystemExit, match=r"there is no docs/own\.html"):
+        make_site.Folder("en", tmp_path / "again", tmp_path).gather("docs/page.md")
 
 
 def test_formulas_are_mathml_and_outputs_are_on_the_page(site):

@@ -5,7 +5,7 @@ a > b, else 0. A gate without a row is written as a call, and its local gradient
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -25,6 +25,10 @@ class Notation:
     written   the gate as a formula; where empty, a call such as "tanh(x)"
     js        the value, then the slopes, in JavaScript; where empty or missing, the formula itself is JavaScript; None
               where the page does not compute the gate
+    rows      of a gate of rows, in JavaScript: the value, a number or one for each element, of rows x and y; then for
+              each input the gradient of its element i, where v is the value and g its gradient
+    along     the axes of the rows where the gate is given none: "all", or "last"
+    moves     whether each element of the value is one of the inputs', in another place
     sign      what stands on the drawn gate; where empty, its name
     call      how many arrays an expression gives to the gate by its name; 0 where expressions do not call it
     axis      whether an expression may say axis=
@@ -35,6 +39,9 @@ class Notation:
     flows: tuple[str, ...] = ()
     written: str = ""
     js: tuple[str, ...] | None = ()
+    rows: tuple[str, ...] = ()
+    along: str = "all"
+    moves: bool = False
     sign: str = ""
     call: int = 0
     axis: bool = False
@@ -47,8 +54,8 @@ class Notation:
 
     @property
     def is_computed_by_the_page(self) -> bool:
-        """Whether value and slopes are formulas of JavaScript."""
-        return bool(self.slopes) and self.js is not None
+        """Whether value and slopes, or those of rows, are formulas of JavaScript."""
+        return bool(self.rows) or (bool(self.slopes) and self.js is not None)
 
     @property
     def binds_first(self) -> bool:
@@ -59,6 +66,16 @@ class Notation:
         """Tell whether `written` is a formula of so many inputs."""
         return set(_SYMBOL.findall(self.written)) == set(INPUTS[:inputs])
 
+
+# The sum is near 1 by all but the largest, so that none of their digits is lost.
+_LOG_SOFTMAX = """{
+    const [top, first] = [Math.max(...x), x.indexOf(Math.max(...x))];
+    const log = Math.log1p(x.reduce((sum, a, k) => (k == first ? sum : sum + Math.exp(a - top)), 0));
+    return x.map((a) => a - top - log);
+  }"""
+_MARGINS = "x.map((a) => 1 + a - x.reduce((sum, b, k) => sum + y[k] * b, 0))"
+# Equals share the gradient; no element equals NaN.
+_SHARED = "x[i] == v ? g / x.filter((a) => a == v).length : v != v && g != 0 ? NaN : 0"
 
 NOTATION: dict[str, Notation] = {
     # Operators. Where inputs are equal, maximum and minimum share the gradient evenly.
@@ -124,7 +141,11 @@ NOTATION: dict[str, Notation] = {
     "log10": Notation(("(1 / (x * log(10)))",), call=1),
     "log1p": Notation(("(1 / (1 + x))",), call=1),
     "log2": Notation(("(1 / (x * log(2)))",), call=1),
-    "logaddexp": Notation(("sigmoid(x - y)", "sigmoid(y - x)"), js=("y + softplus(x - y)",), call=2),
+    "logaddexp": Notation(
+        ("sigmoid(x - y)", "sigmoid(y - x)"),
+        js=("x == y ? x + log(2) : max(x, y) + log1p(exp(-abs(x - y)))",),
+        call=2,
+    ),
     "logaddexp2": Notation(("(1 / (1 + 2**(y - x)))", "(1 / (1 + 2**(x - y)))"), js=None),
     "real": Notation(("1",), js=("x",)),
     "reciprocal": Notation(("(-v**2)",), written="1 / x", js=("", "-v * v"), sign="1/x", call=1),
@@ -146,41 +167,122 @@ NOTATION: dict[str, Notation] = {
     "log_sigmoid": Notation(("(1 - sigmoid(x))",), js=("-softplus(-x)", "sigmoid(-x)"), call=1),
     "relu": Notation(("[x > 0]",), js=("max(x, 0)",), call=1),
     "sigmoid": Notation(
-        ("v * (1 - v)",), js=("x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))",), sign="σ", call=1
+        ("v * (1 - v)",),
+        js=("x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))", "v * sigmoid(-x)"),
+        sign="σ",
+        call=1,
     ),
     "softplus": Notation(("sigmoid(x)",), js=("max(x, 0) + log1p(exp(-abs(x)))",), call=1),
-    "log_softmax": Notation(call=1, axis=True),
-    "logsumexp": Notation(call=1, axis=True),
-    "softmax": Notation(flows=("(g - sum(g * v)) * v",), call=1, axis=True),
+    # Differences of products, where Python's rules avoid 1 less what is nearly 1 in another way.
+    "log_softmax": Notation(
+        rows=(_LOG_SOFTMAX, "v.reduce((sum, u, k) => sum + g[i] * exp(u) - g[k] * exp(v[i]), 0)"),
+        along="last",
+        call=1,
+        axis=True,
+    ),
+    "logsumexp": Notation(
+        rows=("max(...x) - max(...GATES.log_softmax.value(x))", "g * exp(GATES.log_softmax.value(x)[i])"),
+        call=1,
+        axis=True,
+    ),
+    "softmax": Notation(
+        flows=("(g - sum(g * v)) * v",),
+        rows=(
+            "GATES.log_softmax.value(x).map(Math.exp)",
+            "v[i] * v.reduce((sum, u, k) => sum + (g[i] - g[k]) * u, 0)",
+        ),
+        along="last",
+        call=1,
+        axis=True,
+    ),
     # Losses.
     "hinge": Notation(
         ("[x * y < 1] * (-y)", "[x * y < 1] * (-x)"),
         js=("max(0, 1 - y * x)", "x * y < 1 ? -y : 0", "x * y < 1 ? -x : 0"),
         call=2,
     ),
-    "multiclass_hinge": Notation(call=2),
+    "multiclass_hinge": Notation(
+        rows=(
+            f"{_MARGINS}.reduce((sum, m, k) => sum + (1 - y[k]) * max(m, 0), 0)",
+            f"g * {_MARGINS}.reduce((sum, m, k) => sum + (m > 0 ? (1 - y[k]) * ((k == i) - y[i]) : 0), 0)",
+            f"-g * {_MARGINS}.reduce((sum, m, k) => sum + (m > 0 ? (k == i) * m + (1 - y[k]) * x[i] : 0), 0)",
+        ),
+        along="last",
+        call=2,
+    ),
     "sigmoid_cross_entropy": Notation(
-        ("(sigmoid(x) - y)", "(-x)"), js=("softplus(x) - y * x",), sign="cross entropy", call=2
+        ("(sigmoid(x) - y)", "(-x)"),
+        js=(
+            "((x >= 0) - y) * x + log1p(exp(-abs(x)))",
+            "(x >= 0) - y + (x >= 0 ? -1 : 1) * sigmoid(-abs(x))",
+        ),
+        sign="cross entropy",
+        call=2,
     ),
     "softmax_cross_entropy": Notation(
-        flows=("g * (softmax(x) - y)", "-g * log(softmax(x))"), sign="cross entropy", call=2
+        flows=("g * (softmax(x) - y)", "-g * log(softmax(x))"),
+        rows=(
+            "-GATES.log_softmax.value(x).reduce((sum, u, k) => sum + y[k] * u, 0)",
+            "g * GATES.softmax.value(x).reduce((sum, p, k, ps) => sum + ps[i] * y[k] - p * y[i], 0)",
+            "-g * GATES.log_softmax.value(x)[i]",
+        ),
+        along="last",
+        sign="cross entropy",
+        call=2,
     ),
     # Reductions.
-    "max": Notation(flows=("g, to the largest",), call=1, axis=True),
-    "mean": Notation(("1",), flows=("g / n, to every element",), js=("x",), call=1, axis=True),
-    "min": Notation(flows=("g, to the smallest",), call=1, axis=True),
-    "prod": Notation(sign="∏", call=1, axis=True),
-    "std": Notation(call=1, axis=True),
-    "sum": Notation(("1",), flows=("g, to every element",), js=("x",), sign="Σ", call=1, axis=True),
-    "var": Notation(call=1, axis=True),
-    "vector_norm": Notation(flows=("g * x / v",)),
+    "max": Notation(flows=("g, to the largest",), rows=("max(...x)", _SHARED), call=1, axis=True),
+    "mean": Notation(
+        ("1",),
+        flows=("g / n, to every element",),
+        rows=("GATES.sum.value(x) / x.length", "g / x.length"),
+        call=1,
+        axis=True,
+    ),
+    "min": Notation(flows=("g, to the smallest",), rows=("min(...x)", _SHARED), call=1, axis=True),
+    "prod": Notation(
+        rows=("x.reduce((p, a) => p * a, 1)", "x.reduce((p, a, k) => (k == i ? p : p * a), g)"),
+        sign="∏",
+        call=1,
+        axis=True,
+    ),
+    "std": Notation(
+        rows=(
+            "sqrt(GATES.var.value(x))",
+            "x.every((a) => a == x[0]) ? 0 : g * (x[i] - GATES.mean.value(x)) / (v * x.length)",
+        ),
+        call=1,
+        axis=True,
+    ),
+    "sum": Notation(
+        ("1",),
+        flows=("g, to every element",),
+        rows=("x.reduce((sum, a) => sum + a, 0)", "g"),
+        sign="Σ",
+        call=1,
+        axis=True,
+    ),
+    "var": Notation(
+        rows=(
+            "GATES.mean.value(x.map((a) => (a - GATES.mean.value(x))**2))",
+            "2 * g * (x[i] - GATES.mean.value(x)) / x.length",
+        ),
+        call=1,
+        axis=True,
+    ),
+    "vector_norm": Notation(flows=("g * x / v",), rows=("hypot(...x)", "g * x[i] / (v || 1)")),
     # What moves elements.
-    "broadcast_to": Notation(flows=("g, summed over its copies",)),
-    "concat": Notation(flows=("the part of g that is its own",)),
-    "getitem": Notation(flows=("g, to the elements that were taken",)),
-    "matrix_transpose": Notation(flows=("g.T",), written="x.T", sign="ᵀ"),
-    "reshape": Notation(flows=("g, in the shape of x",)),
-    "stack": Notation(flows=("the part of g that is its own",)),
+    "broadcast_to": Notation(flows=("g, summed over its copies",), moves=True),
+    "concat": Notation(flows=("the part of g that is its own",), moves=True),
+    "expand_dims": Notation(flows=("g, in the shape of x",), moves=True),
+    "flip": Notation(flows=("g, flipped back",), moves=True),
+    "getitem": Notation(flows=("g, to the elements that were taken",), moves=True),
+    "matrix_transpose": Notation(flows=("g.T",), written="x.T", moves=True, sign="ᵀ"),
+    "permute_dims": Notation(flows=("g, its axes in the order of x",), moves=True),
+    "reshape": Notation(flows=("g, in the shape of x",), moves=True),
+    "roll": Notation(flows=("g, rolled back",), moves=True),
+    "squeeze": Notation(flows=("g, in the shape of x",), moves=True),
+    "stack": Notation(flows=("the part of g that is its own",), moves=True),
 }
 _BY_DEFAULT = Notation()
 
@@ -195,33 +297,48 @@ def filled(formula: str, symbols: Mapping[str, str]) -> str:
     return _SYMBOL.sub(lambda symbol: symbols.get(symbol[0], symbol[0]), formula)
 
 
-def javascript() -> str:
-    """Return the gates that the page computes as a JavaScript object: how each is written, its value, its slopes."""
-    computed = (gate for gate, row in NOTATION.items() if row.is_computed_by_the_page)
-    return "{\n" + "".join(f"  {gate}: {_row(gate)},\n" for gate in computed) + "}"
+def javascript(gates: Collection[str] = NOTATION) -> str:
+    """Return those of the gates that the page computes as a JavaScript object, and the gates that these call.
+
+    A row says how its gate is written; the value and the slopes, or of a gate of rows the shares.
+    """
+    rows = {gate: _row(gate) for gate, row in NOTATION.items() if row.is_computed_by_the_page}
+    wanted, waiting = set[str](), [gate for gate in gates if gate in rows]
+    while waiting:
+        gate = waiting.pop()
+        if gate not in wanted:
+            wanted.add(gate)
+            waiting += re.findall(r"GATES\.(\w+)", rows[gate])
+    return "{\n" + "".join(f"  {gate}: {text},\n" for gate, text in rows.items() if gate in wanted) + "}"
 
 
 def _row(gate: str) -> str:
     row = NOTATION[gate]
+    if row.rows:
+        rows = ", ".join(INPUTS[: len(row.rows) - 1])
+        value, *formulas = map(_in_javascript, row.rows)
+        return _object(row, f"({rows}) => {value}", "shares", [f"(g, v, i, {rows}) => {f}" for f in formulas])
     js = row.js or ()
     inputs = ", ".join(INPUTS[: len(row.slopes)])
     formulas = [row.written or f"{gate}({inputs})", *row.slopes]
     value, *slopes = (
-        _in_javascript(own or formula)
+        _in_javascript(re.sub(r"\[(.*?)\]", r"+(\1)", own or formula))  # brackets are numbers
         for own, formula in zip([*js, *formulas[len(js) :]], formulas, strict=True)
     )
+    return _object(row, f"({inputs}) => {value}", "slopes", [f"(v, {inputs}) => {slope}" for slope in slopes])
+
+
+def _object(row: Notation, value: str, name: str, listed: list[str]) -> str:
     written = f'written: "{row.written}", bindsFirst: {str(row.binds_first).lower()}'
-    listed = ", ".join(f"(v, {inputs}) => {slope}" for slope in slopes)
-    return f"{{ {written}, value: ({inputs}) => {value}, slopes: [{listed}] }}"
+    return f"{{ {written}, value: {value}, {name}: [{', '.join(listed)}] }}"
 
 
 def _in_javascript(formula: str) -> str:
-    """Return a formula whose brackets are numbers, and whose functions are those of other rows or of Math."""
-    numeric = re.sub(r"\[(.*?)\]", r"+(\1)", formula)
+    """Return a formula whose functions are those of other rows or of Math."""
     return re.sub(
-        r"\b([a-z]\w*)\(",
+        r"(?<!\.)\b([a-z]\w*)\(",
         lambda call: f"GATES.{call[1]}.value(" if _is_own(call[1]) else f"Math.{call[1]}(",
-        numeric,
+        formula,
     )
 
 

@@ -27,15 +27,34 @@ def equations(graph: "Graph", node: "Node") -> Equations:
     For q = x + y at -2 and 5: forward "q = x + y = -2 + 5 = 3" and, with -4 for dq, backward
     ("dx += dq * 1 = -4 * 1 = -4", "dy += dq * 1 = -4 * 1 = -4"). Before backward the numbers are "not computed yet".
     """
-    return Equations(_forward(graph, node), _backward(graph, node))
+    forward, backward = sides(graph, node)
+    return Equations(" = ".join(forward), tuple(map(" = ".join, backward)))
 
 
-def _forward(graph: "Graph", node: "Node") -> str:
+@np.errstate(all="ignore")
+def sides(graph: "Graph", node: "Node") -> tuple[list[str], list[list[str]]]:
+    """Return the equations as lists of what stands between their equality signs."""
+    return _forward(graph, node), _backward(graph, node)
+
+
+def rule(gate: str, inputs: int) -> list[str]:
+    """Return the value v of a gate, and what flows to each of its inputs x, y, z, where dv is the gradient of v."""
+    row, names = notation.of(gate), [*notation.INPUTS[:inputs]]
+    value = row.written if row.is_written_with(inputs) else f"{gate}({', '.join(names)})"
+    formulas = row.flows or [f"g * {slope}" for slope in row.slopes]
+    found = [f"v = {value}"]
+    for k, x in enumerate(names):
+        known = formulas[k] if k < len(formulas) else formulas[-1] if row.flows else f"g * dv/d{x}"
+        found.append(f"d{x} += {notation.filled(known, {'g': 'dv'})}")
+    return found
+
+
+def _forward(graph: "Graph", node: "Node") -> list[str]:
     value = brief(node.value)
     if node.gate == "constant" and node.name == value:
-        return value
+        return [value]
     if not node.inputs:
-        return f"{node.name} = {value}"
+        return [node.name, value]
     inputs = [graph.nodes[i] for i in node.inputs]
     sides = [node.name, _written(node, [x.name for x in inputs])]
     small = all(x.value.size <= FEW for x in inputs)
@@ -43,7 +62,7 @@ def _forward(graph: "Graph", node: "Node") -> str:
     with_numbers = _written(node, numbers)
     if with_numbers != sides[-1]:
         sides.append(with_numbers)
-    return " = ".join([*sides, value])
+    return [*sides, value]
 
 
 def _written(node: "Node", inputs: list[str]) -> str:
@@ -52,13 +71,15 @@ def _written(node: "Node", inputs: list[str]) -> str:
     if node.gate == "getitem":
         return f"{inputs[0]}[{index(node.settings['key'])}]"
     if not row.is_written_with(len(inputs)):
-        settings = [
-            f"{k}={v}" for k, v in node.settings.items() if k not in _HIDDEN_SETTINGS and v is not None
-        ]
-        return f"{node.gate}({', '.join([*inputs, *settings])})"
+        return f"{node.gate}({', '.join([*inputs, *settings(node)])})"
     if row.binds_first:
         inputs = [_parenthesised(x) for x in inputs]
     return notation.filled(row.written, dict(zip(notation.INPUTS, inputs, strict=False)))
+
+
+def settings(node: "Node") -> list[str]:
+    """Return the settings that stand behind the inputs where a gate is written as a call."""
+    return [f"{k}={v}" for k, v in node.settings.items() if k not in _HIDDEN_SETTINGS and v is not None]
 
 
 def index(key: Any) -> str:
@@ -75,27 +96,27 @@ def index(key: Any) -> str:
     return f"{key.dtype} {tuple(key.shape)}" if hasattr(key, "dtype") else str(key)
 
 
-def _backward(graph: "Graph", node: "Node") -> tuple[str, ...]:
+def _backward(graph: "Graph", node: "Node") -> list[list[str]]:
     if not node.traced or not node.inputs:
-        return ()
+        return []
     if node.index not in graph.ancestors:
-        return (f"{graph.output.name} does not depend on {node.name}: 0 flows back",)
-    return tuple(_share(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].traced)
+        return [[f"{graph.output.name} does not depend on {node.name}: 0 flows back"]]
+    return [_share(graph, node, k) for k, i in enumerate(node.inputs) if graph.nodes[i].traced]
 
 
-def _share(graph: "Graph", node: "Node", k: int) -> str:
+def _share(graph: "Graph", node: "Node", k: int) -> list[str]:
     """Return what the gate of a node adds to the gradient of its k-th input."""
     x, local, g = graph.nodes[node.inputs[k]], node.local[k], node.gradient
     share = f"d{x.name} += {_formula(graph, node, k)}"
     if g is None:
-        return f"{share}: not computed yet"
+        return [f"{share}: not computed yet"]
     if local is not None and local.size <= FEW:
         total = _summed_to(g * local, x.value.shape)
         summed = "summed: " if total.shape != local.shape else ""
-        return f"{share} = {brief(g)} * {_factor(local)} = {summed}{brief(total)}"
+        return [share, f"{brief(g)} * {_factor(local)}", f"{summed}{brief(total)}"]
     if graph.uses[x.index] == 1 and x.gradient is not None:
-        return f"{share} = {brief(x.gradient)}"
-    return f"{share}, shape {x.value.shape}"
+        return [share, brief(x.gradient)]
+    return [f"{share}, shape {x.value.shape}"]
 
 
 def _formula(graph: "Graph", node: "Node", k: int) -> str:

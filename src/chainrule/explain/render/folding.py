@@ -51,7 +51,8 @@ def folded(graph: "Graph", most: int) -> list[Box]:
 def _inputs_at_first_use(nodes: "Sequence[Node]") -> list[int]:
     """Return the indices in a forward order in which each input stands right before the gate that first uses it.
 
-    A network's parameters then stand with their layer. Folding any stretch of a forward order makes no circle of boxes.
+    A network's parameters then stand with their layer; inputs without a gate come first, and the output last. Folding
+    any stretch of a forward order makes no circle of boxes.
     """
     order: list[int] = []
     listed = [False] * len(nodes)
@@ -61,7 +62,7 @@ def _inputs_at_first_use(nodes: "Sequence[Node]") -> list[int]:
                 if not listed[i]:
                     listed[i] = True
                     order.append(i)
-    return order + [node.index for node in nodes if not listed[node.index]]
+    return [node.index for node in nodes if not listed[node.index]] + order
 
 
 def _middle(nodes: "Sequence[Node]", order: list[int], kept: int) -> tuple[int, int]:

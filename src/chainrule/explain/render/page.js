@@ -1,123 +1,79 @@
-"use strict";
-// Each step of the page is one gate, forward and then backward. `boxes` are the boxes of the drawing, each after the
-// boxes that feed it.
+// The page: each of its steps is one gate, forward and then backward. `boxes` are the boxes of the drawing, each after
+// the boxes that feed it. Numbers come from evaluate.js, texts from words.js.
 
-const { title, boxes, backward, single, code } = JSON.parse(document.getElementById("graph").textContent);
+const graph = JSON.parse(document.getElementById("graph").textContent);
+const { boxes, code } = graph;
 const output = boxes.length - 1;
-
-// A row for each gate that the page can compute, filled in from the notation of chainrule.explain: `written`, a formula
-// of the inputs x, y, z, or "" for a call; `value` of the inputs; `slopes`, one for each input, of the value and the
-// inputs. At ties and corners the slopes are those of the Python rules.
-const GATES = {};
-
-// Six significant digits, as Python's format(x, ".6g") writes them.
-function number(x) {
-  if (typeof x === "boolean") return String(x);
-  if (Number.isNaN(x)) return "nan";
-  if (!Number.isFinite(x)) return x > 0 ? "inf" : "-inf";
-  if (x === 0) return "0";
-  const [digits, exponent] = x.toExponential(5).split("e");
-  if (exponent >= -4 && exponent < 6) return String(Number(x.toPrecision(6)));
-  return `${Number(digits)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
-}
-
-function written(gate, values) {
-  const row = GATES[gate];
-  if (!row.written) return `${gate}(${values.map(number).join(", ")})`;
-  const texts = values.map(number).map((text) => (row.bindsFirst ? parenthesised(text) : text));
-  return row.written.replace(/\b[xyz]\b/g, (input) => texts["xyz".indexOf(input)]);
-}
-
-function parenthesised(text) {
-  return text.startsWith("-") ? `(${text})` : text;
-}
-
-// Compute every value and gradient from the numbers of the inputs, and put the numbers into the equations.
-function recompute(boxes) {
-  for (const box of boxes.filter((box) => box.inputs.length)) {
-    const values = box.inputs.map((i) => boxes[i].x);
-    const value = GATES[box.gate].value(...values);
-    box.x = box.rounded && typeof value === "number" ? Math.fround(value) : value;
-    const [name, symbols, ...numbers] = box.forward.split(" = ");
-    if (numbers.length > 1) box.forward = [name, symbols, written(box.gate, values), number(box.x)].join(" = ");
-    else box.forward = [name, symbols, ...numbers.slice(1), number(box.x)].join(" = ");
-  }
-  for (const box of boxes) {
-    box.value = number(box.x);
-    box.g = box.traced ? 0 : null;
-  }
-  boxes.at(-1).g = 1;
-  for (const box of [...boxes].reverse()) {
-    if (!box.inputs.length || !box.traced) continue;
-    const values = box.inputs.map((i) => boxes[i].x);
-    let line = 0;
-    box.inputs.forEach((i, k) => {
-      if (!boxes[i].traced) return;
-      const slope = GATES[box.gate].slopes[k](box.x, ...values);
-      // A gradient of exactly 0 stays 0 where the slope is infinite.
-      const share = box.g === 0 ? 0 : box.g * slope;
-      boxes[i].g += share;
-      if (box.rounded) boxes[i].g = Math.fround(boxes[i].g);
-      if (box.backward[line]?.includes(" += ")) {
-        const [formula] = box.backward[line].split(" = ");
-        const numbers = `${number(box.g)} * ${parenthesised(number(slope))}`;
-        box.backward[line] = `${formula} = ${numbers} = ${number(share)}`;
-      }
-      line += 1;
-    });
-  }
-  for (const box of boxes) box.gradient = box.g === null ? null : number(box.g);
-}
-
-// Return why a reader cannot change the inputs, or "" where a reader can.
-function whyFixed() {
-  if (!single) return "The inputs can be changed only where every value is a single number and no nodes are folded.";
-  const unknown = boxes.find((box) => box.inputs.length && (!Object.hasOwn(GATES, box.gate) || box.settings));
-  return unknown ? `This page cannot compute ${unknown.gate} itself, so the inputs cannot be changed.` : "";
-}
+const MOST_CELLS = 36; // of an input that has a field for each element
+const NUDGE = 0.001;
 
 const find = (id) => document.getElementById(id);
-const make = (tag, text, properties = {}) => Object.assign(document.createElement(tag), { textContent: text }, properties);
+const make = (tag, properties = {}, ...children) => {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+};
+const nodeOf = (i) => document.querySelector(`.node[data-box="${i}"]`);
 const gates = boxes.map((box, i) => i).filter((i) => boxes[i].inputs.length || boxes[i].fold);
 const steps = [{ kind: "given" }, ...gates.map((box) => ({ kind: "forward", box }))];
-if (backward) {
+if (graph.backward) {
   steps.push({ kind: "seed", box: output });
   steps.push(...gates.filter((i) => boxes[i].traced).reverse().map((box) => ({ kind: "backward", box })));
 }
+steps.push({ kind: "result" });
+const last = steps.length - 1;
 const valueAt = boxes.map((box, i) => Math.max(0, steps.findIndex((s) => s.kind === "forward" && s.box === i)));
 const gradientAt = boxes.map((box, i) => {
   const shares = steps.map((s, k) => (s.kind === "backward" && boxes[s.box].inputs.includes(i) ? k : 0));
-  return box.traced && backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
+  return box.traced && graph.backward ? Math.max(steps.findIndex((s) => s.kind === "seed"), ...shares) : Infinity;
 });
 const uses = (i) => boxes.reduce((count, box) => count + box.inputs.filter((j) => j === i).length, 0);
+const inputs = boxes.filter((box) => box.gate === "input").sort((one, other) => one.index - other.index);
+let fixed = graph.fixed;
 let now = 0;
 let timer = 0;
+let noting = 0;
 
 function describe(k) {
-  const step = steps[k];
-  const box = boxes[step.box];
-  const given = boxes.filter((box) => !box.inputs.length && !box.fold).map((box) => box.forward);
-  if (step.kind === "given") return ["The inputs are given.", given];
-  if (step.kind === "seed") return [`Backward begins at ${box.name}.`, [`d${box.name} = d${box.name}/d${box.name} = 1`]];
+  const { kind, box: i } = steps[k];
+  const box = boxes[i];
+  if (kind === "given") {
+    const given = boxes.filter((each) => !each.inputs.length && !each.fold);
+    return ["The inputs are given.", given.map((each) => each.forward.join(" = "))];
+  }
+  if (kind === "seed") return [`Backward begins at ${box.name}.`, [`d${box.name} = d${box.name}/d${box.name} = 1`]];
+  if (kind === "result") {
+    const head = graph.backward ? "All values and gradients are computed." : "All values are computed.";
+    return [head, results()];
+  }
   const what = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, gate ${box.gate}`;
-  if (step.kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward]];
-  const done = boxes.filter((other, i) => !other.fold && gradientAt[i] === k && uses(i) > 1);
+  if (kind === "forward") return [`Forward: ${what}.`, box.fold ? [] : [box.forward.join(" = ")]];
+  const done = boxes.filter((other, j) => !other.fold && gradientAt[j] === k && uses(j) > 1);
   const shares = done.map((other) => `d${other.name} is now complete: ${other.gradient}`);
-  return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward), ...shares]];
+  return [`Backward: ${what}.`, [...(box.fold ? [] : box.backward.map((sides) => sides.join(" = "))), ...shares]];
+}
+
+// The output and the gradients of the inputs.
+function results() {
+  const traced = inputs.filter((box) => box.traced && graph.backward);
+  return [`${boxes[output].name} = ${boxes[output].value}`, ...traced.map((x) => `d${x.name} = ${x.gradient}`)];
 }
 
 function show(step) {
-  now = Math.min(Math.max(step, 0), steps.length - 1);
+  now = Math.min(Math.max(step, 0), last);
   const { kind, box } = steps[now];
   boxes.forEach((each, i) => {
-    const node = document.querySelector(`.node[data-box="${i}"]`);
+    const node = nodeOf(i);
     const row = find("rows").children[i];
     const seen = [["value", each.value, valueAt[i] <= now], ["gradient", each.gradient, gradientAt[i] <= now]];
-    for (const [what, text, computed] of seen) {
+    const said = seen.map(([what, text, computed]) => {
       node.querySelectorAll(`.${what}`).forEach((part) => part.classList.toggle("pending", !computed));
-      row.querySelector(`.${what}`).textContent = computed ? text : text === null ? "no gradient flows" : "not computed yet";
-    }
-    for (const part of [node, row]) part.classList.toggle("now", kind !== "given" && i === box);
+      const words = computed ? text : text === null ? "no gradient flows" : "not computed yet";
+      row.querySelector(`.${what}`).textContent = words;
+      return `${what} ${words}`;
+    });
+    node.setAttribute("aria-label", [each.name, each.fold ? each.inside : each.gate, ...said].join(", "));
+    for (const part of [node, row]) part.classList.toggle("now", i === box);
   });
   document.querySelectorAll("[data-to]").forEach((wire) => {
     const flows = kind === "forward" || (kind === "backward" && boxes[wire.dataset.from].traced);
@@ -130,17 +86,19 @@ function show(step) {
   tell(now);
   if (code) showCode(kind, boxes[box]);
   document.querySelectorAll("#track i").forEach((part, k) => part.classList.toggle("done", k <= now));
-  find("step").textContent = `Step ${now} of ${steps.length - 1}`;
-  for (const [id, end] of [["first", 0], ["back", 0], ["next", steps.length - 1], ["last", steps.length - 1]])
+  find("step").textContent = `Step ${now} of ${last}`;
+  find("scrub").value = now;
+  find("scrub").setAttribute("aria-valuetext", `${now} of ${last}. ${describe(now)[0]}`);
+  for (const [id, end] of [["first", 0], ["back", 0], ["next", last], ["last", last]])
     find(id).setAttribute("aria-disabled", String(now === end));
-  if (box !== undefined) reveal(document.querySelector(`.node[data-box="${box}"]`));
+  if (box !== undefined) reveal(nodeOf(box));
 }
 
 function tell(k) {
   const [head, lines] = describe(k);
   find("head").textContent = head;
   find("lines").className = steps[k].kind;
-  find("lines").replaceChildren(...lines.map((line) => make("li", line)));
+  find("lines").replaceChildren(...lines.map((line) => make("li", {}, line)));
 }
 
 // Keep room for the longest step, so that the drawing below stays where it is.
@@ -170,23 +128,20 @@ function showCode(kind, box) {
 function marked(line, part) {
   if (!part) return [line];
   const cut = (...ends) => [...line].slice(...ends).join("");
-  return [cut(0, part[1]), make("mark", cut(part[1], part[2])), cut(part[2])];
+  return [cut(0, part[1]), make("mark", {}, cut(part[1], part[2])), cut(part[2])];
 }
 
-// A bar for each step, the forward ones and then the backward ones.
+// A bar for each step, the forward ones and then the backward ones, under a slider whose thumb is as wide as a bar.
 function track() {
-  const firstBackward = backward ? steps.findIndex((step) => step.kind === "seed") : steps.length;
-  for (const [kind, start, end] of [["forward", 0, firstBackward], ["backward", firstBackward, steps.length]]) {
-    if (start === end) continue;
-    const group = make("div", "", { className: kind });
-    group.style.flex = end - start;
-    group.append(make("small", kind), ...steps.slice(start, end).map((step, k) => {
-      const part = make("i", "", { title: describe(start + k)[0] });
-      part.addEventListener("click", () => (stop(), show(start + k)));
-      return part;
-    }));
-    find("track").append(group);
+  const seed = graph.backward ? steps.findIndex((step) => step.kind === "seed") : steps.length;
+  for (const [kind, from, to] of [["forward", 0, seed], ["backward", seed, steps.length]]) {
+    if (from === to) continue;
+    const bars = range(to - from).map(() => make("i"));
+    find("track").append(make("div", { className: kind, style: `flex:${bars.length}` }, make("small", {}, kind), ...bars));
   }
+  find("scrubber").style.setProperty("--steps", steps.length);
+  find("scrub").max = last;
+  find("scrub").addEventListener("input", () => (stop(), note(), show(Number(find("scrub").value))));
 }
 
 // Scroll the drawing, and never the page, until the node is in the middle.
@@ -205,113 +160,256 @@ function stop() {
 
 function play() {
   if (timer) return stop();
-  if (now === steps.length - 1) show(0);
+  if (now === last) show(0);
   find("play").textContent = "Pause";
-  timer = setInterval(() => (now < steps.length - 1 ? show(now + 1) : stop()), 1800);
+  timer = setInterval(() => (now < last ? show(now + 1) : stop()), 1800);
 }
 
-const ACTIONS = {
-  first: () => show(0), back: () => show(now - 1), play, next: () => show(now + 1), last: () => show(steps.length - 1),
-};
+const ACTIONS = { first: () => show(0), back: () => show(now - 1), play, next: () => show(now + 1), last: () => show(last) };
 const KEYS = { Home: "first", ArrowLeft: "back", " ": "play", ArrowRight: "next", End: "last" };
 
 function act(name) {
   if (name !== "play") stop();
   ACTIONS[name]();
+  note();
+}
+
+// The step of a link such as graph.html#step=3.
+const asked = () => Number(/^#step=(\d+)$/.exec(location.hash)?.[1] ?? last);
+
+// Keep the step in the address, soon: browsers complain of many changes at once. A frame of a notebook has no address.
+function note() {
+  clearTimeout(noting);
+  if (location.protocol !== "about:") noting = setTimeout(() => history.replaceState(null, "", `#step=${now}`), 300);
+}
+
+// Compute every number from those of the inputs.
+function compute() {
+  forward(boxes);
+  if (graph.backward) backward(boxes);
+}
+
+// Tell whether the page computes the numbers that Python computed: sums of each box's, within six digits.
+function agrees() {
+  const weighed = (x, of) => x.reduce((sum, each, k) => sum + (k + 1) * of(each), 0);
+  const all = boxes.map((box) => [box.x, box.g].filter(Array.isArray));
+  const scales = [0, 1].map((k) => Math.max(...all.map((each) => weighed(each[k] ?? [], Math.abs)).filter(Number.isFinite), 0));
+  return boxes.every(({ sums }, i) => sums.every((text, k) => {
+    const [expected, found] = [Number(text), weighed(all[i][k], Number)];
+    const near = boxes.some((box) => box.dtype === "float32") ? 1e-3 : 1e-6;
+    return Object.is(expected, found) || Math.abs(expected - found) <= near * scales[k];
+  }));
 }
 
 function redraw() {
-  recompute(boxes);
+  compute();
+  say(boxes);
   boxes.forEach((box, i) => {
-    const node = document.querySelector(`.node[data-box="${i}"]`);
-    node.querySelector(".value").textContent = box.value;
-    node.dataset.value = box.x;
-    if (box.gradient === null || !backward) return;
-    node.querySelector(".gradient").textContent = box.gradient;
-    node.dataset.gradient = box.g;
+    relabel(nodeOf(i), box, "value", box.x);
+    if (graph.backward) relabel(nodeOf(i), box, "gradient", box.g);
   });
-  const inputs = boxes.filter((box) => box.gate === "input" && box.traced && backward);
-  const said = [`${boxes[output].name} = ${boxes[output].value}`, ...inputs.map((x) => `d${x.name} = ${x.gradient}`)];
-  find("changed").textContent = `Computed again: ${said.join(", ")}.`;
+  find("changed").textContent = `Computed again: ${results().join(", ")}.`;
   document.querySelector("svg desc").textContent = boxes
     .map((box) => `${box.name}: ${box.gate}, value ${box.value}, gradient ${box.gradient}.`).join(" ");
   show(now);
+  if (chosen !== null) about();
 }
 
-function changed(field, box) {
+const NEEDS = {
+  float64: ["a number", Number.isFinite], float32: ["a number", Number.isFinite],
+  int64: ["a whole number", Number.isSafeInteger], bool: ["0 or 1", (x) => x === 0 || x === 1],
+};
+const indexed = (box, k) => {
+  const at = box.shape.map((n, axis) => Math.floor(k / size(box.shape.slice(axis + 1))) % n);
+  return at.length ? `${box.name}[${at.join(", ")}]` : box.name;
+};
+
+function changed(field, box, k) {
   const x = field.value.trim() === "" ? NaN : Number(field.value);
-  field.setAttribute("aria-invalid", String(!Number.isFinite(x)));
-  if (!Number.isFinite(x)) {
-    find("changed").textContent = `${box.name} needs a number; ${number(box.x)} is kept.`;
+  const [what, fits] = NEEDS[box.dtype];
+  field.setAttribute("aria-invalid", String(!fits(x)));
+  if (!fits(x)) {
+    find("changed").textContent = `${indexed(box, k)} needs ${what}; ${number(box.x[k])} is kept.`;
     return;
   }
-  box.x = box.rounded ? Math.fround(x) : x;
-  box.forward = `${box.name} = ${number(box.x)}`;
+  box.x = box.x.with(k, CASTS[box.dtype](x));
   redraw();
 }
 
-function inputsPanel() {
-  const fixed = whyFixed();
-  find("fixed").textContent = fixed;
-  const given = boxes.filter((box) => box.gate === "input").sort((one, other) => one.index - other.index);
-  find("changed").hidden = fixed !== "";
-  if (fixed) return;
-  const first = given.map((box) => box.x);
-  const fields = given.map((box) => {
-    const field = make("input", "", { type: "number", step: "any", value: box.x });
-    field.addEventListener("input", () => changed(field, box));
-    const pair = make("label", `${box.name} `);
-    pair.append(field);
-    find("inputs").append(pair);
-    return field;
+// A field for each element of an input, and for a single number a slider too.
+function fields(box) {
+  const name = `${box.name} `;
+  const shape = box.shape.join(" × ");
+  if (box.x.length > MOST_CELLS || box.shape.length > 2 || !box.x.length)
+    return make("p", {}, `${name}(${shape}) stays as it is.`);
+  const cells = box.x.map((x, k) => {
+    const cell = make("input", { type: "number", step: "any", value: Number(x), ariaLabel: indexed(box, k) });
+    cell.addEventListener("input", () => changed(cell, box, k));
+    return cell;
   });
-  const reset = make("button", "Reset", { type: "button" });
+  if (box.shape.length) {
+    const grid = make("div", { className: "cells", style: `--columns:${box.shape.at(-1)}` }, ...cells);
+    return make("fieldset", {}, make("legend", {}, `${name}(${shape})`), grid);
+  }
+  const [cell] = cells;
+  const ends = end(box.x[0]);
+  const slider = make("input", { type: "range", min: -ends, max: ends, step: ends / 100, value: Number(cell.value) });
+  slider.ariaLabel = `${name}slider`;
+  slider.addEventListener("input", () => ((cell.value = slider.value), changed(cell, box, 0)));
+  cell.addEventListener("input", () => (slider.value = cell.value));
+  const label = make("label", {}, name, cell);
+  return make("div", { className: "number" }, label, ...(box.dtype.startsWith("float") ? [slider] : []));
+}
+
+// 1, 2 or 5 times a power of ten: from 2|x| on, where the slider of x ends.
+function end(x) {
+  const wanted = 2 * Math.abs(x);
+  if (!wanted || !Number.isFinite(wanted)) return 1;
+  const power = 10 ** Math.floor(Math.log10(wanted));
+  return [1, 2, 5, 10].map((digit) => digit * power).find((round) => round >= wanted) ?? wanted;
+}
+
+function inputsPanel() {
+  find("fixed").textContent = fixed;
+  find("changed").hidden = fixed !== "";
+  if (fixed || !inputs.length) return;
+  const first = inputs.map((box) => box.x);
+  const fill = () => find("inputs").replaceChildren(...inputs.map(fields), reset);
+  const reset = make("button", { type: "button" }, "Reset");
   reset.addEventListener("click", () => {
-    given.forEach((box, i) => {
-      fields[i].value = first[i];
-      changed(fields[i], box);
+    inputs.forEach((box, i) => (box.x = first[i]));
+    fill();
+    redraw();
+    reset.focus();
+  });
+  fill();
+}
+
+let chosen = null;
+let element = 0;
+
+function choose(i) {
+  [chosen, element] = [i, 0];
+  boxes.forEach((box, k) => {
+    nodeOf(k).classList.toggle("chosen", k === i);
+    nodeOf(k).setAttribute("aria-pressed", String(k === i));
+  });
+  about();
+}
+
+const signed = (x) => (x > 0 ? "+" : "") + number(x, 4);
+
+// What the gradient of an element means: what the output does when a little is added to the element.
+function meaning(box) {
+  const out = boxes[output];
+  if (!box.traced) return `No gradient flows to ${box.name}.`;
+  if (!graph.backward || box.fold) return "";
+  if (fixed) return `d${box.name} = ${box.gradient}. It cannot be tried here, for the same reason as inputs cannot be changed.`;
+  const [name, g] = [indexed(box, element), box.g[element]];
+  const tried = boxes.map((each) => ({ ...each }));
+  forward(tried, chosen, element, NUDGE);
+  const [before, after] = [out.x[0], tried[output].x[0]];
+  return (
+    `d${name} = ${number(g)}: +${NUDGE} at ${name} should be about ${signed(g * NUDGE)} at ${out.name}. ` +
+    `Tried: ${out.name} goes from ${number(before, 8)} to ${number(after, 8)}, by ${signed(after - before)}.`
+  );
+}
+
+function about() {
+  const box = boxes[chosen];
+  find("named").textContent = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, ${box.inputs.length ? "gate " : ""}${box.gate}`;
+  find("meaning").textContent = meaning(box);
+  const traced = (other) => other.inputs.filter((i) => boxes[i].traced);
+  // What each gate behind the node adds to its gradient.
+  const shares = boxes.flatMap((other) => traced(other).flatMap((i, line) => (i === chosen ? [other.backward?.[line]] : [])));
+  const own = code && box.lines ? [...new Set([...box.lines[0], ...box.lines[2]])].map((k) => [code[k].trim()]) : [];
+  const parts = box.fold ? [] : [
+    ["Rule", (graph.rules[box.gate] ?? []).map((formula) => [formula])],
+    ["Value", [box.forward]],
+    ["Gradient", shares.filter(Boolean)],
+    ["Passes on", box.backward],
+    ["Program", own],
+  ];
+  find("facts").replaceChildren(...parts.filter(([, lines]) => lines.length).flatMap(([name, lines]) =>
+    [make("dt", {}, name), ...lines.map((sides) => make("dd", {}, sides.join(" = ")))]));
+  const several = !fixed && box.traced && !box.fold && box.x.length > 1;
+  find("elements").hidden = !several;
+  if (several) {
+    find("element").replaceChildren(...box.x.map((x, k) => make("option", { value: k }, indexed(box, k))));
+    find("element").value = element;
+  }
+}
+
+let readersFit = null;
+
+// A small graph is shown larger than it is drawn; a graph that would be too small to read is scrolled instead, unless
+// the reader chose otherwise.
+function fit() {
+  const svg = document.querySelector("svg.cr-graph");
+  const [natural, room] = [svg.width.baseVal.value, find("pane").clientWidth];
+  const on = readersFit ?? room / natural > (room > 900 ? 0.6 : 0.9);
+  svg.style.width = `${natural * Math.min(Math.max(room / natural, 1), 1.5)}px`;
+  find("pane").classList.toggle("fit", on);
+  find("zoom").hidden = natural <= room;
+  find("zoom").setAttribute("aria-pressed", String(on));
+}
+
+function nodes() {
+  const svg = document.querySelector("svg.cr-graph");
+  // A picture has no parts for a screen reader; a group has.
+  svg.setAttribute("role", "group");
+  const [title, text] = svg.getAttribute("aria-labelledby").split(" ");
+  svg.setAttribute("aria-labelledby", title);
+  svg.setAttribute("aria-describedby", text);
+  boxes.forEach((box, i) => {
+    const node = nodeOf(i);
+    for (const [key, value] of [["role", "button"], ["tabindex", "0"], ["aria-pressed", "false"]]) node.setAttribute(key, value);
+    node.addEventListener("click", () => choose(i));
+    node.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose(i);
     });
   });
-  if (given.length) find("inputs").append(reset);
+  find("element").addEventListener("change", () => {
+    element = Number(find("element").value);
+    find("meaning").textContent = meaning(boxes[chosen]);
+  });
 }
 
 function start() {
-  for (const box of boxes) if ("x" in box && typeof box.x === "string") box.x = Number(box.x);
-  find("rows").replaceChildren(...boxes.map((box) => {
-    const row = document.createElement("tr");
-    row.append(make("th", box.name, { scope: "row" }), make("td", box.fold ? box.inside : box.gate));
-    row.append(make("td", "", { className: "value" }), make("td", "", { className: "gradient" }));
-    return row;
-  }));
+  if (!fixed) {
+    for (const box of boxes) if (box.x) box.x = box.x.map((x) => (typeof x === "string" ? Number(x) : x));
+    compute();
+    if (!agrees()) fixed = "This page computes other numbers than Python did, so the inputs cannot be changed.";
+  }
+  find("rows").replaceChildren(...boxes.map((box) => make("tr", {},
+    make("th", { scope: "row" }, box.name), make("td", {}, box.fold ? box.inside : box.gate),
+    make("td", { className: "value" }), make("td", { className: "gradient" }))));
   for (const name of Object.keys(ACTIONS)) find(name).addEventListener("click", () => act(name));
   document.addEventListener("keydown", (event) => {
-    const own = event.key === " " ? "input,button,summary" : "input";
+    const own = event.key === " " ? "input,select,button,summary,.node" : "input,select";
     const name = KEYS[event.key];
     if (!name || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.target.closest(own)) return;
     event.preventDefault();
     act(name);
   });
-  const svg = document.querySelector("svg.cr-graph");
-  const natural = svg.width.baseVal.value;
-  const room = find("pane").clientWidth;
-  const fit = (on) => {
-    find("pane").classList.toggle("fit", on);
-    find("zoom").setAttribute("aria-pressed", String(on));
-  };
-  // A small graph is shown larger than it is drawn; a graph that would be too small to read is scrolled instead.
-  svg.style.width = `${natural * Math.min(Math.max(room / natural, 1), 1.5)}px`;
-  find("zoom").hidden = natural <= room;
-  find("zoom").addEventListener("click", () => fit(!find("pane").classList.contains("fit")));
-  fit(room / natural > (room > 900 ? 0.6 : 0.9));
+  find("zoom").addEventListener("click", () => {
+    readersFit = !find("pane").classList.contains("fit");
+    fit();
+  });
+  nodes();
   inputsPanel();
   track();
   if (code) {
     find("program").hidden = false;
-    find("code").replaceChildren(...code.map((line) => make("span", line)));
+    find("code").replaceChildren(...code.map((line) => make("span", {}, line)));
   }
+  fit();
   settle();
-  addEventListener("resize", settle);
-  show(0);
+  addEventListener("resize", () => (fit(), settle()));
+  addEventListener("hashchange", () => show(asked()));
+  show(asked());
 }
 
 start();

@@ -16,7 +16,7 @@ from chainrule.explain import notation
 from chainrule.explain.format import FEW, number
 from chainrule.explain.render import palette
 from chainrule.explain.render.folding import Box, folded
-from chainrule.explain.render.labels import DIGIT, LINE, Label, label, shortened, text_width
+from chainrule.explain.render.labels import LINE, Label, label, room, shortened, text_width
 from chainrule.explain.render.layout import Layout, arranged
 from chainrule.explain.wording import index
 
@@ -101,12 +101,9 @@ def svg(graph: "Graph", *, most: int = MOST) -> str:
     return draw(graph, folded(graph, most))
 
 
-def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, room: int = 0) -> str:
-    """Draw boxes of a graph, with or without the title and the key above them.
-
-    At each wire `room` digits are kept free, for numbers that will change.
-    """
-    cells = [_cell(graph, box, text_width("0" * room, DIGIT)) for box in boxes]
+def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, changing: bool = False) -> str:
+    """Draw boxes of a graph, with or without the title and the key; `changing` keeps room for other numbers."""
+    cells = [_cell(graph, box, changing) for box in boxes]
     wires = [(start, end) for end, box in enumerate(boxes) for start in box.inputs]
     layout = arranged([cell.size for cell in cells], wires)
     head = _heading(graph, cells) if heading else []
@@ -123,7 +120,7 @@ def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, room: int =
     lines = [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
     parts.append(f"<g>{''.join(lines)}</g>")
     used = {start for start, _ in wires}
-    parts += [_drawn(graph, k, cell, layout, k in used) for k, cell in enumerate(cells)]
+    parts += [_drawn(graph, k, cell, layout, k in used, changing) for k, cell in enumerate(cells)]
     body = "\n".join((*parts, "</g>"))
     key = hashlib.sha256(body.encode()).hexdigest()[:8]
     return (
@@ -172,7 +169,7 @@ def _heading(graph: "Graph", cells: Sequence[_Cell]) -> list[tuple[str, str]]:
     return lines
 
 
-def _cell(graph: "Graph", box: Box, room: float) -> _Cell:
+def _cell(graph: "Graph", box: Box, changing: bool) -> _Cell:
     node = graph.nodes[box.members[-1]]
     if box.title:
         widest = max(
@@ -185,7 +182,10 @@ def _cell(graph: "Graph", box: Box, room: float) -> _Cell:
     else:
         sign, name = shortened(node.name, 18), ""
     pill = max(_PILL, text_width(sign, _LETTER) + 16)
-    return _Cell(box, node, sign, name, pill, label(node.value), label(node.gradient, with_shape=False), room)
+    sight = graph.sight.get(node.name)
+    slopes = sight if sight and sight.picture else None
+    labels = label(node.value, sight=sight), label(node.gradient, with_shape=False, sight=slopes)
+    return _Cell(box, node, sign, name, pill, *labels, room(node.value) if changing else 0.0)
 
 
 def _index(node: "Node") -> str:
@@ -241,14 +241,16 @@ def _radius(cell: _Cell) -> float:
     return _PILL / 2 if cell.node.inputs and not cell.box.title else 6.0
 
 
-def _drawn(graph: "Graph", index: int, cell: _Cell, layout: Layout, used: bool) -> str:
+def _drawn(graph: "Graph", index: int, cell: _Cell, layout: Layout, used: bool, changing: bool) -> str:
     left, y, right = layout.left[index], layout.middle[index], layout.right[index]
     box, node = cell.box, cell.node
     without_inputs = "constant" if node.gate == "constant" else "input"
     kind = "fold" if box.title else "gate" if node.inputs else without_inputs
     bottom = y - _PILL / 2 + (_PILL if not box.title else _PILL + LINE * len(box.inside))
     middle = left + cell.pill / 2
-    parts = [f'<g class="node {kind}" data-box="{index}"{_data(box, node)}>']
+    free = max(cell.room, cell.value.width, cell.gradient.width)
+    room = f' data-room="{free:.0f}"' if changing else ""
+    parts = [f'<g class="node {kind}" data-box="{index}"{_data(box, node)}{room}>']
     parts.append(f"<title>{_text(_tooltip(graph, box, node))}</title>")
     parts.append(
         f'<rect class="shape" x="{left:.1f}" y="{y - _PILL / 2:.1f}" width="{cell.pill:.1f}" '

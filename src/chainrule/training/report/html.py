@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from chainrule.training.report import regression
-from chainrule.training.report.elements import Figure, figure, number, table, text
-from chainrule.training.report.palette import BLUE, BLUE_BEHIND_TEXT, ORANGE, ORANGE_BEHIND_TEXT, channels
-from chainrule.training.report.svg_chart import CSS as CHART_CSS
+from chainrule.training.report.elements import number, page, table, text
+from chainrule.training.report.regression import place, place_heading
 from chainrule.training.report.svg_chart import line_chart
 from chainrule.training.run_report import Mistake, Regression, RunReport, Summary, TwoClasses
 
@@ -32,8 +31,10 @@ _ORIGIN = (
     "seconds_reading",
     "seconds",
     "data",
+    "choices",
     "rows",
     "classes",
+    "network",
     "python",
     "versions",
     "device",
@@ -42,56 +43,22 @@ _ORIGIN = (
     "settings",
 )
 
-_CSS = (
-    f"""
-:root {{ color-scheme: light dark; --paper: #fff; --ink: #1a1d21; --soft: #5c6470; --rule: #d5dae0; --panel: #f5f7f9;
-  --right: {channels(BLUE)}; --wrong: {channels(ORANGE)}; }}
-@media (prefers-color-scheme: dark) {{ :root {{ --paper: #14171b; --ink: #e8eaed; --soft: #a3abb6; --rule: #363d46;
-  --panel: #1d2228; --right: {channels(BLUE_BEHIND_TEXT)}; --wrong: {channels(ORANGE_BEHIND_TEXT)}; }} }}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 68rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }}
-h1 {{ font-size: 1.6rem; line-height: 1.25; margin: 0 0 .3rem; }} h2 {{ font-size: 1.2rem; margin: 2.5rem 0 .6rem; }}
-p {{ max-width: 46rem; }} .soft, figcaption, caption {{ color: var(--soft); font-size: .9rem; }}
-.facts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }}
-.facts div {{ background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem; padding: .6rem .8rem; }}
-.facts dt {{ color: var(--soft); font-size: .85rem; }}
-.facts dd {{ margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums; }}
-.two {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: 0 2rem; }}
-.wide {{ overflow-x: auto; margin: .6rem 0; }} figure {{ margin: 0; }}
-figure > .wide {{ max-width: 46rem; }}
-img {{ max-width: max(100%, 32rem); height: auto; background: #fff; border-radius: .4rem; display: block; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-caption {{ text-align: left; padding-bottom: .4rem; }}
-th, td {{ padding: .25rem .6rem; text-align: right; border: 1px solid var(--rule); }}
-th {{ font-weight: 600; background: var(--panel); }} th[scope=row] {{ position: sticky; left: 0; }}
-.text td, .text th {{ text-align: left; }} .text td {{ overflow-wrap: anywhere; }}
-.right {{ background: rgba(var(--right), var(--share)); outline: 2px solid rgb(var(--right)); outline-offset: -2px; }}
-.wrong {{ background: rgba(var(--wrong), var(--share)); }} .none {{ color: var(--soft); }}
-pre {{ background: var(--panel); border: 1px solid var(--rule); border-radius: .4rem; padding: .7rem; overflow-x: auto;
-  white-space: pre-wrap; overflow-wrap: anywhere; }}
-summary {{ cursor: pointer; margin: .6rem 0; }}
-"""
-    + CHART_CSS
-)
-
 
 def render(
     report: RunReport,
     columns: Sequence[str],
     history: Sequence[Sequence[float | None]],
     layers: Mapping[str, Sequence[float | None]],
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, str],
 ) -> bytes:
     """Return the page of a run.
 
     columns     the names of the columns of `history`, whose rows are those of history.csv; the first three are the
                 step, the cost and the largest |gradient|, the fourth the validation or None
     layers      the largest |gradient| of each layer at each row of the history, by the name of the layer
-    figures     by their headings
+    figures     as HTML, by their headings
     """
     summary = report.summary
-    title = _title(report.classes)
     if isinstance(summary, Regression):
         said = first = regression.said(report, summary)
         answers = [regression.worst(summary.worst)]
@@ -100,42 +67,37 @@ def render(
         first = f"{said}. Always the commonest class: {summary.accuracy.commonest:.2%}"
         answers = [_confusion(summary), _mistakes(summary.mistakes, figures.get(MISTAKES))]
     sections = [
-        f"<h1>{text(title)}</h1>\n<p>{first}.</p>",
+        f"<h1>{text(title(report))}</h1>\n<p>{first}.</p>\n{_about(report)}",
         _facts(report),
         _curves(report, history, layers),
         *answers,
-        *(f"<h2>{text(name)}</h2>\n{figure(shown)}" for name, shown in figures.items() if name != MISTAKES),
+        *(f"<h2>{text(name)}</h2>\n{shown}" for name, shown in figures.items() if name != MISTAKES),
         _origin(report),
         _numbers(columns, history),
     ]
-    body = "\n".join(f"<section>\n{section}\n</section>" for section in sections if section)
-    page = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{text(title)}: {said}</title>
-<style>{_CSS}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-</body>
-</html>
-"""
-    # A file name that is no UTF-8 has halves of surrogate pairs, which no encoding takes.
-    return page.encode("utf-8", "backslashreplace")
+    return page(f"{report.name}: {said}, {_date(report)}", sections)
 
 
-def _title(classes: TwoClasses | tuple[str, ...]) -> str:
+def title(report: RunReport) -> str:
+    """Return the heading of a run: its name, and what it learnt."""
+    classes = report.classes
+    learnt = f"{len(classes)} classes told apart" if isinstance(classes, tuple) else ""
     if isinstance(classes, TwoClasses):
-        return f"{classes.positive!r} or {classes.negative!r}"
-    if not classes:
-        return regression.TITLE
-    return f"{len(classes)} classes told apart"
+        learnt = f"{classes.positive!r} or {classes.negative!r}"
+    return f"{report.name}: {learnt if classes else regression.TITLE}"
+
+
+def _about(report: RunReport) -> str:
+    """Return what was learnt from, by what and when, and what a reader should know of the data."""
+    source = text(report.data.train.removesuffix(", training rows"))
+    learnt = f"Learnt from {source}, {report.rows.train} rows, by the network {text(report.network)}, {_date(report)}."
+    notes = "".join(f"<li>{text(note)}</li>" for note in report.data.notes or ())
+    return f'<p class="soft">{learnt}</p>' + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _date(report: RunReport) -> str:
+    """Return when a run ended, to the minute."""
+    return text(report.ended[:16].replace("T", " ") + " UTC")
 
 
 def _facts(report: RunReport) -> str:
@@ -173,9 +135,9 @@ def _curves(
     gradients = line_chart(drawn, label=f"Largest |gradient| of each layer: {spoken}.", log=True)
     cost, caption = _cost_curve(report, history)
     return f"""<div class="two">
-<figure><h2>Cost</h2><div class="wide">{cost}</div><figcaption>{text(caption)}</figcaption></figure>
-<figure><h2>Largest |gradient| by layer</h2><div class="wide">{gradients}</div>
-<figcaption>Of weights and biases, at each report, on a logarithmic scale.</figcaption></figure>
+<div><h2>Cost</h2><figure><div class="wide">{cost}</div><figcaption>{text(caption)}</figcaption></figure></div>
+<div><h2>Largest |gradient| by layer</h2><figure><div class="wide">{gradients}</div>
+<figcaption>Of weights and biases, at each report, on a logarithmic scale.</figcaption></figure></div>
 </div>"""
 
 
@@ -253,14 +215,14 @@ def _most_confused(classes: Sequence[str], counts: np.ndarray) -> str:
     return table("Confused most often", ("class", "taken for", "rows"), rows)
 
 
-def _mistakes(mistakes: Sequence[Mistake], shown: Figure | None) -> str:
-    parts = [] if shown is None else [figure(shown)]
+def _mistakes(mistakes: Sequence[Mistake], shown: str | None) -> str:
+    parts = [] if shown is None else [shown]
     rows = [
-        (number(one.row), text(one.true), text(one.answer), number(one.probability, f"{one.probability:.4f}"))
+        (place(one), text(one.true), text(one.answer), number(one.probability, f"{one.probability:.4f}"))
         for one in mistakes
     ]
     if rows:
-        head = ("held-out row, from 0", "class", "answer", "probability of the answer")
+        head = (place_heading(mistakes), "class", "answer", "probability of the answer")
         parts.append(table("The answers that held the true class least probable", head, rows))
     else:
         parts.append("<p>Every held-out row was answered right.</p>")

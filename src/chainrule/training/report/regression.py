@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from chainrule.training.evaluation import Prediction
-from chainrule.training.report.elements import Figure, number, table
-from chainrule.training.report.figures import prediction_cloud
-from chainrule.training.run_report import Missed, Regression, RunReport
+from chainrule.training.report import svg_chart
+from chainrule.training.report.elements import number, table, text
+from chainrule.training.run_report import Missed, Mistake, Regression, RunReport
 
 TITLE = "Numbers predicted"
 PREDICTIONS = "Predictions"
@@ -36,17 +36,31 @@ def facts(summary: Regression) -> dict[str, str]:
 
 def worst(missed: Sequence[Missed]) -> str:
     """Return the section of the predictions that were furthest from the truth."""
-    rows = [(number(one.row), number(one.true), number(one.predicted)) for one in missed]
-    head = ("held-out row, from 0", "number", "prediction")
+    rows = [(place(one), number(one.true), number(one.predicted)) for one in missed]
+    head = (place_heading(missed), "number", "prediction")
     return f"<h2>Furthest predictions</h2>\n{table('The furthest first', head, rows)}"
 
 
-def cloud(held_out: Prediction) -> Figure:
-    """Draw the predictions of held-out rows over their numbers, and how far they are off."""
+def place(one: Mistake | Missed) -> str:
+    """Return where a held-out row came from, as HTML: its file, or its number among the rows of the data."""
+    return text(one.file) if one.number is None else number(one.number)
+
+
+def place_heading(rows: Sequence[Mistake | Missed]) -> str:
+    """Return the heading of a column of places."""
+    return "file" if any(one.file is not None for one in rows) else "row of the data, from 1"
+
+
+def cloud(held_out: Prediction) -> str:
+    """Draw the predictions of held-out rows over their numbers, and how far they are off, as HTML."""
     off = held_out.y_hat - held_out.y
-    words = (
-        f"Predictions of {len(held_out.y)} held-out rows over their numbers, and how far they are off: "
-        f"from {np.min(off):.4g} to {np.max(off):.4g}"
+    points = sorted(zip(held_out.y.tolist(), held_out.y_hat.tolist(), strict=True))
+    counts, edges = np.histogram(off, bins=min(40, max(5, len(off) // 5)))
+    words = f"how far {len(off)} predictions are off: from {np.min(off):.4g} to {np.max(off):.4g}"
+    one = svg_chart.cloud(points, label="Predictions of held-out rows over their numbers.", across="number")
+    other = svg_chart.histogram(counts.tolist(), edges.tolist(), label=words, across="prediction - number")
+    return (
+        f'<div class="two"><figure><div class="wide">{one}</div><figcaption>Predictions over numbers; on the line a '
+        f'prediction is exact.</figcaption></figure><figure><div class="wide">{other}</div><figcaption>Upwards rows: '
+        f"{words}.</figcaption></figure></div>"
     )
-    caption = "On the line a prediction is exact. On the right, how many rows are how far off."
-    return Figure(prediction_cloud(held_out.y, held_out.y_hat), words, caption)
