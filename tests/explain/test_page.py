@@ -91,7 +91,7 @@ def test_the_script_is_short_enough_to_be_read():
     assert len(page._asset("page.js").splitlines()) < 400
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs())
 def test_no_name_and_no_value_breaks_out_of_the_page(graph):
     text = graph.to_html()

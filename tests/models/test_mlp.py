@@ -139,7 +139,7 @@ def targets(draw, net, m):
     return np.eye(k)[draw(st.lists(st.integers(0, k - 1), min_size=m, max_size=m))]
 
 
-SLOW = settings(deadline=None, max_examples=150)
+SLOW = settings(max_examples=150)
 SEEDS = st.integers(0, 2**32 - 1)
 
 
