@@ -70,7 +70,7 @@ const panels = Object.keys(GATES).map((gate) => {
   panel.append(make("h2", word(gate)));
   const drawing = picture(panel, {
     label: () => word("picture", word(gate), number(GATES[gate].forward(x(), y()), 4), rules(gate, g(), x(), y()).join("; ")),
-    height: () => 150,
+    height: () => (gate === "tanh" ? 80 : 150),
     draw: (layers) => drawGate(gate, layers),
   });
   const lines = make("p", "", { className: "rule" });

@@ -216,7 +216,7 @@ function tell(text) {
   find("seen").textContent = text;
   clearTimeout(soon);
   if (heard) soon = setTimeout(() => (heard.textContent = text), 700);
-  heard ??= document.body.appendChild(make("p", "", { className: "heard", ariaLive: "polite" }));
+  heard ??= document.querySelector("main").appendChild(make("p", "", { className: "heard", ariaLive: "polite" }));
 }
 
 if (parent === window) {

@@ -168,9 +168,9 @@ function drawErrors({ svg, width, height }) {
   shape(svg, "line", { x1: x(dial.value), x2: x(dial.value), y1: area[1], y2: area[3], class: "dial" });
   for (const kind of KINDS)
     shape(svg, "circle", { cx: x(dial.value), cy: within(error(now(), kind)), r: 6, class: `dot${classes[kind]}` });
-  const middle = area[1] + 0.55 * (area[3] - area[1]);
-  shape(svg, "text", { x: area[0] + 8, y: middle, class: "mark" }, word("rounding"));
-  shape(svg, "text", { x: area[2] - 8, y: middle, class: "mark", "text-anchor": "end" }, word("truncation"));
+  const low = area[1] + 0.72 * (area[3] - area[1]);
+  shape(svg, "text", { x: area[0] + 8, y: low, class: "mark over" }, word("rounding"));
+  shape(svg, "text", { x: area[2] - 8, y: low, class: "mark over", "text-anchor": "end" }, word("truncation"));
 }
 
 function said(found, kind) {

@@ -81,10 +81,10 @@ def label(x: np.ndarray | None, with_shape: bool = True, sight: "Sight | None" =
 
 
 def room(x: np.ndarray) -> float:
-    """Return the width to keep for the label of an array whose numbers will change, in user units."""
+    """Return the width to keep for numbers of six digits and a sign in place of those of x, in user units."""
     if x.ndim == 0:
         return text_width("0" * 9, DIGIT)
-    return text_width("0" * (7 * min(x.shape[-1], 3) + 1 if x.size <= FEW else 18))
+    return text_width("0" * (7 * min(x.shape[-1], 3) + 1)) if 0 < x.size <= FEW else 0.0
 
 
 def shortened(text: str, most: int) -> str:
