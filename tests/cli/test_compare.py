@@ -44,7 +44,7 @@ def test_the_numbers_are_those_of_the_runs(runs):
     assert one["p"] == pytest.approx(stats.binomtest(only[0], sum(only)).pvalue)
     assert one["p"] < 0.001
     assert (one["run"], one["against"], one["test"]) == ("weak", "good", "McNemar, exact")
-    assert one["verdict"] == "good is better, and not by chance"
+    assert one["verdict"] == "good is better; that can be told from chance"
     assert one["better by"] == pytest.approx(weak.mean() - good.mean())
 
 
@@ -70,7 +70,7 @@ def test_the_page_has_the_curves_of_all_runs_and_runs_nothing(runs, tmp_path):
     results = page.tables[0]
     assert [row[0] for row in results[1:]] == ["good", "weak"]
     assert "cannot be told" not in page.said("li")
-    assert "good is better, and not by chance." in page.said("li")
+    assert "good is better; that can be told from chance." in page.said("li")
 
 
 def test_runs_of_the_same_settings_cannot_be_told_apart(three_kinds, tmp_path):
@@ -121,7 +121,7 @@ def test_numbers_are_compared_by_their_errors(tmp_path):
     )
     (one,) = told["differences"]
     assert one["p"] == pytest.approx(stats.ttest_rel(far, near).pvalue)
-    assert one["verdict"] == "near is better, and not by chance"
+    assert one["verdict"] == "near is better; that can be told from chance"
     assert one["better by"] == pytest.approx(np.sqrt(far.mean()) - np.sqrt(near.mean()))
     low, high = told["runs"][1]["95 % interval"]
     assert low < np.sqrt(near.mean()) < high

@@ -3,6 +3,7 @@
 import inspect
 import json
 from dataclasses import fields
+from itertools import pairwise
 
 import pytest
 import typer
@@ -77,8 +78,10 @@ def test_the_version_and_the_short_form_of_help():
 def test_the_lines_of_help_are_broken_by_the_terminal_alone():
     told = answer("train", "--help", COLUMNS="100")
     text = [line.strip() for line in told.partition("Leaves in")[2].partition("Examples")[0].splitlines()]
-    assert max(map(len, text)) > 80
-    assert all(len(line) > 80 for line in text[1:-3] if line)
+    width = max(map(len, text))
+    assert width > 80
+    for line, after in pairwise(filter(None, text[1:])):
+        assert len(f"{line} {after.split()[0]}") > width, "a line is broken where its next word fits"
 
 
 @pytest.mark.parametrize(("option", "value", "said"), [

@@ -42,6 +42,7 @@ def test_what_mattered_to_a_sure_answer_is_not_lost_in_rounding():
     assert found.P.max() == 1
     assert np.abs(found.gradient).max() > 0.1
     assert not found.nothing
+    assert f'<data value="{float(found.P.max())!r}">1.0000</data>' in found.html()
     # The gradient of the cost, which the graph shows, is 0 there.
     assert np.abs(found.graph.node("X").gradient).max() < 1e-6
 

@@ -138,7 +138,7 @@ class Explained:
             )
             names = [self.model.classes[k] for k in self.likeliest]
             P = self.P[self.likeliest].tolist()
-            table = bars("The likeliest classes", ("class", "probability"), P, names)
+            table = bars("The likeliest classes", ("class", "probability"), P, names, shown)
         told = f"<p>{text(self.mattered[:1].upper() + self.mattered[1:])}.</p>"
         inside = f"<h2>{heading}</h2>{self._pictures()}{table}{told}"
         return f'<style>{_CSS}</style><section class="sample">{inside}</section>'

@@ -16,26 +16,19 @@ from chainrule.training.report import chance
 from chainrule.training.report.elements import number, page, table, text
 from chainrule.training.report.svg_chart import line_chart
 
-# What two runs of the same settings may differ in, and what a machine has at the moment.
-_NO_SETTINGS = (
-    *(
-        "run",
-        "command",
-        "ended",
-        "network",
-        "classes",
-        "steps",
-        "stopped",
-        "cost",
-        "largest gradient",
-        "best",
-    ),
-    *("chunks", "resumed after step", "seconds", "seconds reading", "accuracy", "worst mistakes"),
-    *("held-out accuracy by class", "held-out confusion, true class down, answer across"),
-    *("R^2", "root mean square error", "mean absolute error", "furthest predictions"),
-    *("standard deviation of held-out numbers",),
+# The parts of a report that are settings, and of these what a machine has at the moment or what is no choice.
+_SETTINGS = (
+    "data",
+    "choices",
+    "rows",
+    "dtype",
+    "settings",
+    "threads while learning",
+    "device",
+    "versions",
+    "python",
 )
-_OF_THE_MOMENT = ("checksum of held-out rows", "memory")
+_LEFT_OUT = ("checksum of held-out rows", "memory")
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +82,7 @@ class Outcome:
     @cached_property
     def settings(self) -> dict[str, str]:
         """All settings of the run by their names, as text."""
-        return dict(_flat({name: part for name, part in self.report.items() if name not in _NO_SETTINGS}))
+        return dict(_flat({name: self.report[name] for name in _SETTINGS if name in self.report}))
 
 
 @dataclass(frozen=True)
@@ -111,7 +104,7 @@ class Difference:
         """Whether the two can be told from chance."""
         if not self.test.p < self.level:
             return "cannot be told from chance"
-        return f"{self.run if self.gain > 0 else self.against} is better, and not by chance"
+        return f"{self.run if self.gain > 0 else self.against} is better; that can be told from chance"
 
 
 def read_run(folder: Path, name: str) -> Outcome:
@@ -339,6 +332,6 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     for key, value in tree.items():
         if isinstance(value, dict):
             found += _flat(value, f"{above}{key}: ")
-        elif key not in _OF_THE_MOMENT:
+        elif key not in _LEFT_OUT:
             found.append((f"{above}{key}", json.dumps(value) if isinstance(value, list) else str(value)))
     return found

@@ -2,7 +2,7 @@
 
 import base64
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from chainrule.training.report.palette import BLUE, BLUE_BEHIND_TEXT, ORANGE, ORANGE_BEHIND_TEXT, channels
@@ -100,10 +100,16 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], kind
     )
 
 
-def bars(caption: str, head: Sequence[str], values: Sequence[float], names: Sequence[str]) -> str:
+def bars(
+    caption: str,
+    head: Sequence[str],
+    values: Sequence[float],
+    names: Sequence[str],
+    form: Callable[[float], str] = "{:.4g}".format,
+) -> str:
     """Return a table of numbers by their names with a bar beside each: blue to the right, orange to the left for minus.
 
-    `head` has the headings of the names and of the numbers.
+    `head` has the headings of the names and of the numbers, and `form` writes a number.
     """
     most = max(map(abs, values), default=0.0) or 1.0
     # Where no number is negative the bars have the whole width.
@@ -113,7 +119,7 @@ def bars(caption: str, head: Sequence[str], values: Sequence[float], names: Sequ
         start, end = sorted((zero, zero + width * value / most))
         kind = "against" if value < 0 else "for"
         lines.append(
-            f'<tr><th scope="row">{text(name)}</th><td>{number(value, f"{value:.4g}")}</td>'
+            f'<tr><th scope="row">{text(name)}</th><td>{number(value, form(value))}</td>'
             f'<td class="bar {kind}" style="--from:{start:.1f}%;--to:{end:.1f}%"></td></tr>'
         )
     first = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
