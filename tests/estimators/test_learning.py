@@ -190,7 +190,7 @@ class TestCost:
             for (W, _), (V, _), (dW, _) in zip(params, params_of(model), gradients, strict=True):
                 np.testing.assert_allclose((W - V) / (rate * steps), dW, atol=1e-5)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=20)
     @given(
         counts=st.lists(st.integers(0, 3), min_size=60, max_size=60),
         kind=st.sampled_from([cr.LogisticRegression, cr.MLPClassifier, cr.MLPRegressor]),

@@ -100,7 +100,7 @@ def test_the_page_has_the_gates_of_its_graph_and_what_these_call_alone():
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs())
 def test_no_name_and_no_value_breaks_out_of_the_page(graph):
     text = graph.to_html()
