@@ -108,9 +108,9 @@ def test_the_page_computes_with_the_notation_and_has_no_mathematics_of_its_own()
     gates = re.findall(r"^  (\w+): \{", table, re.MULTILINE)
     assert gates == [gate for gate, row in NOTATION.items() if row.is_computed_by_the_page]
     assert (
-        'tanh: { written: "", bindsFirst: false, flow: "elementwise", value: (x) => Math.tanh(x), slopes: [(v, x) => (1 - v**2)] },'
-        in table
+        'tanh: { written: "", bindsFirst: false, flow: "elementwise", value: (x) => Math.tanh(x), ' in table
     )
+    assert "slopes: [(v, x) => (1 - v**2)] }" in table
     assert "value: (x) => -GATES.softplus.value(-x), slopes: [(v, x) => GATES.sigmoid.value(-x)]" in table
     assert "shares: [(g, v, i, x) => g * Math.exp(GATES.log_softmax.value(x)[i])]" in table
     assert "tanh: " in page._script(["tanh"])

@@ -95,7 +95,6 @@ def _data(
     own = needed if isinstance(needed, list) else [{} for _ in boxes]
     gates = {node.gate: len(node.inputs) for node in graph.nodes if node.inputs}
     return {
-        "title": graph.title,
         "backward": computed(graph),
         "fixed": needed if isinstance(needed, str) else "",
         "boxes": [
