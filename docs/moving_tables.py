@@ -1,12 +1,23 @@
 """Write what the pages of docs/moving take from the project, as scripts beside them: `python docs/moving_tables.py`."""
 
 import json
+import keyword
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
+
+from chainrule.explain import notation
+from chainrule.explain.notation import NOTATION
+from chainrule.gates import SELECTING
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "bench" / "results"
 LANES = ("by_loops", "by_sample", "by_matmul")
+OPERATORS = ("add", "subtract", "multiply", "divide", "pow", "negative")
+# Functions of an expression that are not one gate of the same name.
+OTHERS = {"dot": "multiply", "max": "maximum", "min": "minimum", "s": "sigmoid"}
+SEEDS, MOST_HIDDEN = 6, 8
 
 
 def newest_loops() -> tuple[str, dict]:
@@ -46,7 +57,42 @@ def race_times() -> str:
     return f"// Written by docs/moving_tables.py.\n{table}"
 
 
-TABLES: dict[str, Callable[[], str]] = {"race-times.js": race_times}
+def gates_table() -> str:
+    """Return the script with the gates of single numbers, how they are drawn and told, and what calls them."""
+    single = [gate for gate, row in NOTATION.items() if row.is_elementwise and row.js is not None]
+    called = {gate: gate for gate in single if NOTATION[gate].call} | OTHERS
+    used = {gate: NOTATION[gate] for gate in single if gate in {*OPERATORS, *called.values()}}
+    selecting = {gate.__name__ for gate in SELECTING}
+    drawn = [
+        f"  {gate}: {{ sign: {json.dumps(row.sign or gate, ensure_ascii=False)}, ordered: {json.dumps(row.ordered)}, "
+        f"selects: {json.dumps(gate in selecting)}, slopes: {json.dumps(row.slopes)} }},\n"
+        for gate, row in used.items()
+    ]
+    calls = [
+        f"  {name}: {json.dumps([gate, len(NOTATION[gate].slopes)])},\n"
+        for name, gate in sorted(called.items())
+    ]
+    return (
+        "// Written by docs/moving_tables.py.\n"
+        f"const GATES = {notation.javascript(used)};\n"
+        f"const DRAWN = {{\n{''.join(drawn)}}};\n"
+        f"const CALLS = {{\n{''.join(calls)}}};\n"
+        f"const KEYWORDS = {json.dumps(keyword.kwlist)};\n"
+    )
+
+
+def normals() -> str:
+    """Return the script with the normal numbers, a row a seed, that the weights of small networks are drawn from."""
+    rows = (np.random.default_rng(seed).standard_normal(3 * MOST_HIDDEN) for seed in range(SEEDS))
+    listed = "".join(f"  {json.dumps(row.tolist())},\n" for row in rows)
+    return f"// Written by docs/moving_tables.py.\nconst NORMALS = [\n{listed}];\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "race-times.js": race_times,
+    "gates-table.js": gates_table,
+    "network-normals.js": normals,
+}
 
 if __name__ == "__main__":
     for name, table in TABLES.items():

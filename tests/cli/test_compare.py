@@ -89,8 +89,8 @@ def test_runs_of_the_same_settings_cannot_be_told_apart(three_kinds, tmp_path):
 def test_of_several_runs_p_must_be_under_its_share(runs):
     told = json.loads(answer("compare", *runs, runs[1], "--json"))
     assert [one["told apart where p is under"] for one in told["differences"]] == [0.025, 0.025]
-    # Two folders of one name are told by their paths.
-    assert [run["run"] for run in told["runs"]] == ["good", str(runs[1]), str(runs[1])]
+    # Folders of one name are told by their paths, and those of one path by their places.
+    assert [run["run"] for run in told["runs"]] == ["good", f"{runs[1]} (2)", f"{runs[1]} (3)"]
 
 
 def test_without_the_answers_to_each_row_the_shares_are_compared(runs):

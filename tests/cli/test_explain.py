@@ -136,8 +136,8 @@ def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path):
         assert one["gradient times input"] == pytest.approx(slope * scaled[0, j], rel=1e-3, abs=1e-5)
     assert max(abs(one["gradient"]) for one in found.values()) > 1e-3
     result = chainrule("explain", run, three_kinds, "--row", 999)
-    assert result.exit_code == 1
-    assert "expected a row 999, got 240 rows" in result.stderr
+    assert result.exit_code == 2
+    assert f"--row: expected a number up to 240, the rows of {three_kinds}, got 999" in result.stderr
 
 
 def test_the_table_of_a_sample_is_printed_when_it_is_asked_for(three_kinds, tmp_path):

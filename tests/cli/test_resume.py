@@ -125,7 +125,7 @@ def test_a_place_that_cannot_take_the_results_is_refused_before_the_learning(
 ):
     made(tmp_path / "run")
     result = chainrule("train", three_kinds, "--out", tmp_path / "run")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
 

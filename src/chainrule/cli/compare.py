@@ -1,6 +1,5 @@
 """The command compare: runs beside each other, and whether chance may have made their difference."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -41,11 +40,8 @@ def compare(
         reserve_output({"--out": page}, as_json=as_json)
         if len(folders) < 2:
             raise ValueError(f"RUN: expected two runs or more, got {len(folders)}; name another one")
-        names = Counter(folder.resolve().name for folder in folders)
-        runs = [
-            comparison.read_run(folder, str(folder) if names[(last := folder.resolve().name)] > 1 else last)
-            for folder in folders
-        ]
+        names = _names(folders)
+        runs = [comparison.read_run(folder, name) for folder, name in zip(folders, names, strict=True)]
         comparison.check_comparable(runs)
         _tell(runs)
         if page is not None:
@@ -69,3 +65,12 @@ def _tell(runs: list[comparison.Outcome]) -> None:
     out.print(f"{runs[0].rows} held-out rows; error bars: {comparison.interval_name(runs)}", markup=False)
     for one in comparison.differences(runs):
         out.print(printable(comparison.said(one, regression=runs[0].regression)), markup=False)
+
+
+def _names(folders: list[Path]) -> list[str]:
+    """Return a name for each run: that of its folder; of several with one name the path, of one path with its place."""
+    short = [folder.resolve().name for folder in folders]
+    paths = [
+        name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)
+    ]
+    return [name if paths.count(name) == 1 else f"{name} ({k + 1})" for k, name in enumerate(paths)]

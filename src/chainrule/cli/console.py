@@ -15,6 +15,7 @@ from rich.console import Console
 
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
+from chainrule.data.errors import SettingError
 from chainrule.optim import DivergenceError
 from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
@@ -123,9 +124,7 @@ def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
     in_place = (f"one where {name} is a folder" for name in FILES if (folder / name).is_dir())
     if got := _hindrance(folder) or next(in_place, None):
-        raise data.DataError(
-            f"--out {folder}: expected a folder for the results, got {got}; name another one"
-        )
+        raise ValueError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
 
 
 def _hindrance(folder: Path) -> str | None:
@@ -143,6 +142,13 @@ def check_invert(invert: str) -> None:
         raise ValueError(f"--invert: expected one of {', '.join(INVERT)}, got {invert!r}")
 
 
+def named(text: str) -> Path:
+    """Return the path that an option gives; an error for no name, which would be the folder in which one stands."""
+    if not text:
+        raise typer.BadParameter("expected the name of a file or a folder, got ''")
+    return Path(text)
+
+
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Print an error that the user can mend as one line, and exit with status 1 or 2; any other error is raised."""
@@ -154,6 +160,9 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # The reader of the output has gone; typer ends the program without a message.
         raise
+    except SettingError as error:
+        complain(ValueError(f"--{error.setting}: {error}"))
+        raise typer.Exit(2) from None
     except (
         data.DataError,
         DeviceError,
@@ -185,7 +194,7 @@ def tell(what: str, fact: str) -> None:
 
 
 def reserve_output(options: dict[str, Path | None], *, as_json: bool = False) -> None:
-    """Keep the standard output for JSON, or for the file of the one option whose path is `-`.
+    """Keep the standard output for JSON, or for the file of the option whose path is `-`.
 
     Raises ValueError where two ask for it, and where a path cannot be that of a file.
     """
@@ -212,16 +221,6 @@ def write_file(path: Path, content: bytes) -> None:
         tell("wrote", str(path))
 
 
-def put(path: Path, content: bytes) -> None:
-    """Write content into a file, or on the standard output where the path is `-`."""
-    if path != STANDARD_OUTPUT:
-        write_bytes(path, content)
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(content)
-    sys.stdout.buffer.flush()
-
-
 def print_json(content: dict[str, Any]) -> None:
     """Print a JSON object on the standard output, with null for what is NaN or infinite."""
     sys.stdout.write(f"{json.dumps(finite(content), indent=1)}\n")
@@ -235,6 +234,16 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write content into a file, or on the standard output where the path is `-`."""
+    if path != STANDARD_OUTPUT:
+        write_bytes(path, content)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def printable(text: str) -> str:

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from chainrule import data
 from chainrule.backend.device import get_device, use_device
 from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
@@ -33,7 +32,7 @@ from chainrule.explain import explain as graph_of
 from chainrule.trained.answers import as_learnt, open_for
 from chainrule.trained.model import read_model
 from chainrule.trained.sample import Explained, explained_sample, shown
-from chainrule.training.model_file import Model, ModelError
+from chainrule.training.model_file import Model
 
 
 def explain(
@@ -177,9 +176,7 @@ def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
     for note in samples.notes:
         tell("note", note)
     if row > samples.number:
-        raise data.DataError(
-            f"{sample}: expected a row {row}, got {samples.number} rows; give --row a number up to {samples.number}"
-        )
+        raise ValueError(f"--row: expected a number up to {samples.number}, the rows of {sample}, got {row}")
     block = next(block for block in samples.blocks if row < block.first + len(block.X))
     X, inverted = as_learnt(model, block, invert)
     if inverted[row - block.first]:
@@ -192,18 +189,18 @@ def _of_a_sample(
 ) -> Explained:
     """Print the answer to a sample and what mattered, and draw that."""
     device, model = get_device(), read_model(path)
-    if not model.classes:
-        raise ModelError(
-            f"{path}: expected a model of classes, got one that predicts a number; see its weights.png"
-        )
     raw = _row_of(model, sample, row, invert)
     if wanted is not None and wanted not in model.classes:
-        raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
+        known = f"one of {', '.join(model.classes)}" if model.classes else "none for a model of numbers"
+        raise ValueError(f"--class: expected {known}, got {wanted!r}")
     found = explained_sample(model, device, raw, None if wanted is None else model.classes.index(wanted))
-    for heading, k in zip(("answer", "next"), found.likeliest, strict=False):
-        tell(heading, f"{model.classes[k]}, probability {shown(float(found.P[k]))}")
+    if not model.classes:
+        tell("answer", f"{found.P[0]:.6g}")
+    else:
+        for heading, k in zip(("answer", "next"), found.likeliest, strict=False):
+            tell(heading, f"{model.classes[k]}, probability {shown(float(found.P[k]))}")
     if wanted is not None:
-        tell("class", f"{wanted}, probability {shown(float(found.P[found.number]))}")
+        tell("class", f"{wanted}, probability {shown(float(found.P[model.classes.index(wanted)]))}")
     tell("mattered", found.mattered)
     write_file(png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png", found.png())
     return found

@@ -47,10 +47,10 @@ def train(options: TrainOptions) -> None:
 
     Shows the cost as it falls, drawn on a terminal and in lines elsewhere, and the accuracy on training and held-out
     rows. Leaves in --out: report.html, to be looked at in a browser, model.safetensors, history.csv, report.json,
-    cost.png, weights.png, for pictures mistakes.png, for regression predictions.png, and checkpoint.safetensors, from
-    which --resume goes on as if nothing had happened; without it an earlier one is set aside under a new name. Ctrl-C,
-    SIGTERM and SIGHUP stop after the running step and keep what was learnt; what ends the process at once costs about a
-    minute at most.
+    held-out.csv with every answer, cost.png, weights.png, mistakes.png of pictures or predictions.png of a regression,
+    and checkpoint.safetensors, from which --resume goes on as if nothing had happened; without it that of the run
+    before is kept under another name. Ctrl-C, SIGTERM and SIGHUP stop after the running step and keep what was learnt;
+    what ends the process at once costs about a minute at most.
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import DataError, fault, some
+from chainrule.data.errors import DataError, fault, misfit, some
 from chainrule.data.formats.reader import Raw, dataset_of
 
 
@@ -69,7 +69,8 @@ def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray
         positive = classes[1]
     if positive is None or positive not in classes:
         got = "none" if positive is None else repr(positive)
-        raise fault(dataset.source, f"a positive class, one of {some(classes)}", got, "name one of them")
+        expected = f"a positive class, one of {some(classes)}"
+        raise misfit("positive", dataset.source, expected, got, "name one of them")
     return (dataset.y == classes.index(positive)).astype(np.int64), positive
 
 

@@ -8,8 +8,10 @@ import numpy as np
 
 from chainrule.backend.device import Device
 from chainrule.explain import Graph
-from chainrule.trained.model import explained
-from chainrule.training.evaluation import probabilities
+from chainrule.explain import explain as graph_of
+from chainrule.explain.graph import Sight
+from chainrule.models.objective import class_probabilities
+from chainrule.training.evaluation import outputs
 from chainrule.training.model_file import Model
 from chainrule.training.report import figures
 from chainrule.training.report.elements import Tile, bars, text, tiles
@@ -57,7 +59,7 @@ class Explained:
 
     @property
     def share(self) -> np.ndarray:
-        """Gradient times input, (n,): for a network of relu without biases their sum is the logit."""
+        """Gradient times input, (n,): what each feature would add to the logit, were it linear."""
         return np.asarray(self.gradient * self.scaled)
 
     @property
@@ -131,7 +133,9 @@ class Explained:
         table = ""
         if self.number is not None:
             first = self.likeliest[0]
-            heading = f"The answer: {text(self.model.classes[first])}, probability {shown(self.P[first])}"
+            heading = (
+                f"The answer: {text(self.model.classes[first])}, probability {shown(float(self.P[first]))}"
+            )
             names = [self.model.classes[k] for k in self.likeliest]
             P = self.P[self.likeliest].tolist()
             table = bars("The likeliest classes", ("class", "probability"), P, names)
@@ -181,18 +185,52 @@ class Explained:
 
 
 def explained_sample(model: Model, device: Device, row: np.ndarray, wanted: int | None = None) -> Explained:
-    """Return what a model says of one raw sample (1, n), and what mattered to a class, by default the likeliest."""
-    P = probabilities(device, model, row)[0]
-    number = int(np.argmax(P)) if wanted is None else wanted
-    graph = explained(model, device, row, number)
-    Z = graph.node(f"Z{len(model.params)}")
-    seed, logit = _log_odds(Z.value[0].astype(np.float64), number)
-    assert graph.tape is not None
+    """Return what a model says of one raw sample (1, n), and what mattered to a class, by default the likeliest.
+
+    Of a model that predicts a number, what mattered to the number.
+    """
+    number, P = None, outputs(device, model, row)
+    if model.classes:
+        P = class_probabilities(P)
+        number = int(np.argmax(P[0])) if wanted is None else wanted
+    graph = _graph(model, device, row, number)
     X = graph.node("X")
-    slope = graph.tape.gradients(Z.index, seed.astype(Z.value.dtype)[None, :])[X.index][0]
+    if number is None:
+        assert X.gradient is not None
+        slope, logit = X.gradient[0], float(graph.output.value)
+    else:
+        Z = graph.node(f"Z{len(model.params)}")
+        seed, logit = _log_odds(Z.value[0].astype(np.float64), number)
+        assert graph.tape is not None
+        slope = graph.tape.gradients(Z.index, seed.astype(Z.value.dtype)[None, :])[X.index][0]
     scaled, gradient = X.value[0].astype(np.float64), np.asarray(slope, np.float64)
-    found = Explained(model, row[0], scaled, P, number, logit, gradient, graph)
-    return replace(found, graph=replace(graph, above=found.html()))
+    found = Explained(model, row[0], scaled, P[0], number, logit, gradient, graph)
+    return replace(found, graph=replace(graph, above=found.html(), sight=_sight(model)))
+
+
+def _sight(model: Model) -> dict[str, Sight]:
+    """Return how the graph of a sample shows the sample and the probabilities."""
+    found = {}
+    if model.image is not None:
+        found["X"] = Sight(picture=(model.image.channels, model.image.height, model.image.width))
+    if model.classes:
+        # A single output is the probability of the second class.
+        found["y_hat"] = Sight(columns=model.classes[-model.net.sizes[-1] :])
+    return found
+
+
+def _graph(model: Model, device: Device, row: np.ndarray, number: int | None) -> Graph:
+    """Return the graph from one raw sample (1, n) to the cost of class `number`: minus its log probability.
+
+    For None it is the graph to the number that the model predicts.
+    """
+    target = {} if number is None else {"y": device.asarray(np.array([number]))}
+    return graph_of(
+        replace(model.net, penalty=None, bias_gradient="exact"),
+        params=[(device.asarray(W), device.asarray(b)) for W, b in model.params],
+        X=device.asarray(model.scaling.apply(row, model.dtype)),
+        **target,
+    )
 
 
 def shown(p: float) -> str:

@@ -16,7 +16,7 @@ from chainrule.cluster.chunked_rows import can_be_kept
 from chainrule.cluster.client import computed, workers_of
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import fault
+from chainrule.data.errors import fault, misfit
 from chainrule.data.scaling import Scaling
 from chainrule.gates.types import Array
 from chainrule.models.objective import learning_rate_bound
@@ -64,9 +64,8 @@ class Chunked:
             raise fault(path or "chunks", "classes to tell apart", "--task regression", remedy)
         if path is not None and is_store(path):
             if label is not None:
-                raise fault(
-                    path, "label= only for a .csv file, whose column it names", "it here", "leave it out"
-                )
+                expected = "no column of labels, which only a .csv file has"
+                raise misfit("label", path, expected, f"{label!r}", "leave it out")
             return open_rows(path, self.height)
         train, test = data.load(path, label=label, image_size=image_size, task=task)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
