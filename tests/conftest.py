@@ -9,10 +9,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.helpers import ROOT
 from tests.helpers.devices import DEVICES, device_asked_for
 from tests.helpers.training_data import pictures, table, three_kinds  # noqa: F401
+
+# A machine that is busy with others breaks no property.
+settings.register_profile("any load", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any load")
 
 # Numba keeps what it compiled, and looks for changes in the file of the compiled function alone: after a change in a
 # file that this one imports it would run the old code.

@@ -227,6 +227,21 @@ class TestCount:
             assert threads.blas_threads() == 1
         assert threads.blas_threads() == before
 
+    def test_a_fixed_number_holds_for_products_of_every_size(self, two_threads):
+        small, large = [(4, 2)], [(4000, 4000)]
+        assert threads.takes_one_thread(10, small)
+        for number in (3, 1):
+            with threads.fixed_threads(number):
+                assert threads.blas_threads() == number
+                assert not threads.takes_one_thread(10, small)
+                for shapes in (small, large):
+                    with threads.threads_for(5000, shapes) as watched:
+                        assert watched is threads.unwatched
+                        assert threads.blas_threads() == number
+            assert threads.blas_threads() == 2
+        with threads.fixed_threads(None):
+            assert threads.takes_one_thread(10, small)
+
     def test_without_threadpoolctl_the_variables_count(self, monkeypatch):
         monkeypatch.setattr(threads, "_controller", lambda: None)
         for name in threads.THREAD_VARIABLES:

@@ -320,7 +320,7 @@ def test_numpys_names(number: int):
     np.testing.assert_allclose(got, expected, rtol=1e-14, atol=1e-14)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.sampled_from(["int8", "uint8", "int32", "float32", "float64", "bool"]),
     st.sampled_from(["int8", "int64", "float32", "float64"]),

@@ -197,6 +197,16 @@ def test_a_canvas_has_a_pixel_for_each_of_a_dense_screen(moving):
         assert width == dense * shown
 
 
+def test_a_picture_is_drawn_again_in_the_scheme_and_the_room_that_it_gets(moving):
+    tab = moving("race", color_scheme="light", viewport={"width": 1000, "height": 800})
+    drawn = "document.querySelector('canvas').toDataURL()"
+    light = tab.evaluate(drawn)
+    tab.emulate_media(color_scheme="dark")
+    assert tab.evaluate(drawn) != light
+    tab.set_viewport_size({"width": 320, "height": 800})
+    tab.wait_for_function("document.querySelector('canvas').clientWidth <= 320")
+
+
 def test_a_frame_in_a_lesson_is_as_tall_as_its_page(browser, tmp_path):
     script = (ROOT / "docs" / "static" / "frames.js").as_uri()
     page = tmp_path / "lesson.html"

@@ -1,13 +1,15 @@
 """chainrule explain: an expression, or one sample through a model."""
 
+import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import chainrule as cr
-from chainrule.training.model_file import load_model
+from chainrule.training.model_file import load_model, save_model
 from chainrule.training.report import figures as drawings
 from tests.helpers.commands import answer, chainrule
 
@@ -68,7 +70,7 @@ def test_a_picture_may_go_to_the_standard_output_alone():
     assert told.stderr == graph.to_text() + "\n"
     both = chainrule("explain", "a", "a=1", "--svg", "-", "--html", "-")
     assert (both.exit_code, both.stdout) == (2, "")
-    assert "--svg and --html: expected one file on the standard output" in both.stderr
+    assert "--svg and --html: expected one of them on the standard output" in both.stderr
 
 
 def test_h_asks_for_help_unless_it_has_a_value():
@@ -88,45 +90,94 @@ def test_one_picture_through_a_model(pictures, tmp_path, device):
     sample = pictures / "dark" / "0.png"
     told = answer("explain", run, sample, "--device", device.name)
     _, label, p = answer("predict", run, sample).strip().split("\t")
-    assert f"{p}  {label}  (explained)" in told
-    assert f"wrote:    {run / '0-mattered.png'}" in told
+    other = {"dark": "bright", "bright": "dark"}[label]
+    lines = told.splitlines()
+    assert len(lines) == 4
+    assert lines[0] == f"answer:   {label}, probability {p}"
+    assert lines[1].startswith(f"next:     {other}, probability {1 - float(p):.4f}")
+    assert "(gradient times input) of the log odds of" in lines[2]
+    assert lines[3] == f"wrote:    {run / '0-mattered.png'}"
     with Image.open(run / "0-mattered.png") as picture:
         assert picture.size[0] > 600
-    other = {"dark": "bright", "bright": "dark"}[label]
     told = answer("explain", run, sample, "--class", other, "--png", tmp_path / "why" / "not.png")
-    assert f"{1 - float(p):.4f}  {other}  (explained)" in told
+    assert f"class:    {other}, probability {1 - float(p):.4f}" in told
+    assert f"of the log odds of '{other}'" in told
     assert (tmp_path / "why" / "not.png").is_file()
     result = chainrule("explain", run, sample, "--class", "fish")
     assert (result.exit_code, result.stdout) == (2, "")
     assert "--class: expected one of bright, dark, got 'fish'" in result.stderr
 
 
-def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path, monkeypatch):
-    drawn = []
-    draw = drawings.saliency_bars
-    monkeypatch.setattr(drawings, "saliency_bars", lambda *args: drawn.append(args) or draw(*args))
+def test_a_row_of_a_table_through_a_model(three_kinds, tmp_path):
     run = tmp_path / "run"
     answer("train", three_kinds, "--hidden", 8, "--epochs", 40, "--out", run)
-    told = answer("explain", run, three_kinds, "--row", 5)
+    told = json.loads(answer("explain", run, three_kinds, "--row", 5, "--json"))
     model = load_model(run / "model.safetensors")
     x = np.genfromtxt(three_kinds, delimiter=",", skip_header=1, usecols=(0, 1))[4:5]
     P = model.net.forward(model.params, model.scaling.apply(x, model.dtype))[0]
-    for k, name in enumerate(model.classes):
-        assert f"{P[k]:.4f}  {name}{'  (explained)' if k == P.argmax() else ''}\n" in told
-    (J,) = re.findall(r"J = mean\(L\) = mean\(\[(.*?)\]\)", told)
-    assert float(J) == pytest.approx(-np.log(P.max()), rel=1e-5)
+    best, second = np.argsort(-P)[:2]
+    assert told["class"] == told["explained"] == model.classes[best]
+    assert told["runner-up"]["class"] == model.classes[second]
+    assert told["probabilities"] == pytest.approx(dict(zip(model.classes, P.tolist(), strict=True)), rel=1e-5)
+    assert told["log odds"] == pytest.approx(np.log(P[best] / (1 - P[best])), rel=1e-4)
     assert (run / "rings-mattered.png").is_file()
-    ((slope, features, name),) = drawn
-    assert (features, name) == (("across", "up"), model.classes[P.argmax()])
     scaled = model.scaling.apply(x, "float64")
     params = [(W.astype(float), b.astype(float)) for W, b in model.params]
+
+    def log_odds(row):
+        p = model.net.forward(params, row)[0, best]
+        return np.log(p / (1 - p))
+
+    found = {one["feature"]: one for one in told["strongest"]}
     for j, step in enumerate(1e-6 * np.eye(2)):
-        up, down = (np.log(model.net.forward(params, scaled + s * step)[0, P.argmax()]) for s in (1, -1))
-        assert slope[j] == pytest.approx((up - down) / 2e-6, rel=1e-3, abs=1e-5)
-    assert np.abs(slope).max() > 1e-3
+        slope = (log_odds(scaled + step) - log_odds(scaled - step)) / 2e-6
+        one = found[("across", "up")[j]]
+        assert one["gradient"] == pytest.approx(slope, rel=1e-3, abs=1e-5)
+        assert one["gradient times input"] == pytest.approx(slope * scaled[0, j], rel=1e-3, abs=1e-5)
+    assert max(abs(one["gradient"]) for one in found.values()) > 1e-3
     result = chainrule("explain", run, three_kinds, "--row", 999)
-    assert result.exit_code == 1
-    assert "expected a row 999, got 240 rows" in result.stderr
+    assert result.exit_code == 2
+    assert f"--row: expected a number up to 240, the rows of {three_kinds}, got 999" in result.stderr
+
+
+def test_the_table_of_a_sample_is_printed_when_it_is_asked_for(three_kinds, tmp_path):
+    answer("train", three_kinds, "--hidden", 8, "--epochs", 2, "--out", tmp_path)
+    assert "forward" not in answer("explain", tmp_path, three_kinds)
+    (J,) = re.findall(
+        r"J = mean\(L\) = mean\(\[(.*?)\]\)", answer("explain", tmp_path, three_kinds, "--table")
+    )
+    told = json.loads(answer("explain", tmp_path, three_kinds, "--json"))
+    assert float(J) == pytest.approx(-np.log(told["probability"]), rel=1e-4)
+
+
+def test_where_nothing_matters_it_is_said_and_drawn(three_kinds, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(drawings, "bars", lambda *arguments: drawn.append(arguments) or b"")
+    answer("train", three_kinds, "--hidden", 8, "--epochs", 1, "--out", tmp_path)
+    drawn.clear()
+    model = load_model(tmp_path / "model.safetensors")
+    save_model(tmp_path / "model.safetensors", replace(model, params=[(0 * W, b) for W, b in model.params]))
+    told = answer("explain", tmp_path, three_kinds, "--html", tmp_path / "page.html")
+    assert (
+        "mattered: nothing matters here: the log odds of 'inner' would move by 0, were every feature" in told
+    )
+    assert drawn[0][2].startswith("nothing matters here")
+    assert "Nothing matters here" in (tmp_path / "page.html").read_text()
+    assert json.loads(answer("explain", tmp_path, three_kinds, "--json"))["nothing matters"] is True
+
+
+def test_an_expression_as_json():
+    told = json.loads(answer("explain", "u = b*c; J = 3*u", "b=3", "c=[1,2]", "--json"))
+    assert told["expression"] == "u = b*c; J = 3*u"
+    nodes = {node["name"]: node for node in told["nodes"]}
+    assert (nodes["b"]["gradient"], nodes["u"]["value"], nodes["u"]["inputs"]) == (
+        9.0,
+        [3.0, 6.0],
+        ["b", "c"],
+    )
+    both = chainrule("explain", "a", "a=1", "--json", "--svg", "-")
+    assert (both.exit_code, both.stdout) == (2, "")
+    assert "--svg and --json: expected one of them on the standard output" in both.stderr
 
 
 def test_the_drawing_and_the_page_are_written_into_files(tmp_path):

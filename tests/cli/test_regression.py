@@ -53,9 +53,14 @@ def test_a_line_is_found_and_told(prices, tmp_path):
     assert (out / "predictions.png").read_bytes().startswith(b"\x89PNG")
     assert float(history_in(out)[-1]["cost"]) < 0.1
     assert "the gradients are those of the cost" in answer("check", out, prices, "--label", "price")
-    refused = chainrule("explain", out, prices)
-    assert refused.exit_code == 1
-    assert "expected a model of classes, got one that predicts a number" in refused.output
+    told = json.loads(answer("explain", out, prices, "--row", 3, "--json"))
+    assert told["number"] == pytest.approx(y_hat[2], rel=1e-6)
+    slopes = {one["feature"]: one["gradient"] for one in told["strongest"]}
+    assert slopes["a"] == pytest.approx(2e5 * np.std(table[:, 0]), rel=0.2)
+    assert slopes["b"] == pytest.approx(-1e5 * np.std(table[:, 1]), rel=0.2)
+    refused = chainrule("explain", out, prices, "--class", "a")
+    assert refused.exit_code == 2
+    assert "--class: expected none for a model of numbers, got 'a'" in refused.output
 
 
 def test_a_network_with_rows_to_validate_by(prices, tmp_path):

@@ -125,7 +125,7 @@ def test_a_place_that_cannot_take_the_results_is_refused_before_the_learning(
 ):
     made(tmp_path / "run")
     result = chainrule("train", three_kinds, "--out", tmp_path / "run")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
 
@@ -144,21 +144,31 @@ def test_more_steps_are_taken_from_a_finished_run_in_its_rhythm(three_kinds, tmp
     assert [int(row["step"]) for row in history_in(tmp_path)] == list(range(0, 91, 3))
 
 
-def test_a_run_from_the_start_loses_no_checkpoint_of_an_earlier_one(three_kinds, tmp_path):
+def test_a_run_from_the_start_keeps_the_checkpoint_of_the_run_before_and_no_more(three_kinds, tmp_path):
     command = ["train", three_kinds, "--hidden", 4, "--out", tmp_path]
-    checkpoint = tmp_path / "checkpoint.safetensors"
+    checkpoint, earlier = tmp_path / "checkpoint.safetensors", tmp_path / "checkpoint-earlier.safetensors"
     assert "earlier:" not in answer(*command, "--epochs", 3, "--seed", 1)
-    earlier = []
-    for number in (1, 2):
-        earlier.append(checkpoint.read_bytes())
-        text = answer(*command, "--epochs", 2 * number)
-        assert f"earlier:  its checkpoint is now {tmp_path / f'checkpoint-{number}.safetensors'};" in text
-    for number, content in enumerate(earlier, 1):
-        assert (tmp_path / f"checkpoint-{number}.safetensors").read_bytes() == content
-    assert checkpoint.read_bytes() not in earlier
-    assert "earlier:" not in answer(*command, "--epochs", 6, "--resume")
-    (tmp_path / "checkpoint-1.safetensors").replace(checkpoint)
-    assert "resume:   after step" in answer(*command, "--epochs", 6, "--seed", 1, "--resume")
+    for seed in (2, 3):
+        before = checkpoint.read_bytes()
+        text = answer(*command, "--epochs", 2, "--seed", seed)
+        assert f"earlier:  its checkpoint is now {earlier};" in text
+        assert earlier.read_bytes() == before != checkpoint.read_bytes()
+        assert sorted(tmp_path.glob("*checkpoint*")) == [earlier, checkpoint]
+    assert "earlier:" not in answer(*command, "--epochs", 6, "--seed", 3, "--resume")
+    earlier.replace(checkpoint)
+    assert "resume:   after step" in answer(*command, "--epochs", 6, "--seed", 2, "--resume")
+
+
+def test_a_broken_checkpoint_does_not_take_the_place_of_a_whole_one(three_kinds, tmp_path):
+    command = ["train", three_kinds, "--hidden", 4, "--epochs", 2, "--out", tmp_path]
+    for seed in (1, 2):
+        answer(*command, "--seed", seed)
+    checkpoint, earlier = tmp_path / "checkpoint.safetensors", tmp_path / "checkpoint-earlier.safetensors"
+    whole, content = earlier.read_bytes(), checkpoint.read_bytes()
+    for broken in (content[:1000], content[:-1] + bytes([content[-1] ^ 1])):
+        checkpoint.write_bytes(broken)
+        assert "earlier:" not in answer(*command, "--seed", 3)
+        assert earlier.read_bytes() == whole
 
 
 def test_without_a_checkpoint_it_begins_at_the_start_and_says_so(three_kinds, tmp_path):

@@ -28,7 +28,7 @@ COSTS = [
 ]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     cut=st.lists(st.integers(1, 9), min_size=1, max_size=12),
     kind=st.sampled_from(COSTS),

@@ -23,6 +23,9 @@ import chainrule as cr
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
+BESIDE = "CHAINRULE_BESIDE" in os.environ
+# On "quantiles" the accuracies of 20 seeds have a standard deviation of 0.017, nearly the standard error allowed.
+SEEDS = range(10 if BESIDE else 3)
 TEN = {
     "iris": lambda: data.load_iris(return_X_y=True),
     "wine": lambda: data.load_wine(return_X_y=True),
@@ -62,13 +65,13 @@ def test_logistic_regression_has_the_cost_of_theirs_on_ten_data_sets(name):
 
 
 @unconverged
-@pytest.mark.parametrize("name", TEN if "CHAINRULE_BESIDE" in os.environ else ["moons"])
+@pytest.mark.parametrize("name", TEN if BESIDE else ["moons"])
 def test_networks_are_as_right_as_theirs_on_ten_data_sets(name):
     X, y = TEN[name]()
     settings = {"hidden_layer_sizes": (20,), "learning_rate_init": 0.01, "max_iter": 150}
     rights = []
     for kind in (cr.MLPClassifier, TheirMLPClassifier):
-        models = [make_pipeline(StandardScaler(), kind(random_state=seed, **settings)) for seed in range(3)]
+        models = [make_pipeline(StandardScaler(), kind(random_state=seed, **settings)) for seed in SEEDS]
         folds = KFold(3, shuffle=True, random_state=0)
         rights.append(np.mean([cross_val_score(model, X, y, cv=folds).mean() for model in models]))
     error = np.sqrt(rights[1] * (1 - rights[1]) / len(y))
@@ -247,7 +250,7 @@ class TestPoisson:
         X, y = self.counts(outputs)
         weight = np.arange(200) % 3 / 2 if weighted else None
         total = 200 if weight is None else weight.sum()
-        settings = {"loss": "poisson", "solver": "lbfgs", "tol": 1e-8, "max_iter": 2000, "random_state": 0}
+        settings = {"loss": "poisson", "solver": "lbfgs", "tol": 1e-7, "max_iter": 2000, "random_state": 0}
         mine = cr.MLPRegressor((), alpha=0.3 * total, **settings).fit(X, y, weight)
         assert (mine.out_activation_, mine.n_outputs_) == ("exp", outputs)
         for k in range(outputs):

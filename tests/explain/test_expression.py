@@ -70,7 +70,7 @@ def parts_of(tree):
     return [tree] if isinstance(tree, str) else [tree, *(p for part in tree[1:] for p in parts_of(part))]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TREES)
 def test_a_random_expression_is_what_numpy_computes(tree):
     values = {name: np.float64(VALUES[name]) for name in sorted(names_in(tree))}
@@ -87,7 +87,7 @@ def test_a_random_expression_is_what_numpy_computes(tree):
     np.testing.assert_allclose(graph.output.value, expected, rtol=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TREES)
 def test_its_gradients_are_those_of_the_engine(tree):
     values = {name: np.asarray(VALUES[name]) for name in sorted(names_in(tree))}
@@ -151,7 +151,7 @@ def test_a_part_that_is_not_an_expression_is_refused(part):
         cr.explain(f"a + {part}", a=2)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(alphabet="ab()[]{}+-*/@=:;.,'\"_0123456789e \n#lambdexp\\\t\0λ", max_size=40))
 def test_any_text_gives_a_graph_or_a_value_error(text):
     try:

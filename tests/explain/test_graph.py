@@ -237,7 +237,7 @@ class TestGraph:
             with pytest.raises(ValueError, match="read-only"):
                 x[...] = 0
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(st.integers(0, 2**32 - 1))
     def test_any_two_nodes_against_differences(self, seed):
         rng = np.random.default_rng(seed)

@@ -35,7 +35,6 @@ def rectangles(sizes, places):
     ]
 
 
-@settings(deadline=None)
 @given(drawings())
 def test_no_two_boxes_overlap_and_every_wire_leads_to_the_right(drawing):
     sizes, wires = drawing
@@ -48,7 +47,6 @@ def test_no_two_boxes_overlap_and_every_wire_leads_to_the_right(drawing):
         assert places.right[start] < places.left[end]
 
 
-@settings(deadline=None)
 @given(drawings())
 def test_no_wire_passes_behind_a_box(drawing):
     sizes, wires = drawing
@@ -96,7 +94,6 @@ def chain(count, group=lambda i: ""):
     return Graph(tuple(nodes), "chain")
 
 
-@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(3, 50))
 def test_a_drawing_has_every_node_once_and_follows_the_arrows(count, most):
     graph = chain(count)
@@ -155,7 +152,7 @@ def test_a_heatmap_is_blue_above_0_orange_below_white_at_0_and_grey_at_nan():
     assert seen([[1.0, 2.0]])[0, 0].tolist() == [128, 184, 216]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=3))
 def test_a_heatmap_has_at_most_64_rows_and_columns(shape):
     height, width, _ = seen(np.ones(shape)).shape

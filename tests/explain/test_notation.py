@@ -106,14 +106,17 @@ def test_the_operators_of_expressions_come_from_the_notation():
 def test_the_page_computes_with_the_notation_and_has_no_mathematics_of_its_own():
     table = notation.javascript()
     gates = re.findall(r"^  (\w+): \{", table, re.MULTILINE)
-    assert gates == [gate for gate, row in NOTATION.items() if row.slopes and row.js is not None]
+    assert gates == [gate for gate, row in NOTATION.items() if row.is_computed_by_the_page]
     assert (
-        'tanh: { written: "", bindsFirst: false, value: (x) => Math.tanh(x), slopes: [(v, x) => (1 - v**2)] },'
+        'tanh: { written: "", bindsFirst: false, flow: "elementwise", value: (x) => Math.tanh(x), slopes: [(v, x) => (1 - v**2)] },'
         in table
     )
     assert "value: (x) => -GATES.softplus.value(-x), slopes: [(v, x) => GATES.sigmoid.value(-x)]" in table
-    assert f"const GATES = {table};" in page._script()
-    assert set(re.findall(r"Math\.(\w+)", page._asset("page.js"))) <= {"max", "min", "fround"}
+    assert "shares: [(g, v, i, x) => g * Math.exp(GATES.log_softmax.value(x)[i])]" in table
+    assert "tanh: " in page._script(["tanh"])
+    found = {name: set(re.findall(r"Math\.(\w+)", page._asset(name))) for name in page._SCRIPTS}
+    assert found["evaluate.js"] == {"max", "fround"}
+    assert found["words.js"] == {"min", "max", "hypot"}
 
 
 def test_a_gate_without_a_row_is_written_as_a_call():

@@ -124,7 +124,7 @@ def graphs(draw, most=25):
     return Graph(tuple(nodes), draw(names))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs(), st.sampled_from([3, 8, 40]))
 def test_any_graph_is_well_formed_and_no_two_nodes_overlap(graph, most):
     text = faces.svg(graph, most=most)

@@ -13,6 +13,7 @@ from chainrule import cli
 OUTPUTS = {
     "checkpoint.safetensors",
     "cost.png",
+    "held-out.csv",
     "history.csv",
     "mistakes.png",
     "model.safetensors",

@@ -84,7 +84,7 @@ def _losses(xp: Any, net: cr.MLP, H: Any, y: Any) -> Any:
     if net.cost == "cross_entropy":
         return -xp.log(xp.sum(H * y, axis=1))
     if net.cost == "poisson":
-        return xp.sum(H - y * xp.log(H), axis=1)
+        return xp.sum(H - xp.log(H) * y, axis=1)
     if net.cost == "hinge":
         margin = 1 - H * (2 * y - 1)
         return xp.sum(xp.maximum(margin, margin * 0), axis=1)

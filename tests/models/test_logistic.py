@@ -99,7 +99,7 @@ def test_a_cost_is_followed_where_some_of_its_arrays_are(name, followed):
     seed=st.integers(0, 2**32 - 1),
     dtype=st.sampled_from(list(TOLERANCE)),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_spellings_agree_with_each_other(m, n, seed, dtype):
     device = cr.get_device("cpu")
     arrays = on(device, dtype, *problem(m, n, seed))
@@ -154,7 +154,7 @@ def test_b_may_be_an_array(device):
 
 class TestTiles:
     @given(m=st.integers(1, 50), rows=st.integers(1, 60), workers=st.integers(1, 9), seed=st.integers(0, 9))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_any_tiling_gives_the_same_numbers(self, m, rows, workers, seed):
         X, y, w, b = problem(m, 5, seed)
         step = logistic.by_tiles(X, y, w, b, rows=rows, workers=workers)

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -46,7 +46,6 @@ def test_values_by_hand(device, dtype):
         assert device.to_numpy(penalty.gradient(xp, W)).tolist() == gradient
 
 
-@settings(deadline=None)
 @given(hnp.arrays("float64", hnp.array_shapes(max_dims=2), elements=st.floats(-1e4, 1e4)), st.floats(0, 100))
 def test_an_elastic_net_of_one_kind_is_that_kind(W, strength):
     for ratio, kind in ((1.0, cr.L1), (0.0, cr.L2)):

@@ -2,7 +2,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import chainrule as cr
@@ -21,14 +21,12 @@ def epoch(batches, number):
 
 
 @given(m=M, size=SIZE, seed=SEED, number=st.integers(0, 9), shuffle=st.booleans())
-@settings(deadline=None)
 def test_every_row_serves_once_an_epoch(m, size, seed, number, shuffle):
     batches = Batches(m, size, seed=seed, like=LIKE, shuffle=shuffle)
     assert sorted(np.concatenate(epoch(batches, number)).tolist()) == list(range(m))
 
 
 @given(m=M, size=SIZE, number=st.integers(0, 9))
-@settings(deadline=None)
 def test_all_batches_are_full_but_the_last_of_an_epoch(m, size, number):
     batches = Batches(m, size, like=LIKE)
     sizes = [len(rows) for rows in epoch(batches, number)]
@@ -45,7 +43,6 @@ def test_all_batches_are_full_but_the_last_of_an_epoch(m, size, number):
     steps=st.lists(st.integers(0, 300), min_size=1, max_size=12),
     shuffle=st.booleans(),
 )
-@settings(deadline=None)
 def test_a_batch_depends_on_its_step_and_on_no_call_before(m, size, seed, steps, shuffle):
     batches = Batches(m, size, seed=seed, like=LIKE, shuffle=shuffle)
     for step in steps:

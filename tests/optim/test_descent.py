@@ -168,7 +168,7 @@ class TestDivergence:
         assert costs[-1] < costs[0]
 
     @given(start=st.floats(-1e150, 1e150), rate=st.floats(0.01, 1.99))
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_a_rate_that_converges_is_never_refused(self, start, rate):
         result = run(cr.get_device("cpu"), start=(start, 0.0), learning_rate=rate, report_every=3)
         assert result.steps == 100

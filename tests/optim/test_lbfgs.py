@@ -76,7 +76,7 @@ class TestMinima:
         centre=arrays.arrays(np.float64, 4, elements=st.floats(-5, 5)),
         curvature=arrays.arrays(np.float64, 4, elements=st.floats(0.5, 5)),
     )
-    @settings(deadline=None, max_examples=50)
+    @settings(max_examples=50)
     def test_a_quadratic_takes_few_steps(self, centre, curvature):
         result = lbfgs(bowl(centre, curvature), np.ones(4), steps=40, tol=1e-6)
         assert result.stopped in ("tol", "converged")

@@ -102,7 +102,7 @@ class TestBatches:
         assert [report.cost for report in result.history] == pytest.approx([np.mean(y)] * 3, rel=1e-14)
 
     @given(size=st.integers(1, 12), every=st.integers(1, 9), steps=st.integers(0, 25))
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_reports_weigh_by_rows_what_came_since_the_last(self, size, every, steps):
         y = np.random.default_rng(0).random(11)
         batches = Batches(11, size, like=y)
@@ -256,7 +256,7 @@ class TestPatience:
         validated=st.booleans(),
     )
     @example([5.0, 4.0, 3.0, 2.0, 1.0], 2, 1.0, True)
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     def test_it_ends_a_run_where_the_rule_written_out_does(
         self, watched, patience, min_improvement, validated
     ):
@@ -329,7 +329,7 @@ def forbidden(*arguments):
 
 class TestResume:
     @given(recipe=recipes(), data=st.data())
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_from_any_snapshot_a_run_ends_as_the_uninterrupted_one(self, recipe, data):
         snapshots, reports = [], []
         whole = by_recipe(recipe, on_snapshot=snapshots.append, on_report=reports.append)
@@ -359,7 +359,7 @@ class TestResume:
                 assert np.array_equal(x, y)
 
     @given(recipe=recipes(), more=st.integers(1, 30), data=st.data())
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_with_more_steps_it_ends_as_a_longer_run(self, recipe, more, data):
         snapshots = []
         by_recipe(recipe, on_snapshot=snapshots.append)
@@ -368,7 +368,7 @@ class TestResume:
             assert_same(by_recipe(longer, resume=data.draw(st.sampled_from(snapshots))), by_recipe(longer))
 
     @given(recipe=recipes(), more=st.integers(0, 20), data=st.data())
-    @settings(deadline=None, max_examples=120)
+    @settings(max_examples=120)
     def test_from_a_snapshot_between_looks_too(self, recipe, more, data):
         snapshots = []
         by_recipe(recipe, on_snapshot=snapshots.append, snapshot_due=lambda: True)
@@ -384,7 +384,7 @@ class TestResume:
             assert_same(by_recipe(longer, resume=one), whole)
 
     @given(recipe=recipes(), after=st.integers(1, 40), data=st.data())
-    @settings(deadline=None, max_examples=40)
+    @settings(max_examples=40)
     def test_a_run_that_was_asked_to_stop_goes_on_as_if_it_had_not_been(self, recipe, after, data):
         snapshots, steps = [], iter(range(1, 100))
         asked = by_recipe(recipe, on_snapshot=snapshots.append, stop=lambda: next(steps) == after)

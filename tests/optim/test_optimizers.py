@@ -76,7 +76,7 @@ def taken(optimizer, params, gradients):
 
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_the_steps_are_those_of_the_paper(name, data):
     s = drawn_settings(data, name)
     rate = data.draw(RATES)
@@ -325,7 +325,6 @@ class TestClipped:
         values=st.lists(st.floats(-1e3, 1e3), min_size=5, max_size=5),
         largest_norm=st.floats(1e-3, 1e4),
     )
-    @settings(deadline=None)
     def test_the_norm_is_that_of_all_parameters_together(self, values, largest_norm):
         gradients = [np.array(values[:3]), np.array([values[3:]])]
         norm = math.hypot(*values)

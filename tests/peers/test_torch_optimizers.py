@@ -37,7 +37,7 @@ numbers = partial(arrays.arrays, np.float64, elements=st.floats(-5, 5).map(lambd
 @pytest.mark.parametrize("largest_norm", [None, 1.5])
 @pytest.mark.parametrize("name", PAIRS)
 @given(start=numbers(5), gradients=numbers((STEPS, 5)))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_steps(name, largest_norm, dtype, start, gradients):
     ours, theirs, s = PAIRS[name]
     optimizer = OPTIMIZERS[name](0.05, **ours)

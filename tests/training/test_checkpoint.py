@@ -158,7 +158,7 @@ def test_a_checkpoint_is_due_between_reports_after_a_minute(cpu, tmp_path, monke
         assert not keeper.due(), "writing has taken more than a tenth of the time"
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     numbers=st.lists(st.floats(), min_size=6, max_size=6),
     cost=st.floats(),

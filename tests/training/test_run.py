@@ -45,7 +45,7 @@ def test_a_run_interrupted_is_one_uninterrupted_on_every_device(device, tmp_path
     assert_same(second, whole)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     model=st.sampled_from(["logistic", "mlp"]),
     k=st.sampled_from([2, 3]),

@@ -25,6 +25,9 @@ _WEIGHTS_A_UNIT_OF_ONE_THREAD, _FLOPS_OF_FEW_WEIGHTS = 192, 1 << 25
 # of the time; so many calls in a row that take so many times as long as the best one end them.
 _TRIALS, _SHARE, _SUDDEN, _IN_A_ROW = 3, 0.8, 4.0, 3
 
+# What `fixed_threads` was given, the last one of blocks that are open.
+_fixed: list[int] = []
+
 Watch = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -63,17 +66,36 @@ def can_limit_blas() -> bool:
 
 
 @contextmanager
+def fixed_threads(number: int | None) -> Iterator[None]:
+    """Give matrix products `number` threads inside the block, whatever their size and the clock; None changes nothing.
+
+    The setting belongs to the whole process. RuntimeError without threadpoolctl.
+    """
+    if number is None:
+        yield
+        return
+    controller = _needed("fixed_threads")
+    libraries = controller.select(user_api="blas").lib_controllers
+    before = [library.num_threads for library in libraries]
+    _fixed.append(number)
+    try:
+        for library in libraries:
+            _set_threads(library, number)
+        yield
+    finally:
+        _fixed.pop()
+        for library, threads in zip(libraries, before, strict=True):
+            _set_threads(library, threads)
+
+
+@contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let matrix products inside the block run in the thread that calls them; RuntimeError without threadpoolctl.
 
     The setting belongs to the whole process: products of other threads have one thread too, until the last of the
     blocks that overlap is left. Blocks may be nested, and none waits for another.
     """
-    controller = _controller()
-    if controller is None:
-        raise RuntimeError(
-            "one_blas_thread: threadpoolctl is missing; pip install '.[app]' in chainrule's folder brings it"
-        )
+    controller = _needed("one_blas_thread")
     _watch_forks()
     with _limit.to_one_thread(controller.select(user_api="blas").lib_controllers):
         yield
@@ -97,7 +119,8 @@ def takes_one_thread(rows: int, shapes: Sequence[tuple[int, int]]) -> bool:
     weights = sum(n_in * n_out for n_in, n_out in shapes)
     few = weights < _WEIGHTS_A_UNIT_OF_ONE_THREAD * sum(n_out for _, n_out in shapes)
     return (
-        can_limit_blas()
+        not _fixed
+        and can_limit_blas()
         and max(2 * rows * n_in * n_out for n_in, n_out in shapes)
         <= (_FLOPS_OF_FEW_WEIGHTS if few else _FLOPS_OF_ONE_THREAD)
         # Larger inputs are shared out among threads of logistic.by_tiles.
@@ -116,7 +139,7 @@ def threads_for(rows: int, shapes: Sequence[tuple[int, int]], *, timed: bool = T
     if takes_one_thread(rows, shapes):
         with one_blas_thread():
             yield unwatched
-    elif timed and can_limit_blas() and blas_threads() > 1:
+    elif timed and not _fixed and can_limit_blas() and blas_threads() > 1:
         with ExitStack() as held:
             yield _Timed(rows, held).watched
     else:
@@ -268,6 +291,16 @@ def _scipy_libraries() -> Sequence[Any]:
         for library in found
         if any(Path(library.filepath).resolve().is_relative_to(home) for home in homes)
     ]
+
+
+def _needed(who: str) -> Any:
+    """Return what sets the threads of BLAS libraries, or raise RuntimeError in the name of a function."""
+    controller = _controller()
+    if controller is None:
+        raise RuntimeError(
+            f"{who}: threadpoolctl is missing; pip install '.[app]' in chainrule's folder brings it"
+        )
+    return controller
 
 
 @cache

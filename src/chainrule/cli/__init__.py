@@ -1,4 +1,4 @@
-"""The commands: devices, train, predict, explain, check, export."""
+"""The commands: devices, train, predict, explain, compare, check, export."""
 
 import inspect
 import re
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from chainrule.backend.device import VARIABLE
-from chainrule.cli import check, devices, explain, export, predict, train
+from chainrule.cli import check, compare, devices, explain, export, predict, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,5 +48,6 @@ _add(train.train)
 _add(predict.predict)
 # An expression may begin with a minus, and be -h*2.
 _add(explain.explain, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+_add(compare.compare)
 _add(check.check)
 _add(export.export)

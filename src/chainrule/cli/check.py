@@ -1,7 +1,7 @@
 """The command check: the gradients that a trained model learns by, compared with differences of its cost."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -9,7 +9,19 @@ import typer
 from chainrule import data
 from chainrule.autodiff import gradcheck
 from chainrule.backend.device import get_device
-from chainrule.cli.console import DeviceOption, MemoryOption, ModelArgument, faults_told, out, tell
+from chainrule.backend.threads import fixed_threads
+from chainrule.cli.console import (
+    DeviceOption,
+    JsonOption,
+    MemoryOption,
+    ModelArgument,
+    ThreadsOption,
+    faults_told,
+    out,
+    print_json,
+    reserve_output,
+    tell,
+)
 from chainrule.data.limits import at_most
 from chainrule.models import objective
 from chainrule.trained.model import read_model
@@ -31,8 +43,10 @@ def check(
     ] = 64,
     label: Annotated[str | None, typer.Option(help="The label column of a .csv file.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the choice of rows and elements.", min=0)] = 0,
+    as_json: JsonOption = False,
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Compare the gradients that the model learns by with finite differences of its cost, in float64.
 
@@ -41,7 +55,8 @@ def check(
 
     Examples: chainrule check chainrule-run | chainrule check cats photos/
     """
-    with faults_told(), at_most(memory):
+    with faults_told(), at_most(memory), fixed_threads(threads):
+        reserve_output({}, as_json=as_json)
         place, model = get_device(device), read_model(model_path)
         raw, y = _labelled(path, model, label)
         chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
@@ -66,8 +81,22 @@ def check(
                 checks.append(checked)
                 out.print(f"  {_line(checked)}", markup=False)
         tell("verdict", _verdict(checks))
+        if as_json:
+            print_json({"verdict": _verdict(checks), "parameters": [_entry(checked) for checked in checks]})
         if any(checked.worst or checked.untold for checked in checks):
             raise typer.Exit(1)
+
+
+def _entry(checked: gradcheck.ParameterCheck) -> dict[str, Any]:
+    found = "wrong" if checked.worst else "too small to tell" if checked.untold else "right"
+    at = checked.worst or checked.untold
+    return {
+        "name": checked.name,
+        "shape": list(checked.shape),
+        "elements": checked.elements,
+        "found": found,
+        "at": at and str(at),
+    }
 
 
 def _line(checked: gradcheck.ParameterCheck) -> str:

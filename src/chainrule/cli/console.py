@@ -1,5 +1,7 @@
 """What all commands share: the consoles, the options, and the way in which faults are told."""
 
+import json
+import math
 import os
 import sys
 import unicodedata
@@ -13,6 +15,7 @@ from rich.console import Console
 
 from chainrule import data
 from chainrule.backend.device import VARIABLE, DeviceError
+from chainrule.data.errors import SettingError
 from chainrule.optim import DivergenceError
 from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
@@ -70,6 +73,17 @@ _output = _Output()
 out = _Console(file=cast(IO[str], _output), highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON object, and all words on the error stream."),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Threads of matrix products. Default: one where one is quickest, else as many as there are processors.",
+        min=1,
+    ),
+]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help=f"cpu, cuda, cuda:N, auto or strict; default: {VARIABLE}.")
 ]
@@ -110,9 +124,7 @@ def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
     in_place = (f"one where {name} is a folder" for name in FILES if (folder / name).is_dir())
     if got := _hindrance(folder) or next(in_place, None):
-        raise data.DataError(
-            f"--out {folder}: expected a folder for the results, got {got}; name another one"
-        )
+        raise ValueError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
 
 
 def _hindrance(folder: Path) -> str | None:
@@ -130,6 +142,13 @@ def check_invert(invert: str) -> None:
         raise ValueError(f"--invert: expected one of {', '.join(INVERT)}, got {invert!r}")
 
 
+def named(text: str) -> Path:
+    """Return the path that an option gives; an error for no name, which would be the folder in which one stands."""
+    if not text:
+        raise typer.BadParameter("expected the name of a file or a folder, got ''")
+    return Path(text)
+
+
 @contextmanager
 def faults_told() -> Iterator[None]:
     """Print an error that the user can mend as one line, and exit with status 1 or 2; any other error is raised."""
@@ -141,6 +160,9 @@ def faults_told() -> Iterator[None]:
     except BrokenPipeError:
         # The reader of the output has gone; typer ends the program without a message.
         raise
+    except SettingError as error:
+        complain(ValueError(f"--{error.setting}: {error}"))
+        raise typer.Exit(2) from None
     except (
         data.DataError,
         DeviceError,
@@ -171,15 +193,15 @@ def tell(what: str, fact: str) -> None:
     out.print(f"{what + ':':10}{printable(fact)}", markup=False)
 
 
-def reserve_output(options: dict[str, Path | None]) -> None:
-    """Keep the standard output for the file of the one option whose path is `-`.
+def reserve_output(options: dict[str, Path | None], *, as_json: bool = False) -> None:
+    """Keep the standard output for JSON, or for the file of the option whose path is `-`.
 
     Raises ValueError where two ask for it, and where a path cannot be that of a file.
     """
-    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT]
+    taken = [option for option, path in options.items() if path == STANDARD_OUTPUT] + ["--json"] * as_json
     if len(taken) > 1:
         raise ValueError(
-            f"{' and '.join(taken)}: expected one file on the standard output; name another file"
+            f"{' and '.join(taken)}: expected one of them on the standard output; name a file for the other"
         )
     for option, path in options.items():
         if path is None or (path.exists() and not path.is_dir()):
@@ -197,6 +219,21 @@ def write_file(path: Path, content: bytes) -> None:
     put(path, content)
     if path != STANDARD_OUTPUT:
         tell("wrote", str(path))
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print a JSON object on the standard output, with null for what is NaN or infinite."""
+    sys.stdout.write(f"{json.dumps(finite(content), indent=1)}\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:
+    """Return what JSON has, with None for numbers that are NaN or infinite: JSON knows none."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def put(path: Path, content: bytes) -> None:

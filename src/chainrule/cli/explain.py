@@ -3,21 +3,25 @@
 import json
 import math
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
-from chainrule import data
 from chainrule.backend.device import get_device, use_device
+from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
     DeviceOption,
     InvertOption,
+    JsonOption,
     MemoryOption,
+    ThreadsOption,
     check_invert,
     faults_told,
     out,
+    print_json,
     reserve_output,
     tell,
     write_file,
@@ -26,10 +30,9 @@ from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
 from chainrule.trained.answers import as_learnt, open_for
-from chainrule.trained.model import explained, read_model
-from chainrule.training import evaluation
-from chainrule.training.model_file import Model, ModelError
-from chainrule.training.report import figures
+from chainrule.trained.model import read_model
+from chainrule.trained.sample import Explained, explained_sample, shown
+from chainrule.training.model_file import Model
 
 
 def explain(
@@ -69,22 +72,29 @@ def explain(
         typer.Option("--class", help="For a model: the class to explain. Default: the likeliest class."),
     ] = None,
     row: Annotated[int, typer.Option(help="For a file of rows: the number of the row, from 1.", min=1)] = 1,
+    table: Annotated[
+        bool, typer.Option("--table", help="For a model: print every gate with its numbers, too.")
+    ] = False,
     invert: InvertOption = "auto",
+    as_json: JsonOption = False,
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Show a computation gate by gate, with the value and the gradient at every node.
 
-    For a model, the graph leads from one sample to the cost of its class, and a picture shows what mattered: the
-    gradient of the log probability of the class with respect to the sample. An expression is parsed and never executed.
+    For a model and a sample: the answer, and a picture of what mattered, the gradient of the log odds of a class with
+    respect to the sample, and that gradient times the sample. The graph of --table, --svg and --html leads from the
+    sample to the cost of the class. An expression is parsed and never executed.
 
     Examples: chainrule explain "3*(a+b*c)" a=5 b=3 c=2 --html graph.html | chainrule explain digits digit.png
     """
     if first == "-h" and not rest:
         typer.echo(context.get_help())
         return
-    with faults_told(), at_most(memory), use_device(device) if device else nullcontext():
-        reserve_output({"--svg": svg, "--html": html, "--png": png})
+    on = use_device(device) if device else nullcontext()
+    with faults_told(), at_most(memory), fixed_threads(threads), on:
+        reserve_output({"--svg": svg, "--html": html, "--png": png}, as_json=as_json)
         given = rest or []
         check_invert(invert)
         if first and not given and _is_there(first) and Path(first).is_dir():
@@ -92,21 +102,31 @@ def explain(
                 f"explain: the model in {first} is explained by one sample; name a picture, or a file of rows"
             )
         if len(given) == 1 and _is_there(first) and ("=" not in given[0] or _is_there(given[0])):
-            graph = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
+            found = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
+            graph, told = found.graph, found.as_json
         else:
-            alone = {"--png": png, "--class": wanted, "--row": None if row == 1 else row}
+            alone = {
+                "--png": png,
+                "--class": wanted,
+                "--row": None if row == 1 else row,
+                "--table": table or None,
+            }
             for option, value in alone.items():
                 if value is not None:
                     raise ValueError(
                         f"explain: {option} is for a model and a sample; leave it out of an expression"
                     )
-            graph = graph_of(first, **_values(first, given))
-        out.print(graph.to_text(), markup=False)
+            graph, table = graph_of(first, **_values(first, given)), True
+            told = partial(_as_json, graph)
+        if table:
+            out.print(graph.to_text(), markup=False)
         if code:
             out.print(f"\n{graph.to_code()}", markup=False)
         for path, draw in ((svg, graph.to_svg), (html, graph.to_html)):
             if path is not None:
                 write_file(path, draw().encode())
+        if as_json:
+            print_json(told())
 
 
 def _is_there(name: str) -> bool:
@@ -156,9 +176,7 @@ def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
     for note in samples.notes:
         tell("note", note)
     if row > samples.number:
-        raise data.DataError(
-            f"{sample}: expected a row {row}, got {samples.number} rows; give --row a number up to {samples.number}"
-        )
+        raise ValueError(f"--row: expected a number up to {samples.number}, the rows of {sample}, got {row}")
     block = next(block for block in samples.blocks if row < block.first + len(block.X))
     X, inverted = as_learnt(model, block, invert)
     if inverted[row - block.first]:
@@ -168,31 +186,38 @@ def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
 
 def _of_a_sample(
     path: Path, sample: Path, wanted: str | None, row: int, png: Path | None, invert: str
-) -> Graph:
-    """Print the probabilities of a sample, draw what mattered, and return the graph of its cost."""
+) -> Explained:
+    """Print the answer to a sample and what mattered, and draw that."""
     device, model = get_device(), read_model(path)
-    if not model.classes:
-        raise ModelError(
-            f"{path}: expected a model of classes, got one that predicts a number; see its weights.png"
-        )
     raw = _row_of(model, sample, row, invert)
-    (P,) = evaluation.probabilities(device, model, raw)
     if wanted is not None and wanted not in model.classes:
-        raise ValueError(f"--class: expected one of {', '.join(model.classes)}, got {wanted!r}")
-    number = int(np.argmax(P)) if wanted is None else model.classes.index(wanted)
-    likeliest = [int(k) for k in np.argsort(-P, kind="stable")[:5]]
-    for k in dict.fromkeys([*likeliest, number]):
-        tell("class", f"{P[k]:.4f}  {model.classes[k]}{'  (explained)' if k == number else ''}")
-    graph = explained(model, device, raw, number)
-    target = png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png"
-    dX = graph.node("X").gradient
-    assert dX is not None
-    # The cost of one sample is minus the log probability of its class.
-    name, slope = model.classes[number], -dX[0]
-    if model.image is None:
-        content = figures.saliency_bars(slope, model.features, name)
+        known = f"one of {', '.join(model.classes)}" if model.classes else "none for a model of numbers"
+        raise ValueError(f"--class: expected {known}, got {wanted!r}")
+    found = explained_sample(model, device, raw, None if wanted is None else model.classes.index(wanted))
+    if not model.classes:
+        tell("answer", f"{found.P[0]:.6g}")
     else:
-        white = model.white or float(raw.max()) or 1.0
-        content = figures.saliency_image(np.clip(raw[0] / white, 0, 1), slope, model.image, name)
-    write_file(target, content)
-    return graph
+        for heading, k in zip(("answer", "next"), found.likeliest, strict=False):
+            tell(heading, f"{model.classes[k]}, probability {shown(float(found.P[k]))}")
+    if wanted is not None:
+        tell("class", f"{wanted}, probability {shown(float(found.P[model.classes.index(wanted)]))}")
+    tell("mattered", found.mattered)
+    write_file(png or (path if path.is_dir() else path.parent) / f"{sample.stem}-mattered.png", found.png())
+    return found
+
+
+def _as_json(graph: Graph) -> dict[str, Any]:
+    """Return the nodes of an expression in what JSON has."""
+    return {
+        "expression": graph.title,
+        "nodes": [
+            {
+                "name": node.name,
+                "gate": node.gate,
+                "inputs": [graph.nodes[i].name for i in node.inputs],
+                "value": node.value.tolist(),
+                "gradient": None if node.gradient is None else node.gradient.tolist(),
+            }
+            for node in graph.nodes
+        ],
+    }

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.console import ModelArgument, faults_told, reserve_output, write_file
+from chainrule.cli.console import (
+    JsonOption,
+    ModelArgument,
+    faults_told,
+    print_json,
+    reserve_output,
+    write_file,
+)
 from chainrule.trained.model import read_model
 from chainrule.trained.onnx import as_onnx
 
@@ -15,6 +22,7 @@ def export(
     onnx: Annotated[
         Path, typer.Option(help="The file to write, in the format ONNX; - is the standard output.")
     ],
+    as_json: JsonOption = False,
 ) -> None:
     """Write a trained model as an ONNX file, with its scaling, for other runtimes.
 
@@ -24,5 +32,8 @@ def export(
     Example: chainrule export digits --onnx digits.onnx
     """
     with faults_told():
-        reserve_output({"--onnx": onnx})
-        write_file(onnx, as_onnx(read_model(model_path)))
+        reserve_output({"--onnx": onnx}, as_json=as_json)
+        content = as_onnx(read_model(model_path))
+        write_file(onnx, content)
+        if as_json:
+            print_json({"wrote": str(onnx), "bytes": len(content)})

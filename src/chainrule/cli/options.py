@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
 
-from chainrule.cli.console import DeviceOption, MemoryOption, faults_told
+from chainrule.cli.console import DeviceOption, JsonOption, MemoryOption, ThreadsOption, faults_told, named
 from chainrule.data import formats_help
 from chainrule.training.config import Help, Options
 
@@ -61,13 +61,22 @@ class TrainOptions(Options):
         ),
     ] = None
     wait: Annotated[
-        float, Help("Seconds to wait for workers or a scheduler that do not answer, before the run ends.")
+        float,
+        Help("Seconds to wait for workers or a scheduler that do not answer, before the run ends.", least=0),
     ] = 120.0
+    threads: ThreadsOption = None
+    as_json: JsonOption = False
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in --out, where there is one.")
     ] = False
     folder: Annotated[
-        Path, typer.Option("--out", help="Folder for the model, the history, the report and pictures.")
+        Path,
+        typer.Option(
+            "--out",
+            help="Folder for the model, the history, the report and pictures.",
+            parser=named,
+            metavar="PATH",
+        ),
     ] = Path("chainrule-run")
 
     def __post_init__(self) -> None:

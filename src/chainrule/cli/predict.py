@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from chainrule import data
 from chainrule.backend.device import Device, get_device
+from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
     STANDARD_OUTPUT,
     DeviceOption,
@@ -19,6 +20,7 @@ from chainrule.cli.console import (
     LabelOption,
     MemoryOption,
     ModelArgument,
+    ThreadsOption,
     check_invert,
     complain,
     err,
@@ -63,6 +65,7 @@ def predict(
     invert: InvertOption = "auto",
     memory: MemoryOption = None,
     device: DeviceOption = None,
+    threads: ThreadsOption = None,
 ) -> None:
     """Print the class of each sample and its probability, one line each; and the accuracy where labels are there.
 
@@ -73,11 +76,11 @@ def predict(
 
     Examples: chainrule predict digits digit.png | chainrule predict cats photos/ --out answers.csv
     """
-    with faults_told(), at_most(memory):
+    with faults_told(), at_most(memory), fixed_threads(threads):
         check_invert(invert)
         if table and table != STANDARD_OUTPUT and (table.suffix.lower() != ".csv" or table.is_dir()):
             raise ValueError(f"--out: expected the name of a .csv file, got {table}; name one")
-        reserve_output({"--out": table, "--json": STANDARD_OUTPUT if as_json else None})
+        reserve_output({"--out": table}, as_json=as_json)
         model = read_model(model_path)
         told = _Told(model, as_json=as_json, table=table, asked=invert == "yes")
         settings = {"label": label, "held_out": held_out, "on_fault": told.fault}

@@ -9,23 +9,28 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from chainrule.cli.console import check_folder, tell
+from chainrule.backend.threads import fixed_threads
+from chainrule.cli.console import check_folder, print_json, reserve_output, tell
 from chainrule.cli.options import SCHEDULER, TrainOptions, takes_options
 from chainrule.cli.progress import follow
 from chainrule.data.dataset import Dataset
 from chainrule.data.limits import at_most
 from chainrule.optim import Descent
 from chainrule.training.checkpoint import set_aside
+from chainrule.training.config import Plan
 from chainrule.training.evaluation import Prediction
+from chainrule.training.model_file import Model
 from chainrule.training.pipeline import Pipeline, open_pipeline, prepare
-from chainrule.training.problem import number_of_classes
+from chainrule.training.problem import Problem, number_of_classes
 from chainrule.training.report.artifacts import save
 from chainrule.training.run import Run, config_for
 from chainrule.training.run_report import (
+    Choices,
     ChunkTimes,
     Regression,
     RunReport,
     Summary,
+    network_in_words,
     regression,
     report_of,
     summary,
@@ -42,15 +47,21 @@ def train(options: TrainOptions) -> None:
 
     Shows the cost as it falls, drawn on a terminal and in lines elsewhere, and the accuracy on training and held-out
     rows. Leaves in --out: report.html, to be looked at in a browser, model.safetensors, history.csv, report.json,
-    cost.png, weights.png, for pictures mistakes.png, for regression predictions.png, and checkpoint.safetensors, from
-    which --resume goes on as if nothing had happened; without it an earlier one is set aside under a new name. Ctrl-C,
-    SIGTERM and SIGHUP stop after the running step and keep what was learnt; what ends the process at once costs about a
-    minute at most.
+    held-out.csv with every answer, cost.png, weights.png, mistakes.png of pictures or predictions.png of a regression,
+    and checkpoint.safetensors, from which --resume goes on as if nothing had happened; without it that of the run
+    before is kept under another name. Ctrl-C, SIGTERM and SIGHUP stop after the running step and keep what was learnt;
+    what ends the process at once costs about a minute at most.
 
     Examples: chainrule train | chainrule train --positive 8 | chainrule train pictures/ --hidden 64,32 --out cats
     """
+    reserve_output({}, as_json=options.as_json)
     check_folder(options.folder)
-    with _pipeline(options) as pipeline, claimed(options.folder), at_most(options.memory):
+    limits = (at_most(options.memory), fixed_threads(options.threads))
+    with _pipeline(options) as pipeline, claimed(options.folder), limits[0], limits[1]:
+        if options.threads is not None and pipeline.about():
+            raise ValueError(
+                f"--threads: chunks have the threads of their workers, got {options.threads}; leave it out"
+            )
         for heading, fact in pipeline.about().items():
             tell(heading, fact)
         checkpoint = options.folder / "checkpoint.safetensors"
@@ -86,6 +97,9 @@ def train(options: TrainOptions) -> None:
             run,
             result,
             summed,
+            name=options.folder.resolve().name,
+            choices=_choices(options, plan, problem),
+            checksum=pipeline.checksum(problem.test),
             command=shlex.join(["chainrule", *sys.argv[1:]]),
             resumed_after=first,
             seconds_reading=reading,
@@ -95,6 +109,9 @@ def train(options: TrainOptions) -> None:
         _conclude(report)
         names = save(options.folder, model, result.history, report, problem.test, held_out)
     tell("saved", f"{options.folder}{os.sep}: {', '.join(names)}")
+    tell("next", _next_step(options.folder, model))
+    if options.as_json:
+        print_json(report.as_json() | {"out": str(options.folder), "files": names})
 
 
 def _pipeline(options: TrainOptions) -> AbstractContextManager[Pipeline]:
@@ -125,6 +142,24 @@ def _read(pipeline: Pipeline, options: TrainOptions) -> tuple[Dataset, Dataset]:
     return train, test
 
 
+def _next_step(folder: Path, model: Model) -> str:
+    """Return what to look at, and how to ask the model about a sample."""
+    sample = "rows.csv" if model.image is None else "photo.jpg" if model.image.channels == 3 else "digit.png"
+    page, command = folder / "report.html", ["chainrule", "predict", str(folder), sample]
+    return f"open {shlex.quote(str(page))}; {shlex.join(command)}"
+
+
+def _choices(options: TrainOptions, plan: Plan, problem: Problem) -> Choices:
+    """Return what was chosen of the data; no share was held out where the data brought held-out rows."""
+    split = problem.test.source.endswith(", held-out rows")
+    return Choices(
+        options.label,
+        options.positive,
+        options.held_out if split else None,
+        plan.validation if problem.validation is not None else None,
+    )
+
+
 def _announce(run: Run) -> None:
     problem, config, net = run.problem, run.config, run.config.net
     rows = problem.train
@@ -144,8 +179,7 @@ def _announce(run: Run) -> None:
         tell("task", f"{positive!r} ({number} rows) or {rest!r} ({len(rows.y) - number} rows)")
     else:
         tell("task", f"{len(problem.classes)} classes: {', '.join(problem.classes)}")
-    hidden = "".join(f"{size} {net.activation} - " for size in net.sizes[1:-1])
-    tell("network", f"{net.sizes[0]} - {hidden}{net.sizes[-1]} {net.output}")
+    tell("network", network_in_words(net))
     batch = f", {config.batch} rows each" if config.batch else ""
     how = "" if config.optimizer == "gradient-descent" else f" by {config.optimizer}"
     tell("steps", f"{config.steps}{how} of learning rate {config.learning_rate:g}{batch}")

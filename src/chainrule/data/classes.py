@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import DataError, fault, some
-from chainrule.data.formats.reader import Raw
+from chainrule.data.errors import DataError, fault, misfit, some
+from chainrule.data.formats.reader import Raw, dataset_of
 
 
 def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
@@ -29,7 +29,7 @@ def numbered(raw: Raw, train: Dataset | None = None) -> Dataset:
         _fit_together(raw, names, train)
     number = {name: k for k, name in enumerate(classes)}
     y = np.array([number[name] for name in names], dtype=np.int64)[inverse]
-    return Dataset(raw.X, y, classes, raw.image, raw.source, features=raw.features, notes=raw.notes)
+    return dataset_of(raw, y, classes)
 
 
 def names_of(raw: Raw) -> np.ndarray:
@@ -69,7 +69,8 @@ def to_binary(dataset: Dataset, positive: str | None = None) -> tuple[np.ndarray
         positive = classes[1]
     if positive is None or positive not in classes:
         got = "none" if positive is None else repr(positive)
-        raise fault(dataset.source, f"a positive class, one of {some(classes)}", got, "name one of them")
+        expected = f"a positive class, one of {some(classes)}"
+        raise misfit("positive", dataset.source, expected, got, "name one of them")
     return (dataset.y == classes.index(positive)).astype(np.int64), positive
 
 

@@ -60,6 +60,8 @@ class Dataset:
     full_scale  the raw value that counts as 1, where the source fixes one that the dtype does not tell
     features    the names of the columns, where the file names them
     notes       what a reader should know of the reading: files that were left out, a separator that was guessed
+    origin      (m,) where each row came from: its file, or its number among the rows of the source, from 1; None for
+                all rows of the source in their order
 
     Raises DataError where the parts do not fit together.
     """
@@ -72,11 +74,17 @@ class Dataset:
     full_scale: float | None = None
     features: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: np.ndarray | None = None
 
     @property
     def white(self) -> float | None:
         """The raw value that counts as 1: 255 for pixels as bytes; None where nothing fixes one."""
         return 255.0 if self.X.dtype == np.uint8 else self.full_scale
+
+    @property
+    def places(self) -> np.ndarray:
+        """Where each row came from, (m,): the names of files, or numbers of rows from 1."""
+        return np.arange(1, len(self.y) + 1) if self.origin is None else self.origin
 
     def __post_init__(self) -> None:
         X, y, k = self.X, self.y, len(self.classes)

@@ -12,9 +12,22 @@ class DataError(ValueError):
     """Data that cannot be used: the message names the file, what was expected, what came and what to do."""
 
 
+class SettingError(DataError):
+    """A setting with a value that these data do not have; `setting` is its name, as of an argument or an option."""
+
+    def __init__(self, message: str, setting: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+
+
 def fault(file: object, expected: str, got: str, remedy: str) -> DataError:
     """Return a DataError with a message in the form that all have."""
     return DataError(f"{file}: expected {expected}, got {got}; {remedy}")
+
+
+def misfit(setting: str, file: object, expected: str, got: str, remedy: str) -> SettingError:
+    """Return a SettingError with a message in that form."""
+    return SettingError(str(fault(file, expected, got, remedy)), setting)
 
 
 def some(names: Any) -> str:

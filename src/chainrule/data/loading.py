@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chainrule.data.classes import numbered
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import DataError, fault, faults_named
+from chainrule.data.errors import DataError, fault, faults_named, misfit
 from chainrule.data.formats import csv, digits, hdf5, idx, npz, pictures, stores
 from chainrule.data.formats.reader import Reader, check_file
 from chainrule.data.targets import ask, measured
@@ -102,7 +102,8 @@ def checked_reader(path: Path, label: str | None) -> Reader:
 
 def _no_label(source: object, label: str) -> DataError:
     labelled = _names([reader for reader in READERS if "label" in reader.options], " or ")
-    return fault(source, f"label= only for {labelled}, whose column it names", f"{label!r}", "leave it out")
+    expected = f"no column of labels, which only {labelled} has"
+    return misfit("label", source, expected, f"{label!r}", "leave it out")
 
 
 def _names(readers: tuple[Reader, ...] | list[Reader], between: str) -> str:

@@ -48,4 +48,10 @@ def held_out_rows(y: np.ndarray, classes: int, share: float, seed: int) -> np.nd
 def _rows(dataset: Dataset, chosen: np.ndarray, part: str) -> Dataset:
     # The source of a split of a split ends with the part once: "..., training rows".
     source = dataset.source.removesuffix(f", {part}")
-    return replace(dataset, X=dataset.X[chosen], y=dataset.y[chosen], source=f"{source}, {part}")
+    return replace(
+        dataset,
+        X=dataset.X[chosen],
+        y=dataset.y[chosen],
+        origin=dataset.places[chosen],
+        source=f"{source}, {part}",
+    )

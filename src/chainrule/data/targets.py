@@ -4,7 +4,7 @@ import numpy as np
 
 from chainrule.data.dataset import Dataset
 from chainrule.data.errors import fault, some
-from chainrule.data.formats.reader import Raw
+from chainrule.data.formats.reader import Raw, dataset_of
 
 TASKS = ("classes", "regression")
 # So many different whole numbers in a column of a table may be classes or amounts: nobody but the user knows.
@@ -37,7 +37,7 @@ def measured(raw: Raw, train: Dataset | None = None) -> Dataset:
     if train is not None and raw.features and train.features and raw.features != train.features:
         expected = f"the columns {some(train.features)} as in {train.source}"
         raise fault(raw.source, expected, some(raw.features), "give train and test files of one kind")
-    return Dataset(raw.X, y, (), raw.image, raw.source, features=raw.features, notes=raw.notes)
+    return dataset_of(raw, y, ())
 
 
 def ask(raw: Raw) -> None:

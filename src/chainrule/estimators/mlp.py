@@ -74,7 +74,9 @@ class MLPClassifier(Classifier, Network):
     max_iter, max_fun    the most epochs (with "lbfgs": steps, and costs evaluated); a ConvergenceWarning says that they
                          did not suffice
     shuffle              whether each epoch goes through the rows in another order
-    random_state         None, a number or a RandomState: it draws the first weights, the orders and the held-out rows
+    random_state         None, a number or a RandomState: it draws the first weights and biases (as scikit-learn's are:
+                         uniform up to (6 / (n_in + n_out))^0.5, for "sigmoid" (2 / (n_in + n_out))^0.5), the orders
+                         and the held-out rows
     tol                  with n_iter_no_change, the least gain per epoch: in the cost, or in the held-out score where
                          early_stopping is on; with "lbfgs" the run is done when the largest |gradient| is under it
     n_iter_no_change     how many epochs in a row without that gain end the run; infinity for never

@@ -244,8 +244,21 @@ class Network(BaseEstimator):  # type: ignore[misc]
             return self._learnt(data), split
         place = data.place
         # Drawn on the host whatever the device, so that all start alike.
-        params = self._network.init(first, "cpu", dtype_of(data.X, place))
+        params = self._network.init(device="cpu", dtype=dtype_of(data.X, place), weights=self._drawn(first))
         return [(place.bring(W), place.bring(b)) for W, b in params], split
+
+    def _drawn(self, seed: int) -> Params:
+        """Return first weights and biases as scikit-learn's networks have them, so that its settings suit these too.
+
+        Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (2010).
+        """
+        generator, factor = np.random.default_rng(seed), 2 if self._network.activation == "sigmoid" else 6
+
+        def layer(n_in: int, n_out: int) -> tuple[np.ndarray, np.ndarray]:
+            bound = math.sqrt(factor / (n_in + n_out))
+            return generator.uniform(-bound, bound, (n_in, n_out)), generator.uniform(-bound, bound, n_out)
+
+        return [layer(*shape) for shape, _ in self._network.shapes]
 
     def _learnt(self, data: Data) -> Params:
         return self._params(data.place, data.X.dtype)

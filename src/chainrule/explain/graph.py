@@ -69,6 +69,13 @@ class Lines(NamedTuple):
     shares: tuple[Part, ...]
 
 
+class Sight(NamedTuple):
+    """What the numbers (1, n) of a node are: a picture of these channels, height and width, or columns with names."""
+
+    picture: tuple[int, int, int] | None = None
+    columns: tuple[str, ...] = ()
+
+
 class Program(NamedTuple):
     """A computation and its gradients as Python, and the lines of each node; none where these are not known."""
 
@@ -85,12 +92,16 @@ class Graph:
     title    the expression, or the name of the function
     tape     what computes gradients; None for a graph that is only drawn
     program  what writes the computation and its gradients as Python; None where nothing does
+    above    HTML that the page has above the drawing
+    sight    how drawings show nodes that are more than numbers, by the names of the nodes
     """
 
     nodes: tuple[Node, ...]
     title: str
     tape: Tape | None = field(default=None, repr=False)
     program: Callable[[], Program] | None = field(default=None, repr=False)
+    above: str = field(default="", repr=False)
+    sight: Mapping[str, Sight] = field(default_factory=dict, repr=False)
 
     @property
     def output(self) -> Node:

@@ -9,6 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import final
 
+from chainrule.gates import FLOWS
+
 _SYMBOL = re.compile(r"\b[gnvxyz]\b")
 INPUTS = "xyz"
 
@@ -96,14 +98,14 @@ NOTATION: dict[str, Notation] = {
     "maximum": Notation(
         ("[x > y]", "[y > x]"),
         written="max(x, y)",
-        js=("", "[x > y] + [x == y] / 2", "[y > x] + [x == y] / 2"),
+        js=("", "v != v ? NaN : [x > y] + [x == y] / 2", "v != v ? NaN : [y > x] + [x == y] / 2"),
         sign="max",
         call=2,
     ),
     "minimum": Notation(
         ("[x < y]", "[y < x]"),
         written="min(x, y)",
-        js=("", "[x < y] + [x == y] / 2", "[y < x] + [x == y] / 2"),
+        js=("", "v != v ? NaN : [x < y] + [x == y] / 2", "v != v ? NaN : [y < x] + [x == y] / 2"),
         sign="min",
         call=2,
     ),
@@ -165,7 +167,7 @@ NOTATION: dict[str, Notation] = {
         ("([x > 0] + [x <= 0] * slope)",), js=("x <= 0 ? 0.01 * x : x", "x <= 0 ? 0.01 : 1"), call=1
     ),
     "log_sigmoid": Notation(("(1 - sigmoid(x))",), js=("-softplus(-x)", "sigmoid(-x)"), call=1),
-    "relu": Notation(("[x > 0]",), js=("max(x, 0)",), call=1),
+    "relu": Notation(("[x > 0]",), js=("max(x, 0)", "v != v ? NaN : [x > 0]"), call=1),
     "sigmoid": Notation(
         ("v * (1 - v)",),
         js=("x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))", "v * sigmoid(-x)"),
@@ -300,9 +302,13 @@ def filled(formula: str, symbols: Mapping[str, str]) -> str:
 def javascript(gates: Collection[str] = NOTATION) -> str:
     """Return those of the gates that the page computes as a JavaScript object, and the gates that these call.
 
-    A row says how its gate is written; the value and the slopes, or of a gate of rows the shares.
+    A row says how its gate is written; how it passes on what a selection left out; the value and the slopes, or of a
+    gate of rows the shares.
     """
-    rows = {gate: _row(gate) for gate, row in NOTATION.items() if row.is_computed_by_the_page}
+    flows = {gate.__name__: flow for gate, flow in FLOWS.items()}
+    rows = {
+        gate: _row(gate, flows.get(gate, "")) for gate, row in NOTATION.items() if row.is_computed_by_the_page
+    }
     wanted, waiting = set[str](), [gate for gate in gates if gate in rows]
     while waiting:
         gate = waiting.pop()
@@ -312,12 +318,13 @@ def javascript(gates: Collection[str] = NOTATION) -> str:
     return "{\n" + "".join(f"  {gate}: {text},\n" for gate, text in rows.items() if gate in wanted) + "}"
 
 
-def _row(gate: str) -> str:
+def _row(gate: str, flow: str) -> str:
     row = NOTATION[gate]
     if row.rows:
         rows = ", ".join(INPUTS[: len(row.rows) - 1])
         value, *formulas = map(_in_javascript, row.rows)
-        return _object(row, f"({rows}) => {value}", "shares", [f"(g, v, i, {rows}) => {f}" for f in formulas])
+        shares = [f"(g, v, i, {rows}) => {formula}" for formula in formulas]
+        return _object(row, flow, f"({rows}) => {value}", "shares", shares)
     js = row.js or ()
     inputs = ", ".join(INPUTS[: len(row.slopes)])
     formulas = [row.written or f"{gate}({inputs})", *row.slopes]
@@ -325,11 +332,12 @@ def _row(gate: str) -> str:
         _in_javascript(re.sub(r"\[(.*?)\]", r"+(\1)", own or formula))  # brackets are numbers
         for own, formula in zip([*js, *formulas[len(js) :]], formulas, strict=True)
     )
-    return _object(row, f"({inputs}) => {value}", "slopes", [f"(v, {inputs}) => {slope}" for slope in slopes])
+    functions = [f"(v, {inputs}) => {slope}" for slope in slopes]
+    return _object(row, flow, f"({inputs}) => {value}", "slopes", functions)
 
 
-def _object(row: Notation, value: str, name: str, listed: list[str]) -> str:
-    written = f'written: "{row.written}", bindsFirst: {str(row.binds_first).lower()}'
+def _object(row: Notation, flow: str, value: str, name: str, listed: list[str]) -> str:
+    written = f'written: "{row.written}", bindsFirst: {str(row.binds_first).lower()}, flow: "{flow}"'
     return f"{{ {written}, value: {value}, {name}: [{', '.join(listed)}] }}"
 
 

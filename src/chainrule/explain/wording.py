@@ -112,6 +112,8 @@ def _share(graph: "Graph", node: "Node", k: int) -> list[str]:
         return [f"{share}: not computed yet"]
     if local is not None and local.size <= FEW:
         total = _summed_to(g * local, x.value.shape)
+        if x.gradient is not None:  # what a selection left out gets 0, at a slope that is infinite too
+            total = np.where(np.isnan(total) & ~np.isnan(x.gradient), 0, total)
         summed = "summed: " if total.shape != local.shape else ""
         return [share, f"{brief(g)} * {_factor(local)}", f"{summed}{brief(total)}"]
     if graph.uses[x.index] == 1 and x.gradient is not None:

@@ -46,7 +46,7 @@ def poisson(ops: Any, Z: Array, rows: Array) -> tuple[Array, Pullback]:
     """
     Z, (to_Z,) = ops.gate(identity)(ops.xp, Z)
     y_hat, (to_exponent,) = ops.gate(elementwise.exp)(ops.xp, Z)
-    return y_hat - rows * Z, lambda g: to_Z(to_exponent(g) - g * rows)
+    return y_hat - Z * rows, lambda g: to_Z(to_exponent(g) - g * rows)
 
 
 def half(losses_of: Losses) -> Losses:

@@ -11,9 +11,9 @@ from chainrule.backend.device import Device, get_device
 from chainrule.backend.namespaces import to_numpy
 from chainrule.data.dataset import ImageShape, plane_order
 from chainrule.explain import Graph
-from chainrule.explain import explain as graph_of
 from chainrule.models.mlp import MLP
 from chainrule.trained.answers import Answers, answers, open_for
+from chainrule.trained.sample import explained_sample
 from chainrule.training import model_file
 from chainrule.training.evaluation import outputs, probabilities
 
@@ -82,7 +82,7 @@ class TrainedModel:
         if len(rows) != 1:
             raise ValueError(f"explain: expected one sample, got {len(rows)}; give one row, such as X[:1]")
         number = self._number(rows, wanted) if len(self.classes) else None
-        return explained(self._model, self._device, rows, number)
+        return explained_sample(self._model, self._device, rows, number).graph
 
     def to_estimator(self) -> Any:
         """Return a fitted `cr.LogisticRegression`, or with hidden layers a fitted `cr.MLPClassifier`, for raw features.
@@ -159,19 +159,3 @@ def load_model(path: str | Path, *, device: str | None = None) -> TrainedModel:
 def read_model(path: Path) -> model_file.Model:
     """Read the model that is in a folder of results, or that is the file itself."""
     return model_file.load_model(path / "model.safetensors" if path.is_dir() else path)
-
-
-def explained(model: model_file.Model, device: Device, row: np.ndarray, number: int | None) -> Graph:
-    """Return the graph from one raw sample (1, n) to the cost of class `number`: minus its log probability.
-
-    For None it is the graph to the number that the model predicts.
-    """
-    from dataclasses import replace
-
-    target = {} if number is None else {"y": device.asarray(np.array([number]))}
-    return graph_of(
-        replace(model.net, penalty=None, bias_gradient="exact"),
-        params=[(device.asarray(W), device.asarray(b)) for W, b in model.params],
-        X=device.asarray(model.scaling.apply(row, model.dtype)),
-        **target,
-    )

@@ -117,29 +117,30 @@ def load_checkpoint(path: Path, settings: Settings, params: Any, state: Any, dev
 
 
 def settings_in(path: Path) -> Settings:
-    """Return the settings in a checkpoint, and {} where there is no file that can be read as one."""
+    """Return the settings in a checkpoint, and {} where there is no file that is a whole one."""
 
     def refused(fault: str, remedy: str) -> CheckpointError:
         return CheckpointError(f"{path}: {fault}; {remedy}")
 
     try:
-        settings = json.loads(read_tensors(path, FORMAT, VERSION, refused)[1]["about"])["settings"]
+        tensors, metadata = read_tensors(path, FORMAT, VERSION, refused)
+        if metadata["checksum"] != checksum(metadata["about"], tensors):
+            return {}
+        settings = json.loads(metadata["about"])["settings"]
     except (CheckpointError, KeyError, RecursionError, TypeError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename the checkpoint of an earlier run to a free name, path's with a number, and return it; None for no file.
+    """Rename the checkpoint of the run before, which a run from the start would overwrite, and return its name.
 
-    A run from the start would overwrite it.
+    One such checkpoint is kept: an older one under that name goes. A file that is no whole checkpoint does not take its
+    place; then None is returned, as for no file.
     """
-    if not path.is_file():
+    if not settings_in(path):
         return None
-    number = 1
-    while (aside := path.with_stem(f"{path.stem}-{number}")).exists():
-        number += 1
-    return path.rename(aside)
+    return path.replace(path.with_stem(f"{path.stem}-earlier"))
 
 
 class Checkpointer:

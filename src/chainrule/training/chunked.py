@@ -16,7 +16,7 @@ from chainrule.cluster.chunked_rows import can_be_kept
 from chainrule.cluster.client import computed, workers_of
 from chainrule.data.chunked import chunked, is_store, open_rows, open_test
 from chainrule.data.dataset import Dataset
-from chainrule.data.errors import fault
+from chainrule.data.errors import fault, misfit
 from chainrule.data.scaling import Scaling
 from chainrule.gates.types import Array
 from chainrule.models.objective import learning_rate_bound
@@ -64,9 +64,8 @@ class Chunked:
             raise fault(path or "chunks", "classes to tell apart", "--task regression", remedy)
         if path is not None and is_store(path):
             if label is not None:
-                raise fault(
-                    path, "label= only for a .csv file, whose column it names", "it here", "leave it out"
-                )
+                expected = "no column of labels, which only a .csv file has"
+                raise misfit("label", path, expected, f"{label!r}", "leave it out")
             return open_rows(path, self.height)
         train, test = data.load(path, label=label, image_size=image_size, task=task)
         return chunked(train, self.height), None if test is None else chunked(test, self.height)
@@ -83,7 +82,7 @@ class Chunked:
         numbers = np.arange(len(rows.y))[:, None]
         numbered = replace(rows, X=numbers, image=None, features=(), full_scale=None)
         one, other = (
-            replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, source=part.source)
+            replace(rows, X=taken(rows.X, part.X[:, 0]), y=part.y, origin=part.origin, source=part.source)
             for part in data.split(numbered, held_out=held_out, seed=seed)
         )
         return one, other
@@ -127,6 +126,10 @@ class Chunked:
     def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation:
         """Return how a model answers raw rows of known classes, computed by the workers."""
         return Evaluation(np.concatenate(_each_chunk(rows.X, _probabilities, model)), rows.y)
+
+    def checksum(self, rows: Dataset) -> str:
+        """Return a text that differs where the source of held-out rows does, or any class; X is not read for it."""
+        return f"{rows.source}, {fingerprint(rows.places, rows.y)}"
 
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return where the seconds of all steps went."""

@@ -1,7 +1,8 @@
 """Options as a user gives them, and the configuration of a run, in which nothing is left to be decided."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
@@ -148,8 +149,10 @@ class Options:
     seed: Annotated[int, Help("Seed of splits, first weights and the order of rows.", least=0)] = 0
 
     def __post_init__(self) -> None:
-        for name, hint in get_type_hints(Options, include_extras=True).items():
-            _check_number(name, getattr(self, name), *hint.__metadata__)
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            for about in hint.__metadata__:
+                if isinstance(about, Help):
+                    _check_number(name, getattr(self, name), about)
         given = [name for name in ("hidden", "activation") if getattr(self, name) is not None]
         if self.model in ("logistic", "linear") and given:
             raise ValueError(f"--{given[0]} is for networks, got --model {self.model} too; give one of them")
@@ -249,6 +252,8 @@ class Plan:
         if self.classes == 0:
             outputs, output, cost = 1, "identity", "squared_error"
         activation = "relu" if self.options.activation is None else self.options.activation
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"--activation: expected one of {', '.join(ACTIVATIONS)}, got {activation!r}")
         return MLP(
             (n, *hidden, outputs), activation, output, cost, penalty=read_penalty(self.options.penalty)
         )
@@ -274,15 +279,16 @@ def read_sizes(text: str) -> tuple[int, ...]:
 def read_penalty(text: str) -> Penalty | None:
     """Return the penalty that none, l1:STRENGTH, l2:STRENGTH or elastic:STRENGTH:RATIO describes."""
     name, numbers = _parts(text, "--penalty", _PENALTIES)
-    match name, numbers:
-        case "none", []:
-            return None
-        case "l1", [strength]:
-            return L1(strength)
-        case "l2", [strength]:
-            return L2(strength)
-        case "elastic", [strength, ratio]:
-            return ElasticNet(strength, ratio)
+    with _named("--penalty", text):
+        match name, numbers:
+            case "none", []:
+                return None
+            case "l1", [strength]:
+                return L1(strength)
+            case "l2", [strength]:
+                return L2(strength)
+            case "elastic", [strength, ratio]:
+                return ElasticNet(strength, ratio)
     raise ValueError(f"--penalty: expected {_PENALTIES}, got {text!r}")
 
 
@@ -296,7 +302,8 @@ def read_schedule(text: str, steps: int) -> str:
     if numbers and (numbers[0] < 1 or not float(numbers[0]).is_integer()):
         raise ValueError(f"--schedule: expected a whole number of steps from 1 up, got {text!r}")
     resolved = ":".join([name, *(f"{number:.17g}" for number in numbers)])
-    scheduled(resolved, 1.0)
+    with _named("--schedule", text):
+        scheduled(resolved, 1.0)
     return resolved
 
 
@@ -316,6 +323,16 @@ def _parts(text: str, option: str, expected: str) -> tuple[str, list[float]]:
     if not all(math.isfinite(value) for value in values):
         raise ValueError(f"{option}: expected {expected}, got {text!r}")
     return name, values
+
+
+@contextmanager
+def _named(option: str, text: str) -> Iterator[None]:
+    """Name the option and its text, and no function, in a ValueError of a number in it."""
+    try:
+        yield
+    except ValueError as error:
+        said = str(error).partition(": ")[2].partition(", got ")[0]
+        raise ValueError(f"{option}: {said.replace('l1_ratio', 'the ratio')}, got {text!r}") from error
 
 
 def _check_number(name: str, value: float | None, help_: Help) -> None:

@@ -58,6 +58,9 @@ class Pipeline(Protocol):
     def evaluate(self, model: Model, rows: Dataset, device: Device) -> Evaluation | Prediction:
         """Return how a model answers raw rows of known classes or numbers."""
 
+    def checksum(self, rows: Dataset) -> str:
+        """Return a text that differs where held-out rows do."""
+
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return where the seconds of all steps on chunks went, or None where there are no chunks."""
 
@@ -112,6 +115,10 @@ class InMemory:
         if not model.classes:
             return Prediction(outputs(device, model, rows.X)[:, 0], rows.y)
         return Evaluation(probabilities(device, model, rows.X), rows.y)
+
+    def checksum(self, rows: Dataset) -> str:
+        """Return a text that differs where any raw number of held-out rows does, or any class."""
+        return fingerprint(rows.X, rows.y)
 
     def times(self, rows: RunRows) -> ChunkTimes | None:
         """Return None: there are no chunks."""

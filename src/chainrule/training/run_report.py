@@ -1,5 +1,6 @@
 """The report of a run: what it learnt from and how, how it went, and how well it answers; its JSON is report.json."""
 
+import math
 import platform
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -7,6 +8,9 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Annotated, Any, NamedTuple, get_type_hints
 
+import numpy as np
+
+from chainrule.models.mlp import MLP
 from chainrule.optim import Descent, Report
 from chainrule.training.evaluation import Evaluation, Prediction
 from chainrule.training.run import Run
@@ -49,12 +53,27 @@ class _Entries:
 
 @dataclass(frozen=True)
 class Sources(_Entries):
-    """Where the rows came from, how many features they have, and what was left out of them or guessed."""
+    """Where the rows came from, how many features they have, and what was left out of them or guessed.
+
+    `pictures` is the size to which pictures were brought. Held-out rows with one checksum are the same.
+    """
 
     train: str
     held_out: str
     features: int
     notes: list[str] | None = None
+    pictures: str | None = None
+    checksum: Annotated[str | None, _As("checksum of held-out rows")] = None
+
+
+@dataclass(frozen=True)
+class Choices(_Entries):
+    """What was chosen of the data: the column of labels, the class told from all others, the shares held back."""
+
+    label: str | None = None
+    positive: str | None = None
+    held_out: Annotated[float | None, _As("held-out share")] = None
+    validation: Annotated[float | None, _As("validation share")] = None
 
 
 @dataclass(frozen=True)
@@ -86,12 +105,17 @@ class Accuracy(_Entries):
 
 @dataclass(frozen=True)
 class Mistake(_Entries):
-    """A held-out row that was answered wrong: its number, its class, the answer and the answer's probability."""
+    """A held-out row that was answered wrong: its number among these, its class, the answer and its probability.
+
+    `file` is its picture, or else `number` its number among the rows of the data, from 1.
+    """
 
     row: Annotated[int, _As("held-out row")]
     true: Annotated[str, _As("class")]
     answer: str
     probability: Annotated[float, _As("probability of the answer")]
+    file: str | None = None
+    number: Annotated[int | None, _As("row of the data, from 1")] = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +144,13 @@ class Share(_Entries):
 
 @dataclass(frozen=True)
 class Missed(_Entries):
-    """A held-out row: its number in the data, the number to predict, and the prediction."""
+    """A held-out row: its number among these, the number to predict, the prediction, and where it came from."""
 
     row: Annotated[int, _As("held-out row")]
     true: Annotated[float, _As("number")]
     predicted: Annotated[float, _As("prediction")]
+    file: str | None = None
+    number: Annotated[int | None, _As("row of the data, from 1")] = None
 
 
 @dataclass(frozen=True)
@@ -161,9 +187,11 @@ class ChunkTimes(_Entries):
 class RunReport(_Entries):
     """All that a run says of itself.
 
+    name                the folder that it was written to
     command             the command line
     ended               when, in UTC
     device, threads     where it was computed
+    network             its layers in words
     settings            those of the configuration
     stopped             why it stopped
     cost                that of the last report, and so is `largest_gradient`; None where no step was reported
@@ -171,6 +199,7 @@ class RunReport(_Entries):
     resumed_after       the step of the checkpoint from which the run went on, or None
     """
 
+    name: Annotated[str, _As("run")]
     command: str
     ended: str
     device: dict[str, str]
@@ -181,6 +210,8 @@ class RunReport(_Entries):
     data: Sources
     rows: RowCounts
     classes: TwoClasses | tuple[str, ...]
+    network: str
+    choices: Choices
     settings: dict[str, Any]
     steps: int
     stopped: str
@@ -194,30 +225,35 @@ class RunReport(_Entries):
     chunks: ChunkTimes | None = None
 
 
-def summary(classes: Sequence[str], held_out: Evaluation, accuracy: dict[str, float]) -> Summary:
+def summary(
+    classes: Sequence[str], held_out: Evaluation, accuracy: dict[str, float], places: np.ndarray
+) -> Summary:
     """Return how well a model answers rows.
 
-    `accuracy` is that of the rows "train" and, where there are some, "validation".
+    `accuracy` is that of the rows "train" and, where there are some, "validation". `places` are those of held-out rows.
     """
     return Summary(
         Accuracy(held_out=held_out.accuracy, commonest=held_out.commonest, **accuracy),
         dict(zip(classes, held_out.accuracy_by_class(), strict=True)),
         held_out.confusion.tolist(),
-        [_mistake(held_out, classes, int(row)) for row in held_out.worst],
+        [_mistake(held_out, classes, int(row), places) for row in held_out.worst],
     )
 
 
-def regression(held_out: Prediction, others: dict[str, Prediction]) -> Regression:
+def regression(held_out: Prediction, others: dict[str, Prediction], places: np.ndarray) -> Regression:
     """Return how well a model predicts numbers.
 
-    `others` are the rows "train" and, where there are some, "validation".
+    `others` are the rows "train" and, where there are some, "validation". `places` are those of held-out rows.
     """
 
     def share(name: str) -> Share:
         values = {part: getattr(of, name) for part, of in others.items()}
         return Share(held_out=getattr(held_out, name), **values)
 
-    worst = [Missed(int(i), float(held_out.y[i]), float(held_out.y_hat[i])) for i in held_out.worst]
+    worst = [
+        Missed(int(i), float(held_out.y[i]), float(held_out.y_hat[i]), *_place(places[i]))
+        for i in held_out.worst
+    ]
     return Regression(share("explained"), share("error"), share("mean_error"), held_out.spread, worst)
 
 
@@ -226,16 +262,21 @@ def report_of(
     result: Descent,
     summary: Summary | Regression,
     *,
+    name: str,
     command: str,
+    choices: Choices,
+    checksum: str,
     resumed_after: int,
     seconds_reading: float,
     seconds: float,
     chunks: ChunkTimes | None,
 ) -> RunReport:
     """Return the report of a run that ended with `result`."""
-    problem, classes = run.problem, run.problem.classes
+    problem, classes, image = run.problem, run.problem.classes, run.problem.train.image
+    pictures = f"{image.height} x {image.width}, {image.channels} channels" if image else None
     last = result.history[-1] if result.history else None
     return RunReport(
+        name=name,
         command=command,
         ended=datetime.now(UTC).isoformat(timespec="seconds"),
         device={"name": run.device.name, **run.device.describe()},
@@ -243,13 +284,17 @@ def report_of(
         dtype=run.dtype,
         versions={name: version(name) for name in ("chainrule", "numpy", "array-api-compat")},
         python=platform.python_version(),
-        data=Sources(problem.train.source, problem.test.source, problem.features, problem.notes),
+        data=Sources(
+            problem.train.source, problem.test.source, problem.features, problem.notes, pictures, checksum
+        ),
         rows=RowCounts(
             len(problem.train.y),
             len(problem.test.y),
             None if problem.validation is None else len(problem.validation.y),
         ),
         classes=TwoClasses(*classes) if len(classes) == 2 else classes,
+        network=network_in_words(run.config.net),
+        choices=choices,
         settings=run.config.settings(),
         steps=result.steps,
         stopped=STOPPED[result.stopped],
@@ -264,9 +309,21 @@ def report_of(
     )
 
 
-def _mistake(held_out: Evaluation, classes: Sequence[str], row: int) -> Mistake:
+def network_in_words(net: MLP) -> str:
+    """Return the sizes of the layers with their activations, such as 64 - 16 relu - 10 softmax."""
+    hidden = "".join(f"{size} {net.activation} - " for size in net.sizes[1:-1])
+    return f"{net.sizes[0]} - {hidden}{net.sizes[-1]} {net.output}"
+
+
+def _mistake(held_out: Evaluation, classes: Sequence[str], row: int, places: np.ndarray) -> Mistake:
     answer = held_out.answers[row]
-    return Mistake(row, classes[held_out.y[row]], classes[answer], float(held_out.P[row, answer]))
+    p = float(held_out.P[row, answer])
+    return Mistake(row, classes[held_out.y[row]], classes[answer], p, *_place(places[row]))
+
+
+def _place(place: Any) -> tuple[str | None, int | None]:
+    """Return the file of a row and None, or None and its number."""
+    return (str(place), None) if isinstance(place, str) else (None, int(place))
 
 
 def _json(value: Any) -> Any:
@@ -276,4 +333,5 @@ def _json(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, list | tuple):
         return [_json(item) for item in value]
-    return value
+    # JSON knows no NaN, which the share of a variance of 0 is.
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -58,7 +58,7 @@ def test_a_message_is_short_whatever_names_a_file_holds(sound, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.npz", "small.npz", "a.h5", "a.png"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.floats(0, 1, exclude_max=True), from_end=st.booleans())
 def test_a_truncated_file_is_always_refused(sound, tmp_path_factory, name, where, from_end):
     content = sound[name]
@@ -80,7 +80,7 @@ def test_a_truncated_picture_is_refused_or_gives_every_pixel(sound, tmp_path, na
 
 
 @pytest.mark.parametrize("name", ["a.npz", "small.npz", "a.png"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_harmless(sound, tmp_path_factory, name, where, bit):
     content = bytearray(sound[name])

@@ -313,7 +313,7 @@ def test_a_folder_that_may_not_be_listed_is_refused_by_its_name(tmp_path, monkey
 
 
 def test_label_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"label= only for a \.csv or \.tsv file"):
+    with pytest.raises(DataError, match=r"expected no column of labels, which only a \.csv or \.tsv file"):
         load(write_all(tmp_path), label="y")
 
 

@@ -40,7 +40,7 @@ def of_dtype(dtype, X, y, w, b):
     dtype=st.sampled_from(list(TOLERANCE)),
     gap=st.integers(0, 3),
 )
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_it_sums_what_tiles_sum(kernel, fours, n, seed, dtype, gap):
     X, _, w, b = problem(4 * fours, n + gap, seed)
     y = np.random.default_rng(seed).random(4 * fours)

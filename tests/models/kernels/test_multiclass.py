@@ -42,7 +42,7 @@ def scaled(dtype, m, n, k, seed=0):
 )
 @example(fours=9, n=1568, k=10, seed=0, dtype="float32", gap=0)
 @example(fours=9, n=1700, k=11, seed=0, dtype="float64", gap=1)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_it_sums_what_tiles_sum(kernel, fours, n, k, seed, dtype, gap):
     X, y, W, b = scaled(dtype, 4 * fours, n + gap, k, seed)
     X, W = read_only(X)[:, :n], W[:n]

@@ -1,24 +1,29 @@
 """The page that a run leaves: its numbers read back, its names kept harmless, its drawings where they belong."""
 
+import base64
 import csv
+import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from chainrule import data, get_device
 from chainrule.data.dataset import Dataset
+from chainrule.data.formats.pictures import read_image
 from chainrule.data.scaling import Scaling
 from chainrule.models.mlp import MLP
 from chainrule.optim import Report
 from chainrule.training import evaluation
 from chainrule.training.model_file import Model, load_model
 from chainrule.training.report import artifacts, html
-from chainrule.training.report.elements import Figure
 from chainrule.training.run_report import (
     Accuracy,
+    Choices,
     RowCounts,
     RunReport,
     Sources,
@@ -28,9 +33,9 @@ from chainrule.training.run_report import (
 )
 from tests.helpers.commands import answer
 
-VOID = {"meta", "img", "path", "circle"}
+VOID = {"meta", "img", "path", "circle", "rect", "br"}
 PLAIN = """html head meta title style body main section h1 h2 p dl div dt dd data figure figcaption svg path text
-circle ul li table caption thead tbody tr th td img pre code details summary"""
+circle rect br ul li table caption thead tbody tr th td img pre code details summary"""
 
 
 class Page(HTMLParser):
@@ -137,23 +142,104 @@ def test_every_number_is_that_of_the_report_and_the_history(tmp_path, three_kind
     assert origin["seconds reading"] == report["seconds reading"] > 0
     assert origin["threads while learning"] == 1.0
     assert origin["settings: net: sizes"] == "2, 16, 8, 3"
+    assert (origin["choices: held-out share"], origin["choices: validation share"]) == (0.2, 0.1)
     assert page.said("code") == report["command"]
 
 
-def test_pictures_are_those_beside_it_and_have_words(tmp_path, pictures):
-    import base64
+def opened(source):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))))
 
+
+def test_pictures_are_their_own_pixels_and_are_named_by_their_files(tmp_path, pictures):
+    out = tmp_path / "run"
+    answer("train", pictures, "--image-size", 8, "--steps", 2, "--learning-rate", 1e-9, "--out", out)
+    page, report = page_in(out), json.loads((out / "report.json").read_text())
+    shown = [about for tag, about, _ in page.elements if tag == "img"]
+    model = load_model(out / "model.safetensors")
+    # Two classes at a rate of nearly 0: half of the held-out rows are answered wrong.
+    mistakes, weights = shown[: len(report["worst mistakes"])], shown[len(report["worst mistakes"]) :]
+    assert len(mistakes) == 2
+    assert len(weights) == 4
+    for about, told in zip(mistakes, report["worst mistakes"], strict=True):
+        assert about["alt"] == f"A {told['class']} taken for {told['answer']}"
+        pixels = pictures_of(told["file"], model)
+        assert opened(about["src"]).tolist() == pixels.tolist()
+        assert Path(told["file"]).parent == pictures / told["class"]
+        assert Path(told["file"]).name in page.said("figcaption")
+    summed = model.params[0][0].reshape(3, 8, 8).sum(axis=0)
+    drawn = opened(weights[0]["src"])
+    assert drawn.shape == (8, 8, 4)
+    blue, orange = drawn[summed > 0], drawn[summed < 0]
+    assert (blue[:, 2] > blue[:, 0]).all()
+    assert (orange[:, 0] > orange[:, 2]).all()
+    limit = np.abs(model.params[0][0].reshape(3, 8, 8)).max(initial=np.abs(summed).max())
+    np.testing.assert_allclose(drawn[..., 3], 255 * np.abs(summed) / limit, atol=0.51)
+    assert [row[0] for row in page.tables[1][1:]] == [told["file"] for told in report["worst mistakes"]]
+    drawings = [about for tag, about, _ in page.elements if tag == "svg"]
+    assert all(about.get("aria-hidden") == "true" or about["aria-label"] for about in drawings)
+    assert sum("aria-label" in about for about in drawings) == 2
+    assert dict(page.tables["origin"][1:])["data: pictures"] == "8 x 8, 3 channels"
+
+
+def pictures_of(path, model):
+    return read_image(path, model.image).reshape(3, 8, 8).transpose(1, 2, 0)
+
+
+def test_with_no_mistake_the_least_certain_rows_are_shown(tmp_path, pictures):
     answer("train", pictures, "--image-size", 8, "--steps", 200, "--out", tmp_path)
     page = page_in(tmp_path)
-    shown = [about for tag, about, _ in page.elements if tag == "img"]
-    assert [base64.b64decode(about["src"].partition(",")[2]) for about in shown] == [
-        (tmp_path / name).read_bytes() for name in ("mistakes.png", "weights.png")
+    assert "No mistakes; the least certain, held out." in page.said("p")
+    assert "A dark, answered right" in [about.get("alt") for _, about, _ in page.elements]
+
+
+def test_the_numbers_of_weights_stand_beside_their_bars(tmp_path, table):
+    answer("train", table, "--label", "species", "--steps", 5, "--out", tmp_path)
+    page = page_in(tmp_path)
+    W = load_model(tmp_path / "model.safetensors").params[0][0][:, 0]
+    rows = next(rows for rows in page.tables.values() if rows[0][0] == "feature")
+    assert dict(row[:2] for row in rows[1:]) == dict(zip(("height", "weight"), W.tolist(), strict=True))
+    bars = [about for _, about, _ in page.elements if about.get("class", "").startswith("bar")]
+    assert [about["class"] for about in bars] == [
+        "bar for" if value > 0 else "bar against" for value in sorted(W, key=abs, reverse=True)
     ]
-    assert "no mistakes; the least certain: a " in shown[0]["alt"]
-    assert "blue counts for 'dark'" in shown[1]["alt"]
-    drawn = [about for tag, about, _ in page.elements if tag == "svg"]
-    assert all(about.get("aria-hidden") == "true" or about["aria-label"] for about in drawn)
-    assert sum("aria-label" in about for about in drawn) == 2
+
+
+def test_a_page_is_named_by_its_run_what_it_found_and_when(tmp_path, table):
+    titles = set()
+    for name in ("one", "two"):
+        answer("train", table, "--label", "species", "--steps", 5, "--out", tmp_path / name)
+        page, report = page_in(tmp_path / name), json.loads((tmp_path / name / "report.json").read_text())
+        assert report["run"] == name
+        found = f"{report['accuracy']['held out']:.2%} of 8 held-out rows answered right"
+        ended = report["ended"][:16].replace("T", " ")
+        assert page.said("title") == f"{name}: {found}, {ended} UTC"
+        assert page.said("h1") == f"{name}: 'dog' or 'cat'"
+        assert f"Learnt from {table}, 32 rows, by the network 2 - 1 sigmoid, {ended} UTC." in page.said("p")
+        titles.add(page.said("title"))
+    assert len(titles) == 2
+
+
+def test_what_was_left_out_of_the_data_stands_at_the_top(tmp_path, pictures):
+    (pictures / "readme.txt").write_text("no picture")
+    answer("train", pictures, "--image-size", 4, "--steps", 2, "--out", tmp_path / "run")
+    assert "1 files in" in page_in(tmp_path / "run").said("li")
+    assert "are left out (1 .txt), the first readme.txt" in page_in(tmp_path / "run").said("li")
+
+
+def test_every_answer_to_a_held_out_row_is_kept(tmp_path, three_kinds):
+    answer("train", three_kinds, "--hidden", 8, "--epochs", 5, "--out", tmp_path)
+    with (tmp_path / "held-out.csv").open(newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["row", "class", "answer", "probability"]
+    everything = data.load(three_kinds)[0]
+    _, held_out = data.split(everything, held_out=0.2, seed=0)
+    assert len(rows) == len(held_out.y)
+    P = evaluation.probabilities(get_device("cpu"), load_model(tmp_path / "model.safetensors"), everything.X)
+    for number, true, said, p in rows:
+        k = int(number) - 1
+        assert true == everything.classes[everything.y[k]]
+        assert said == everything.classes[np.argmax(P[k])]
+        assert float(p) == pytest.approx(P[k].max(), rel=1e-6)
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -198,6 +284,7 @@ def test_no_step_is_a_page_too(tmp_path, three_kinds):
 def report_with(classes, summary, m):
     """Return the report of a run in which nothing but `classes` and `summary` tells anything."""
     return RunReport(
+        name="made up",
         command="chainrule train",
         ended="now",
         device={"name": "cpu"},
@@ -208,6 +295,8 @@ def report_with(classes, summary, m):
         data=Sources("made up", "made up", 2),
         rows=RowCounts(m, m),
         classes=classes,
+        network="",
+        choices=Choices(),
         settings={},
         steps=9,
         stopped="so",
@@ -229,7 +318,7 @@ def saved(folder, k=3, history=(), m=400):
     names = tuple(f"class {c}" for c in range(k))
     test = Dataset(rng.standard_normal((m, 2)), rng.integers(0, k, m), names, None, "made up")
     answers = evaluation.Evaluation(rng.dirichlet(np.ones(k), m), test.y)
-    report = report_with(names, summary(names, answers, {"train": answers.accuracy}), m)
+    report = report_with(names, summary(names, answers, {"train": answers.accuracy}, test.places), m)
     model = Model(net, params, Scaling(np.zeros(2), np.ones(2)), names, None, None, ())
     artifacts.save(folder, model, history, report, test, answers)
     return answers
@@ -280,5 +369,5 @@ def test_a_long_history_is_thinned_and_says_so(tmp_path):
 def test_names_that_no_encoding_takes_are_written_out():
     found = Summary(Accuracy(1.0, 1.0, 0.5), {"a": 1.0, "b\udcff": None}, [[2, 0], [0, 0]], [])
     report = report_with(TwoClasses("a", "b\udcff"), found, 2)
-    page = Page(html.render(report, ["step"], [], {}, {"Weights": Figure(b"", "<", "<")}).decode("utf-8"))
+    page = Page(html.render(report, ["step"], [], {}, {}).decode("utf-8"))
     assert page.tables["confusion"][2] == ["b\\udcff", "0", "0", "no row"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule.data.errors import fault, some
+from chainrule.data.errors import fault, misfit, some
 from chainrule.data.formats.reader import Raw, Reader, Wanted
 from chainrule.data.limits import check_room
 
@@ -53,8 +53,7 @@ def read(path: Path, label: str | None, wanted: Wanted | None = None) -> tuple[R
     if len(found) != 1 and (wanted is None or label is not None):
         expected = f"one label column ({' or '.join(map(repr, known))})"
         got = f"the columns {some(header)}"
-        remedy = "name the label column with label= (--label)"
-        raise fault(f"{path}, line 1", expected, got, remedy)
+        raise misfit("label", f"{path}, line 1", expected, got, "name the column of the labels")
     if wanted is not None and label is None and not wanted.features and len(header) == wanted.n:
         found = []
     k = header.index(found[0]) if len(found) == 1 else None

@@ -241,7 +241,8 @@ def read_folder(folder: Path, image: ImageShape) -> Raw:
             faults.insert(0, f"{folder}: {len(faults)} of {len(paths)} pictures do not open:")
         raise DataError("\n".join(faults[:11] + more))
     labels = np.array([path.relative_to(folder).parts[0] for path in paths])
-    return Raw(X, labels, image, str(folder), notes=_notes(folder, left_out))
+    notes = _notes(folder, left_out)
+    return Raw(X, labels, image, str(folder), notes=notes, files=tuple(map(str, paths)))
 
 
 def _class_folders(folder: Path) -> list[Path]:

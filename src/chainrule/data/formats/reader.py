@@ -23,6 +23,7 @@ class Raw:
     features  the names of the columns, where the file names them
     place     returns where the label of row i stands, for messages
     notes     what a reader should know of the reading
+    files     the file of each row, where rows have files of their own
     """
 
     X: np.ndarray
@@ -33,6 +34,7 @@ class Raw:
     features: tuple[str, ...] = ()
     place: Callable[[int], str] = "y[{}]".format
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,14 @@ class Reader:
     read_test: Callable[[Path, Dataset], Raw] | None = None
     in_memory: bool = True
     in_chunks: bool = False
+
+
+def dataset_of(raw: Raw, y: np.ndarray, classes: tuple[str, ...]) -> Dataset:
+    """Return the samples of a file with the numbers (m,) of their classes, or with numbers to predict."""
+    origin = np.array(raw.files) if raw.files else None
+    return Dataset(
+        raw.X, y, classes, raw.image, raw.source, features=raw.features, notes=raw.notes, origin=origin
+    )
 
 
 def suffixed(*suffixes: str) -> Callable[[Path], bool]:

@@ -14,12 +14,13 @@
 //   g        the gradient of the output, shaped as x; null where none flows
 //   shares   what its gate adds to the gradient of each input; null where it adds nothing
 //   slopes   of an elementwise gate, or of single numbers: the local gradient in each input, shaped as x
+//   alive    which elements no selection left out on the way from the output; null for all
 // Lists are replaced and never written to, so boxes may share them.
 
 // A row for each gate, filled in from the notation of chainrule.explain. `written`, a formula of the inputs x, y, z, or
 // "" for a call; `value` of the inputs; and for each input one of `slopes`, of the value and the inputs, or, of a gate
 // of rows, one of `shares`, of the gradient, the value, the place in the row, and the rows. At ties and corners they
-// are those of the Python rules.
+// are those of the Python rules. `flow` is how what a selection left out passes through the gate; "" where it ends.
 const GATES = {};
 
 const CASTS = {
@@ -68,8 +69,8 @@ const elementwise = {
     return GATES[box.gate].slopes.map((slope) => all.map((of, k) => slope(box.x[k], ...of)));
   },
   shares: (box, inputs, g) => elementwise.slopes(box, inputs).map((slopes, j) => {
-    // A gradient of exactly 0 stays 0 where the slope is infinite.
-    const shares = slopes.map((slope, k) => (g[k] === 0 ? 0 : g[k] * slope));
+    const leftOut = (k) => (box.alive && !box.alive[k]) || (selects(box) && slopes[k] === 0);
+    const shares = slopes.map((slope, k) => (leftOut(k) ? 0 : g[k] * slope));
     return added(inputs[j].x.length, spread(inputs[j].shape, box.shape), shares);
   }),
 };
@@ -77,8 +78,9 @@ const elementwise = {
 // The rows of inputs that are spread over each other: where each row stands, and its elements in each input.
 function rowsOf(box, inputs) {
   const shape = common(inputs.map((x) => x.shape));
-  const rows = range(size(shape.filter((n, axis) => !box.axes.includes(axis)))).map(() => []);
-  spread(shape.map((n, axis) => (box.axes.includes(axis) ? 1 : n)), shape).forEach((row, place) => rows[row].push(place));
+  const kept = shape.map((n, axis) => (box.axes.includes(axis) ? 1 : n));
+  const rows = range(size(kept)).map(() => []);
+  spread(kept, shape).forEach((row, place) => rows[row].push(place));
   const own = inputs.map((x) => spread(x.shape, shape));
   return rows.map((places) => ({ places, own, of: inputs.map((x, j) => places.map((place) => x.x[own[j][place]])) }));
 }
@@ -143,6 +145,26 @@ function kind(box) {
   return GATES[box.gate].shares ? rowwise : elementwise;
 }
 
+function flowOf(box) {
+  if (box.moved) return box.gate === "getitem" ? "selects" : "moves";
+  return GATES[box.gate]?.flow ?? "";
+}
+
+const selects = (box) => ["selects", "picks"].includes(flowOf(box));
+
+// Note which elements of an input a selection has not left out: the gradient of the others is 0, and stays 0 at a slope
+// that is infinite or NaN. An element that merely has a gradient of 0 follows the formula, to NaN.
+function pass(box, inputs, j) {
+  const [flow, x] = [flowOf(box), inputs[j]];
+  if (!flow || !(box.alive || selects(box))) x.alive = null;
+  if (x.alive === null) return;
+  const ones = (box.alive ?? box.x.map(() => true)).map(Number);
+  const each = kind(box);
+  const passed =
+    flow === "elementwise" ? added(x.x.length, spread(x.shape, box.shape), ones) : each.shares(box, inputs, ones)[j];
+  x.alive = passed.map((share, k) => share !== 0 || Boolean(x.alive?.[k]));
+}
+
 // Compute every value; `by` is added to one element of one box, and all that follows from it is computed from the sum.
 function forward(boxes, changed, element, by) {
   boxes.forEach((box, i) => {
@@ -154,8 +176,9 @@ function forward(boxes, changed, element, by) {
 
 function backward(boxes) {
   const output = boxes.at(-1);
-  for (const box of boxes) Object.assign(box, { g: box.traced ? box.x.map(() => 0) : null, shares: null, slopes: null });
-  output.g = output.x.map(() => 1);
+  for (const box of boxes)
+    Object.assign(box, { g: box.traced ? box.x.map(() => 0) : null, shares: null, slopes: null, alive: undefined });
+  Object.assign(output, { g: output.x.map(() => 1), alive: null });
   const [behind, reached] = [new Set([output]), new Set([output])];
   for (const box of [...boxes].reverse()) {
     if (!box.inputs.length || !behind.has(box)) continue;
@@ -169,7 +192,10 @@ function backward(boxes) {
     box.slopes = each.slopes ? each.slopes(box, inputs) : single ? each.shares(box, inputs, [1]) : null;
     inputs.forEach((x, j) => {
       if (!x.traced) return;
-      if (reached.has(box)) reached.add(x);
+      if (reached.has(box)) {
+        reached.add(x);
+        pass(box, inputs, j);
+      }
       x.g = x.g.map((g, k) => CASTS[x.dtype](g + box.shares[j][k]));
     });
   }

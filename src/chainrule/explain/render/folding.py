@@ -51,7 +51,7 @@ def folded(graph: "Graph", most: int) -> list[Box]:
 def _inputs_at_first_use(nodes: "Sequence[Node]") -> list[int]:
     """Return the indices in a forward order in which each input stands right before the gate that first uses it.
 
-    A network's parameters then stand with their layer, inputs that no gate uses come first, and the output last. Folding
+    A network's parameters then stand with their layer; inputs without a gate come first, and the output last. Folding
     any stretch of a forward order makes no circle of boxes.
     """
     order: list[int] = []

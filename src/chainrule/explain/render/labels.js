@@ -11,7 +11,9 @@ function labelled(box, x, withShape) {
     const shape = box.shape.length > 1 ? box.shape.join(" × ") : `${x.length} numbers`;
     const odd = x.length - numbers.length;
     return [
-      ...(withShape ? [shape] : []), limits.join(" .. ") || "no finite number", `norm ${number(Math.hypot(...numbers), 3)}`,
+      ...(withShape ? [shape] : []),
+      limits.join(" .. ") || "no finite number",
+      `norm ${number(Math.hypot(...numbers), 3)}`,
       ...(odd ? [`${odd} not finite`] : []),
     ];
   }
@@ -27,7 +29,7 @@ function labelled(box, x, withShape) {
 
 // Blue above 0, orange below, the deeper the larger.
 function heatmap(box, x) {
-  const [above, below, zero, odd] = graph.heat;
+  const [above, below, zero, odd] = graph.colours;
   const canvas = make("canvas", { width: box.shape.at(-1), height: x.length / box.shape.at(-1) });
   const pen = canvas.getContext("2d");
   const picture = pen.createImageData(canvas.width, canvas.height);
@@ -45,20 +47,24 @@ function relabel(node, box, kind, x) {
   const text = node.querySelector(`text.${kind}`);
   if (!text || !x?.length) return;
   const lines = labelled(box, x, kind === "value");
-  const first = text.querySelector("tspan");
-  const parts = lines.map((line, k) => {
-    const part = k || !first ? document.createElementNS(text.namespaceURI, "tspan") : first;
-    part.textContent = line;
-    if (first) Object.entries({ x: first.getAttribute("x"), y: Number(first.getAttribute("y")) + 13 * k }).forEach((pair) => part.setAttribute(...pair));
-    return part;
-  });
-  text.replaceChildren(...parts);
-  // Squeeze what is longer than the room that is kept for it.
-  for (const part of parts) {
-    part.removeAttribute("textLength");
-    if (part.getComputedTextLength() > node.dataset.room) part.setAttribute("textLength", node.dataset.room);
-    part.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  const [first] = text.children;
+  let parts = [text];
+  if (first) {
+    parts = lines.map((line, k) => {
+      const part = k ? first.cloneNode() : first;
+      part.setAttribute("y", Number(first.getAttribute("y")) + 13 * k);
+      return part;
+    });
+    text.replaceChildren(...parts);
   }
+  parts.forEach((part, k) => {
+    part.textContent = lines[k];
+    part.removeAttribute("textLength");
+    // Squeeze what is longer than the room that is kept for it.
+    if (part.getComputedTextLength() <= node.dataset.room) return;
+    part.setAttribute("textLength", node.dataset.room);
+    part.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  });
   node.querySelector(`g.${kind} image`)?.setAttribute("href", heatmap(box, x));
 }
 

@@ -2,11 +2,15 @@
 
 import unicodedata
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chainrule.explain.format import FEW, number
 from chainrule.explain.render.png import as_matrix, heatmap
+
+if TYPE_CHECKING:
+    from chainrule.explain.graph import Sight
 
 LINE = 13.0
 """Height of a line of small text, in user units."""
@@ -46,10 +50,16 @@ class Label:
 
 
 @np.errstate(all="ignore")
-def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
-    """Return the label of an array of any shape; for None, an empty label."""
+def label(x: np.ndarray | None, with_shape: bool = True, sight: "Sight | None" = None) -> Label:
+    """Return the label of an array of any shape; for None, an empty label.
+
+    `sight` says what its numbers are: named columns are the three largest, a picture is a heat map, colours added up.
+    """
     if x is None:
         return Label()
+    if sight and sight.columns:
+        order = np.argsort(-x[0], kind="stable")[:3]
+        return Label(tuple(f"{shortened(sight.columns[k], 12)} {_short(x[0, k])}" for k in order))
     if x.ndim == 0:
         return Label((number(x),), scalar=True)
     if x.size == 0:
@@ -65,14 +75,16 @@ def label(x: np.ndarray | None, with_shape: bool = True) -> Label:
     lines.append(f"norm {_short(np.linalg.norm(finite))}")
     if finite.size < x.size:
         lines.append(f"{x.size - finite.size:,} not finite")
-    return Label(tuple(lines), heatmap(numbers), _fitted(as_matrix(x).shape))
+    if sight and sight.picture:
+        numbers = numbers.reshape(sight.picture).sum(axis=0)
+    return Label(tuple(lines), heatmap(numbers), _fitted(as_matrix(numbers).shape))
 
 
 def room(x: np.ndarray) -> float:
-    """Return the width to keep for the label of an array whose numbers will change, in user units."""
+    """Return the width to keep for numbers of six digits and a sign in place of those of x, in user units."""
     if x.ndim == 0:
         return text_width("0" * 9, DIGIT)
-    return text_width("0" * (7 * min(x.shape[-1], 3) + 1 if x.size <= FEW else 18))
+    return text_width("0" * (7 * min(x.shape[-1], 3) + 1)) if 0 < x.size <= FEW else 0.0
 
 
 def shortened(text: str, most: int) -> str:

@@ -122,7 +122,8 @@ function showCode(kind, box) {
   const none = "No line of its own: the numbers are known before the program runs, or passed on as they are.";
   find("said").textContent = gate && !lit.length ? none : "";
   // Scroll the program, and never the page.
-  if (lit.length) find("code").scrollTop = lines[lit[0]].offsetTop - find("code").offsetTop - find("code").clientHeight / 3;
+  const { offsetTop, clientHeight } = find("code");
+  if (lit.length) find("code").scrollTop = lines[lit[0]].offsetTop - offsetTop - clientHeight / 3;
 }
 
 function marked(line, part) {
@@ -137,7 +138,8 @@ function track() {
   for (const [kind, from, to] of [["forward", 0, seed], ["backward", seed, steps.length]]) {
     if (from === to) continue;
     const bars = range(to - from).map(() => make("i"));
-    find("track").append(make("div", { className: kind, style: `flex:${bars.length}` }, make("small", {}, kind), ...bars));
+    const group = { className: kind, style: `flex:${bars.length}` };
+    find("track").append(make("div", group, make("small", {}, kind), ...bars));
   }
   find("scrubber").style.setProperty("--steps", steps.length);
   find("scrub").max = last;
@@ -165,7 +167,9 @@ function play() {
   timer = setInterval(() => (now < last ? show(now + 1) : stop()), 1800);
 }
 
-const ACTIONS = { first: () => show(0), back: () => show(now - 1), play, next: () => show(now + 1), last: () => show(last) };
+const ACTIONS = {
+  first: () => show(0), back: () => show(now - 1), play, next: () => show(now + 1), last: () => show(last),
+};
 const KEYS = { Home: "first", ArrowLeft: "back", " ": "play", ArrowRight: "next", End: "last" };
 
 function act(name) {
@@ -193,7 +197,8 @@ function compute() {
 function agrees() {
   const weighed = (x, of) => x.reduce((sum, each, k) => sum + (k + 1) * of(each), 0);
   const all = boxes.map((box) => [box.x, box.g].filter(Array.isArray));
-  const scales = [0, 1].map((k) => Math.max(...all.map((each) => weighed(each[k] ?? [], Math.abs)).filter(Number.isFinite), 0));
+  const scale = (k) => Math.max(...all.map((each) => weighed(each[k] ?? [], Math.abs)).filter(Number.isFinite), 0);
+  const scales = [scale(0), scale(1)];
   return boxes.every(({ sums }, i) => sums.every((text, k) => {
     const [expected, found] = [Number(text), weighed(all[i][k], Number)];
     const near = boxes.some((box) => box.dtype === "float32") ? 1e-3 : 1e-6;
@@ -304,7 +309,7 @@ function meaning(box) {
   const out = boxes[output];
   if (!box.traced) return `No gradient flows to ${box.name}.`;
   if (!graph.backward || box.fold) return "";
-  if (fixed) return `d${box.name} = ${box.gradient}. ${fixed.replace("the inputs cannot be changed", "it cannot try what the gradient foretells")}`;
+  if (fixed) return `d${box.name} = ${box.gradient}. It cannot be tried, as inputs cannot be changed here.`;
   const [name, g] = [indexed(box, element), box.g[element]];
   const tried = boxes.map((each) => ({ ...each }));
   forward(tried, chosen, element, NUDGE);
@@ -317,14 +322,23 @@ function meaning(box) {
 
 function about() {
   const box = boxes[chosen];
-  find("named").textContent = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, ${box.inputs.length ? "gate " : ""}${box.gate}`;
+  const what = box.inputs.length ? `gate ${box.gate}` : box.gate;
+  find("named").textContent = box.fold ? `${box.name}: ${box.inside}` : `${box.name}, ${what}`;
   find("meaning").textContent = meaning(box);
-  const [value, ...flows] = graph.rules[box.gate] ?? [""];
-  const here = box.fold ? [] : [box.forward, ...box.backward].map((sides) => sides.join(" = "));
-  const own = code && box.lines ? [...new Set([...box.lines[0], ...box.lines[2]])].map((k) => code[k].trim()) : [];
-  const parts = [["Rule", value && [value, ...flows]], ["Here", here], ["Program", own]].filter(([, lines]) => lines.length);
-  find("facts").replaceChildren(...parts.flatMap(([name, lines]) =>
-    [make("dt", {}, name), ...lines.map((line) => make("dd", {}, line))]));
+  const traced = (other) => other.inputs.filter((i) => boxes[i].traced);
+  // What each gate behind the node adds to its gradient.
+  const shares = boxes.flatMap((other) =>
+    traced(other).flatMap((i, line) => (i === chosen ? [other.backward?.[line]] : [])));
+  const own = code && box.lines ? [...new Set([...box.lines[0], ...box.lines[2]])].map((k) => [code[k].trim()]) : [];
+  const parts = box.fold ? [] : [
+    ["Rule", (graph.rules[box.gate] ?? []).map((formula) => [formula])],
+    ["Value", [box.forward]],
+    ["Gradient", shares.filter(Boolean)],
+    ["Passes on", box.backward],
+    ["Program", own],
+  ];
+  find("facts").replaceChildren(...parts.filter(([, lines]) => lines.length).flatMap(([name, lines]) =>
+    [make("dt", {}, name), ...lines.map((sides) => make("dd", {}, sides.join(" = ")))]));
   const several = !fixed && box.traced && !box.fold && box.x.length > 1;
   find("elements").hidden = !several;
   if (several) {
@@ -356,7 +370,8 @@ function nodes() {
   svg.setAttribute("aria-describedby", text);
   boxes.forEach((box, i) => {
     const node = nodeOf(i);
-    for (const [key, value] of [["role", "button"], ["tabindex", "0"], ["aria-pressed", "false"]]) node.setAttribute(key, value);
+    const button = { role: "button", tabindex: "0", "aria-pressed": "false" };
+    for (const [key, value] of Object.entries(button)) node.setAttribute(key, value);
     node.addEventListener("click", () => choose(i));
     node.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;

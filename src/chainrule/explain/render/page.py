@@ -23,6 +23,7 @@ from chainrule.explain.render.svg import MOST, clean, computed, draw
 from chainrule.explain.wording import index, rule, settings, sides
 from chainrule.gates.indexing import parts_of
 from chainrule.gates.standard import RULES
+from chainrule.program.recording import NotReplayableError
 
 if TYPE_CHECKING:
     from chainrule.explain.graph import Graph, Node, NumpyArray, Program
@@ -32,6 +33,8 @@ _SCRIPTS = ("evaluate.js", "words.js", "labels.js", "page.js")
 _MOST_NUMBERS = 2000
 """A page computes with at most so many numbers."""
 
+_CHOSEN = "Which gates run depends on the values of the inputs, so the inputs cannot be changed."
+
 _KINDS = ("bool", "int64", "float32", "float64")
 _NEUTRAL = {"correction": 0, "ord": 2, "keepdims": None, "axis": None}
 """Settings of gates of rows that a page computes with; where a number is here, with that alone."""
@@ -40,12 +43,14 @@ _NEUTRAL = {"correction": 0, "ord": 2, "keepdims": None, "axis": None}
 def html(graph: "Graph") -> str:
     """Return the page of a graph, a whole file."""
     boxes = folded(graph, MOST)
-    needed = _needed(graph, boxes)
-    data = _data(graph, boxes, needed)
+    program, is_for_all = _program(graph, boxes)
+    needed = _needed(graph, boxes) if is_for_all else _CHOSEN
+    data = _data(graph, boxes, needed, program)
     script = _script([node.gate for node in graph.nodes] if isinstance(needed, list) else [])
     return Template(_asset("page.html")).substitute(
         title=_text(graph.title),
         heading=_text(shortened(graph.title, 100)),
+        above=graph.above,
         under=f"how fast {_text(graph.output.name)} grows with it" if computed(graph) else "not computed yet",
         drawing=draw(graph, boxes, heading=False, changing=isinstance(needed, list)),
         # Without "<" no text of a user can end the element or begin another.
@@ -83,8 +88,9 @@ def _script(gates: Collection[str], names: Sequence[str] = _SCRIPTS) -> str:
     return re.sub(r"^ *//.*\n|^ +", "", script, flags=re.MULTILINE)
 
 
-def _data(graph: "Graph", boxes: Sequence[Box], needed: list[dict[str, Any]] | str) -> dict[str, Any]:
-    program = _program(graph, boxes)
+def _data(
+    graph: "Graph", boxes: Sequence[Box], needed: list[dict[str, Any]] | str, program: "Program | None"
+) -> dict[str, Any]:
     lines = program.lines if program else ()
     own = needed if isinstance(needed, list) else [{} for _ in boxes]
     gates = {node.gate: len(node.inputs) for node in graph.nodes if node.inputs}
@@ -97,7 +103,7 @@ def _data(graph: "Graph", boxes: Sequence[Box], needed: list[dict[str, Any]] | s
             for box, more in zip(boxes, own, strict=True)
         ],
         "rules": {gate: rule(gate, inputs) for gate, inputs in gates.items()},
-        "heat": [palette.ABOVE, palette.BELOW, palette.ZERO, palette.NOT_A_NUMBER],
+        "colours": [palette.ABOVE, palette.BELOW, palette.ZERO, palette.NOT_A_NUMBER],
         "code": program.source.split("\n") if program else None,
     }
 
@@ -136,7 +142,10 @@ def _own(graph: "Graph", node: "Node") -> dict[str, Any] | None:
     if node.gate == "matmul":
         return {"written": row.written} if max(x.ndim for x in inputs) <= 2 and not given else None
     if row.rows and len(inputs) == len(row.rows) - 1:
-        if any(_NEUTRAL.get(key, setting) not in (None, setting) or key not in _NEUTRAL for key, setting in given.items()):
+        if any(
+            _NEUTRAL.get(key, setting) not in (None, setting) or key not in _NEUTRAL
+            for key, setting in given.items()
+        ):
             return None
         ndim = max(x.ndim for x in inputs)
         # NumPy reduces a single number along axis 0, which it does not have.
@@ -174,20 +183,25 @@ def _number(x: float) -> float | str:
     return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}.get(str(x), x)
 
 
-def _program(graph: "Graph", boxes: Sequence[Box]) -> "Program | None":
-    """Return the program of a graph, where it is known which of its lines belong to which node."""
-    if graph.program is None or len(boxes) < len(graph.nodes) or not computed(graph):
-        return None
+def _program(graph: "Graph", boxes: Sequence[Box]) -> "tuple[Program | None, bool]":
+    """Return the program of a graph, where it is known which of its lines belong to which node.
+
+    And whether the gates are the same for all inputs, as far as writing a program shows.
+    """
+    if graph.program is None or len(boxes) < len(graph.nodes):
+        return None, True
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.filterwarnings("error", "compile")  # of what another run would not repeat
             program = graph.program()
+    except NotReplayableError:
+        return None, False
     except (
         Exception
     ):  # what a function does in a second run, or what no program can have: the drawing stands alone
-        return None
-    return program if program.lines else None
+        return None, True
+    return (program if program.lines and computed(graph) else None), True
 
 
 def _box(graph: "Graph", box: Box) -> dict[str, Any]:

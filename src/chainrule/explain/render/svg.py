@@ -102,7 +102,7 @@ def svg(graph: "Graph", *, most: int = MOST) -> str:
 
 
 def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, changing: bool = False) -> str:
-    """Draw boxes of a graph, with or without the title and the key above them; `changing` keeps room for other numbers."""
+    """Draw boxes of a graph, with or without the title and the key; `changing` keeps room for other numbers."""
     cells = [_cell(graph, box, changing) for box in boxes]
     wires = [(start, end) for end, box in enumerate(boxes) for start in box.inputs]
     layout = arranged([cell.size for cell in cells], wires)
@@ -120,7 +120,7 @@ def draw(graph: "Graph", boxes: Sequence[Box], heading: bool = True, changing: b
     lines = [_wire(cells, layout, start, end, ports[start, end]) for start, end in dict.fromkeys(wires)]
     parts.append(f"<g>{''.join(lines)}</g>")
     used = {start for start, _ in wires}
-    parts += [_drawn(graph, k, cell, layout, k in used) for k, cell in enumerate(cells)]
+    parts += [_drawn(graph, k, cell, layout, k in used, changing) for k, cell in enumerate(cells)]
     body = "\n".join((*parts, "</g>"))
     key = hashlib.sha256(body.encode()).hexdigest()[:8]
     return (
@@ -182,7 +182,9 @@ def _cell(graph: "Graph", box: Box, changing: bool) -> _Cell:
     else:
         sign, name = shortened(node.name, 18), ""
     pill = max(_PILL, text_width(sign, _LETTER) + 16)
-    labels = label(node.value), label(node.gradient, with_shape=False)
+    sight = graph.sight.get(node.name)
+    slopes = sight if sight and sight.picture else None
+    labels = label(node.value, sight=sight), label(node.gradient, with_shape=False, sight=slopes)
     return _Cell(box, node, sign, name, pill, *labels, room(node.value) if changing else 0.0)
 
 
@@ -239,14 +241,15 @@ def _radius(cell: _Cell) -> float:
     return _PILL / 2 if cell.node.inputs and not cell.box.title else 6.0
 
 
-def _drawn(graph: "Graph", index: int, cell: _Cell, layout: Layout, used: bool) -> str:
+def _drawn(graph: "Graph", index: int, cell: _Cell, layout: Layout, used: bool, changing: bool) -> str:
     left, y, right = layout.left[index], layout.middle[index], layout.right[index]
     box, node = cell.box, cell.node
     without_inputs = "constant" if node.gate == "constant" else "input"
     kind = "fold" if box.title else "gate" if node.inputs else without_inputs
     bottom = y - _PILL / 2 + (_PILL if not box.title else _PILL + LINE * len(box.inside))
     middle = left + cell.pill / 2
-    room = f' data-room="{cell.room:.0f}"' if cell.room else ""
+    free = max(cell.room, cell.value.width, cell.gradient.width)
+    room = f' data-room="{free:.0f}"' if changing else ""
     parts = [f'<g class="node {kind}" data-box="{index}"{_data(box, node)}{room}>']
     parts.append(f"<title>{_text(_tooltip(graph, box, node))}</title>")
     parts.append(

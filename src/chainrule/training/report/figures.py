@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,8 @@ import numpy as np
 from chainrule.data.dataset import ImageShape
 from chainrule.optim import Report
 from chainrule.training.report.palette import BLUE, GREY, ORANGE
+from chainrule.training.report.pixels import picture
+from chainrule.training.report.svg_chart import decades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +36,14 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
     left.set(title="cost", xlabel="step", ylim=(0, None))
     gradients = [report.largest_gradient for report in history]
     right.plot(steps, gradients, color=ORANGE, marker=marker, markersize=3)
-    right.set(title="largest |gradient|", xlabel="step", yscale="log" if any(gradients) else "linear")
+    right.set(title="largest |gradient|", xlabel="step")
+    drawn = [gradient for gradient in gradients if 0 < gradient < np.inf]
+    if drawn:
+        # Matplotlib writes the powers of ten of its own ticks as formulas.
+        powers = decades(min(drawn), max(drawn))
+        right.set(yscale="log", ylim=(powers[0], powers[-1]))
+        right.set_yticks(powers, [f"{power:g}" for power in powers])
+        right.set_yticks([], minor=True)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
@@ -42,60 +51,45 @@ def cost_curve(history: Sequence[Report], title: str) -> bytes:
     return _png(figure)
 
 
-def weight_image(w: np.ndarray, image: ImageShape, classes: Sequence[str]) -> bytes:
-    """Draw w (n,) as an image: weights for the positive class in blue, weights against it in orange."""
-    planes = w.reshape(image.channels, image.height, image.width)
-    panels = {"all colours": planes.sum(axis=0)} if image.channels == 3 else {"weights": planes[0]}
-    if image.channels == 3:
-        panels |= dict(zip(("red", "green", "blue"), planes, strict=True))
-    figure = _figure(3.2 * len(panels) + 1, 3.8)
-    row = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (name, plane) in zip(row, panels.items(), strict=True):
-        drawn = _signed_image(axes, plane)
-        axes.set(title=name, xticks=[], yticks=[])
-        figure.colorbar(drawn, ax=axes, shrink=0.75)
-    figure.suptitle(_for_and_against(classes))
+def signed_images(planes: Mapping[str, np.ndarray], heading: str) -> bytes:
+    """Draw numbers (h, w) by their titles as images of one scale: blue above 0, orange below."""
+    limit = max(float(np.abs(plane).max()) for plane in planes.values())
+    columns = min(10 if len(planes) > 4 else 4, len(planes))
+    rows, side = -(-len(planes) // columns), 1.2 if len(planes) > 4 else 2.6
+    figure, grid = _grid(rows, columns, side * columns + 1, (side + 0.3) * rows)
+    for axes, (title, plane) in zip(grid, planes.items(), strict=False):
+        drawn = _signed_image(axes, plane, limit)
+        axes.set_title(title, fontsize=9)
+    figure.colorbar(drawn, ax=grid.tolist(), shrink=0.75)
+    figure.suptitle(heading)
     return _png(figure)
 
 
-def weight_bars(w: np.ndarray, features: Sequence[str], classes: Sequence[str]) -> bytes:
-    """Draw the at most 30 largest of w (n,) as bars, by the names of their features."""
-    figure, axes = _bars(w, features)
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set(xlabel="weight of the scaled feature", title=_for_and_against(classes))
+def bars(columns: Mapping[str, np.ndarray], names: Sequence[str], title: str) -> bytes:
+    """Draw columns of numbers (n,), by their headings, as bars beside the names of their rows: blue above 0."""
+    figure = _figure(3.2 + 3.8 * len(columns), 1.5 + 0.25 * len(names))
+    places = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    at = np.arange(len(names))
+    for axes, (label, values) in zip(places, columns.items(), strict=True):
+        axes.barh(at, values, color=[BLUE if value > 0 else ORANGE for value in values])
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set(xlabel=label)
+    # Two features of one name have a bar each.
+    places[0].set_yticks(at, names)
+    places[0].invert_yaxis()
+    figure.suptitle(title)
     return _png(figure)
 
 
-def weight_grid(W: np.ndarray, image: ImageShape, names: Sequence[str]) -> bytes:
-    """Draw columns of W (n, k) as images, colours added up: all by their names, or the 30 of the largest norm."""
-    norms = np.linalg.norm(W, axis=0)
-    shown = range(len(names)) if names else np.sort(np.argsort(-norms, kind="stable")[:30])
-    columns = min(10, len(shown))
-    rows = -(-len(shown) // columns)
-    figure, grid = _grid(rows, columns, 1.2 * columns, 1.4 * rows)
-    for axes, j in zip(grid, shown, strict=False):
-        _signed_image(axes, W[:, j].reshape(image.channels, image.height, image.width).sum(axis=0))
-        axes.set_title(names[j] if names else f"{j}", fontsize=8)
-    what = "each class" if names else f"{len(shown)} of {W.shape[1]} units of the first layer"
-    figure.suptitle(f"weights of {what}: blue counts for, orange against")
-    return _png(figure)
-
-
-def feature_bars(W: np.ndarray, features: Sequence[str]) -> bytes:
-    """Draw the at most 30 largest norms of the rows of W (n, k) as bars, by the names of their features."""
-    figure, axes = _bars(np.linalg.norm(W, axis=1), features)
-    axes.set(xlabel="norm of the weights of the scaled feature", title="what the first layer looks at")
-    return _png(figure)
-
-
-def mistakes(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: str) -> bytes:
+def pictures(X: np.ndarray, titles: Sequence[str], image: ImageShape, heading: str) -> bytes:
     """Draw raw pictures X (k, n), k >= 1, each under its title."""
     columns = min(6, len(X))
     rows = -(-len(X) // columns)
-    figure, grid = _grid(rows, columns, 2.1 * columns, 2.5 * rows)
+    figure, grid = _grid(rows, columns, 2.1 * columns, 2.7 * rows)
     for axes, x, title in zip(grid, X, titles, strict=False):
-        axes.imshow(_picture(x, image), cmap="gray")
-        axes.set_title(title, fontsize=8)
+        axes.imshow(picture(x, image), cmap="gray")
+        axes.set_title(title, fontsize=9)
     figure.suptitle(heading)
     return _png(figure)
 
@@ -116,43 +110,18 @@ def prediction_cloud(y: np.ndarray, y_hat: np.ndarray) -> bytes:
     return _png(figure)
 
 
-def saliency_image(x: np.ndarray, slope: np.ndarray, image: ImageShape, name: str) -> bytes:
-    """Draw a picture x (n,) of numbers from 0 to 1 beside the slopes (n,) of log p(name), colours added up."""
-    summed = slope.reshape(image.channels, -1).sum(axis=0).reshape(image.height, image.width)
-    figure = _figure(7.4, 3.8)
-    left, right = figure.subplots(1, 2)
-    left.imshow(_picture(x, image), cmap="gray", vmin=0, vmax=1)
-    figure.colorbar(_signed_image(right, summed), ax=right, shrink=0.75)
-    for axes, title in ((left, "the sample"), (right, f"d log p({name}) / d pixel")):
+def saliency_image(x: np.ndarray, image: ImageShape, maps: Mapping[str, np.ndarray], heading: str) -> bytes:
+    """Draw a picture x (n,) of numbers from 0 to 1 beside maps (h, w), by their titles, each of its own scale."""
+    figure = _figure(3.7 * (1 + len(maps)), 3.8)
+    left, *others = figure.subplots(1, 1 + len(maps))
+    left.imshow(picture(x, image), cmap="gray", vmin=0, vmax=1)
+    left.set(title="the sample", xticks=[], yticks=[])
+    for axes, (title, plane) in zip(others, maps.items(), strict=True):
+        drawn = _signed_image(axes, plane, float(np.abs(plane).max()))
+        figure.colorbar(drawn, ax=axes, shrink=0.75)
         axes.set(title=title, xticks=[], yticks=[])
-    figure.suptitle(f"blue: more of it makes {name!r} likelier; orange: less likely")
+    figure.suptitle(heading)
     return _png(figure)
-
-
-def saliency_bars(slope: np.ndarray, features: Sequence[str], name: str) -> bytes:
-    """Draw the at most 30 largest of the slopes (n,) of log p(name) as bars, by the names of their features."""
-    figure, axes = _bars(slope, features)
-    axes.axvline(0, color=GREY, linewidth=0.8)
-    title = f"d log p({name}): blue makes it likelier, orange less likely"
-    axes.set(xlabel="slope in the scaled feature", title=title)
-    return _png(figure)
-
-
-def _for_and_against(classes: Sequence[str]) -> str:
-    if not classes:
-        return "blue raises the number, orange lowers it"
-    return f"blue counts for {classes[1]!r}, orange for {classes[0]!r}"
-
-
-def _bars(values: np.ndarray, features: Sequence[str]) -> "tuple[Figure, Axes]":
-    """Draw the at most 30 largest |values| (n,) as bars, by the names of their features: blue above 0, else orange."""
-    order = np.argsort(-np.abs(values), kind="stable")[:30][::-1]
-    names = [features[j] if features else f"feature {j}" for j in order]
-    figure = _figure(7, 1.5 + 0.25 * len(order))
-    axes = figure.subplots()
-    axes.barh(names, values[order], color=[BLUE if values[j] > 0 else ORANGE for j in order])
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def _grid(rows: int, columns: int, width: float, height: float) -> "tuple[Figure, np.ndarray]":
@@ -164,18 +133,12 @@ def _grid(rows: int, columns: int, width: float, height: float) -> "tuple[Figure
     return figure, grid
 
 
-def _picture(x: np.ndarray, image: ImageShape) -> np.ndarray:
-    """Return a row x (n,) as matplotlib takes pictures: (h, w, 3), or (h, w) where it is grey."""
-    picture = np.moveaxis(x.reshape(image.channels, image.height, image.width), 0, -1)
-    return picture if image.channels == 3 else picture[..., 0]
-
-
-def _signed_image(axes: "Axes", plane: np.ndarray) -> "AxesImage":
-    """Draw numbers (h, w) as an image: blue above 0, white at 0, orange below."""
+def _signed_image(axes: "Axes", plane: np.ndarray, limit: float) -> "AxesImage":
+    """Draw numbers (h, w) as an image: blue above 0, white at 0, orange below; full colour at `limit`."""
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("for_against", [ORANGE, "white", BLUE])
-    limit = float(np.abs(plane).max()) or 1.0
+    limit = limit or 1.0
     return axes.imshow(plane, cmap=colours, vmin=-limit, vmax=limit)
 
 

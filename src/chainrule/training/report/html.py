@@ -43,6 +43,7 @@ _ORIGIN = (
     "settings",
 )
 
+
 def render(
     report: RunReport,
     columns: Sequence[str],

@@ -10,7 +10,7 @@ GREEN, AMBER = "#009e73", "#e69f00"
 ON_LIGHT = (BLUE, ORANGE, "#007a5a", "#a8467f", "#8a6100", "#2b6f9e", GREY)
 ON_DARK = ("#56b4e9", "#ff8c42", "#2fc79a", "#e29ac5", "#e6b325", "#9ad1f5", "#bbbbbb")
 
-# Blue and orange behind light text on dark paper.
+# Blue and orange behind light text on dark paper, and on paper of either kind.
 BLUE_BEHIND_TEXT, ORANGE_BEHIND_TEXT = "#3c91cd", "#e16e1e"
 
 

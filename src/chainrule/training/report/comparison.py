@@ -1,0 +1,344 @@
+"""Runs compared: what each answered on the same held-out rows, the settings that differ, and their page."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.data.errors import DataError, fault
+from chainrule.training.report import chance
+from chainrule.training.report.elements import number, page, table, text
+from chainrule.training.report.svg_chart import line_chart
+
+# What two runs of the same settings may differ in, and what a machine has at the moment.
+_NO_SETTINGS = (
+    *(
+        "run",
+        "command",
+        "ended",
+        "network",
+        "classes",
+        "steps",
+        "stopped",
+        "cost",
+        "largest gradient",
+        "best",
+    ),
+    *("chunks", "resumed after step", "seconds", "seconds reading", "accuracy", "worst mistakes"),
+    *("held-out accuracy by class", "held-out confusion, true class down, answer across"),
+    *("R^2", "root mean square error", "mean absolute error", "furthest predictions"),
+    *("standard deviation of held-out numbers",),
+)
+_OF_THE_MOMENT = ("checksum of held-out rows", "memory")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a run left: its report.json, the rows of history.csv, and of held-out.csv or None.
+
+    name    that of the folder, or where two runs have one name the path
+    """
+
+    name: str
+    folder: Path
+    report: Mapping[str, Any]
+    history: Sequence[Mapping[str, str]]
+    answers: Sequence[Mapping[str, str]] | None
+
+    @property
+    def regression(self) -> bool:
+        """Whether numbers are predicted."""
+        return not self.report["classes"]
+
+    @property
+    def rows(self) -> int:
+        """The number of held-out rows."""
+        return int(self.report["rows"]["held out"])
+
+    @property
+    def score(self) -> float:
+        """The share of held-out rows answered right, or the root mean square error of those predicted."""
+        return float(self.report["root mean square error" if self.regression else "accuracy"]["held out"])
+
+    @property
+    def right(self) -> int:
+        """How many held-out rows were answered right."""
+        return round(self.score * self.rows)
+
+    @cached_property
+    def squares(self) -> np.ndarray | None:
+        """The squared error of each held-out row, (m,), or None where they are not known."""
+        if self.answers is None:
+            return None
+        off = [float(row["prediction"]) - float(row["number"]) for row in self.answers]
+        return np.square(off)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % interval of the score, or None where it is not known."""
+        if not self.regression:
+            return chance.wilson(self.right, self.rows)
+        return None if self.squares is None or self.rows < 2 else chance.of_error(self.squares)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """All settings of the run by their names, as text."""
+        return dict(_flat({name: part for name, part in self.report.items() if name not in _NO_SETTINGS}))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A run against the first one: how much better it is, by which test, and what that says.
+
+    gain      the share of held-out rows answered right more, or how much smaller the root mean square error is
+    level     p under which the two are told apart
+    """
+
+    run: str
+    against: str
+    gain: float
+    test: chance.Test
+    level: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether the two can be told from chance."""
+        if not self.test.p < self.level:
+            return "cannot be told from chance"
+        return f"{self.run if self.gain > 0 else self.against} is better, and not by chance"
+
+
+def read_run(folder: Path, name: str) -> Outcome:
+    """Read what a run left in its folder; DataError where there is no report that can be read."""
+    remedy = "name a folder that chainrule train has written to, or train again"
+    report, history, answers = (folder / name for name in ("report.json", "history.csv", "held-out.csv"))
+    if not report.is_file():
+        got = f"one without {report.name}" if folder.is_dir() else "no such folder"
+        raise fault(folder, "the folder of a run", got, remedy)
+    try:
+        told = json.loads(report.read_text(encoding="utf-8"))
+        found = Outcome(name, folder, told, _rows_of(history) or (), _rows_of(answers))
+        columns = ("number", "prediction") if found.regression else ("class", "answer")
+        if found.answers is not None and (
+            len(found.answers) != found.rows or not {*columns} <= {*found.answers[0]}
+        ):
+            raise ValueError(f"{answers.name} has not the {found.rows} rows of {report.name}")
+        _ = found.score, found.interval, found.settings  # what is read later is there
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise fault(folder, "a report of a run", f"one that cannot be read ({error})", remedy) from error
+    return found
+
+
+def check_comparable(runs: Sequence[Outcome]) -> None:
+    """Raise DataError for runs of different tasks, or of different held-out rows."""
+    first = runs[0]
+    for run in runs[1:]:
+        if run.report["classes"] != first.report["classes"]:
+            raise DataError(
+                f"compare: expected runs of one task, got {_task(first)} in {first.name} and {_task(run)} in "
+                f"{run.name}; compare runs of the same classes"
+            )
+        if not _same_rows(first, run):
+            one, other = (f"{one.rows} of {one.report['data']['held out']}" for one in (first, run))
+            raise DataError(
+                f"compare: expected runs with the same held-out rows, got {one} in {first.name} and others, {other}, "
+                f"in {run.name}; train them with the same data, --held-out and --seed, or --test"
+            )
+
+
+def differences(runs: Sequence[Outcome]) -> list[Difference]:
+    """Return each run against the first; of several, p must be under its share of 5 %."""
+    first, *others = runs
+    level = chance.LEVEL / max(1, len(others))
+    sign = -1 if first.regression else 1
+    return [
+        Difference(run.name, first.name, sign * (run.score - first.score), test, level)
+        for run in others
+        if (test := _test(first, run))
+    ]
+
+
+def settings_that_differ(runs: Sequence[Outcome]) -> dict[str, list[str]]:
+    """Return the settings in which the runs differ, each with its text in every run; - where a run has none."""
+    names = dict.fromkeys(name for run in runs for name in run.settings)
+    found = {name: [run.settings.get(name, "-") for run in runs] for name in names}
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
+
+
+def as_json(runs: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the comparison in what JSON has."""
+    said = "root mean square error" if runs[0].regression else "accuracy"
+    return {
+        "runs": [
+            {
+                "run": run.name,
+                "folder": str(run.folder),
+                "held-out rows": run.rows,
+                said: run.score,
+                "95 % interval": run.interval and list(run.interval),
+                "steps": run.report["steps"],
+                "seconds": run.report["seconds"],
+            }
+            for run in runs
+        ],
+        "interval": interval_name(runs),
+        "differences": [
+            {
+                "run": one.run,
+                "against": one.against,
+                "better by": one.gain,
+                "test": one.test.name,
+                "p": one.test.p,
+                "told apart where p is under": one.level,
+                "counted": one.test.counted,
+                "verdict": one.verdict,
+            }
+            for one in differences(runs)
+        ],
+        "settings that differ": {
+            name: dict(zip((run.name for run in runs), values, strict=True))
+            for name, values in settings_that_differ(runs).items()
+        },
+    }
+
+
+def interval_name(runs: Sequence[Outcome]) -> str:
+    """Return what the error bars are."""
+    return "95 % by the standard error of the squares" if runs[0].regression else "95 %, Wilson"
+
+
+def score_in_words(run: Outcome) -> str:
+    """Return the score of a run with its error bar."""
+    ends = run.interval
+    if run.regression:
+        return f"{run.score:.6g}" + (f" ({ends[0]:.4g} to {ends[1]:.4g})" if ends else "")
+    assert ends is not None
+    return f"{run.score:.2%} ({ends[0]:.2%} to {ends[1]:.2%})"
+
+
+def said(one: Difference, *, regression: bool) -> str:
+    """Return a difference as a sentence."""
+    gain = f"error {-one.gain:+.4g}" if regression else f"{100 * one.gain:+.2f} points right"
+    return (
+        f"{one.run} against {one.against}: {gain}; {one.test.counted}; p = {one.test.p:.2g} "
+        f"({one.test.name}): {one.verdict}"
+    )
+
+
+def render(runs: Sequence[Outcome]) -> bytes:
+    """Return the page of a comparison."""
+    names = [run.name for run in runs]
+    heading = f"{', '.join(names[:-1])} and {names[-1]} compared"
+    score = "error, held out" if runs[0].regression else "right, held out"
+    results = [
+        (
+            text(run.name),
+            number(run.score, score_in_words(run)),
+            number(run.report["steps"]),
+            number(run.report["seconds"], f"{run.report['seconds']:.2f}"),
+        )
+        for run in runs
+    ]
+    head = ("run", f"{score} ({interval_name(runs)})", "steps", "seconds of learning")
+    verdicts = "".join(
+        f"<li>{text(said(one, regression=runs[0].regression))}.</li>" for one in differences(runs)
+    )
+    differ = [[text(name), *map(text, values)] for name, values in settings_that_differ(runs).items()]
+    settings = (
+        table("", ("setting", *map(text, names)), differ) if differ else "<p>All settings are equal.</p>"
+    )
+    return page(
+        heading,
+        (
+            f"<h1>{text(heading)}</h1>\n<p>{text(_task(runs[0]))}; {runs[0].rows} held-out rows.</p>",
+            f"<h2>Held out</h2>\n{table('', head, results)}<ul>{verdicts}</ul>",
+            f"<h2>Cost</h2>\n{_curves(runs)}",
+            f"<h2>Settings that differ</h2>\n{settings}",
+        ),
+    )
+
+
+def _curves(runs: Sequence[Outcome]) -> str:
+    """Return the costs of all runs over steps: a colour a run, dashes for validation."""
+    lines: dict[str, list[tuple[float, float]]] = {}
+    looks = []
+    for colour, run in enumerate(runs):
+        for dashes, column in enumerate(("cost", "validation")):
+            points = [(float(row["step"]), float(row[column])) for row in run.history if row.get(column)]
+            if points:
+                lines[f"{run.name}: {'training' if column == 'cost' else column}"] = points
+                looks.append((colour, dashes))
+    costs = [y for points in lines.values() for _, y in points if math.isfinite(y)]
+    log = bool(costs) and 0 < 20 * min(costs) < max(costs)
+    words = "; ".join(f"{name} ends at {points[-1][1]:.4g}" for name, points in lines.items())
+    caption = "Over steps. Costs with different penalties or of different kinds are not one unit."
+    drawn = line_chart(lines, label=f"Costs: {words}.", log=log, looks=looks)
+    return f'<figure><div class="wide">{drawn}</div><figcaption>{caption}</figcaption></figure>'
+
+
+def _test(first: Outcome, run: Outcome) -> chance.Test | None:
+    if first.regression:
+        if first.squares is None or run.squares is None or first.rows < 2:
+            return None
+        return chance.paired_squares(first.squares, run.squares)
+    if first.answers is None or run.answers is None:
+        return chance.two_proportions(first.right, run.right, first.rows)
+    one, other = (
+        np.array([row["class"] == row["answer"] for row in answers])
+        for answers in (first.answers, run.answers)
+    )
+    return chance.mcnemar(one, other)
+
+
+def _same_rows(one: Outcome, other: Outcome) -> bool:
+    """Say whether two runs have the same held-out rows, in the same order."""
+    sums = [run.report["data"].get("checksum of held-out rows") for run in (one, other)]
+    if one.rows != other.rows:
+        return False
+    if sums[0] is not None and sums[0] == sums[1]:
+        return True
+    files = [_files(run.answers) for run in (one, other)]
+    # Pictures that were brought to another size are the same rows.
+    if files[0] is not None and files[0] == files[1]:
+        return True
+    # A report without a checksum names the source.
+    return None in sums and one.report["data"]["held out"] == other.report["data"]["held out"]
+
+
+def _files(answers: Sequence[Mapping[str, str]] | None) -> list[tuple[str, str]] | None:
+    """Return the file and the class of each row, or None where rows have no files."""
+    if not answers or "file" not in answers[0] or "class" not in answers[0]:
+        return None
+    return [(row["file"], row["class"]) for row in answers]
+
+
+def _task(run: Outcome) -> str:
+    classes = run.report["classes"]
+    if run.regression:
+        return "numbers predicted"
+    if isinstance(classes, dict):
+        return f"{classes['positive']!r} or {classes['negative']!r}"
+    return f"{len(classes)} classes told apart"
+
+
+def _rows_of(path: Path) -> list[dict[str, str]] | None:
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+    found = []
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found += _flat(value, f"{above}{key}: ")
+        elif key not in _OF_THE_MOMENT:
+            found.append((f"{above}{key}", json.dumps(value) if isinstance(value, list) else str(value)))
+    return found
