@@ -128,6 +128,7 @@ choice(find("controls"), {
 const slow = slider(find("controls"), { label: word("slow"), min: 1, max: 300, step: 0.1, value: 15, log: true, changed: restart });
 player(find("buttons"), {
   step: (seconds) => {
+    if (elapsed === slow.value) elapsed = 0;
     elapsed = Math.min(elapsed + seconds, slow.value);
     show();
     return elapsed < slow.value;

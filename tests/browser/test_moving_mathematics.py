@@ -191,6 +191,9 @@ def test_the_race_ends_when_the_loops_are_done_and_tells_both(moving):
     step.click()
     assert "computed 512 of 512 squares" in tab.inner_text("#seen")
     assert f"all at once {round(ratio)} times" in tab.inner_text("#seen")
+    # A race that is over begins again.
+    step.click()
+    assert "computed 34 of 512 squares" in tab.inner_text("#seen")
 
 
 REAL = {
