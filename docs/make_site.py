@@ -35,7 +35,8 @@ GROUPS = {
         "项目": ["README.zh-CN.md"],
     },
 }
-_LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
+# Its words may be a picture.
+_LINK = re.compile(r"(!?)\[((?:!\[[^\]]*\]\([^)]*\)|[^\]])*)\]\((?!\w+:)([^)\s#]+)(#[^)\s]*)?\)")
 # A paragraph that is only a link to a page of its own.
 _ALONE = re.compile(r"(?<=\n\n)\[([^\]]*)\]\((?!\w+:)([^)\s#]+\.html)\)(?=\n(?:\n|\Z))")
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
@@ -101,6 +102,7 @@ class Folder:
             target = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
             if image:
                 return f"![{words}]({posixpath.relpath(self._picture(target), here)})"
+            words = _LINK.sub(turned, words)
             if target.endswith(".html"):
                 return f'<a href="{self._own(target, here)}">{words}</a>'
             place = place_of(target)

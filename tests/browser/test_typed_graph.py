@@ -258,7 +258,7 @@ def test_nodes_and_their_numbers_lie_apart_and_wires_lead_to_the_right(moving, t
     tab.get_by_role("textbox", name="expression").fill(text)
     boxes = tab.evaluate(
         """() => [...document.querySelectorAll("[data-node]")].flatMap((group) =>
-            [...group.querySelectorAll(".pill, .value, .gradient")].map((part) => {
+            [...group.querySelectorAll(".pill, .mark, .value, .gradient")].map((part) => {
                 const { x, y, width, height } = part.getBBox();
                 return [x, y, x + width, y + height];
             }))"""
