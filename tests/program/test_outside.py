@@ -842,18 +842,11 @@ def at_any_time(x):
     return x * time.perf_counter()
 
 
-def at_once(x):
-    import time
-
-    return time.perf_counter() * x
-
-
 @pytest.mark.parametrize(
     ("f", "name"),
     [
         (lambda x: x * datetime.datetime.now().microsecond, r"the clock, by datetime\.datetime\.now"),
         (at_any_time, r"the clock, by time\.perf_counter"),
-        (at_once, r"the clock, by time\.perf_counter"),
         (of_a_file, "files, by open"),
         (lambda x: x * np.loadtxt([str(RATE)]), r"files, by numpy\.loadtxt"),
         (lambda x: x * uuid.uuid4().int, r"chance, by uuid\.uuid4"),
