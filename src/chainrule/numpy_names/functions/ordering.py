@@ -3,6 +3,7 @@
 Each takes the namespace, then NumPy's arguments; the arrays may be of any library. Places and counts are constants.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -169,7 +170,7 @@ def _shares(xp: Any, name: str, q: Any, a: Array) -> tuple[Array, int, bool]:
     """Return q as an array, what the whole is, and whether weights leave the dtype as it is."""
     whole = 100 if "percentile" in name else 1
     # Python's numbers do, and so do whole ones, between which nothing is interpolated.
-    keeps_dtype = type(q) in (int, float)
+    keeps_dtype = type(q) in (int, float) or (type(q) is np.float64 and _scalars_keep_dtype(name))
     numbers = q if isinstance(q, list | tuple) else (q,)
     if all(isinstance(x, int | float | np.ndarray | np.generic) and not hasattr(x, "space") for x in numbers):
         plain = np.asarray(q)
@@ -180,6 +181,12 @@ def _shares(xp: Any, name: str, q: Any, a: Array) -> tuple[Array, int, bool]:
     if not xp.isdtype(q.dtype, "real floating"):
         q, keeps_dtype = xp.astype(q, xp.float64), keeps_dtype or whole == 1
     return q, whole, keeps_dtype
+
+
+@functools.cache
+def _scalars_keep_dtype(name: str) -> bool:
+    """Return whether NumPy's function of float32 by an np.float64 gives float32: its versions differ."""
+    return bool(getattr(np, name)(np.ones(1, np.float32), np.float64(0.5)).dtype == np.float32)
 
 
 def _within(xp: Any, place: Array, n: Any) -> Array:

@@ -74,8 +74,11 @@ def usage(code: types.CodeType | None) -> Usage:
             types |= after is None or (after.opname != "LOAD_CONST" and after.argval != "self")
         if x.opname == "IMPORT_NAME":
             imports.add(x.argval)
-        if x.opname in _LOADS or (x.opname == "LOAD_FAST" and x.argval in imports):
-            path = x.argval
+        # From Python 3.13 on one instruction may load two variables.
+        of_its_own = x.opname.startswith("LOAD_FAST")
+        name = x.argval[-1] if of_its_own and isinstance(x.argval, tuple) else x.argval
+        if x.opname in _LOADS or (of_its_own and name in imports):
+            path = name
         elif x.opname in ("LOAD_METHOD", "LOAD_ATTR") and path:
             path = f"{path}.{x.argval}"
         else:
