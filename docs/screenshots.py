@@ -1,4 +1,4 @@
-"""Take the pictures of pages that the README shows: `python docs/screenshots.py`, with the extra `browser` and Chromium."""
+"""Take the pictures that the README shows: `python docs/screenshots.py`, with Chromium and the extra `browser`."""
 
 import io
 import shutil
