@@ -99,7 +99,7 @@ MALFORMED: dict[str, tuple[Make, list[str]]] = {
     "csv no name": (lambda p: write_csv(p / "a.csv", "a,,y", "1,2,3"), ["a.csv, line 1", "column 2"]),
     "csv no label": (
         lambda p: write_csv(p / "a.csv", "a,b", "1,2"),
-        ["a.csv", "'label'", "'a', 'b'", "label="],
+        ["a.csv", "'label'", "'a', 'b'", "name the column of the labels"],
     ),
     "csv two labels": (
         lambda p: write_csv(p / "a.csv", "y,a,label", "1,2,3"),
