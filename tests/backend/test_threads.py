@@ -542,7 +542,7 @@ class TestWhereItHolds:
         ],
         ids=["lbfgs", "nesterov", "network by lbfgs", "network by batches"],
     )
-    @pytest.mark.filterwarnings("ignore:.*max_iter")
+    @pytest.mark.filterwarnings("ignore:.*(max_iter|failed to converge)")
     def test_fit(self, two_threads, monkeypatch, make, n, k, count):
         if count != {1}:
             monkeypatch.setattr(threads, "_FLOPS_OF_ONE_THREAD", 1)
