@@ -154,6 +154,12 @@ def test_answers_go_into_a_table_with_the_labels_of_the_folders(digits, tmp_path
         assert "expected the name of a .csv file" in chainrule("predict", digits, digits, "--out", bad).stderr
 
 
+def test_a_column_of_labels_that_no_input_has_is_the_fault_of_the_option(digits, tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    wrong = chainrule("predict", digits / "run", tmp_path / "a.csv", "--label", "nope")
+    assert (wrong.exit_code, "--label: " in wrong.stderr, wrong.stdout) == (2, True, "")
+
+
 def test_labelled_rows_of_every_layout_are_scored(tmp_path):
     y = np.arange(30) % 3
     X = np.eye(3)[y]

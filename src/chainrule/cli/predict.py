@@ -32,6 +32,7 @@ from chainrule.cli.console import (
     reserve_output,
 )
 from chainrule.cli.verdicts import Classes, Numbers
+from chainrule.data.errors import SettingError
 from chainrule.data.limits import at_most
 from chainrule.trained.answers import Answers, answers, open_for
 from chainrule.trained.model import read_model
@@ -108,6 +109,9 @@ def _answered(
                 told.note(note)
             for part in answers(model, device, samples, invert=invert):
                 yield path, number, part
+        except SettingError:
+            # It is the option that is wrong, and no input more than another.
+            raise
         except (data.DataError, ImportError) as error:
             told.fault(error)
 
