@@ -69,7 +69,7 @@ const WORDS = {
     cost: (J) => `每次更新后的代价；现在是 ${J}`,
     J: "代价 J",
     steps: "更新次数",
-    numbers: "这一轮的数字",
+    numbers: "这次迭代的数",
     forward: "前向：logit 与类别为 1 的概率，这里是第 1 个点的",
     loss: "损失：代价 J 是各点损失的平均",
     backward: "梯度：误差 dz（这里是第 1 个点的），以及 x dz 与 dz 的平均",

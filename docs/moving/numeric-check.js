@@ -72,7 +72,7 @@ const WORDS = {
     note: "Solid: central differences, (f(x + h) - f(x - h)) / 2h. Dashed: forward differences, (f(x + h) - f(x)) / h. Dotted: what truncation and rounding are expected to leave. An error of 0 stands on the lower edge.",
   },
   zh: {
-    title: "数值检查：转动 h",
+    title: "梯度检验：转动 h",
     try: "把 h 从 1 往下调。两条割线贴近曲线，误差随之下降；再往下，舍入误差就占了上风。",
     curve: "f(x)",
     format: "计算精度",

@@ -50,7 +50,7 @@ const WORDS = {
       `Median times on ${hardware}, ${date}, with ${library}, ${dtype}, from ${source}. The race runs ${factor} times faster than the machine.`,
   },
   zh: {
-    title: "循环与向量：方格赛跑",
+    title: "循环与向量化：方格赛跑",
     try: "按“播放”。三条跑道计算同一步（前向加反向），方格按实测的速度填满。再换一个大小试试。",
     size: "X 中的数，m x n",
     slow: "循环在这里用的秒数",
