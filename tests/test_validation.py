@@ -320,3 +320,15 @@ def test_class_numbers_are_no_row_of_shares(cost):
     # As many samples as classes: they would broadcast.
     with pytest.raises(ValueError, match=r"got \(3, 3\) and \(3,\); give y as rows, one number a class"):
         cost(np.ones((3, 3)), np.asarray([0.0, 1, 2]))
+
+
+@pytest.mark.parametrize("cost", [cr.functions.softmax_cross_entropy, cr.functions.multiclass_hinge])
+@pytest.mark.parametrize(
+    ("z", "y"), [((3,), (4, 3)), ((1, 3), (4, 3)), ((4, 3), (1, 3)), ((4, 3), (2, 1, 3))]
+)
+def test_a_row_of_logits_or_shares_serves_many(cost, z, y):
+    generator = np.random.default_rng(0)
+    cr.check_gradients(cost, generator.normal(size=z), generator.uniform(size=y))
+    cr.check_gradients(
+        lambda z, y: cr.vmap(cost)(z, y), generator.normal(size=(2, *z)), generator.uniform(size=(2, *y))
+    )

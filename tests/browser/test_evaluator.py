@@ -252,6 +252,29 @@ def test_where_numbers_are_lost_by_a_simple_formula_the_page_has_them_as_python_
         "sigmoid(x) + log_sigmoid(y)": {"x": [40.0, -40.0, 0.0], "y": [40.0, -40.0, -800.0]},
         "tanh(x) + softplus(y)": {"x": [20.0, -20.0, 0.0], "y": [40.0, -40.0, 0.0]},
     }
+    assert_as_python(evaluator, hard)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_no_number_or_too_large_to_be_squared_is_so_in_the_page(evaluator):
+    """Each expression, at numbers where Python says NaN or has a slope that x^2 + y^2 would lose."""
+    assert_as_python(
+        evaluator,
+        {
+            "hypot(log(x), y)": {"x": [-1.0, 1.0, 2.0], "y": [3.0, 0.0, 3.0]},
+            "atan2(log(x), y)": {"x": [-1.0, 1.0, 2.0], "y": [3.0, 0.0, 3.0]},
+            "atan2(x, y)": {"x": [1e-200, 1e200, 0.0], "y": [1e-200, 1e200, 0.0]},
+            "elu(log(x)) + y": {"x": [-1.0, 1.0, 2.0], "y": [1.0, 1.0, 1.0]},
+            "leaky_relu(log(x)) + y": {"x": [-1.0, 1.0, 2.0], "y": [1.0, 1.0, 1.0]},
+            "hinge(log(x), y)": {"x": [-1.0, 1.0, 2.0], "y": [3.0, 3.0, 3.0]},
+            "multiclass_hinge(log(x), y)": {"x": [-1.0, 1.0, 2.0], "y": [1.0, 0.0, 0.0]},
+            "log(x)**y": {"x": [-1.0, 1.0, 2.0], "y": [0.0, 0.0, 0.0]},
+            "norm(log(x)) + y": {"x": [1.0, 1.0, 1.0], "y": [1.0, 1.0, 1.0]},
+        },
+    )
+
+
+def assert_as_python(evaluator, hard):
     graphs = {text: cr.explain(text, **values) for text, values in hard.items()}
     given = [
         (boxes_of(cr.explain(text, **{name: [0.3, 0.2, 0.1] for name in values})), values)

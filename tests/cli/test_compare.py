@@ -2,6 +2,8 @@
 
 import csv
 import json
+import math
+import re
 
 import numpy as np
 import pytest
@@ -167,3 +169,30 @@ def test_a_checksum_tells_rows_that_look_alike(tmp_path):
         (tmp_path / f"{name}.csv").write_text("\n".join(["p,q,label", *rows]))
         answer("train", tmp_path / f"{name}.csv", "--steps", 2, "--out", tmp_path / name)
     assert chainrule("compare", tmp_path / "a", tmp_path / "b").exit_code == 1
+
+
+def test_a_run_whose_files_are_damaged_or_differ_is_refused_in_a_line(runs):
+    report, history, answers = (runs[1] / name for name in ("report.json", "history.csv", "held-out.csv"))
+    told, head = json.loads(report.read_text()), "row,class,answer"
+    for file, text, words in (
+        (report, json.dumps(told | {"steps": None, "seconds": "a while"}), "format code"),
+        (report, json.dumps({name: value for name, value in told.items() if name != "steps"}), "'steps'"),
+        (report, json.dumps(told | {"rows": {"held out": 0}}), "on 0 held-out rows"),
+        (report, json.dumps(told | {"rows": {"held out": math.inf}}), "infinity"),
+        (history, history.read_text().replace("step,", "stair,"), "'step'"),
+        (answers, f"{head}\n{'x' * 200_000}\n", "field limit"),
+        # Where both are missing, the class and the answer are equal.
+        (answers, f"{head}\n" + 48 * "1\n", r"the score is 1 by held-out.csv, 0\.\d+ by report.json"),
+    ):
+        sound = file.read_text()
+        file.write_text(text)
+        for how in ([], ["--json"], ["--out", "-"]):
+            result = chainrule("compare", *runs, *how)
+            assert (result.exit_code, result.stdout) == (1, ""), words
+            assert re.search(words, result.stderr), result.stderr
+            assert result.stderr.count("\n") == 1
+        file.write_text(sound)
+
+
+def test_of_several_runs_the_bound_of_p_is_told(runs):
+    assert "(McNemar, exact, told apart under 0.025)" in answer("compare", *runs, runs[1])

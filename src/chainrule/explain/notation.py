@@ -88,7 +88,7 @@ NOTATION: dict[str, Notation] = {
     "pow": Notation(
         ("y * x**(y - 1)", "v * log(x)"),
         written="x**y",
-        js=("", "y == 0 ? 0 : y * x**(y - 1)", "x == 0 && y > 0 ? 0 : v * log(x)"),
+        js=("", "x == 0 && y == 0 ? 0 : y * x**(y - 1)", "x == 0 && y > 0 ? 0 : v * log(x)"),
         sign="xʸ",
         ordered=True,
     ),
@@ -125,7 +125,11 @@ NOTATION: dict[str, Notation] = {
     "atan": Notation(("(1 / (1 + x**2))",), call=1),
     "atan2": Notation(
         ("(y / (x**2 + y**2))", "(-x / (x**2 + y**2))"),
-        js=("", "y / (x**2 + y**2 || 1)", "-x / (x**2 + y**2 || 1)"),
+        js=(
+            "",
+            "x == 0 && y == 0 ? 0 : y / hypot(x, y) / hypot(x, y)",
+            "x == 0 && y == 0 ? 0 : -x / hypot(x, y) / hypot(x, y)",
+        ),
         call=2,
     ),
     "atanh": Notation(("(1 / ((1 - x) * (1 + x)))",), call=1),
@@ -137,7 +141,7 @@ NOTATION: dict[str, Notation] = {
     "cosh": Notation(("sinh(x)",), call=1),
     "exp": Notation(("v",), call=1),
     "expm1": Notation(("(v + 1)",), call=1),
-    "hypot": Notation(("(x / v)", "(y / v)"), js=("", "x / (v || 1)", "y / (v || 1)"), call=2),
+    "hypot": Notation(("(x / v)", "(y / v)"), js=("", "v == 0 ? 0 : x / v", "v == 0 ? 0 : y / v"), call=2),
     "imag": Notation(("0",), js=("0",)),
     "log": Notation(("(1 / x)",), call=1),
     "log10": Notation(("(1 / (x * log(10)))",), call=1),
@@ -161,10 +165,14 @@ NOTATION: dict[str, Notation] = {
     "tanh": Notation(("(1 - v**2)",), call=1),
     # Activations. The page computes those with settings as they are without: alpha = 1 of elu, slope = 0.01.
     "elu": Notation(
-        ("([x > 0] + [x <= 0] * (v + alpha))",), js=("x <= 0 ? expm1(x) : x", "x <= 0 ? v + 1 : 1"), call=1
+        ("([x > 0] + [x <= 0] * (v + alpha))",),
+        js=("x <= 0 ? expm1(x) : x", "v != v ? NaN : x <= 0 ? v + 1 : 1"),
+        call=1,
     ),
     "leaky_relu": Notation(
-        ("([x > 0] + [x <= 0] * slope)",), js=("x <= 0 ? 0.01 * x : x", "x <= 0 ? 0.01 : 1"), call=1
+        ("([x > 0] + [x <= 0] * slope)",),
+        js=("x <= 0 ? 0.01 * x : x", "v != v ? NaN : x <= 0 ? 0.01 : 1"),
+        call=1,
     ),
     "log_sigmoid": Notation(("(1 - sigmoid(x))",), js=("-softplus(-x)", "sigmoid(-x)"), call=1),
     "relu": Notation(("[x > 0]",), js=("max(x, 0)", "v != v ? NaN : [x > 0]"), call=1),
@@ -200,14 +208,16 @@ NOTATION: dict[str, Notation] = {
     # Losses.
     "hinge": Notation(
         ("[x * y < 1] * (-y)", "[x * y < 1] * (-x)"),
-        js=("max(0, 1 - y * x)", "x * y < 1 ? -y : 0", "x * y < 1 ? -x : 0"),
+        js=("max(0, 1 - y * x)", "v != v ? NaN : x * y < 1 ? -y : 0", "v != v ? NaN : x * y < 1 ? -x : 0"),
         call=2,
     ),
     "multiclass_hinge": Notation(
         rows=(
             f"{_MARGINS}.reduce((sum, m, k) => sum + (1 - y[k]) * max(m, 0), 0)",
-            f"g * {_MARGINS}.reduce((sum, m, k) => sum + (m > 0 ? (1 - y[k]) * ((k == i) - y[i]) : 0), 0)",
-            f"-g * {_MARGINS}.reduce((sum, m, k) => sum + (m > 0 ? (k == i) * m + (1 - y[k]) * x[i] : 0), 0)",
+            f"v != v ? NaN : g * {_MARGINS}"
+            ".reduce((sum, m, k) => sum + (m > 0 ? (1 - y[k]) * ((k == i) - y[i]) : 0), 0)",
+            f"v != v ? NaN : -g * {_MARGINS}"
+            ".reduce((sum, m, k) => sum + (m > 0 ? (k == i) * m + (1 - y[k]) * x[i] : 0), 0)",
         ),
         along="last",
         call=2,
@@ -272,7 +282,7 @@ NOTATION: dict[str, Notation] = {
         call=1,
         axis=True,
     ),
-    "vector_norm": Notation(flows=("g * x / v",), rows=("hypot(...x)", "g * x[i] / (v || 1)")),
+    "vector_norm": Notation(flows=("g * x / v",), rows=("hypot(...x)", "g * (v == 0 ? 0 : x[i] / v)")),
     # What moves elements.
     "broadcast_to": Notation(flows=("g, summed over its copies",), moves=True),
     "concat": Notation(flows=("the part of g that is its own",), moves=True),

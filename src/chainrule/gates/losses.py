@@ -3,7 +3,7 @@
 from typing import Any
 
 from chainrule.gates.activations import exponentials, minus_share, sigmoid_parts
-from chainrule.gates.helpers import nothing, total
+from chainrule.gates.helpers import nothing, total, unbroadcast
 from chainrule.gates.standard import rule
 from chainrule.gates.types import Array, Pullback
 
@@ -34,8 +34,8 @@ def softmax_cross_entropy(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[
     each = y * xp.astype(log_p, e.dtype, copy=False)
     losses = xp.astype(-total(xp, each, -1), each.dtype, copy=False)
     return losses, (
-        lambda g: -g[..., None] * minus_share(xp, y, share, e, others, top),
-        lambda g: -g[..., None] * log_p,
+        lambda g: _of_rows(xp, -g[..., None] * minus_share(xp, y, share, e, others, top), z),
+        lambda g: _of_rows(xp, -g[..., None] * log_p, y),
     )
 
 
@@ -69,13 +69,18 @@ def multiclass_hinge(xp: Any, z: Array, y: Array, /) -> tuple[Array, tuple[Pullb
 
     def to_z(g: Array) -> Array:
         each = of_each(g)
-        return each - total(xp, each, -1, keepdims=True) * y
+        return _of_rows(xp, each - total(xp, each, -1, keepdims=True) * y, z)
 
     def to_y(g: Array) -> Array:
         each = of_each(g)
-        return -g[..., None] * positive - total(xp, each, -1, keepdims=True) * z
+        return _of_rows(xp, -g[..., None] * positive - total(xp, each, -1, keepdims=True) * z, y)
 
     return xp.sum((1 - y) * positive, axis=-1), (to_z, to_y)
+
+
+def _of_rows(xp: Any, g: Array, x: Array) -> Array:
+    # The losses lack the axis of classes, so that g, which has it, is of neither the result's shape nor always x's.
+    return g if g.shape == x.shape else unbroadcast(xp, g, x.shape)
 
 
 def _same_last(who: str, z: Array, y: Array) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 
 import h5py
+import numcodecs
 import numpy as np
 import pytest
 import zarr
@@ -123,6 +124,21 @@ def test_a_damaged_chunk_of_zarr_is_told_with_its_array(tmp_path, how):
     np.testing.assert_array_equal(rows.X[:20].compute(), X[:20])
     fault = "EOFError" if how == "cut" else "MemoryError"
     with pytest.raises(DataError, match=rf"rows\.zarr: .* a fault on reading X \({fault}"):
+        rows.X.compute()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("left", [10, 16, 40, -1])
+def test_a_chunk_of_blosc_that_was_cut_short_is_told_and_no_other_memory_is_read(tmp_path, dtype, left):
+    group = zarr.open_group(tmp_path / "rows.zarr", mode="w", zarr_format=2)
+    X = np.random.default_rng(0).integers(0, 250, (60, 3)).astype(dtype)
+    group.create_array("X", data=X, chunks=(10, 3), compressors=numcodecs.Blosc())
+    group.create_array("y", data=X[:, 0] % 2, chunks=(10,), compressors=numcodecs.Blosc())
+    chunk = tmp_path / "rows.zarr" / "X" / "1.0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:left])
+    rows, _ = open_rows(tmp_path / "rows.zarr", 10)
+    with pytest.raises(DataError, match=rf"rows\.zarr: .* reading X \(a chunk of {len(whole[:left])} bytes"):
         rows.X.compute()
 
 

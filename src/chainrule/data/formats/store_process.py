@@ -161,6 +161,7 @@ def _opened_zarr(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
             "note": f"{whole - there} of {whole} chunks of {key} are absent, and read as the fill value {value}"
         }
 
+    _check_blosc()
     if key is None:
         # Once for all reads: a store may have a hundred thousand files.
         files = _plain_files(Path(path))
@@ -168,6 +169,23 @@ def _opened_zarr(path: str, key: str | None) -> Iterator[tuple[Any, Any]]:
     else:
         arrays = {key: zarr.open_array(path, path=key, mode="r")}
     yield arrays, about
+
+
+def _check_blosc() -> None:
+    """Let Blosc refuse a chunk that is shorter than its own head says; it would read on in the memory behind it."""
+    from numcodecs.blosc import Blosc
+    from numcodecs.compat import ensure_contiguous_ndarray
+
+    decode = Blosc.decode
+
+    def checked(codec: Any, chunk: Any, out: Any = None) -> Any:
+        held = ensure_contiguous_ndarray(chunk).view(np.uint8)
+        told = int.from_bytes(held[12:16].tobytes(), "little") if held.size > 15 else 16
+        if told > held.size:
+            raise _FaultError(f"a chunk of {held.size} bytes, where its head tells of {told}")
+        return decode(codec, chunk, out)
+
+    Blosc.decode = checked
 
 
 def _plain_files(folder: Path) -> dict[str, int | None]:

@@ -65,9 +65,16 @@ class Outcome:
         return round(self.score * self.rows)
 
     @cached_property
+    def verdicts(self) -> np.ndarray | None:
+        """Whether each held-out row was answered right, (m,), or None where it is not known."""
+        if self.regression or self.answers is None:
+            return None
+        return np.array([row["class"] == row["answer"] for row in self.answers])
+
+    @cached_property
     def squares(self) -> np.ndarray | None:
         """The squared error of each held-out row, (m,), or None where they are not known."""
-        if self.answers is None:
+        if not self.regression or self.answers is None:
             return None
         off = [float(row["prediction"]) - float(row["number"]) for row in self.answers]
         return np.square(off)
@@ -78,6 +85,16 @@ class Outcome:
         if not self.regression:
             return chance.wilson(self.right, self.rows)
         return None if self.squares is None or self.rows < 2 else chance.of_error(self.squares)
+
+    @cached_property
+    def costs(self) -> dict[str, list[tuple[float, float]]]:
+        """The costs over steps, (step, cost), of training and where there are some of validation."""
+        columns = {"training": "cost", "validation": "validation"}
+        found = {
+            name: [(float(row["step"]), float(row[column])) for row in self.history if row.get(column)]
+            for name, column in columns.items()
+        }
+        return {name: points for name, points in found.items() if points}
 
     @cached_property
     def settings(self) -> dict[str, str]:
@@ -117,15 +134,39 @@ def read_run(folder: Path, name: str) -> Outcome:
     try:
         told = json.loads(report.read_text(encoding="utf-8"))
         found = Outcome(name, folder, told, _rows_of(history) or (), _rows_of(answers))
-        columns = ("number", "prediction") if found.regression else ("class", "answer")
-        if found.answers is not None and (
-            len(found.answers) != found.rows or not {*columns} <= {*found.answers[0]}
-        ):
-            raise ValueError(f"{answers.name} has not the {found.rows} rows of {report.name}")
-        _ = found.score, found.interval, found.settings  # what is read later is there
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        _check(found)
+    except (
+        ArithmeticError,
+        AttributeError,
+        csv.Error,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         raise fault(folder, "a report of a run", f"one that cannot be read ({error})", remedy) from error
     return found
+
+
+def _check(run: Outcome) -> None:
+    """Raise an error for a run of which something is missing that is read later, or whose files differ."""
+    if run.rows < 1 or not math.isfinite(run.score):
+        raise ValueError(f"a score of {run.score:g} on {run.rows} held-out rows")
+    _ = run.interval, run.settings, run.costs, _task(run), run.report["data"]["held out"]
+    _ = run.report["steps"], f"{run.report['seconds']:.2f}"
+    if run.answers is None:
+        return
+    if len(run.answers) != run.rows:
+        raise ValueError(f"held-out.csv has {len(run.answers)} rows, report.json {run.rows}")
+    score, slack = run.score, 0.5 / run.rows
+    if run.squares is not None:
+        # Numbers and predictions of float32 are written in full, but the score was summed in that precision.
+        most = max(abs(float(row["number"])) for row in run.answers)
+        score, slack = math.sqrt(float(np.mean(run.squares))), 1e-3 * run.score + 1e-6 * most
+    if run.verdicts is not None:
+        score = float(np.mean(run.verdicts))
+    if not abs(score - run.score) <= slack:
+        raise ValueError(f"the score is {score:g} by held-out.csv, {run.score:g} by report.json")
 
 
 def check_comparable(runs: Sequence[Outcome]) -> None:
@@ -218,9 +259,10 @@ def score_in_words(run: Outcome) -> str:
 def said(one: Difference, *, regression: bool) -> str:
     """Return a difference as a sentence."""
     gain = f"error {-one.gain:+.4g}" if regression else f"{100 * one.gain:+.2f} points right"
+    bound = "" if one.level == chance.LEVEL else f", told apart under {one.level:.2g}"
     return (
         f"{one.run} against {one.against}: {gain}; {one.test.counted}; p = {one.test.p:.2g} "
-        f"({one.test.name}): {one.verdict}"
+        f"({one.test.name}{bound}): {one.verdict}"
     )
 
 
@@ -259,14 +301,8 @@ def render(runs: Sequence[Outcome]) -> bytes:
 
 def _curves(runs: Sequence[Outcome]) -> str:
     """Return the costs of all runs over steps: a colour a run, dashes for validation."""
-    lines: dict[str, list[tuple[float, float]]] = {}
-    looks = []
-    for colour, run in enumerate(runs):
-        for dashes, column in enumerate(("cost", "validation")):
-            points = [(float(row["step"]), float(row[column])) for row in run.history if row.get(column)]
-            if points:
-                lines[f"{run.name}: {'training' if column == 'cost' else column}"] = points
-                looks.append((colour, dashes))
+    lines = {f"{run.name}: {name}": points for run in runs for name, points in run.costs.items()}
+    looks = [(k, int(name == "validation")) for k, run in enumerate(runs) for name in run.costs]
     costs = [y for points in lines.values() for _, y in points if math.isfinite(y)]
     log = bool(costs) and 0 < 20 * min(costs) < max(costs)
     words = "; ".join(f"{name} ends at {points[-1][1]:.4g}" for name, points in lines.items())
@@ -280,13 +316,9 @@ def _test(first: Outcome, run: Outcome) -> chance.Test | None:
         if first.squares is None or run.squares is None or first.rows < 2:
             return None
         return chance.paired_squares(first.squares, run.squares)
-    if first.answers is None or run.answers is None:
+    if first.verdicts is None or run.verdicts is None:
         return chance.two_proportions(first.right, run.right, first.rows)
-    one, other = (
-        np.array([row["class"] == row["answer"] for row in answers])
-        for answers in (first.answers, run.answers)
-    )
-    return chance.mcnemar(one, other)
+    return chance.mcnemar(first.verdicts, run.verdicts)
 
 
 def _same_rows(one: Outcome, other: Outcome) -> bool:
