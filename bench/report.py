@@ -121,9 +121,12 @@ def page(title: str, sections: list[tables.Section], figures: dict[str, str]) ->
         folded = section.title not in OPEN
         parts.append(f"<details><summary>{heading}</summary>" if folded else heading)
         parts.append(figures.get(section.title, ""))
-        parts += [f"<p>{html.escape(sentence)}</p>" for sentence in section.sentences]
+        parts += [f"<p>{html.escape(sentence.removeprefix('- '))}</p>" for sentence in section.sentences]
         if section.rows:
-            parts.append('<div class="wide"><table>' + _cells("th", section.header))
+            parts.append(
+                '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>'
+                + _cells("th", section.header)
+            )
             parts += [_cells("td", row) for row in section.rows]
             parts.append("</table></div>")
         parts.append("</details>" if folded else "")
@@ -133,7 +136,12 @@ def page(title: str, sections: list[tables.Section], figures: dict[str, str]) ->
         f"<title>{html.escape(title)}</title>"
     )
     return "\n".join(
-        [f"{head}<style>{STYLE}</style></head><body>", *filter(None, parts), "</body></html>", ""]
+        [
+            f"{head}<style>{STYLE}</style></head><body><main>",
+            *filter(None, parts),
+            "</main></body></html>",
+            "",
+        ]
     )
 
 

@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,6 +221,12 @@ class TestCount:
 
         monkeypatch.setattr(threads, "_controller", Controller)
         assert threads.blas_libraries() == [f"openblas 0.3, {said}"]
+
+    def test_libraries_stand_in_one_order_whichever_was_loaded_first(self, monkeypatch):
+        facts = [{"internal_api": "openblas", "version": v, "num_threads": 2} for v in ("0.3.31", "0.3.30")]
+        found = SimpleNamespace(info=lambda: facts)
+        monkeypatch.setattr(threads, "_controller", lambda: SimpleNamespace(select=lambda user_api: found))
+        assert threads.blas_libraries() == ["openblas 0.3.30, 2 threads", "openblas 0.3.31, 2 threads"]
 
     def test_one_blas_thread_inside_and_as_before_outside(self):
         before = threads.blas_threads()

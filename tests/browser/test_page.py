@@ -123,7 +123,9 @@ def test_the_keyboard_alone_suffices(opened):
     tab.focus("#next")
     tab.keyboard.press("Enter")
     assert tab.inner_text("#step") == f"Step 1 of {LAST}"
-    tab.focus(".node[data-name=q]")
+    # A screen reader hears of a node its rule and what is computed by now.
+    heard = "q = add(x, y), value 12, gradient not computed yet"
+    tab.get_by_role("button", name=heard, exact=True).focus()
     tab.keyboard.press("Enter")
     assert tab.inner_text("#named") == "q, gate add"
     tab.focus(".node[data-name=f]")

@@ -66,6 +66,16 @@ def test_every_letter_can_be_read_and_no_page_is_wider_than_its_screen(show, pag
             assert tab.evaluate("document.documentElement.scrollWidth") <= width, (page, width)
 
 
+def test_keys_scroll_a_table_that_is_wider_than_a_phone(show, pages):
+    found = []
+    for page in pages:
+        tab = show(page, viewport={"width": 320, "height": 900})
+        found += tab.evaluate("""() => [...document.querySelectorAll(".wide")]
+            .filter((frame) => frame.scrollWidth > frame.clientWidth)
+            .map((frame) => [frame.tabIndex, frame.getAttribute("aria-label")])""")
+    assert {tuple(each) for each in found} == {(0, "Table"), (0, "Chart")}
+
+
 def test_a_dark_page_has_no_light_box(show, pages, tmp_path):
     for page in pages:
         tab = show(page, viewport={"width": 1280, "height": 900}, color_scheme="dark")

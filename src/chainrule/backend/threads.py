@@ -32,13 +32,16 @@ Watch = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 def blas_libraries() -> list[str]:
-    """Return each BLAS library in this process: version, kernels, threads; empty without threadpoolctl."""
+    """Return each BLAS library in this process: version, kernels, threads; empty without threadpoolctl.
+
+    They are sorted, as the order in which a process loaded them differs from run to run.
+    """
     controller = _controller()
     found = controller.select(user_api="blas").info() if controller else []
-    return [
+    return sorted(
         f"{lib['internal_api']} {lib['version']}, {_kernels(lib)}{_counted(lib['num_threads'])}"
         for lib in found
-    ]
+    )
 
 
 def _kernels(library: dict[str, Any]) -> str:

@@ -71,9 +71,9 @@ def predict(
     """Print the class of each sample and its probability, one line each; and the accuracy where labels are there.
 
     Of a model that predicts a number, it prints the number, and the root mean square error where labels are there. A
-    picture in a folder has the label of its first subfolder. Of data that bring held-out rows the others are answered,
-    unless --held-out is given. An input that cannot be read is named on the error stream, the others are still
-    answered, and the exit status is 1.
+    picture in a folder has the label of its first subfolder. Pictures are resized whole: crop them as those that the
+    model learnt from are cropped. Of data that bring held-out rows the others are answered, unless --held-out is given.
+    An input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
 
     Examples: chainrule predict digits digit.png | chainrule predict cats photos/ --out answers.csv
     """

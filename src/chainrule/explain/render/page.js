@@ -14,6 +14,7 @@ const make = (tag, properties = {}, ...children) => {
   return element;
 };
 const nodeOf = (i) => document.querySelector(`.node[data-box="${i}"]`);
+const rules = boxes.map((box, i) => nodeOf(i).querySelector("title").textContent);
 const gates = boxes.map((box, i) => i).filter((i) => boxes[i].inputs.length || boxes[i].fold);
 const steps = [{ kind: "given" }, ...gates.map((box) => ({ kind: "forward", box }))];
 if (graph.backward) {
@@ -72,7 +73,8 @@ function show(step) {
       row.querySelector(`.${what}`).textContent = words;
       return `${what} ${words}`;
     });
-    node.setAttribute("aria-label", [each.name, each.fold ? each.inside : each.gate, ...said].join(", "));
+    // A title names the node for a screen reader, and for the mouse that rests on it.
+    node.querySelector("title").textContent = [rules[i], ...said].join(", ");
     for (const part of [node, row]) part.classList.toggle("now", i === box);
   });
   document.querySelectorAll("[data-to]").forEach((wire) => {

@@ -13,7 +13,7 @@ import numpy as np
 
 from chainrule.data.errors import DataError, fault
 from chainrule.training.report import chance
-from chainrule.training.report.elements import number, page, table, text
+from chainrule.training.report.elements import number, page, table, text, wide
 from chainrule.training.report.svg_chart import line_chart
 
 # The parts of a report that are settings, and of these what a machine has at the moment or what is no choice.
@@ -308,7 +308,7 @@ def _curves(runs: Sequence[Outcome]) -> str:
     words = "; ".join(f"{name} ends at {points[-1][1]:.4g}" for name, points in lines.items())
     caption = "Over steps. Costs with different penalties or of different kinds are not one unit."
     drawn = line_chart(lines, label=f"Costs: {words}.", log=log, looks=looks)
-    return f'<figure><div class="wide">{drawn}</div><figcaption>{caption}</figcaption></figure>'
+    return f"<figure>{wide(drawn, 'Chart')}<figcaption>{caption}</figcaption></figure>"
 
 
 def _test(first: Outcome, run: Outcome) -> chance.Test | None:

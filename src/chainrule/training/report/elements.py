@@ -94,10 +94,14 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], kind
     above = f"<caption>{caption}</caption>" if caption else ""
     first = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     lines = (f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows)
-    return (
-        f'<div class="wide"><table{named}{aligned}>{above}<thead><tr>{first}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    return wide(
+        f"<table{named}{aligned}>{above}<thead><tr>{first}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     )
+
+
+def wide(drawn: str, kind: str = "Table") -> str:
+    """Return a table or a chart in a frame that scrolls sideways where it is wider than the screen, by keys too."""
+    return f'<div class="wide" tabindex="0" role="group" aria-label="{kind}">{drawn}</div>'
 
 
 def bars(
@@ -123,9 +127,9 @@ def bars(
             f'<td class="bar {kind}" style="--from:{start:.1f}%;--to:{end:.1f}%"></td></tr>'
         )
     first = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
-    return (
-        f'<div class="wide"><table><caption>{text(caption)}</caption><thead><tr>{first}<td></td></tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    return wide(
+        f"<table><caption>{text(caption)}</caption><thead><tr>{first}<td></td></tr></thead>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.training.report import regression
-from chainrule.training.report.elements import number, page, table, text
+from chainrule.training.report.elements import number, page, table, text, wide
 from chainrule.training.report.regression import place, place_heading
 from chainrule.training.report.svg_chart import line_chart
 from chainrule.training.run_report import Mistake, Regression, RunReport, Summary, TwoClasses
@@ -135,8 +135,8 @@ def _curves(
     gradients = line_chart(drawn, label=f"Largest |gradient| of each layer: {spoken}.", log=True)
     cost, caption = _cost_curve(report, history)
     return f"""<div class="two">
-<div><h2>Cost</h2><figure><div class="wide">{cost}</div><figcaption>{text(caption)}</figcaption></figure></div>
-<div><h2>Largest |gradient| by layer</h2><figure><div class="wide">{gradients}</div>
+<div><h2>Cost</h2><figure>{wide(cost, "Chart")}<figcaption>{text(caption)}</figcaption></figure></div>
+<div><h2>Largest |gradient| by layer</h2><figure>{wide(gradients, "Chart")}
 <figcaption>Of weights and biases, at each report, on a logarithmic scale.</figcaption></figure></div>
 </div>"""
 
@@ -188,9 +188,11 @@ def _confusion_table(shares: Mapping[str, float | None], counts: np.ndarray) -> 
         rows.append(f'<tr><th scope="row">{text(name)}</th>{cells}<td>{right}</td></tr>')
     return (
         "<p>Framed in blue: answered right; orange: taken for another class. The stronger the colour, the larger the "
-        'share of the class.</p><div class="wide"><table id="confusion"><caption>Held-out rows: the true class down, '
-        f'the answer across</caption><thead><tr><th scope="col">true \\ answer</th>{head}<th scope="col">right</th>'
-        f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        "share of the class.</p>"
+    ) + wide(
+        '<table id="confusion"><caption>Held-out rows: the true class down, the answer across</caption>'
+        f'<thead><tr><th scope="col">true \\ answer</th>{head}<th scope="col">right</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from chainrule.training.evaluation import Prediction
 from chainrule.training.report import svg_chart
-from chainrule.training.report.elements import number, table, text
+from chainrule.training.report.elements import number, table, text, wide
 from chainrule.training.run_report import Missed, Mistake, Regression, RunReport
 
 TITLE = "Numbers predicted"
@@ -60,7 +60,7 @@ def cloud(held_out: Prediction) -> str:
     one = svg_chart.cloud(points, label="Predictions of held-out rows over their numbers.", across="number")
     other = svg_chart.histogram(counts.tolist(), edges.tolist(), label=words, across="prediction - number")
     return (
-        f'<div class="two"><figure><div class="wide">{one}</div><figcaption>Predictions over numbers; on the line a '
-        f'prediction is exact.</figcaption></figure><figure><div class="wide">{other}</div><figcaption>Upwards rows: '
+        f'<div class="two"><figure>{wide(one, "Chart")}<figcaption>Predictions over numbers; on the line a '
+        f"prediction is exact.</figcaption></figure><figure>{wide(other, 'Chart')}<figcaption>Upwards rows: "
         f"{words}.</figcaption></figure></div>"
     )
