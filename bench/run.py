@@ -245,7 +245,7 @@ def about(device: cr.Device, threads: int, way: str) -> dict[str, str]:
     names = ("chainrule", "numpy", "array-api-compat", "numba", "pytest-benchmark")
     described = device.describe()
     # Their threads are not those of the processes that are measured.
-    blas = re.sub(", [0-9]+ threads?", "", described.pop("threads"))
+    blas = re.sub(", [0-9]+ threads?", "", described.pop("threads", "none that this device uses"))
     tf32 = "none on this device"
     if device.name.startswith("cuda"):
         # CuPy has this one switch; PyTorch's is off by default, and the contests turn JAX's off.
