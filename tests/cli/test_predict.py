@@ -1,9 +1,10 @@
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from chainrule.models import logistic
 from chainrule.training.model_file import load_model
@@ -152,6 +153,30 @@ def test_answers_go_into_a_table_with_the_labels_of_the_folders(digits, tmp_path
     assert (both.exit_code, "--out and --json: expected one" in both.stderr) == (2, True)
     for bad in (tmp_path, "", tmp_path / "answers.xlsx"):
         assert "expected the name of a .csv file" in chainrule("predict", digits, digits, "--out", bad).stderr
+
+
+def test_small_digits_on_large_sheets_are_cut_to_their_ink(digits, tmp_path):
+    import matplotlib
+
+    rng = np.random.default_rng(0)
+    fonts = (Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("DejaVuS*.ttf")
+    for font in (font for font in sorted(fonts) if "Display" not in font.name):
+        letters = ImageFont.truetype(font, 130)
+        for digit in "0123456789":
+            page = Image.new("L", (500, 400), 225)
+            ImageDraw.Draw(page).text(rng.integers(20, 220, 2).tolist(), digit, font=letters, fill=40)
+            (tmp_path / digit).mkdir(exist_ok=True)
+            page.save(tmp_path / digit / f"{font.stem}.png")
+    cut = chainrule("predict", digits / "run", tmp_path)
+    assert accuracy_told(cut.stderr)[0] > 60
+    assert "120 of 120 pictures were cut to their ink, which fills 88%" in cut.stderr
+    whole = chainrule("predict", digits / "run", tmp_path, "--no-frame")
+    assert accuracy_told(whole.stderr)[0] < 20
+    assert "cut" not in whole.stderr
+    some = next(tmp_path.rglob("*.png"))
+    assert json.loads(answer("predict", digits / "run", some, "--json"))[0]["framed"] is True
+    shown = answer("explain", digits / "run", some, "--png", digits / "b.png")
+    assert "the picture was cut to its ink" in shown
 
 
 def test_a_column_of_labels_that_no_input_has_is_the_fault_of_the_option(digits, tmp_path):

@@ -43,6 +43,7 @@ def model(net=NET, dtype="float32", image=None):
         image=image,
         white=16.0 if image else None,
         border=0.25 if image else None,
+        ink=0.875 if image else None,
         features=() if image else tuple(f"f{j}" for j in range(n)),
     )
 
@@ -109,11 +110,12 @@ def test_a_file_that_does_not_say_whether_a_class_is_the_rest_says_it_by_its_nam
         replace(model(), rest=True)
 
 
-def test_a_file_without_the_brightness_of_borders_is_read(tmp_path):
+def test_a_file_without_the_brightness_of_borders_and_the_share_of_ink_is_read(tmp_path):
     path = tmp_path / "model.safetensors"
     save_model(path, model(image=ImageShape(2, 2, 3)))
-    rewritten(path, about={"border": "gone"})
-    assert load_model(path).border is None
+    assert load_model(path).ink == 0.875
+    rewritten(path, about={"border": "gone", "ink": "gone"})
+    assert (load_model(path).border, load_model(path).ink) == (None, None)
 
 
 def test_no_file_and_other_files_are_refused(tmp_path):
@@ -189,6 +191,7 @@ def rewritten(path, *, tensors=None, net=None, about=None, **metadata):
         ({"about": {"white": -1}}, "a white of -1"),
         ({"about": {"white": "snow"}}, "malformed"),
         ({"about": {"border": 2}}, "a border of brightness 2"),
+        ({"about": {"ink": 0}}, "ink that fills 0"),
     ],
     ids=lambda part: str(part)[:60],
 )

@@ -104,6 +104,14 @@ InvertOption = Annotated[
         "pictures, turns those whose border is light where the model learnt from dark ones, or the reverse.",
     ),
 ]
+FrameOption = Annotated[
+    bool,
+    typer.Option(
+        "--frame/--no-frame",
+        help="Cut pictures of ink on a plain ground, such as a photo of a digit, to their ink, where it fills less "
+        "of them than of the pictures that the model learnt from.",
+    ),
+]
 LabelOption = Annotated[
     str | None,
     typer.Option(

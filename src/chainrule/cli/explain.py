@@ -14,6 +14,7 @@ from chainrule.backend.device import get_device, use_device
 from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
     DeviceOption,
+    FrameOption,
     InvertOption,
     JsonOption,
     MemoryOption,
@@ -76,6 +77,7 @@ def explain(
         bool, typer.Option("--table", help="For a model: print every gate with its numbers, too.")
     ] = False,
     invert: InvertOption = "auto",
+    frame: FrameOption = True,
     as_json: JsonOption = False,
     memory: MemoryOption = None,
     device: DeviceOption = None,
@@ -102,7 +104,7 @@ def explain(
                 f"explain: the model in {first} is explained by one sample; name a picture, or a file of rows"
             )
         if len(given) == 1 and _is_there(first) and ("=" not in given[0] or _is_there(given[0])):
-            found = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert)
+            found = _of_a_sample(Path(first), Path(given[0]), wanted, row, png, invert, frame)
             graph, told = found.graph, found.as_json
         else:
             alone = {
@@ -170,9 +172,9 @@ def _is_finite(value: Any) -> bool:
     return type(value) in (int, float) and math.isfinite(value)
 
 
-def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
+def _row_of(model: Model, sample: Path, row: int, invert: str, frame: bool) -> np.ndarray:
     """Return a sample of a file as a raw row (1, n), on the scale of the data that the model learnt from."""
-    samples = open_for(model, sample)
+    samples = open_for(model, sample, frame=frame)
     for note in samples.notes:
         tell("note", note)
     if row > samples.number:
@@ -181,15 +183,17 @@ def _row_of(model: Model, sample: Path, row: int, invert: str) -> np.ndarray:
     X, inverted = as_learnt(model, block, invert)
     if inverted[row - block.first]:
         tell("note", "the picture was turned to its negative (--invert no leaves it)")
+    if block.framed and block.framed[row - block.first]:
+        tell("note", "the picture was cut to its ink (--no-frame leaves it)")
     return X[row - block.first :][:1]
 
 
 def _of_a_sample(
-    path: Path, sample: Path, wanted: str | None, row: int, png: Path | None, invert: str
+    path: Path, sample: Path, wanted: str | None, row: int, png: Path | None, invert: str, frame: bool
 ) -> Explained:
     """Print the answer to a sample and what mattered, and draw that."""
     device, model = get_device(), read_model(path)
-    raw = _row_of(model, sample, row, invert)
+    raw = _row_of(model, sample, row, invert, frame)
     if wanted is not None and wanted not in model.classes:
         known = f"one of {', '.join(model.classes)}" if model.classes else "none for a model of numbers"
         raise ValueError(f"--class: expected {known}, got {wanted!r}")

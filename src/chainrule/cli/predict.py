@@ -16,6 +16,7 @@ from chainrule.backend.threads import fixed_threads
 from chainrule.cli.console import (
     STANDARD_OUTPUT,
     DeviceOption,
+    FrameOption,
     InvertOption,
     LabelOption,
     MemoryOption,
@@ -64,6 +65,7 @@ def predict(
         bool, typer.Option("--held-out", help="Answer the held-out rows of data that bring some.")
     ] = False,
     invert: InvertOption = "auto",
+    frame: FrameOption = True,
     memory: MemoryOption = None,
     device: DeviceOption = None,
     threads: ThreadsOption = None,
@@ -71,9 +73,10 @@ def predict(
     """Print the class of each sample and its probability, one line each; and the accuracy where labels are there.
 
     Of a model that predicts a number, it prints the number, and the root mean square error where labels are there. A
-    picture in a folder has the label of its first subfolder. Pictures are resized whole: crop them as those that the
-    model learnt from are cropped. Of data that bring held-out rows the others are answered, unless --held-out is given.
-    An input that cannot be read is named on the error stream, the others are still answered, and the exit status is 1.
+    picture in a folder has the label of its first subfolder. Pictures are resized whole, but those of ink that --frame
+    cuts: crop them as those that the model learnt from are cropped. Of data that bring held-out rows the others are
+    answered, unless --held-out is given. An input that cannot be read is named on the error stream, the others are
+    still answered, and the exit status is 1.
 
     Examples: chainrule predict digits digit.png | chainrule predict cats photos/ --out answers.csv
     """
@@ -84,7 +87,7 @@ def predict(
         reserve_output({"--out": table}, as_json=as_json)
         model = read_model(model_path)
         told = _Told(model, as_json=as_json, table=table, asked=invert == "yes")
-        settings = {"label": label, "held_out": held_out, "on_fault": told.fault}
+        settings = {"label": label, "held_out": held_out, "on_fault": told.fault, "frame": frame}
         with _bar(shown=table is not None or as_json) as bar:
             task = bar.add_task("samples", total=0)
             for path, number, part in _answered(model, get_device(device), inputs, invert, settings, told):
@@ -141,7 +144,7 @@ class _Told:
         self.text = io.StringIO(newline="")
         self.writer = csv.writer(self.text, lineterminator="\n")
         self.writer.writerow(["input", "row", *self.verdicts.columns])
-        self.answered = self.inverted = 0
+        self.answered = self.inverted = self.framed = 0
 
     def fault(self, error: Exception) -> None:
         """Tell of an input that cannot be read."""
@@ -157,6 +160,7 @@ class _Told:
         files, first = part.block.files, part.block.first
         self.answered += len(part.P)
         self.inverted += int(part.inverted.sum())
+        self.framed += sum(part.block.framed)
         for k, (words, cells, entry) in enumerate(self.verdicts.of(part)):
             source = str(files[k]) if files else str(path)
             row = None if files else first + k
@@ -164,7 +168,8 @@ class _Told:
                 self.writer.writerow([source, row, *cells])
             if self.as_json:
                 where: dict[str, Any] = {"input": source} | ({} if row is None else {"row": row})
-                self.entries.append(where | ({"inverted": True} if part.inverted[k] else {}) | entry)
+                changed = {"inverted": bool(part.inverted[k]), "framed": any(part.block.framed[k : k + 1])}
+                self.entries.append(where | {name: True for name, was in changed.items() if was} | entry)
             elif self.table is None:
                 print("\t".join(map(printable, (source if row is None else f"{source}:{row}", *words))))
 
@@ -176,6 +181,11 @@ class _Told:
             put(self.table, self.text.getvalue().encode(errors="surrogateescape"))
             if self.table != STANDARD_OUTPUT:
                 self.note(f"{self.answered} answers are in {self.table}")
+        if self.framed:
+            self.note(
+                f"{self.framed} of {self.answered} pictures were cut to their ink, which fills {self.model.ink:.0%} "
+                "of those that the model learnt from (--no-frame leaves them whole)"
+            )
         if self.inverted and not self.asked:
             learnt, came = ("dark", "light") if (self.model.border or 0) < 0.5 else ("light", "dark")
             self.note(

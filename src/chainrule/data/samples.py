@@ -25,12 +25,14 @@ class Block:
     labels  the name of each row's class, or its number as text; None where it is not known
     files   the file of each picture; None for rows of a table
     first   the number of the first row, from 1
+    framed  whether each picture was framed to its ink; () for rows of a table
     """
 
     X: np.ndarray
     labels: list[str | None]
     files: list[Path] | None = None
     first: int = 1
+    framed: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,18 +150,21 @@ def _pictures(
     def blocks() -> Iterator[Block]:
         assert wanted.image is not None
         for start in range(0, len(listed), _PICTURES):
-            rows: list[np.ndarray] = []
+            rows: list[tuple[np.ndarray, bool]] = []
             kept: list[tuple[Path, str | None]] = []
             for path, name in listed[start : start + _PICTURES]:
                 try:
-                    rows.append(pictures.read_image(path, wanted.image))
+                    rows.append(pictures.read_framed(path, wanted.image, wanted.ink))
                     kept.append((path, name))
                 except DataError as error:
                     if on_fault is None:
                         raise
                     on_fault(error)
             if rows:
-                yield Block(np.stack(rows), [name for _, name in kept], [path for path, _ in kept], start + 1)
+                X, framed = zip(*rows, strict=True)
+                yield Block(
+                    np.stack(X), [name for _, name in kept], [path for path, _ in kept], start + 1, framed
+                )
 
     if wanted.image is None:
         path = listed[0][0]

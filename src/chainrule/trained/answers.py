@@ -50,11 +50,15 @@ def open_for(
     label: str | None = None,
     held_out: bool = False,
     on_fault: Callable[[DataError], None] | None = None,
+    frame: bool = True,
 ) -> Samples:
-    """Return the samples at `path` for a model, as `open_samples` does."""
+    """Return the samples at `path` for a model, as `open_samples` does.
+
+    With `frame`, pictures of ink that fills less of them than of those that the model learnt from are framed to it.
+    """
     return open_samples(
         path,
-        Wanted(model.net.sizes[0], model.features, model.image),
+        Wanted(model.net.sizes[0], model.features, model.image, model.ink if frame else None),
         label=label,
         held_out=held_out,
         on_fault=on_fault,

@@ -41,6 +41,7 @@ class Model:
     features   the names of the columns, or () where nobody named them
     rest       whether the first of two classes stands for all classes but the second
     border     the mean brightness, from 0 to 1, of the borders of the pictures that it learnt from, or None
+    ink        how much of these pictures their ink fills, from 0 to 1, or None where they are no ink on a plain ground
 
     ValueError where these do not fit each other.
     """
@@ -54,6 +55,7 @@ class Model:
     features: tuple[str, ...] = ()
     rest: bool = False
     border: float | None = None
+    ink: float | None = None
 
     def __post_init__(self) -> None:
         n, k = self.net.sizes[0], len(self.classes)
@@ -81,6 +83,8 @@ class Model:
             raise ValueError(f"a white of {self.white}")
         if self.border is not None and not 0 <= self.border <= 1:
             raise ValueError(f"a border of brightness {self.border}")
+        if self.ink is not None and not 0 < self.ink <= 1:
+            raise ValueError(f"ink that fills {self.ink} of a picture")
         if self.rest and k != 2:
             raise ValueError(f"a class for all the rest among {k}")
         if len(self.features) not in (0, n):
@@ -120,6 +124,7 @@ def save_model(path: Path, model: Model) -> None:
         "features": list(model.features),
         "rest": model.rest,
         "border": model.border,
+        "ink": model.ink,
     }
     tensors = {"shift": model.scaling.shift, "scale": model.scaling.scale}
     for layer, (W, b) in enumerate(model.params):
@@ -158,7 +163,7 @@ def load_model(path: Path) -> Model:
             tuple(str(name) for name in about["features"]),
             # Files without the entry say it by the name of the first class.
             bool(about.get("rest", len(classes) == 2 and classes[0] == f"not {classes[-1]}")),
-            None if about.get("border") is None else float(about["border"]),
+            *(None if about.get(name) is None else float(about[name]) for name in ("border", "ink")),
         )
     except KeyError as error:
         raise refused(f"got one without {error}") from error

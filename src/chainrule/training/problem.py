@@ -6,6 +6,7 @@ import numpy as np
 
 from chainrule.data import Dataset, Scaling, to_binary
 from chainrule.data.dataset import border_pixels
+from chainrule.data.framing import usual_share
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,14 @@ class Problem:
             return None
         mean = np.asarray(rows.X[:, border_pixels(rows.image)].mean())
         return float(np.clip(mean / rows.white, 0, 1))
+
+    @property
+    def ink(self) -> float | None:
+        """How much of training pictures their ink fills, None where they are no grey pictures of ink."""
+        rows = self.train
+        return (
+            None if rows.image is None or rows.white is None else usual_share(rows.X, rows.image, rows.white)
+        )
 
     @property
     def features(self) -> int:

@@ -113,6 +113,7 @@ class Run:
             rows.features,
             self.problem.rest,
             self.problem.border,
+            self.problem.ink,
         )
 
     def parts(self) -> dict[str, Dataset]:

@@ -12,6 +12,7 @@ import numpy as np
 from chainrule.data.dataset import Dataset, ImageShape, plane_order
 from chainrule.data.errors import DataError, fault, needs_app, no_permission
 from chainrule.data.formats.reader import Raw, Reader
+from chainrule.data.framing import framed
 from chainrule.data.limits import check_room
 
 # Pillow tells a format by the content and hands an EPS file to Ghostscript, which runs it: only these may open.
@@ -36,12 +37,18 @@ _lock = threading.Lock()
 
 
 def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
-    """Return one picture as a uint8 row (n,) in plane order, values 0 to 255.
+    """Return one picture as a uint8 row (n,) in plane order, values 0 to 255, as `read_framed` reads it, and whole."""
+    return read_framed(path, image, None)[0]
+
+
+def read_framed(path: str | Path, image: ImageShape, ink: float | None) -> tuple[np.ndarray, bool]:
+    """Return one picture as a uint8 row (n,) in plane order, values 0 to 255, and whether it was framed.
 
     Reads PNG, JPEG, BMP, GIF (the first frame), WebP, TIFF (the first page), PPM and, where Pillow does, AVIF. The
     picture is turned upright by its EXIF orientation, unless that is malformed, laid on white where it is transparent,
     made RGB or grey by `image.channels`, and resized by antialiased bilinear interpolation. A JPEG of more than 89
     megapixels is decoded at a half, a quarter or an eighth of its size first, never under four times that of `image`.
+    Where `ink` is given, a grey picture of ink on a plain ground is framed so that its ink fills that share of it.
 
     Raises DataError for a file that is missing or does not open as such a picture, and ImportError where Pillow is
     missing.
@@ -54,7 +61,7 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         content = path.read_bytes()
         if not content:
             raise fault(path, "a picture", "an empty file", remedy)
-        return _pixels(path, content, image)
+        return _pixels(path, content, image, ink)
     except DataError:
         raise
     except FileNotFoundError:
@@ -70,7 +77,7 @@ def read_image(path: str | Path, image: ImageShape) -> np.ndarray:
         raise fault(path, "a whole picture", got, remedy) from error
 
 
-def _pixels(path: Path, content: bytes, image: ImageShape) -> np.ndarray:
+def _pixels(path: Path, content: bytes, image: ImageShape, ink: float | None) -> tuple[np.ndarray, bool]:
     from PIL import Image
 
     picture = _opened(content)
@@ -100,9 +107,11 @@ def _pixels(path: Path, content: bytes, image: ImageShape) -> np.ndarray:
         white.alpha_composite(picture)
         picture = white
     picture = picture.convert("RGB" if image.channels == 3 else "L")
+    cut = framed(picture, image, ink) if ink is not None and image.channels == 1 else None
+    picture = picture if cut is None else cut
     picture = picture.resize((image.width, image.height), Image.Resampling.BILINEAR)
     row: np.ndarray = plane_order(np.asarray(picture, dtype=np.uint8)[None])[0]
-    return row
+    return row, cut is not None
 
 
 def _opened(content: bytes) -> Any:

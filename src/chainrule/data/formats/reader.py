@@ -39,11 +39,15 @@ class Raw:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a model takes: rows of n features, their names or (), and the shape of pictures or None."""
+    """What a model takes: rows of n features, their names or (), and the shape of pictures or None.
+
+    ink  how much of a picture its ink fills, for pictures to be framed so; None leaves them as they are
+    """
 
     n: int
     features: tuple[str, ...] = ()
     image: ImageShape | None = None
+    ink: float | None = None
 
 
 @dataclass(frozen=True)
