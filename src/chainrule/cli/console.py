@@ -1,7 +1,6 @@
 """What all commands share: the consoles, the options, and the way in which faults are told."""
 
 import json
-import math
 import os
 import sys
 import unicodedata
@@ -21,7 +20,7 @@ from chainrule.trained.answers import INVERT
 from chainrule.training.checkpoint import CheckpointError
 from chainrule.training.model_file import ModelError
 from chainrule.training.report.artifacts import FILES
-from chainrule.training.storage import write_bytes
+from chainrule.training.storage import finite, write_bytes
 
 # As a path: the standard output.
 STANDARD_OUTPUT = Path("-")
@@ -229,19 +228,10 @@ def write_file(path: Path, content: bytes) -> None:
         tell("wrote", str(path))
 
 
-def print_json(content: dict[str, Any]) -> None:
-    """Print a JSON object on the standard output, with null for what is NaN or infinite."""
+def print_json(content: dict[str, Any] | list[dict[str, Any]]) -> None:
+    """Print a JSON object, or a list of them, on the standard output, with null for what is NaN or infinite."""
     sys.stdout.write(f"{json.dumps(finite(content), indent=1)}\n")
     sys.stdout.flush()
-
-
-def finite(value: Any) -> Any:
-    """Return what JSON has, with None for numbers that are NaN or infinite: JSON knows none."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def put(path: Path, content: bytes) -> None:

@@ -1,21 +1,18 @@
 """The command devices."""
 
-import json
 import os
 import platform
 from importlib.metadata import version
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from chainrule.backend.device import choice, survey
 from chainrule.backend.threads import THREAD_VARIABLES
-from chainrule.cli.console import faults_told, out
+from chainrule.cli.console import JsonOption, faults_told, out, print_json
 
 
 @faults_told()
-def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def devices(as_json: JsonOption = False) -> None:
     """Show which devices work here, which is chosen and why, and what is missing for the others."""
     chosen, why = choice()
     findings = survey()
@@ -36,7 +33,7 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")]
             else {"name": f.name, "works": False, "missing": f.fault}
             for f in findings
         ]
-        print(json.dumps(about | {"devices": found}, indent=1))
+        print_json(about | {"devices": found})
         return
     table = Table(show_lines=True)
     for heading in ("device", "works", "facts, or what is missing and the way to get it"):

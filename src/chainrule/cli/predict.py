@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +27,7 @@ from chainrule.cli.console import (
     faults_told,
     on_terminal,
     out,
+    print_json,
     printable,
     put,
     reserve_output,
@@ -176,7 +176,7 @@ class _Told:
     def end(self) -> None:
         """Write what was kept, and tell what sums it up."""
         if self.as_json:
-            print(json.dumps(self.entries, indent=1))
+            print_json(self.entries)
         if self.table is not None:
             put(self.table, self.text.getvalue().encode(errors="surrogateescape"))
             if self.table != STANDARD_OUTPUT:

@@ -1,6 +1,5 @@
 """The report of a run: what it learnt from and how, how it went, and how well it answers; its JSON is report.json."""
 
-import math
 import platform
 from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -14,6 +13,7 @@ from chainrule.models.mlp import MLP
 from chainrule.optim import Descent, Report
 from chainrule.training.evaluation import Evaluation, Prediction
 from chainrule.training.run import Run
+from chainrule.training.storage import finite
 
 STOPPED = {
     "steps": "all steps taken",
@@ -333,5 +333,5 @@ def _json(value: Any) -> Any:
         return value._asdict()
     if isinstance(value, list | tuple):
         return [_json(item) for item in value]
-    # JSON knows no NaN, which the share of a variance of 0 is.
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    # The share of a variance of 0 is NaN.
+    return finite(value)
