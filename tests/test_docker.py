@@ -70,8 +70,10 @@ def services():
 
 @pytest.mark.parametrize("stage", ["cpu", "cuda"])
 class TestStage:
-    def test_starts_from_the_base_that_a_build_argument_names(self, stage):
-        assert next(name for _, name, _ in instructions()) == "ARG"
+    def test_starts_from_a_base_fixed_by_its_digest_or_named_by_a_build_argument(self, stage):
+        _, name, base = instructions()[0]
+        assert name == "ARG"
+        assert re.fullmatch(r"BASE=python:[\w.-]+@sha256:[0-9a-f]{64}", base)
         assert ("FROM", "${BASE} AS runtime") in of_stage(stage)
 
     def test_runs_as_a_user_who_is_not_root(self, stage):
