@@ -64,6 +64,7 @@ def calls(name: str) -> dict[str, Any]:
     return two if name in OF_TWO or getattr(f, "nin", 1) == 2 else {"": f}
 
 
+@pytest.mark.filterwarnings("ignore:numpy.fix is deprecated")
 @pytest.mark.parametrize("low", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(
     "name", sorted({*REDUCTIONS, *OF_ONE, *OF_TWO, *UFUNCS, *STANDARD_NAMES} & {*dir(np)})
