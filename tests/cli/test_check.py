@@ -70,6 +70,14 @@ def test_pictures_are_brought_to_the_size_of_the_model(pictures, tmp_path):
     assert "W0 (192, 3), 10 elements: right" in text
 
 
+def test_data_that_are_read_in_chunks_alone_are_checked(tmp_path):
+    rows = np.random.default_rng(0).standard_normal((40, 2))
+    np.save(tmp_path / "X.npy", rows)
+    np.save(tmp_path / "y.npy", rows[:, 0] > rows[:, 1])
+    answer("train", tmp_path, "--steps", 3, "--out", tmp_path / "run")
+    assert f"32 rows of {tmp_path}, float64" in answer("check", tmp_path / "run", tmp_path)
+
+
 def test_data_that_do_not_fit_are_told_in_a_line(trained, table, three_kinds, tmp_path):
     np.savez(tmp_path / "wide.npz", X=np.ones((4, 5)), y=np.arange(4) % 2)
     for path, more, words in (

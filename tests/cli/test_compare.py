@@ -79,7 +79,7 @@ def test_runs_of_the_same_settings_cannot_be_told_apart(three_kinds, tmp_path):
     for name in ("one", "two"):
         answer("train", three_kinds, "--hidden", 4, "--epochs", 2, "--out", tmp_path / name)
     text = answer("compare", tmp_path / "one", tmp_path / "two", "--out", tmp_path / "page.html")
-    assert "two against one: +0.00 points right; 0 rows right only here, 0 only there; p = 1 " in text
+    assert "two against one: +0.00 points right; 0 of 48 rows right only here, 0 only there; p = 1 " in text
     assert "cannot be told from chance" in text
     assert (
         json.loads(answer("compare", tmp_path / "one", tmp_path / "two", "--json"))["settings that differ"]
@@ -100,7 +100,7 @@ def test_without_the_answers_to_each_row_the_shares_are_compared(runs):
         (folder / "held-out.csv").unlink()
     (one,) = json.loads(answer("compare", *runs, "--json"))["differences"]
     assert one["test"] == "two proportions"
-    assert "48" not in one["counted"]
+    assert re.fullmatch(r"\d+ of 48 rows right here, \d+ there", one["counted"])
 
 
 def test_numbers_are_compared_by_their_errors(tmp_path):
@@ -127,6 +127,12 @@ def test_numbers_are_compared_by_their_errors(tmp_path):
     assert one["better by"] == pytest.approx(np.sqrt(far.mean()) - np.sqrt(near.mean()))
     low, high = told["runs"][1]["95 % interval"]
     assert low < np.sqrt(near.mean()) < high
+    (tmp_path / "near" / "held-out.csv").unlink()
+    assert "p = nan (no test): cannot be told from chance" in answer(
+        "compare", tmp_path / "far", tmp_path / "near"
+    )
+    (one,) = json.loads(answer("compare", tmp_path / "far", tmp_path / "near", "--json"))["differences"]
+    assert one["p"] is None
 
 
 def test_other_rows_or_another_task_are_refused_in_a_line(runs, three_kinds, table, tmp_path):
@@ -192,6 +198,18 @@ def test_a_run_whose_files_are_damaged_or_differ_is_refused_in_a_line(runs):
             assert re.search(words, result.stderr), result.stderr
             assert result.stderr.count("\n") == 1
         file.write_text(sound)
+
+
+def test_costs_of_any_size_have_a_page(runs):
+    history = runs[1] / "history.csv"
+    head, *rows = history.read_text().splitlines()
+    column = head.split(",").index("cost")
+    for row, cost in enumerate(("-1e308", "1e308", "nan")):
+        cells = rows[row].split(",")
+        cells[column] = cost
+        rows[row] = ",".join(cells)
+    history.write_text("\n".join([head, *rows]))
+    assert "<h2>Cost</h2>" in answer("compare", *runs, "--out", "-")
 
 
 def test_of_several_runs_the_bound_of_p_is_told(runs):

@@ -109,7 +109,7 @@ def test_which_labels_are_asked_about(labels, asks):
         (("--model", "logistic"), "--model logistic: expected --task classes, got --task regression"),
         (
             ("--chunk-rows", "10"),
-            "expected classes to tell apart, got --task regression; leave out --chunk-rows",
+            "expected classes to tell apart, got numbers to predict; give data that are read whole",
         ),
     ],
 )

@@ -26,6 +26,7 @@ from chainrule.data.limits import at_most
 from chainrule.models import objective
 from chainrule.trained.model import read_model
 from chainrule.training.model_file import Model
+from chainrule.training.pipeline import open_pipeline
 
 
 def check(
@@ -59,8 +60,8 @@ def check(
         reserve_output({}, as_json=as_json)
         place, model = get_device(device), read_model(model_path)
         raw, y = _labelled(path, model, label)
-        chosen = np.random.default_rng(seed).permutation(len(y))[:rows]
-        X = place.asarray(model.scaling.apply(raw[chosen], "float64"), "float64")
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(y))[:rows])
+        X = place.asarray(model.scaling.apply(np.asarray(raw[chosen]), "float64"), "float64")
         targets = place.asarray(objective.targets(y[chosen], model.net.sizes[-1], "float64"))
         params = [tuple(place.asarray(part, "float64") for part in layer) for layer in model.params]
         tell("model", f"{model.net}")
@@ -121,11 +122,15 @@ def _verdict(checks: list[gradcheck.ParameterCheck]) -> str:
     return "the gradients are those of the cost"
 
 
-def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return raw rows (m, n), and the number (m,) that the model gives to the class of each."""
+def _labelled(path: Path | None, model: Model, label: str | None) -> tuple[Any, np.ndarray]:
+    """Return raw rows (m, n), and the number (m,) that the model gives to the class of each, or that it is to predict.
+
+    Rows that are read in chunks alone are a Dask array.
+    """
     side = model.image.height if model.image else 64
     task = "classes" if model.classes else "regression"
-    rows, _ = data.load(path, label=label, image_size=side, task=task)
+    with open_pipeline(path) as pipeline:
+        rows, _ = pipeline.load(path, label=label, image_size=side, task=task)
     for note in rows.notes:
         tell("note", note)
     if rows.X.shape[1] != model.net.sizes[0]:

@@ -16,6 +16,7 @@ from chainrule.cli.console import (
     write_file,
 )
 from chainrule.training.report import comparison
+from chainrule.training.report.outcome import Outcome, read_run
 
 
 def compare(
@@ -41,7 +42,7 @@ def compare(
         if len(folders) < 2:
             raise ValueError(f"RUN: expected two runs or more, got {len(folders)}; name another one")
         names = _names(folders)
-        runs = [comparison.read_run(folder, name) for folder, name in zip(folders, names, strict=True)]
+        runs = [read_run(folder, name) for folder, name in zip(folders, names, strict=True)]
         comparison.check_comparable(runs)
         _tell(runs)
         if page is not None:
@@ -50,7 +51,7 @@ def compare(
             print_json(comparison.as_json(runs))
 
 
-def _tell(runs: list[comparison.Outcome]) -> None:
+def _tell(runs: list[Outcome]) -> None:
     table = Table()
     table.add_column("")
     for run in runs:

@@ -60,8 +60,8 @@ class Chunked:
     ) -> tuple[Dataset, Dataset | None]:
         """As `data.load`: a store is opened, and data of any other format are read, then cut."""
         if task == "regression":
-            remedy = "leave out --chunk-rows, --workers and --scheduler, or take --task classes"
-            raise fault(path or "chunks", "classes to tell apart", "--task regression", remedy)
+            remedy = "give data that are read whole, without --chunk-rows, --workers and --scheduler"
+            raise fault(path or "chunks", "classes to tell apart", "numbers to predict", remedy)
         if path is not None and is_store(path):
             if label is not None:
                 expected = "no column of labels, which only a .csv file has"

@@ -22,7 +22,7 @@ def test_mcnemar_is_the_exact_test_of_the_rows_in_which_two_runs_differ(one, oth
     told = chance.mcnemar(right, other_right)
     expected = stats.binomtest(one, one + other).pvalue if one + other else 1.0
     assert told.p == pytest.approx(expected, rel=1e-9)
-    assert told.counted == f"{other} rows right only here, {one} only there"
+    assert told.counted == f"{other} of {len(right)} rows right only here, {one} only there"
 
 
 @pytest.mark.parametrize(("right", "other_right"), [(50, 50), (50, 60), (90, 70), (1, 99)])

@@ -40,7 +40,9 @@ def mcnemar(one: np.ndarray, other: np.ndarray) -> Test:
     differing = only_one + only_other
     # Where neither run is better, each of these rows is right by one or the other with probability 1/2.
     p = min(1.0, 2 * float(bdtr(min(only_one, only_other), differing, 0.5))) if differing else 1.0
-    return Test("McNemar, exact", p, f"{only_other} rows right only here, {only_one} only there")
+    return Test(
+        "McNemar, exact", p, f"{only_other} of {len(one)} rows right only here, {only_one} only there"
+    )
 
 
 def two_proportions(right: int, other_right: int, rows: int) -> Test:
@@ -48,9 +50,8 @@ def two_proportions(right: int, other_right: int, rows: int) -> Test:
     pooled = (right + other_right) / (2 * rows)
     spread = math.sqrt(2 * pooled * (1 - pooled) / rows)
     z = (other_right - right) / rows / spread if spread else 0.0
-    return Test(
-        "two proportions", math.erfc(abs(z) / math.sqrt(2)), f"{other_right} rows right here, {right} there"
-    )
+    counted = f"{other_right} of {rows} rows right here, {right} there"
+    return Test("two proportions", math.erfc(abs(z) / math.sqrt(2)), counted)
 
 
 def paired_squares(one: np.ndarray, other: np.ndarray) -> Test:

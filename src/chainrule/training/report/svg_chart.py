@@ -67,12 +67,13 @@ def line_chart(
     """Return SVG of lines by their names, each of points (x, y) of rising x, with a legend.
 
     `label` says in words what the chart shows. `log` draws y on a logarithmic scale, and `mark` is a point with a ring
-    around it. `looks` has the number of the colour and that of the dashes of each line. Points that are not finite, and
-    on a logarithmic scale those that are not positive, are left out.
+    around it. `looks` has the number of the colour and that of the dashes of each line. Points that are not finite or
+    beyond 1e307 on either side are left out; on a logarithmic scale those that are not finite or not positive.
     """
 
     def drawn(y: float) -> bool:
-        return math.isfinite(y) and (not log or y > 0)
+        # The distance of the two largest numbers of opposite signs is infinite.
+        return 0 < y < math.inf if log else abs(y) <= 1e307
 
     lines = {name: _thinned([p for p in points if drawn(p[1])]) for name, points in lines.items()}
     styles = [_style(*look) for look in looks or [(i, i) for i in range(len(lines))]]
