@@ -267,6 +267,11 @@ def test_what_numpys_c_code_does_not_ask_says_what_to_write():
         A.dot(cr.variable(V))
 
 
+def test_an_argument_that_is_a_list_says_that_it_is_one():
+    with pytest.raises(TypeError, match=r"an argument that is a list, write `import chainrule\.numpy as np`"):
+        cr.grad(lambda x: np.sum(x) ** 2)([1.0, 2.0])
+
+
 @pytest.mark.parametrize("transform", [cr.grad, cr.vmap, cr.compile])
 def test_one_value_is_asked_for_in_one_way(transform: Callable[..., Any]):
     for ask in (float, int, complex, lambda x: x.item(), lambda x: x.tolist(), lambda x: [1, 2][x]):

@@ -124,7 +124,8 @@ INSTEAD = {
 }
 # For the error where NumPy's C code makes an array of what it does not ask: of a list of traced arrays, in A.dot(x).
 FROM_LISTS = (
-    "To make one array of several write `import chainrule.numpy as np`, or xp.stack; for A.dot(x) write A @ x"
+    "To make one array of several, as of an argument that is a list, write `import chainrule.numpy as np`, or "
+    "xp.stack; for A.dot(x) write A @ x"
 )
 
 # NumPy's functions that change their first argument in place.
