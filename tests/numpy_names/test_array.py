@@ -3,6 +3,7 @@
 import abc
 import functools
 import numbers
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -265,6 +266,22 @@ class TestKeysOfPandas:
 def test_what_numpys_c_code_does_not_ask_says_what_to_write():
     with pytest.raises(TypeError, match=r"for A\.dot\(x\) write A @ x"):
         A.dot(cr.variable(V))
+
+
+@pytest.mark.parametrize("x", [np.array(2.0), np.array([2]), np.array(True)], ids=str)
+def test_what_is_no_whole_number_is_no_index_whatever_its_value(x):
+    seen = []
+
+    def f(x):
+        with pytest.raises(
+            TypeError, match=r"index: expected one whole number, got (float64|int64|bool) of shape"
+        ):
+            operator.index(x)
+        seen.append(x)
+        return x * 2
+
+    np.testing.assert_array_equal(cr.compile(f)(x), x * 2)
+    assert seen
 
 
 def test_an_argument_that_is_a_list_says_that_it_is_one():

@@ -723,7 +723,10 @@ CALLS = [
     # An error may come of a call of which nothing else is needed.
     (outside_the_array(lambda x, i: x[i]), [(X, np.array([0])), (X, np.array([9]))]),
     (outside_the_array(lambda x, i: np.take(x, i, axis=0)), [(X, np.array([0])), (X, np.array([9]))]),
-    (outside_the_array(lambda x, i: np.arange(3) ** i), [(X, np.array([1])), (X, np.array([-1]))]),
+    (
+        outside_the_array(lambda x, i: np.arange(3) ** i),
+        [(X, np.array([1, 2, 0])), (X, np.array([1, -1, 0]))],
+    ),
     (outside_the_array(lambda x, n: np.arange(3, dtype=np.int8) + n), [(X, 1), (X, 300)]),
     (as_an_error, [(POSITIVE,), (NEGATIVE,)]),
     # The type of a number of Python's decides that of an array.

@@ -33,6 +33,7 @@ class ArrayObject:
 
     space: Any
     shape: Any
+    dtype: Any
     __getitem__: Callable[..., Any]
     _converted: Callable[..., Any]
     _plain_class: Callable[[], type]
@@ -65,6 +66,10 @@ class ArrayObject:
         return complex(self._converted("complex"))
 
     def __index__(self) -> int:
+        # NumPy 2.2 asks every exponent; what is no whole number is none for any value.
+        if self.shape or not self.space.isdtype(self.dtype, "integral"):
+            got = f"{self.dtype} of shape {self.shape}"
+            raise TypeError(f"index: expected one whole number, got {got}; give a plain int")
         return operator.index(self._converted("index"))
 
     def __copy__(self) -> Any:
