@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,15 @@ def test_what_was_learnt_is_kept_where_the_output_cannot_be_written(table, tmp_p
     assert ended.returncode == 1
     assert "the standard output cannot be written" in ended.stderr
     assert {file.name for file in (tmp_path / "run").iterdir()} == OUTPUTS - {"mistakes.png"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell that closes the output")
+def test_a_closed_output_takes_all(tmp_path):
+    run = shlex.join(
+        [sys.executable, "-m", "chainrule", "train", "--steps", "1", "--out", str(tmp_path / "run")]
+    )
+    assert subprocess.run(["sh", "-c", f"{run} >&- 2>&-"], check=False).returncode == 0
+    assert (tmp_path / "run" / "model.safetensors").exists()
 
 
 def test_a_picture_whose_path_has_a_sign_of_equality_is_a_sample(pictures, tmp_path):

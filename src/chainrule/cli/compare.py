@@ -15,8 +15,8 @@ from chainrule.cli.console import (
     reserve_output,
     write_file,
 )
-from chainrule.training.report import comparison
-from chainrule.training.report.outcome import Outcome, read_run
+from chainrule.training.report.compared import comparison
+from chainrule.training.report.compared.outcome import Outcome, read_run
 
 
 def compare(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.data.errors import DataError
-from chainrule.training.report import chance
+from chainrule.training.report.compared import chance
+from chainrule.training.report.compared.outcome import Outcome
 from chainrule.training.report.elements import number, page, table, text, wide
-from chainrule.training.report.outcome import Outcome
 from chainrule.training.report.svg_chart import line_chart
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.data.errors import fault
-from chainrule.training.report import chance
+from chainrule.training.report.compared import chance
 
 # The parts of a report that are settings, and of these what a machine has at the moment or what is no choice.
 _SETTINGS = (

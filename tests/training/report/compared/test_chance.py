@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from chainrule.training.report import chance
+from chainrule.training.report.compared import chance
 
 
 @pytest.mark.parametrize(("right", "rows"), [(0, 5), (5, 5), (1, 1), (351, 359), (29_700, 60_000)])

@@ -1,0 +1,1 @@
+"""Runs compared: what each left, whether chance may have made their difference, and their page."""
