@@ -5,12 +5,14 @@ raw kernels. Each source is kept beside its library, so that NVRTC can be asked 
 """
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
 import re
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,13 +73,31 @@ def _compile(text: str, headers: str, library: Path, defined: list[str]) -> None
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         path, made = Path(folder) / "kernel.cpp", Path(folder) / "kernel.so"
         path.write_text(text)
-        folders = [f"-I{folder}" for folder in (INCLUDE, headers)]
+        folders = [f"-I{folder}" for folder in (_precompiled(), INCLUDE, headers)]
         command = ["g++", *FLAGS, *folders, *_thrust(headers), *defined, str(path), "-o", str(made)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             (library.with_suffix(".failed")).write_text(text + "\n" + done.stderr)
             raise CompileError(f"{library.with_suffix('.failed')}: {done.stderr[:3000]}")
         made.replace(library)
+
+
+@functools.cache
+def _precompiled() -> Path:
+    """Return a folder with cuda_on_cpu.h as g++ keeps it once read: every kernel begins with it."""
+    header = INCLUDE / "cuda_on_cpu.h"
+    key = hashlib.sha256("\0".join((header.read_text(), *FLAGS)).encode()).hexdigest()[:32]
+    kept = CACHE / f"{key}.read"
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        made = Path(folder, "made")
+        made.mkdir()
+        command = ["g++", *FLAGS, "-x", "c++-header", str(header), "-o", str(made / f"{header.name}.gch")]
+        if not kept.exists():
+            subprocess.run(command, check=True)
+            # Another process may have been first.
+            with suppress(OSError):
+                made.rename(kept)
+    return kept
 
 
 def driver_calls() -> Any:
