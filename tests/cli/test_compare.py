@@ -127,6 +127,16 @@ def test_numbers_are_compared_by_their_errors(tmp_path):
     assert one["better by"] == pytest.approx(np.sqrt(far.mean()) - np.sqrt(near.mean()))
     low, high = told["runs"][1]["95 % interval"]
     assert low < np.sqrt(near.mean()) < high
+    answers = tmp_path / "far" / "held-out.csv"
+    sound = answers.read_text()
+    for head, words in (("", "squared error is not finite"), ('"', "has 0 rows, report.json 40")):
+        answers.write_text(
+            head + re.sub(r",[^,\n]*\n", ",-1e308\n", sound).replace(",-1e308", ",prediction", 1)
+        )
+        result = chainrule("compare", tmp_path / "far", tmp_path / "near")
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert words in result.stderr
+    answers.write_text(sound)
     (tmp_path / "near" / "held-out.csv").unlink()
     assert "p = nan (no test): cannot be told from chance" in answer(
         "compare", tmp_path / "far", tmp_path / "near"
@@ -200,13 +210,14 @@ def test_a_run_whose_files_are_damaged_or_differ_is_refused_in_a_line(runs):
         file.write_text(sound)
 
 
-def test_costs_of_any_size_have_a_page(runs):
+def test_steps_and_costs_of_any_size_have_a_page(runs):
     history = runs[1] / "history.csv"
     head, *rows = history.read_text().splitlines()
-    column = head.split(",").index("cost")
-    for row, cost in enumerate(("-1e308", "1e308", "nan")):
+    columns = [head.split(",").index(name) for name in ("step", "cost")]
+    for row, odd in enumerate((("0", "-1e308"), ("1", "1e308"), ("2", "nan"), ("inf", "1"))):
         cells = rows[row].split(",")
-        cells[column] = cost
+        for column, cell in zip(columns, odd, strict=True):
+            cells[column] = cell
         rows[row] = ",".join(cells)
     history.write_text("\n".join([head, *rows]))
     assert "<h2>Cost</h2>" in answer("compare", *runs, "--out", "-")

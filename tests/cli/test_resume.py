@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import sys
 import time
@@ -120,6 +121,14 @@ def test_a_folder_serves_one_run_at_a_time_and_loses_what_a_killed_one_left_half
             "got one where model.safetensors is a folder",
         ),
         (lambda out: out.write_text("a file"), "got a file"),
+        *(
+            pytest.param(
+                lambda out, name=name: out.mkdir() or os.mkfifo(out / name),
+                f"got one where {name} is a pipe",
+                marks=pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here"),
+            )
+            for name in ("history.csv", "checkpoint.safetensors")
+        ),
     ],
 )
 def test_a_place_that_cannot_take_the_results_is_refused_before_the_learning(

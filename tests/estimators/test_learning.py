@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -620,3 +623,39 @@ def test_a_row_of_the_table_of_optimisers_is_a_solver(name):
             cr.LogisticRegression(solver=name).fit(X, y)
     else:
         assert cr.LogisticRegression(solver=name, tol=1e-2, max_iter=1000).fit(X, y).n_iter_ > 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_while_another_thread_draws_its_first_weights():
+    code = """
+import os, signal, sys, threading, time
+import numpy as np
+import chainrule as cr
+
+inside, lock = threading.Event(), threading.Lock()
+
+class Slow(np.random.RandomState):
+    def randint(self, *arguments, **settings):
+        with lock:
+            inside.set()
+            time.sleep(0.5)
+            return super().randint(*arguments, **settings)
+
+X, y, source = np.eye(8), np.arange(8) % 2, Slow(0)
+
+def fit():
+    cr.MLPClassifier(max_iter=1, random_state=source).fit(X, y)
+
+thread = threading.Thread(target=fit)
+thread.start()
+inside.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    fit()
+    os._exit(0)
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=60, check=False)
+    assert done.returncode == 0

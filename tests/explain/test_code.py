@@ -116,6 +116,10 @@ def test_steps_that_several_lines_and_parts_of_lines_compute_have_them():
     assert [lines[i].split(" = ")[0].strip() for i in product.backward][-2:] == ["dX", "dw"]
 
 
+def test_the_code_of_a_value_beyond_all_numbers_has_no_warning():
+    assert "np.exp(x)" in cr.explain("exp(x)", x=1000.0).to_code()
+
+
 def test_the_code_of_small_floats_is_of_small_floats():
     graph, session = cr.explain("3*a + n", a=np.float32([1, 2]), n=0.5), {}
     exec(graph.to_code(), session)

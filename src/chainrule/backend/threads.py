@@ -105,6 +105,14 @@ def one_blas_thread() -> Iterator[None]:
 
 
 @contextmanager
+def no_fork() -> Iterator[None]:
+    """Let other threads fork after the block alone: a child would wait without end for a lock that is held in it."""
+    _watch_forks()
+    with _limit.lock:
+        yield
+
+
+@contextmanager
 def one_scipy_thread() -> Iterator[None]:
     """Let SciPy's own BLAS run in the thread that calls it inside the block; needs SciPy.
 

@@ -17,7 +17,7 @@ from chainrule.backend.device import VARIABLE, DeviceError
 from chainrule.data.errors import SettingError
 from chainrule.optim import DivergenceError
 from chainrule.trained.answers import INVERT
-from chainrule.training.checkpoint import CheckpointError
+from chainrule.training.checkpoint import CHECKPOINT, CheckpointError
 from chainrule.training.model_file import ModelError
 from chainrule.training.report.artifacts import FILES
 from chainrule.training.storage import finite, write_bytes
@@ -129,8 +129,10 @@ def on_terminal(console: Console) -> bool:
 
 def check_folder(folder: Path) -> None:
     """Raise an error now for a folder that could not be written to after all the learning."""
-    in_place = (f"one where {name} is a folder" for name in FILES if (folder / name).is_dir())
-    if got := _hindrance(folder) or next(in_place, None):
+    in_place = [f"one where {name} is a folder" for name in FILES if (folder / name).is_dir()]
+    # What reads or writes a pipe waits for its other end.
+    in_place += [f"one where {name} is a pipe" for name in (*FILES, CHECKPOINT) if (folder / name).is_fifo()]
+    if got := _hindrance(folder) or next(iter(in_place), None):
         raise ValueError(f"--out {folder}: expected a folder for the results, got {got}; name another one")
 
 

@@ -16,7 +16,7 @@ from chainrule.cli.progress import follow
 from chainrule.data.dataset import Dataset
 from chainrule.data.limits import at_most
 from chainrule.optim import Descent
-from chainrule.training.checkpoint import set_aside
+from chainrule.training.checkpoint import CHECKPOINT, set_aside
 from chainrule.training.config import Plan
 from chainrule.training.evaluation import Prediction
 from chainrule.training.model_file import Model
@@ -64,7 +64,7 @@ def train(options: TrainOptions) -> None:
             )
         for heading, fact in pipeline.about().items():
             tell(heading, fact)
-        checkpoint = options.folder / "checkpoint.safetensors"
+        checkpoint = options.folder / CHECKPOINT
         device = pipeline.device(options.device)
         started = time.perf_counter()
         rows, test = _read(pipeline, options)

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from chainrule.backend.threads import no_fork
 from chainrule.data.splitting import held_out_rows
 from chainrule.estimators.columns import of_columns
 from chainrule.estimators.fitting import (
@@ -239,7 +240,10 @@ class Network(BaseEstimator):  # type: ignore[misc]
 
     def _begun(self, data: Data, anew: bool) -> tuple[Params, int]:
         """Return the parameters to start from and a seed for the held-out rows; keep that of the shuffling."""
-        first, self._seed, split = check_random_state(self.random_state).randint(2**31 - 1, size=3).tolist()
+        # The generator may be the one that all threads share, which has a lock.
+        with no_fork():
+            seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
+        first, self._seed, split = seeds.tolist()
         if not anew:
             return self._learnt(data), split
         place = data.place

@@ -45,7 +45,8 @@ def _program(graph: Graph, f: Callable[..., Any], name: str, inputs: dict[str, A
         [inspect.Parameter(key, kind) for key in inputs]
     )
 
-    made = built(value_and_grad(summed, traced) if traced else summed, tuple(arrays), {}, True)
+    with np.errstate(all="ignore"):
+        made = built(value_and_grad(summed, traced) if traced else summed, tuple(arrays), {}, True)
     return Program(made.source, made.observer.lines(graph, made.source.split("\n")))
 
 

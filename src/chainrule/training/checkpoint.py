@@ -26,6 +26,9 @@ from chainrule.training.storage import absorb, checksum, read_tensors, write_ten
 FORMAT = "chainrule checkpoint"
 VERSION = "1"
 
+# The name of that of a run, in its folder of results.
+CHECKPOINT = "checkpoint.safetensors"
+
 Settings = dict[str, Any]
 
 _KINDS = {

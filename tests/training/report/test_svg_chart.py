@@ -54,6 +54,12 @@ class TestTheChart:
         drawing = line_chart({"a": [(0, -1e307), (1, 1e307), (2, -1e308), (3, 1e308)]}, label="")
         assert len(self.points_in(drawing)[0]) == 2
 
+    @pytest.mark.parametrize("log", [False, True])
+    def test_steps_that_are_no_finite_numbers_are_left_out(self, log):
+        points = [(-1e308, 1.0), (0, 1.0), (1, 2.0), (math.nan, 3.0), (math.inf, 4.0)]
+        drawing = line_chart({"a": points}, label="", log=log, mark=(math.inf, 1.0))
+        assert drawing == line_chart({"a": points[1:3]}, label="", log=log)
+
     def test_the_largest_numbers_have_an_axis(self):
         ((first, last),) = self.points_in(line_chart({"a": [(0, 1e308), (1, 1.0)]}, label="", log=True))
         assert (first[1], last[1]) == (14, 236)

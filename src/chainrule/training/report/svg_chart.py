@@ -68,16 +68,17 @@ def line_chart(
 
     `label` says in words what the chart shows. `log` draws y on a logarithmic scale, and `mark` is a point with a ring
     around it. `looks` has the number of the colour and that of the dashes of each line. Points that are not finite or
-    beyond 1e307 on either side are left out; on a logarithmic scale those that are not finite or not positive.
+    beyond 1e307 on either side are left out; on a logarithmic scale those of which y is not finite or not positive.
     """
 
-    def drawn(y: float) -> bool:
+    def drawn(point: tuple[float, float]) -> bool:
         # The distance of the two largest numbers of opposite signs is infinite.
-        return 0 < y < math.inf if log else abs(y) <= 1e307
+        x, y = point
+        return abs(x) <= 1e307 and (0 < y < math.inf if log else abs(y) <= 1e307)
 
-    lines = {name: _thinned([p for p in points if drawn(p[1])]) for name, points in lines.items()}
+    lines = {name: _thinned([p for p in points if drawn(p)]) for name, points in lines.items()}
     styles = [_style(*look) for look in looks or [(i, i) for i in range(len(lines))]]
-    mark = mark if mark and drawn(mark[1]) else None
+    mark = mark if mark and drawn(mark) else None
     points = [*(p for line in lines.values() for p in line), *([mark] if mark else [])]
     if not points:
         return "<p>No number to draw.</p>"

@@ -85,6 +85,9 @@ class Outcome:
         if not self.regression or self.answers is None:
             return None
         off = [float(row["prediction"]) - float(row["number"]) for row in self.answers]
+        # The square root of the largest number is 1.3e154.
+        if not all(abs(one) < 1e154 for one in off):
+            raise ValueError("held-out.csv has a prediction whose squared error is not finite")
         return np.square(off)
 
     @property
@@ -138,12 +141,12 @@ def _check(run: Outcome) -> None:
     """Raise an error for a run of which something is missing that is read later, or whose files differ."""
     if run.rows < 1 or not math.isfinite(run.score):
         raise ValueError(f"a score of {run.score:g} on {run.rows} held-out rows")
+    if run.answers is not None and len(run.answers) != run.rows:
+        raise ValueError(f"held-out.csv has {len(run.answers)} rows, report.json {run.rows}")
     _ = run.interval, run.settings, run.costs, run.task, run.report["data"]["held out"]
     _ = run.report["steps"], f"{run.report['seconds']:.2f}"
     if run.answers is None:
         return
-    if len(run.answers) != run.rows:
-        raise ValueError(f"held-out.csv has {len(run.answers)} rows, report.json {run.rows}")
     score, slack = run.score, 0.5 / run.rows
     if run.squares is not None:
         # Numbers and predictions of float32 are written in full, but the score was summed in that precision.
