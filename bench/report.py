@@ -88,9 +88,8 @@ def _check(row: dict) -> None:
     kinds |= {name: int | float for name in ("peak", "passes", "result") if row.get(name) is not None}
     for name, kind in kinds.items():
         if not isinstance(row[name], kind):
-            raise ValueError(
-                f"{name}: expected {kind.__name__ if isinstance(kind, type) else kind}, got {row[name]!r}"
-            )
+            expected = kind.__name__ if isinstance(kind, type) else kind
+            raise ValueError(f"{name}: expected {expected}, got {row[name]!r}")
     if row["part"] == "growth" and (not row["grows"] or len(row["grows"]) != 2 or not row["grows"][1] > 0):
         raise ValueError(f"grows: expected what grows and its value, got {row['grows']}")
     if row["part"] == "memory" and not row["amount"] > 0:

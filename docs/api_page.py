@@ -60,7 +60,7 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
 
 
 def _members(module: ModuleType) -> Iterator[str]:
-    """Yield the names of a module with the first lines of their docstrings; of SciPy's names, the names."""
+    """Yield the names of a module with the first lines of their docstrings; SciPy's alone, and where NumPy's are."""
     if module is cr.numpy:
         yield "Every name that the installed NumPy has in `numpy.__all__`.\n"
         return

@@ -241,10 +241,10 @@ def test_a_file_that_may_not_be_read_is_said_to_be_there(table, tmp_path, monkey
 
 
 def test_a_name_gives_no_commands_to_the_terminal(tmp_path):
-    rows = [[n, -n, ("\x1b[31mred\x07", "\x9bgreen")[n % 2]] for n in range(20)]
+    rows = [[n, -n, ("\x1b[31mred\x07", "\x9bgreen\u202e")[n % 2]] for n in range(20)]
     path = written(tmp_path / "a.csv", ["a", "b", "label"], rows)
     told = answer("train", path, "--steps", 3, "--out", tmp_path / "run")
     told += answer("predict", tmp_path / "run", written(tmp_path / "b.csv", ["a", "b"], [[1, -1], [2, -2]]))
     assert "\\x1b[31mred\\x07" in told
-    assert "\\x9bgreen" in told
-    assert not {"\x1b", "\x07", "\x9b"} & set(told)
+    assert "\\x9bgreen\\u202e" in told
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(told)

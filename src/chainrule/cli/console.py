@@ -25,6 +25,9 @@ from chainrule.training.storage import finite, write_bytes
 # As a path: the standard output.
 STANDARD_OUTPUT = Path("-")
 
+# The characters that change the direction in which what follows is read (Unicode Standard Annex 9, table 4).
+_TURNS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
+
 
 class _Console(Console):
     """A console whose reader may go away: what is being learnt is worth more than the rest of the text."""
@@ -248,7 +251,8 @@ def put(path: Path, content: bytes) -> None:
 
 def printable(text: str) -> str:
     """Return a text whose control characters are written out: in a name they would be commands to the terminal."""
-    return "".join(
-        c if c == "\n" or unicodedata.category(c) != "Cc" else c.encode("unicode_escape").decode()
-        for c in text
-    )
+
+    def commands(c: str) -> bool:
+        return c != "\n" and (unicodedata.category(c) == "Cc" or unicodedata.bidirectional(c) in _TURNS)
+
+    return "".join(c.encode("unicode_escape").decode() if commands(c) else c for c in text)

@@ -27,6 +27,7 @@ from chainrule.cli.console import (
     tell,
     write_file,
 )
+from chainrule.data.errors import shortened
 from chainrule.data.limits import at_most
 from chainrule.explain import Graph
 from chainrule.explain import explain as graph_of
@@ -159,8 +160,9 @@ def _number_or_list(name: str, text: str) -> Any:
     except (ArithmeticError, ValueError, RecursionError):
         sound = False
     if not sound:
+        got = shortened(repr(text), 100)
         raise ValueError(
-            f"explain: {name} must be a finite number or a list of them, such as [1,2,3], got {text!r}"
+            f"explain: {name} must be a finite number or a list of them, such as [1,2,3], got {got}"
         )
     return value
 

@@ -37,7 +37,7 @@ def some(names: Any) -> str:
 
 
 def shortened(text: str, most: int = 500) -> str:
-    """Return a text that comes from a file, cut where it has more than so many characters."""
+    """Return a text that comes from a file or a command line, cut where it has more than so many characters."""
     return text if len(text) <= most else f"{text[:most]}... ({len(text)} characters in all)"
 
 

@@ -92,7 +92,8 @@ def suffixed(*suffixes: str) -> Callable[[Path], bool]:
 def check_file(path: Path) -> None:
     """Raise DataError where nothing is at `path`, or an empty file."""
     if not (path.is_file() or path.is_dir()):
-        raise fault(path, "a file", "none of this name", "check the path")
+        got = "a pipe or a device" if path.exists() else "none of this name"
+        raise fault(path, "a file", got, "check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise fault(path, "data", "an empty file", AGAIN)
 
