@@ -1,5 +1,6 @@
 """Loading any format: the table of readers, held-out data that must fit, and rows without labels."""
 
+import os
 import sys
 
 import numpy as np
@@ -89,6 +90,7 @@ def test_a_store_that_is_read_in_chunks_alone_is_refused_in_memory(tmp_path, nam
 
 MALFORMED: dict[str, tuple[Make, list[str]]] = {
     "no such h5": (lambda p: p / "a.h5", ["a.h5", "none of this name"]),
+    "a pipe": (lambda p: os.mkfifo(p / "a.csv") or p / "a.csv", ["a.csv", "a pipe or a device"]),
     "no such kind": (lambda p: p / "a.cvs", ["a.cvs", "no such file", ".csv", ".npz", ".h5", "folder"]),
     "other kind": (lambda p: edited(p / "a.pkl", b"x"), ["a.pkl", "suffix '.pkl'", ".csv"]),
 }
