@@ -174,6 +174,7 @@ class TestEntry:
         for place in ("docker", "bench", "tests", "elsewhere"):
             (image / place).mkdir(parents=True)
         shutil.copy(FOLDER / "entry.py", image / "docker")
+        (image / "pyproject.toml").write_text("[tool.pytest.ini_options]\n")
         (image / "bench" / "run.py").write_text("import sys; print(__file__, sys.argv[1:])")
         (image / "tests" / "test_it.py").write_text(
             "def test_it(pytestconfig): print(__file__, list(pytestconfig.invocation_params.args))"

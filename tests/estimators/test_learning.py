@@ -126,6 +126,7 @@ class TestLogisticRegression:
             theirs = TheirLogisticRegression(**settings).fit(X, y, weight)
             np.testing.assert_allclose(mine.coef_, theirs.coef_, atol=1e-5)
 
+    @pytest.mark.filterwarnings("ignore:Setting penalty=None will ignore")  # of scikit-learn 1.8
     def test_without_a_penalty(self):
         X, y = classes(2, m=400)
         y = np.where(np.arange(400) % 5 == 0, 1 - y, y)
