@@ -23,6 +23,11 @@ def test_import_needs_numpy_and_array_api_compat_alone():
     assert {name for name in others if not name.startswith("_")} == set()
 
 
+def test_import_reads_few_files():
+    told = 'import sys; print(sum(name.partition(".")[0] == "chainrule" for name in sys.modules))'
+    assert int(in_a_new_process("import chainrule; " + told)) < 125
+
+
 def test_a_gradient_imports_no_part_of_numpy_that_takes_long_and_no_networks():
     code = """
         import sys

@@ -1,7 +1,5 @@
-"""differentiable(xp): a namespace of the standard, NumPy's protocols, and an import that costs nothing."""
+"""differentiable(xp): a namespace of the standard, and NumPy's protocols."""
 
-import subprocess
-import sys
 from typing import Any
 
 import array_api_compat
@@ -197,18 +195,6 @@ def test_products_with_zeros_at_higher_order(order: int):
     x = np.array([0.0, 2.0, 0.0, 3.0])
     cr.check_gradients(space.prod, x, order=order + 1)
     cr.check_gradients(space.cumulative_prod, x, order=order + 1)
-
-
-def test_the_import_needs_neither_cupy_nor_time():
-    code = (
-        "import sys, time; start = time.process_time(); import numpy, array_api_compat; "
-        "between = time.process_time(); import chainrule; end = time.process_time(); "
-        "assert not {'cupy', 'torch', 'jax', 'sklearn', 'array_api_strict'} & set(sys.modules); "
-        "print((end - between) / (between - start))"
-    )
-    runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(3)]
-    # Beside the time that NumPy itself takes, for machines differ.
-    assert min(float(run.stdout) for run in runs) < 4
 
 
 def test_no_step_of_training_converts_an_array_on_the_way(monkeypatch: pytest.MonkeyPatch):

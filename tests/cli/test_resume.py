@@ -22,7 +22,7 @@ WAYS = [
         "--batch",
         20,
         "--epochs",
-        1500,
+        800,
         "--patience",
         2000,
         "--schedule",

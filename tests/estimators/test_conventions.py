@@ -86,10 +86,10 @@ def assert_same(one, other, **tolerances):
         cr.LogisticRegression(solver="nesterov"),
         cr.MLPClassifier(random_state=0),
         cr.MLPClassifier(random_state=0, solver="lbfgs"),
-        cr.MLPClassifier(random_state=0, solver="sgd"),
+        cr.MLPClassifier((20,), random_state=0, solver="sgd", learning_rate_init=0.05, max_iter=60),
         cr.MLPRegressor(random_state=0),
         cr.MLPRegressor(random_state=0, solver="lbfgs"),
-        cr.MLPRegressor(random_state=0, solver="adamw"),
+        cr.MLPRegressor((20,), random_state=0, solver="adamw", learning_rate_init=0.01, max_iter=60),
     ]
 )
 def test_scikit_learns_checks(estimator, check):
