@@ -64,6 +64,12 @@ def port():
         return free.getsockname()[1]
 
 
+def test_workers_are_counted_before_any_is_waited_for(port):
+    address = f"tcp://127.0.0.1:{port}"
+    with scheduler_at(port), worker_of(address), connecting.connected(scheduler=address) as client:
+        assert connecting._patience[client].most == 1
+
+
 def test_a_cluster_that_is_lost_costs_what_came_after_the_checkpoint(tmp_path, port):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 3)), np.arange(60) % 2

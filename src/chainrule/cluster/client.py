@@ -239,6 +239,8 @@ def computed(tasks: list[Any]) -> list[Any]:
 def workers_of(client: Any) -> dict[str, Any]:
     """Return what the scheduler of a client knows of each worker, by their addresses."""
     found: dict[str, Any] = _answered(client, client.scheduler.identity(n_workers=-1))["workers"]
+    patience = _patience.setdefault(client, Patience())
+    patience.most = max(patience.most, len(found))
     return found
 
 
