@@ -60,7 +60,7 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
 
 
 def _members(module: ModuleType) -> Iterator[str]:
-    """Yield the names of a module with the first lines of their docstrings; SciPy's alone, and where NumPy's are."""
+    """Yield a module's names, each with its first line; SciPy's names alone, and where NumPy's are listed."""
     if module is cr.numpy:
         yield "Every name that the installed NumPy has in `numpy.__all__`.\n"
         return
