@@ -16,6 +16,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         from chainrule.cli import app
+        from chainrule.cli.console import discard_output
     except KeyboardInterrupt:
         sys.exit(130)
     except ModuleNotFoundError as error:
@@ -36,7 +37,7 @@ def main() -> None:
         sys.stdout.flush()
     except OSError as error:
         # Python would write what is left again at its end, and complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         status = status or f"chainrule: {error}"
     sys.exit(status)
 

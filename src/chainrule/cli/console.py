@@ -29,12 +29,17 @@ STANDARD_OUTPUT = Path("-")
 _TURNS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
+def discard_output() -> None:
+    """Let all that is still written to the standard output go nowhere, what waits in its buffer among it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class _Console(Console):
     """A console whose reader may go away: what is being learnt is worth more than the rest of the text."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
 
 
 class _Output:

@@ -88,12 +88,12 @@ def _precompiled() -> Path:
     header = INCLUDE / "cuda_on_cpu.h"
     key = hashlib.sha256("\0".join((header.read_text(), *FLAGS)).encode()).hexdigest()[:32]
     kept = CACHE / f"{key}.read"
-    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-        made = Path(folder, "made")
-        made.mkdir()
-        command = ["g++", *FLAGS, "-x", "c++-header", str(header), "-o", str(made / f"{header.name}.gch")]
-        if not kept.exists():
-            subprocess.run(command, check=True)
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+            made = Path(folder, "made")
+            made.mkdir()
+            read = made / f"{header.name}.gch"
+            subprocess.run(["g++", *FLAGS, "-x", "c++-header", str(header), "-o", str(read)], check=True)
             # Another process may have been first.
             with suppress(OSError):
                 made.rename(kept)
